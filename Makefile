@@ -1,0 +1,59 @@
+# Two commands do everything: `make dashboard` and `make test`. Only Debian's make and python3-venv are needed first.
+PYTHON ?= python3
+BIN    := .venv/bin
+UV     := $(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(BIN)/python
+PORT   ?= 8866
+
+.DEFAULT_GOAL := help
+.PHONY: help dashboard lab demo test lint format lock wheel clean
+
+help:  ## show this list
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
+
+dashboard: .venv/.ready  ## install what is needed and serve the dashboards on the demonstration counties
+	$(BIN)/balance dashboard --port $(PORT)
+
+lab: .venv/.ready  ## open the notebooks in JupyterLab
+	cd notebooks && ../$(BIN)/jupyter lab
+
+demo: .venv/.ready  ## rebuild the five demonstration counties
+	$(BIN)/balance demo --out data/demo
+
+test: .venv/.ready-test lint  ## install and run every check and test
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 notebooks dashboards
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/.ready-test  ## style, types and the order of the rooms
+	$(BIN)/ruff check balance_lib tests
+	$(BIN)/ruff format --check balance_lib tests
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-cache
+
+format: .venv/.ready-test  ## rewrite the sources in the common style
+	$(BIN)/ruff check --fix balance_lib tests
+	$(BIN)/ruff format balance_lib tests
+
+wheel: .venv/.ready-test  ## build the wheel: it alone serves the demonstration
+	$(BIN)/python -m hatchling build -t wheel -d dist
+
+lock: .venv/.ready  ## resolve the dependencies anew into the two lock files
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
+
+clean:  ## remove the environment and everything built
+	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+$(BIN)/uv:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
+	@$(PYTHON) -c 'import ensurepip' || { echo "Debian needs once: apt install make python3-venv"; exit 1; }
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
+
+.venv/.ready: $(BIN)/uv requirements.lock pyproject.toml
+	$(UV) -r requirements.lock
+	$(UV) --no-deps -e .
+	@touch $@
+
+.venv/.ready-test: .venv/.ready requirements-test.lock
+	$(UV) -r requirements-test.lock
+	@touch $@

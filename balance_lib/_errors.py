@@ -1,0 +1,112 @@
+"""Name what can go wrong: a fault in the data says file, row, column, found, expected and a hint."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from balance_lib import locale
+
+Severity = Literal["error", "warning"]
+
+
+@dataclass(frozen=True)
+class Fault:
+    """Describe one fault in the data, without choosing the language it is told in.
+
+    Parameters
+    ----------
+    rule : str
+        Which check found it; the text stands in the locale under ``fault.<rule>``.
+    file : str
+        File (and sheet) as the user knows it.
+    row : int or None
+        Row as a spreadsheet counts: the header is row 1. None when the fault is not of one row.
+    column : str or None
+        Column name as it stands in the file.
+    found : object
+        What stands there; None when nothing does.
+    severity : {"error", "warning"}
+        An error makes figures wrong or stops an import; a warning asks for a look.
+    params : dict
+        Further values for the text.
+    """
+
+    rule: str
+    file: str
+    row: int | None = None
+    column: str | None = None
+    found: Any = None
+    severity: Severity = "error"
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def expected(self, lang: str = "zh") -> str:
+        """Say what should stand there."""
+        return locale.text(f"fault.{self.rule}.expected", lang, found=self.found, column=self.column, **self.params)
+
+    def hint(self, lang: str = "zh") -> str:
+        """Say what to do about it."""
+        return locale.text(f"fault.{self.rule}.hint", lang, found=self.found, column=self.column, **self.params)
+
+    def as_dict(self, lang: str = "zh") -> dict[str, Any]:
+        """Return the fault as plain values: the row of a list to download."""
+        return {
+            "file": self.file,
+            "row": self.row,
+            "column": self.column,
+            "found": None if self.found is None else str(self.found),
+            "expected": self.expected(lang),
+            "hint": self.hint(lang),
+            "severity": self.severity,
+            "rule": self.rule,
+        }
+
+    def sentence(self, lang: str = "zh") -> str:
+        """Tell the fault in one line."""
+        return locale.text(
+            "fault.sentence",
+            lang,
+            file=self.file,
+            row="–" if self.row is None else self.row,
+            column=self.column or "–",
+            found="–" if self.found is None else self.found,
+            expected=self.expected(lang),
+            hint=self.hint(lang),
+        )
+
+
+class BalanceError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class DataError(BalanceError, ValueError):
+    """Data that cannot be used, with every fault at once."""
+
+    def __init__(self, faults: Iterable[Fault]) -> None:
+        self.faults: Sequence[Fault] = tuple(faults)
+        super().__init__("\n".join(fault.sentence() for fault in self.faults))
+
+    def report(self, lang: str = "zh") -> str:
+        """Tell all faults, one a line."""
+        return "\n".join(fault.sentence(lang) for fault in self.faults)
+
+
+class PolicyError(BalanceError, ValueError):
+    """A policy standard that breaks the schema or names something unknown."""
+
+
+class NotFoundError(BalanceError, KeyError):
+    """Something asked for by name that is not there; says what is there."""
+
+    def __init__(self, what: str, name: object, known: Iterable[object] = ()) -> None:
+        self.what, self.name, self.known = what, name, tuple(known)
+        super().__init__(what, name)
+
+    def message(self, lang: str = "zh") -> str:
+        """Say in the chosen language what was not found and what there is."""
+        known = ", ".join(str(item) for item in self.known) or "–"
+        return locale.text("error.not_found", lang, what=self.what, name=self.name, known=known)
+
+    def __str__(self) -> str:
+        return self.message()

@@ -1,0 +1,210 @@
+"""Count who lives within a radius, name who does not, and time the way of the youngest."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from balance_lib.access.reach import Reach, Target
+from balance_lib.access.walks import Floats
+
+ORDERS = ("distance", "pupils")
+OUTSIDE_COLUMNS = [
+    "village_id", "village", "township", "band", "pupils", "distance_m", "minutes", "school_id", "school",
+    "nearest_id", "nearest", "nearest_m", "second_id", "second", "second_m", "reason",
+]  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Count:
+    """Hold how many pupils are within a limit, beyond it, and not known.
+
+    ``share`` is over the pupils whose way is known, between 0 and 1; NaN when none is.
+    """
+
+    within: float
+    outside: float
+    unknown: float
+
+    @property
+    def pupils(self) -> float:
+        """Return all pupils counted."""
+        return self.within + self.outside + self.unknown
+
+    @property
+    def share(self) -> float:
+        """Return the share within, of those known."""
+        known = self.within + self.outside
+        return self.within / known if known > 0 else math.nan
+
+    @property
+    def percent(self) -> str:
+        """Return the share for people: 100% only when nobody is left out, "–" when nobody is known."""
+        return percent(self.share)
+
+
+def covered(reach: Reach, radius_m: float, to: Target = "own") -> Count:
+    """Count the day pupils within a radius of their school.
+
+    Parameters
+    ----------
+    reach : Reach
+    radius_m : float
+        Metres, compared with the way as the reach's table measured it.
+    to : {"own", "nearest"}
+        The school they attend, or the nearest one that serves them.
+
+    Returns
+    -------
+    Count
+        Grows with the radius; to the nearest school it never shrinks when a school opens.
+    """
+    return _count(reach.pupils, reach.metres(to), radius_m)
+
+
+def by_township(reach: Reach, radius_m: float, to: Target = "own") -> pd.DataFrame:
+    """Count by township of the village.
+
+    Returns
+    -------
+    DataFrame
+        township ("" where the village names none), pupils, within, outside, unknown, share; lowest share first.
+    """
+    pupils, within, outside = _masks(reach, radius_m, to)
+    total, inside, beyond = (
+        np.bincount(reach.town, pupils * mask, minlength=len(reach.towns)) for mask in (1.0, within, outside)
+    )
+    known = inside + beyond
+    share = np.divide(inside, known, out=np.full(len(known), np.nan), where=known > 0)
+    order = np.lexsort((reach.towns, np.isnan(share), share))
+    order = order[(total[order] > 0) | (order < len(order) - 1)]  # the last stands for villages without a township
+    columns = {"pupils": total, "within": inside, "outside": beyond, "unknown": total - known, "share": share}
+    towns = np.array(reach.towns, dtype=object)
+    return pd.DataFrame({"township": towns[order], **{name: values[order] for name, values in columns.items()}})
+
+
+def village_classes(reach: Reach, radius_m: float, to: Target = "own") -> npt.NDArray[np.uint8]:
+    """Class every village: what a map colours while a slider moves.
+
+    Returns
+    -------
+    array of uint8, shape (villages,)
+        0 all its day pupils are within, 1 some are outside, 2 all are outside, 3 the way of some is not known and
+        nobody's is outside, 4 it has no day pupils.
+    """
+    pupils, within, outside = _masks(reach, radius_m, to)
+    at = reach.rows["village"].to_numpy()
+    there, n = at >= 0, len(reach.villages)
+    inside, beyond, total = (
+        np.bincount(at[there], (pupils * mask)[there], minlength=n) for mask in (within, outside, 1.0)
+    )
+    cases = [total <= 0, (beyond > 0) & (inside > 0), beyond > 0, inside + beyond < total]
+    return np.select(cases, [4, 1, 2, 3], 0).astype(np.uint8)
+
+
+def outside(
+    reach: Reach, radius_m: float, to: Target = "own", *, order: str = "distance", most: int | None = None
+) -> pd.DataFrame:
+    """Name the villages with day pupils outside a radius, worst first.
+
+    Parameters
+    ----------
+    reach : Reach
+    radius_m : float
+    to : {"own", "nearest"}
+    order : {"distance", "pupils"}
+        Worst is the farthest, or the one with the most pupils outside.
+    most : int, optional
+        Name only so many.
+
+    Returns
+    -------
+    DataFrame
+        One row a village: village_id, village, township; band of the pupils farthest off; pupils (day pupils outside
+        or without a known way); distance_m and minutes to school_id, school (``to``), of the farthest of them;
+        nearest, second and their metres for that band; reason "outside" or "unknown". Infinite (beyond the table's
+        limit) is the farthest; villages whose way is not known come last.
+    """
+    metres, at = reach.metres(to), reach.rows["village"].to_numpy()
+    rows = np.flatnonzero(~(metres <= radius_m) & (at >= 0))
+    pupils = np.bincount(at[rows], reach.pupils[rows], minlength=len(reach.villages))
+    # What is known to be far stands above what nobody knows; then the farthest, the most pupils, the first.
+    unknown = np.isnan(metres[rows])
+    rows = rows[np.lexsort((at[rows], -reach.pupils[rows], -np.where(unknown, 0.0, metres[rows]), unknown))]
+    _, first = np.unique(at[rows], return_index=True)
+    rows = rows[np.sort(first)]
+    if order == "pupils":
+        rows = rows[np.lexsort((-pupils[at[rows]], np.isnan(metres[rows])))]
+    rows = rows[:most]
+    village, group = at[rows], reach.rows["group"].to_numpy()[rows]
+    near, second = reach.first[group, village], reach.second[group, village]
+    school = reach.rows["school"].to_numpy()[rows] if to == "own" else near
+    columns: dict[str, Any] = {
+        "village_id": _named(reach.villages["village_id"], village),
+        "village": _named(reach.villages["name_zh"], village),
+        "township": _named(reach.villages["township"], village),
+        "band": _named(reach.rows["band"], rows),
+        "pupils": pupils[village],
+        "distance_m": metres[rows],
+        "minutes": reach.minutes(to)[rows],
+        "nearest_m": reach.first_m[group, village],
+        "second_m": reach.second_m[group, village],
+        "reason": np.where(np.isnan(metres[rows]), "unknown", "outside"),
+    }
+    for name, index in (("school", school), ("nearest", near), ("second", second)):
+        columns[f"{name}_id"] = _named(reach.schools["school_id"], index)
+        columns[name] = _named(reach.schools["name_zh"], index)
+    return pd.DataFrame({name: columns[name] for name in OUTSIDE_COLUMNS})
+
+
+def travel_time(reach: Reach, limit_min: float, to: Target = "own", band: str = "g1_3") -> Count:
+    """Count the day pupils of a grade band who walk at most a number of minutes to school.
+
+    The minutes are walking minutes: measured over the terrain, elsewhere metres at walking speed on the flat. The
+    state's half hour for grades 1–3 names no means of travel; a pupil who is driven arrives sooner.
+    """
+    mine = (reach.rows["band"] == band).to_numpy()
+    return _count(reach.pupils[mine], reach.minutes(to)[mine], limit_min)
+
+
+def farthest(reach: Reach, to: Target = "own") -> float:
+    """Return the longest known way of a day pupil; NaN when none is known, infinite when beyond the table's limit."""
+    metres = reach.metres(to)
+    known = metres[~np.isnan(metres)]
+    return float(known.max()) if len(known) else math.nan
+
+
+def percent(share: float) -> str:
+    """Return a share as a percentage with one decimal, never rounded up to 100 % nor down to 0 %.
+
+    Examples
+    --------
+    >>> percent(0.99999), percent(1.0), percent(float("nan"))
+    ('99.9%', '100%', '–')
+    """
+    if math.isnan(share):
+        return "–"
+    return f"{100 * share:.0f}%" if share in (0, 1) else f"{min(max(100 * share, 0.1), 99.9):.1f}%"
+
+
+def _count(pupils: Floats, cost: Floats, limit: float) -> Count:
+    within, unknown = cost <= limit, np.isnan(cost)
+    return Count(*(float(pupils[mask].sum()) for mask in (within, ~within & ~unknown, unknown)))
+
+
+def _masks(reach: Reach, radius_m: float, to: Target) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
+    metres = reach.metres(to)
+    within = metres <= radius_m
+    return reach.pupils, within, ~within & ~np.isnan(metres)
+
+
+def _named(column: pd.Series, at: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:
+    """Return a column's values at these positions; None for -1 and for what is missing."""
+    values = np.empty(len(column) + 1, dtype=object)
+    values[:-1] = column.to_numpy(dtype=object, na_value=None)
+    return np.asarray(values[at], dtype=object)

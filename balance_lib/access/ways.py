@@ -1,0 +1,52 @@
+"""Get the costs from a county's villages to its schools, one way of measuring at a time."""
+
+from __future__ import annotations
+
+from weakref import WeakKeyDictionary
+
+from balance_lib import distance
+from balance_lib.county import County
+from balance_lib.distance import MODES, Direction, Mode, ODTable
+
+_MEASURED: WeakKeyDictionary[County, dict[tuple[str, str], ODTable]] = WeakKeyDictionary()
+
+
+def modes_of(county: County) -> list[Mode]:
+    """Return the ways of measuring a county has the data for: roads for the network, a relief for the terrain."""
+    there = {"straight": True, "network": not county.tables["edges"].empty, "terrain": False}
+    if county.path is not None:
+        there["network"] |= any(county.path.glob("*.osm.pbf"))
+        there["terrain"] = (county.path / "dem.tif").is_file()
+    return [mode for mode in MODES if there[mode]]
+
+
+def costs(county: County, mode: Mode = "straight", *, direction: Direction = "there") -> ODTable:
+    """Measure the ways from all villages to all schools of a county; each only once as long as the county is open.
+
+    All schools of all years are in the table, so that another year, stage or radius measures nothing anew.
+
+    Parameters
+    ----------
+    county : County
+    mode : {"straight", "network", "terrain"}
+    direction : {"there", "back"}
+        To school or home; only the terrain tells them apart.
+
+    Raises
+    ------
+    NotFoundError
+        If the way of measuring is unknown.
+    DataError
+        If the county lacks the roads or the relief it needs.
+
+    See Also
+    --------
+    balance_lib.distance.od : what measures.
+    """
+    kept = _MEASURED.setdefault(county, {})
+    key = (mode, direction if mode == "terrain" else "there")
+    if key not in kept:
+        villages = county.tables["villages"].drop_duplicates("village_id")
+        schools = county.tables["schools"].drop_duplicates("school_id")
+        kept[key] = distance.od(county, mode=mode, origins=villages, destinations=schools, direction=direction)
+    return kept[key]

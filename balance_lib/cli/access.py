@@ -1,0 +1,204 @@
+"""Give the command ``balance access``: who lives within the walking radius, and who does not."""
+
+from __future__ import annotations
+
+import math
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _told, app
+from balance_lib.locale import text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from balance_lib.access import Count, Limit, Reach
+    from balance_lib.county import County
+
+MOST = 20
+
+
+class Stage(StrEnum):
+    """Stages of compulsory education."""
+
+    primary = "primary"
+    junior = "junior"
+
+
+class Mode(StrEnum):
+    """Ways of measuring."""
+
+    straight = "straight"
+    network = "network"
+    terrain = "terrain"
+
+
+class Band(StrEnum):
+    """Grade bands."""
+
+    g1_3 = "g1_3"
+    g4_6 = "g4_6"
+    g7_9 = "g7_9"
+
+
+@app.command()
+def access(
+    folder: Folder,
+    stage: Annotated[Stage, typer.Option("--stage", help="Stage.")],
+    mode: Annotated[Mode, typer.Option("--mode", help="Way of measuring.")] = Mode.straight,
+    radius_m: Annotated[
+        float | None,
+        typer.Option("--radius-m", min=0, help="Radius in metres; by default the plan's."),
+    ] = None,
+    year: Annotated[int | None, typer.Option("--year", help="School year; the last one by default.")] = None,
+    band: Annotated[Band | None, typer.Option("--band", help="Only these grades.")] = None,
+    points: Annotated[
+        Path | None,
+        typer.Option("--points", help="Places (GeoJSON, CSV): which lie within 200 m of a school?"),
+    ] = None,
+    as_json: AsJson = False,
+    lang: InLang = Lang.zh,
+) -> None:
+    """Count pupils within a walking radius, and name the villages outside, by the way of measuring asked for."""
+    from balance_lib import access as room
+    from balance_lib._errors import NotFoundError
+    from balance_lib.county import County
+
+    with _told(as_json, lang):
+        county = County.open(folder)
+        wanted = year if year is not None else (county.years[-1] if county.years else 0)
+        if wanted not in county.years:
+            raise NotFoundError(f"{county.county_id}.years", wanted, county.years)
+        limit = None if radius_m is not None else room.radius_of(county, stage.value)
+        metres = radius_m if limit is None else limit.metres
+        assert metres is not None
+        table = room.costs(county, mode.value)
+        reach = room.Reach.of(county, wanted, stage.value, table, band=None if band is None else band.value)
+        result = _result(county, reach, metres, limit, lang)
+        if points is not None:
+            near = room.near_schools(county, room.read_points(points), year=wanted)
+            result["near_schools"] = _records(near)
+        _print(as_json, result, _plain(result, lang))
+
+
+def _result(county: County, reach: Reach, metres: float, limit: Limit | None, lang: str) -> dict[str, Any]:
+    from balance_lib import __version__
+    from balance_lib import access as room
+
+    outside = {to: room.outside(reach, metres, to) for to in room.TARGETS}
+    villages, schools = reach.unplaced()
+    areas = room.catchments(county, reach)
+    return {
+        "county": county.county_id,
+        "synthetic": county.synthetic,
+        "year": reach.year,
+        "stage": reach.stage,
+        "band": reach.band,
+        "mode": reach.table.mode,
+        "how": reach.how().render(lang),
+        "radius_m": metres,
+        "radius_from": text("access.limit.chosen", lang) if limit is None else limit.told().render(lang),
+        "basis": reach.basis,
+        "coverage": {to: _count(room.covered(reach, metres, to)) for to in room.TARGETS},
+        "farthest_m": {to: _number(room.farthest(reach, to)) for to in room.TARGETS},
+        "townships": {to: _records(room.by_township(reach, metres, to)) for to in room.TARGETS},
+        "outside": {to: _records(frame) for to, frame in outside.items()},
+        "travel_time": _travel(reach),
+        "catchments": _records(areas.drop(columns="geometry")),
+        "boarders": reach.boarders,
+        "unplaced": {"villages": villages, "schools": schools},
+        "pairs": reach.table.counts,
+        "provenance": {"county_hash": county.hash, "software": f"balance_lib {__version__}"},
+    }
+
+
+def _travel(reach: Reach) -> dict[str, Any] | None:
+    """Return grades 1–3 against their half hour; None for stages that have no such grades."""
+    from balance_lib import access as room
+
+    limit = room.travel_limit()
+    if limit.minutes is None or limit.band not in set(reach.rows["band"]):
+        return None
+    counts: dict[str, Any] = {to: _count(room.travel_time(reach, limit.minutes, to)) for to in room.TARGETS}
+    return {"band": limit.band, "limit_min": limit.minutes, "on_foot": True, "mode": reach.table.mode, **counts}
+
+
+def _count(found: Count) -> dict[str, float | None]:
+    return {
+        "pupils": found.pupils,
+        "within": found.within,
+        "outside": found.outside,
+        "unknown": found.unknown,
+        "share": _number(found.share),
+    }
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return rows as plain values: what is missing or unbounded is null."""
+    columns = {name: [_value(v) for v in frame[name].tolist()] for name in frame}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+
+
+def _value(value: Any) -> Any:
+    return _number(value) if isinstance(value, float) else value
+
+
+def _number(value: float) -> float | None:
+    return value if math.isfinite(value) else None
+
+
+def _plain(result: dict[str, Any], lang: str) -> str:
+    from balance_lib.access import percent
+
+    def say(key: str, **facts: Any) -> str:
+        return text(f"access.cli.{key}", lang, **facts)
+
+    def share(count: dict[str, Any]) -> str:
+        return percent(math.nan if count["share"] is None else count["share"])
+
+    def km(metres: float | None) -> str:
+        return "–" if metres is None else f"{metres / 1000:.2f}"
+
+    lines = [
+        say("head", county=result["county"], year=result["year"], stage=text(f"stage.{result['stage']}", lang)),
+        say("how", how=result["how"], km=km(result["radius_m"]), limit=result["radius_from"]),
+    ]
+    if result["synthetic"]:
+        lines.append(text("banner.synthetic", lang))
+    for to, count in result["coverage"].items():
+        whole = {name: f"{value:,.0f}" for name, value in count.items() if name != "share"}
+        aim = text(f"access.target.{to}", lang)
+        lines.append(say("covered", to=aim, share=share(count), farthest=km(result["farthest_m"][to]), **whole))
+    if result["travel_time"]:
+        for to in result["coverage"]:
+            count = result["travel_time"][to]
+            facts = {"to": text(f"access.target.{to}", lang), "limit": f"{result['travel_time']['limit_min']:.0f}"}
+            lines.append(say("time", share=share(count), outside=f"{count['outside']:,.0f}", **facts))
+    for to, rows in result["outside"].items():
+        lines += ["", say("outside", to=text(f"access.target.{to}", lang), n=len(rows))]
+        lines += [say("village", **_words(row, km)) for row in rows[:MOST]]
+        lines += [say("more", n=len(rows) - MOST)] if len(rows) > MOST else []
+    missing = [*result["unplaced"]["villages"], *result["unplaced"]["schools"]]
+    lines += ["", say("unplaced", names=", ".join(missing))] if missing else []
+    if "near_schools" in result:
+        lines += ["", say("near", n=len(result["near_schools"]))]
+        lines += [_near(row, lang) for row in result["near_schools"]]
+    return "\n".join(lines)
+
+
+def _near(row: dict[str, Any], lang: str) -> str:
+    rule = ""
+    if row["code"]:
+        code = f"{row['standard']} {row['code']}"
+        rule = text("access.cli.rule", lang, limit=f"{row['limit_m']:.0f}", code=code)
+    sign = "✗" if row["breaks"] else " "
+    return f"  {sign} {row['school']}  {row['kind']} {row['name']}  {row['metres']:.0f} m  {rule}".rstrip()
+
+
+def _words(row: dict[str, Any], km: Any) -> dict[str, Any]:
+    places = {name: row[name] or "–" for name in ("village", "township", "school", "nearest", "second")}
+    distances = {f"{name}_km": km(row[f"{name}_m"]) for name in ("distance", "nearest", "second")}
+    return {**places, **distances, "pupils": f"{row['pupils']:,.0f}"}

@@ -1,0 +1,205 @@
+"""Judge a county against a standard: gaps, rules, year-on-year tests, and verdicts with reasons."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Mapping
+from datetime import date
+
+import pandas as pd
+
+import balance_lib
+from balance_lib._errors import NotFoundError
+from balance_lib.county import County
+from balance_lib.evaluation import schools
+from balance_lib.evaluation.judge import Context, judge, number
+from balance_lib.evaluation.result import OPEN, STATUSES, Evaluation, ItemResult, Measured
+from balance_lib.locale import Message
+from balance_lib.standards import Item, Standard
+
+__all__ = [
+    "OPEN",
+    "STATUSES",
+    "Evaluation",
+    "ItemResult",
+    "Measured",
+    "evaluate",
+    "history",
+    "history_of_coefficients",
+    "number",
+]
+
+Measures = Mapping[tuple[str, str], Measured]
+
+
+def evaluate(
+    county: County,
+    standard: Standard,
+    *,
+    year: int,
+    measures: Measures | None = None,
+    definitions: Mapping[str, bool] | None = None,
+    on: date | None = None,
+    codes: Collection[str] | None = None,
+) -> Evaluation:
+    """Judge a county against a standard in one school year.
+
+    Every target and rule of the standard gets a status; nothing is skipped. Missing data is "no data", never met and
+    never zero. Thresholds are judged on unrounded values.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    year : int
+        School year, by its first calendar year.
+    measures : mapping of (name, stage) to Measured, optional
+        Measures other rooms computed, such as the longest walk of a day pupil.
+    definitions : mapping of str to bool, optional
+        Definition switches that differ from the standard's own.
+    on : date, optional
+        Day on which deadlines are judged; by default the last day of the school year, 31 August of the next year.
+    codes : collection of str, optional
+        Judge only these items; the verdict then speaks of them alone.
+
+    Returns
+    -------
+    Evaluation
+
+    Raises
+    ------
+    NotFoundError
+        If the county has no school data of that year, or a definition switch is unknown.
+    """
+    if year not in county.years:
+        raise NotFoundError(f"{county.county_id}.years", year, county.years)
+    context = _context(county, standard, year, measures, definitions, on)
+    switches = context.switches
+    wanted = [item for item in standard.judged if codes is None or item.code in codes]
+    found = {item.code: judge(item, context) for item in wanted if item.same_as is None}
+    items = [found.get(item.code) or _repeat(item, found) for item in wanted]
+    table = _of_year(schools.school_table(county, standard, switches), year)
+    return Evaluation(
+        county_id=county.county_id,
+        county_zh=county.name_zh,
+        county_en=county.name_en,
+        synthetic=county.synthetic,
+        standard=standard,
+        year=year,
+        on=context.on,
+        items=items,
+        schools=table[schools.SCHOOL_COLUMNS],
+        rules=_of_year(schools.rule_table(county, standard, switches), year)[schools.RULE_COLUMNS],
+        cv=_of_year(schools.cv_table(county, standard, switches), year)[schools.CV_COLUMNS],
+        contributions=schools.contribution_table(table),
+        provenance=_provenance(county, standard, context),
+    )
+
+
+def history(
+    county: County,
+    standard: Standard,
+    years: Iterable[int] | None = None,
+    *,
+    measures: Mapping[int, Measures] | None = None,
+    definitions: Mapping[str, bool] | None = None,
+) -> pd.DataFrame:
+    """Judge every item in every year: how the gaps moved.
+
+    Parameters
+    ----------
+    county, standard, definitions
+        As for :func:`evaluate`.
+    years : iterable of int, optional
+        School years; all the county has by default.
+    measures : mapping of year to measures, optional
+
+    Returns
+    -------
+    DataFrame
+        year, code, value, threshold, gap, status: one row a year and item.
+    """
+    rows = []
+    for year in years or county.years:
+        given = (measures or {}).get(year)
+        for result in evaluate(county, standard, year=year, measures=given, definitions=definitions).items:
+            rows.append((year, result.item.code, result.value, result.threshold, result.gap, result.status))
+    return pd.DataFrame(rows, columns=["year", "code", "value", "threshold", "gap", "status"])
+
+
+def history_of_item(
+    county: County,
+    standard: Standard,
+    code: str,
+    *,
+    measures: Mapping[int, Measures] | None = None,
+    definitions: Mapping[str, bool] | None = None,
+) -> pd.DataFrame:
+    """Judge one item in every year the county has; much faster than the whole :func:`history`.
+
+    Returns
+    -------
+    DataFrame
+        year, code, value, threshold, gap, status.
+
+    Raises
+    ------
+    NotFoundError
+        If the standard has no such item.
+    """
+    item, rows = standard.item(code), []
+    item = standard.item(item.same_as) if item.same_as else item
+    for year in county.years:
+        result = judge(item, _context(county, standard, year, (measures or {}).get(year), definitions, None))
+        rows.append((year, code, result.value, result.threshold, result.gap, result.status))
+    return pd.DataFrame(rows, columns=["year", "code", "value", "threshold", "gap", "status"])
+
+
+def history_of_coefficients(
+    county: County, standard: Standard, definitions: Mapping[str, bool] | None = None
+) -> pd.DataFrame:
+    """Compute every difference coefficient in every year the county has.
+
+    Returns
+    -------
+    DataFrame
+        year, stage, indicator, mean, sd, cv, limit, met, n, n_missing, provisional.
+    """
+    return schools.cv_table(county, standard, tuple(sorted(standard.switches(definitions).items()))).copy()
+
+
+def _context(
+    county: County,
+    standard: Standard,
+    year: int,
+    measures: Measures | None,
+    definitions: Mapping[str, bool] | None,
+    on: date | None,
+) -> Context:
+    switches = tuple(sorted(standard.switches(definitions).items()))
+    return Context(county, standard, year, on or date(year + 1, 8, 31), switches, measures or {})
+
+
+def _repeat(item: Item, found: Mapping[str, ItemResult]) -> ItemResult:
+    """Give an item that repeats another one the other's finding."""
+    first = found.get(item.same_as or "")
+    if first is None:
+        return ItemResult(item, "not_applicable", Message("reason.same_as", {"code": item.same_as}))
+    reason = Message("reason.same_as", {"code": first.item.code})
+    return ItemResult(item, first.status, reason, first.value, first.threshold, first.gap)
+
+
+def _of_year(table: pd.DataFrame, year: int) -> pd.DataFrame:
+    return table[table["year"] == year].reset_index(drop=True)
+
+
+def _provenance(county: County, standard: Standard, context: Context) -> dict[str, object]:
+    return {
+        "county_hash": county.hash,
+        "synthetic": county.synthetic,
+        "crs": county.crs,
+        "standard": standard.id,
+        "document": standard.document,
+        "definitions": dict(context.switches),
+        "software": f"balance_lib {balance_lib.__version__}",
+        "on": context.on.isoformat(),
+    }

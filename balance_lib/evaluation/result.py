@@ -1,0 +1,207 @@
+"""Hold what an evaluation found: items with status and reason, schools, coefficients, and the verdict."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from typing import Any
+
+import pandas as pd
+
+from balance_lib.locale import Message, text
+from balance_lib.standards import Item, Standard
+
+STATUSES = ("met", "not_met", "no_data", "evidence", "not_due", "not_applicable")
+OPEN = ("no_data", "evidence", "not_due")
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Hold a measure another room computed, handed to ``evaluate``: its value, how it was got, the rows behind it."""
+
+    value: float
+    note: Message
+    rows: pd.DataFrame | None = None
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """Hold one item's finding.
+
+    ``gap`` is how far the value lies from what is required: negative is short, whatever the direction. ``rows`` are
+    the schools, townships or years behind the value, with columns ``value``, ``threshold`` and ``met``.
+    """
+
+    item: Item
+    status: str
+    reason: Message
+    value: float = math.nan
+    threshold: float = math.nan
+    gap: float = math.nan
+    rows: pd.DataFrame | None = None
+
+    @property
+    def by_school(self) -> pd.DataFrame | None:
+        """Return the rows behind the value where each speaks of one school alone; None for totals and villages."""
+        rows = self.rows
+        total = self.item.measure is not None and self.item.measure.judge == "total"
+        return rows if rows is not None and "school_id" in rows and "village_id" not in rows and not total else None
+
+    @property
+    def counts(self) -> bool:
+        """Tell whether the verdict depends on this item."""
+        return self.item.required and self.item.same_as is None
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """Hold a county's evaluation against a standard in one year."""
+
+    county_id: str
+    county_zh: str
+    county_en: str
+    synthetic: bool
+    standard: Standard
+    year: int
+    on: date
+    items: Sequence[ItemResult]
+    schools: pd.DataFrame
+    rules: pd.DataFrame
+    cv: pd.DataFrame
+    contributions: pd.DataFrame
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def verdict(self) -> str:
+        """Return pass, fail or undetermined: pass only when required items are met and none is open."""
+        found = {result.status for result in self.items if result.counts}
+        if "not_met" in found:
+            return "fail"
+        return "undetermined" if found & set(OPEN) or "met" not in found else "pass"
+
+    def item(self, code: str) -> ItemResult:
+        """Return one item's finding by its code."""
+        self.standard.item(code)
+        return next(result for result in self.items if result.item.code == code)
+
+    def with_status(self, *statuses: str) -> list[ItemResult]:
+        """Return the required findings that have one of these statuses, in the standard's order."""
+        return [result for result in self.items if result.counts and result.status in statuses]
+
+    def counts(self) -> dict[str, int]:
+        """Count the required items by status."""
+        return {status: len(self.with_status(status)) for status in STATUSES}
+
+    def problems(self) -> pd.DataFrame:
+        """List every school that falls short in a required item: the school problem list (学校问题清单).
+
+        Returns
+        -------
+        DataFrame
+            school_id, code, stage, value, threshold, gap, needed (in the indicator's own units, NaN elsewhere).
+        """
+        parts = [_short_rows(result) for result in self.items if result.counts and result.by_school is not None]
+        rows = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["school_id", "code", "stage"])
+        indicator = {
+            i.code: i.measure.formula for i in self.standard.items if i.measure and i.measure.source == "indicator"
+        }
+        needed = self.schools.set_index(["school_id", "stage", "indicator"])["needed"]
+        keys = zip(rows["school_id"], rows["stage"], rows["code"].map(indicator), strict=True)
+        found = [needed.get(key, math.nan) for key in keys]
+        return rows.reindex(columns=["school_id", "code", "stage", "value", "threshold", "gap"]).assign(needed=found)
+
+    def school_status(self) -> pd.Series:
+        """Return each school's worst finding over all required items: not_met, no_data or met, by school_id."""
+        order = {"met": 0, "no_data": 1, "not_met": 2}
+        worst: dict[str, str] = {}
+        for result in (r for r in self.items if r.counts):
+            rows = result.by_school
+            if rows is None:
+                continue
+            for school, met in zip(rows["school_id"], rows["met"], strict=True):
+                status = "met" if met is True else "not_met" if met is False else "no_data"
+                worst[school] = max(worst.get(school, "met"), status, key=order.__getitem__)
+        return pd.Series(worst, dtype="str")
+
+    def sentence(self, lang: str = "zh") -> str:
+        """Return the verdict in one sentence, with the numbers."""
+        county = self.county_zh if lang == "zh" else self.county_en or self.county_zh
+        counts = self.counts()
+        return text(
+            f"evaluation.sentence.{self.verdict}",
+            lang,
+            county=county,
+            year=self.year,
+            standard=self.standard.title(lang),
+            total=sum(counts.values()) - counts["not_applicable"],
+            open=sum(counts[status] for status in OPEN),
+            **counts,
+        )
+
+    def as_dict(self, lang: str = "zh") -> dict[str, Any]:
+        """Return everything as plain JSON values; "no data" is null."""
+        return {
+            "county": self.county_id,
+            "county_name": self.county_zh if lang == "zh" else self.county_en or self.county_zh,
+            "year": self.year,
+            "on": self.on.isoformat(),
+            "standard": self.standard.id,
+            "standard_title": self.standard.title(lang),
+            "verdict": self.verdict,
+            "sentence": self.sentence(lang),
+            "counts": self.counts(),
+            "items": [self._item_dict(result, lang) for result in self.items],
+            "schools": _records(self.schools),
+            "rules": _records(self.rules),
+            "cv": _records(self.cv),
+            "contributions": _records(self.contributions),
+            "provenance": dict(self.provenance),
+        }
+
+    def _item_dict(self, result: ItemResult, lang: str) -> dict[str, Any]:
+        item = result.item
+        return {
+            "item_id": item.item_id,
+            "code": item.code,
+            "kind": item.kind,
+            "label": item.label(lang),
+            "category": item.category,
+            "level": item.level,
+            "stage": item.stage,
+            "operator": item.operator,
+            "value": _plain(result.value),
+            "threshold": _plain(result.threshold),
+            "unit": item.judged_unit,
+            "gap": _plain(result.gap),
+            "status": result.status,
+            "reason": result.reason.render(lang),
+            "required": item.required,
+            "same_as": item.same_as,
+            "deadline": item.deadline,
+            "due_before_adoption": self.standard.due_before_adoption(item),
+            "lead_unit": item.lead_unit,
+            "cooperating_units": list(item.cooperating_units),
+            "verified": item.verified,
+            "notes": [note.get(lang, note["zh"]) for note in item.notes],
+            "rows": [] if result.rows is None else _records(result.rows),
+        }
+
+
+def _short_rows(result: ItemResult) -> pd.DataFrame:
+    rows = pd.DataFrame() if result.by_school is None else result.by_school
+    short = rows[[met is False for met in rows["met"]]]
+    return short.assign(code=result.item.code, stage=short.get("stage", result.item.stage))
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _plain(value: Any) -> Any:
+    if value is None or value is pd.NA:
+        return None
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and not math.isfinite(value) else value

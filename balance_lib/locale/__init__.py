@@ -1,0 +1,79 @@
+"""Say a thing in Chinese or English: every text people read stands in ``zh.yaml`` and ``en.yaml``."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+from typing import Any
+
+import yaml
+
+LANGUAGES = ("zh", "en")
+
+
+@cache
+def catalogue(lang: str) -> dict[str, str]:
+    """Return all texts of a language as one flat mapping ``section.key -> template``."""
+    source = resources.files(__package__).joinpath(f"{lang}.yaml").read_text(encoding="utf-8")
+    loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
+    return dict(_flatten("", yaml.load(source, Loader=loader)))
+
+
+def _flatten(prefix: str, node: Any) -> Any:
+    if isinstance(node, dict):
+        for key, child in node.items():
+            yield from _flatten(f"{prefix}.{key}" if prefix else str(key), child)
+    else:
+        yield prefix, str(node)
+
+
+def text(key: str, lang: str = "zh", /, **params: Any) -> str:
+    """Return the text of ``key`` in a language, with its parameters filled in.
+
+    Examples
+    --------
+    >>> text("status.met", "en")
+    'met'
+    """
+    return catalogue(lang)[key].format(**params)
+
+
+def has(key: str) -> bool:
+    """Tell whether there is a text under this key."""
+    return key in catalogue("zh")
+
+
+def unit(name: str) -> dict[str, str]:
+    """Return a unit in both languages, ready to stand behind a number; one without a translation stands as it is.
+
+    Examples
+    --------
+    >>> unit("m²/pupil")
+    {'zh': '㎡/生', 'en': ' m²/pupil'}
+    """
+    words = {lang: catalogue(lang).get(f"unit.{name}", name) for lang in LANGUAGES}
+    return {"zh": words["zh"], "en": f" {words['en']}" if words["en"] else ""}
+
+
+@dataclass(frozen=True)
+class Message:
+    """Hold a text without its language: a key and the values that go into it.
+
+    A value that is itself a Message, or a mapping ``{"zh": ..., "en": ...}``, is rendered in the same language.
+    """
+
+    key: str
+    params: dict[str, Any] = field(default_factory=dict)
+
+    def render(self, lang: str = "zh") -> str:
+        """Return the text in a language."""
+        return text(self.key, lang, **{name: _render(value, lang) for name, value in self.params.items()})
+
+
+def _render(value: Any, lang: str) -> Any:
+    if isinstance(value, Message):
+        return value.render(lang)
+    if isinstance(value, dict) and set(value) <= set(LANGUAGES):
+        return value.get(lang) or value.get("zh")
+    return value

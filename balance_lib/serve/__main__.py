@@ -1,0 +1,26 @@
+"""Serve the dashboards as a process of its own: ``python -m balance_lib.serve``."""
+
+from __future__ import annotations
+
+import argparse
+import os
+
+from balance_lib.serve import PORT, launch
+
+
+def main() -> None:
+    """Read the command line and serve."""
+    parser = argparse.ArgumentParser(prog="python -m balance_lib.serve", description=__doc__)
+    parser.add_argument("--root")
+    parser.add_argument("--dashboards")
+    parser.add_argument("--port", type=int, default=PORT)
+    parser.add_argument("--ip", default="127.0.0.1")
+    parser.add_argument("--base-url", default="/")
+    parser.add_argument("--lang", choices=("zh", "en"), default="zh")
+    parser.add_argument("--pool", type=int, default=1)
+    parser.add_argument("--open-browser", action="store_true")
+    launch(**vars(parser.parse_args()), token=os.environ.pop("BALANCE_TOKEN", None))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,215 @@
+"""Read dated, cited policy standards from YAML; no threshold ever stands in code."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from functools import cache
+from importlib import resources
+from pathlib import Path
+from typing import Any, ClassVar
+
+import yaml
+
+from balance_lib._errors import NotFoundError, PolicyError
+from balance_lib.standards.model import (
+    JUDGED,
+    STAGES,
+    Indicator,
+    Item,
+    Measure,
+    Note,
+    Standard,
+    Variant,
+    parse_deadline,
+)
+
+__all__ = [
+    "JUDGED",
+    "STAGES",
+    "Indicator",
+    "Item",
+    "Measure",
+    "Note",
+    "Standard",
+    "Variant",
+    "common_inputs",
+    "ids",
+    "load",
+    "parse_deadline",
+]
+
+
+class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+    """Read dates as the text they are: an author need not know that YAML would make them something else."""
+
+    yaml_implicit_resolvers: ClassVar = {
+        first: [(tag, pattern) for tag, pattern in found if tag != "tag:yaml.org,2002:timestamp"]
+        for first, found in yaml.SafeLoader.yaml_implicit_resolvers.items()
+    }
+
+
+_FORMULA_SOURCES = ("county", "schools", "stages", "townships", "indicator", "cv", "given")
+
+
+def ids() -> list[str]:
+    """Return the ids of the standards the package brings, national ones first."""
+    found = [path.name.removesuffix(".yaml") for path in _library().iterdir() if path.name.endswith(".yaml")]
+    return sorted(found, key=lambda name: (load(name).scope != "national", name))
+
+
+def load(name: str | Path) -> Standard:
+    """Open a standard by its id or from a YAML file of one's own.
+
+    Parameters
+    ----------
+    name : str or Path
+        An id from :func:`ids`, or the path of a YAML file.
+
+    Returns
+    -------
+    Standard
+
+    Raises
+    ------
+    NotFoundError
+        If it is neither an id nor a file.
+    PolicyError
+        If the file breaks the schema, or names indicators, switches, items or standards that do not exist; every
+        fault is named at once.
+
+    Examples
+    --------
+    >>> load("quality_2017").item("L4-primary").value
+    4.5
+    """
+    path = Path(name)
+    if path.suffix in (".yaml", ".yml"):
+        if not path.is_file():
+            raise NotFoundError("standard", str(name), _names())
+        try:
+            raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise PolicyError(f"{path}: {error}") from error
+        _validate(raw, path)
+        return _build(raw)
+    return _shipped(str(name))
+
+
+@cache
+def common_inputs() -> Mapping[str, Mapping[str, Any]]:
+    """Return the county figures every standard may ask for: key to Chinese and English name, unit and range."""
+    source = resources.files(__package__).joinpath("inputs.yaml").read_text(encoding="utf-8")
+    return dict(yaml.load(source, Loader=_PlainLoader))
+
+
+@cache
+def _shipped(name: str) -> Standard:
+    source = _library().joinpath(f"{name}.yaml")
+    if not source.is_file():
+        raise NotFoundError("standard", name, _names())
+    return _build(yaml.load(source.read_text(encoding="utf-8"), Loader=_PlainLoader))
+
+
+def _library() -> Any:
+    return resources.files(__package__).joinpath("library")
+
+
+def _names() -> list[str]:
+    return sorted(path.name.removesuffix(".yaml") for path in _library().iterdir() if path.name.endswith(".yaml"))
+
+
+def _validate(raw: Any, path: Path) -> None:
+    """Hold a foreign file against the schema; shipped ones are held against it by the tests."""
+    from jsonschema import Draft202012Validator  # heavy, and only foreign files need it
+
+    schema = yaml.load(resources.files(__package__).joinpath("schema.yaml").read_text("utf-8"), Loader=_PlainLoader)
+    errors = sorted(
+        Draft202012Validator(schema).iter_errors(raw), key=lambda error: list(map(str, error.absolute_path))
+    )
+    if errors:
+        lines = (f"{path}: {'/'.join(map(str, e.absolute_path)) or '(top)'}: {e.message}" for e in errors)
+        raise PolicyError("\n".join(lines))
+
+
+def _build(raw: Mapping[str, Any]) -> Standard:
+    fields = {key: value for key, value in raw.items() if key not in ("items", "indicators", "indicators_from")}
+    base = _shipped(raw["indicators_from"]) if raw.get("indicators_from") else None
+    if base:
+        fields["split_weights"] = raw.get("split_weights", base.split_weights)
+        fields["included"] = raw.get("included", base.included)
+        fields["included_note"] = raw.get("included_note", base.included_note)
+        fields["definitions"] = {**base.definitions, **raw.get("definitions", {})}
+    try:
+        own = {name: _indicator(name, spec, base) for name, spec in raw.get("indicators", {}).items()}
+        fields["indicators"] = {**(base.indicators if base else {}), **own}
+        standard = Standard(items=tuple(_item(item) for item in raw["items"]), **fields)
+    except (TypeError, ValueError, KeyError) as error:
+        raise PolicyError(f"{raw.get('id')}: {error}") from error
+    if faults := list(_dangling(standard)):
+        raise PolicyError("\n".join(f"{standard.id}: {fault}" for fault in faults))
+    return standard
+
+
+def _dangling(standard: Standard) -> Iterable[str]:
+    """Name what a standard refers to and does not have: such an item would silently stay without data."""
+    for name, spec in standard.indicators.items():
+        for variant in spec.variants:
+            if variant.when not in standard.definitions:
+                yield f"{name}: when: {variant.when}"
+    for item in standard.items:
+        if item.same_as is not None and item.same_as not in standard.by_code:
+            yield f"{item.code}: same_as: {item.same_as}"
+        if item.measure is not None:
+            yield from (f"{item.code}: {fault}" for fault in _dangling_measure(item.measure, standard))
+
+
+def _dangling_measure(measure: Measure, standard: Standard) -> Iterable[str]:
+    if measure.source == "indicator" and measure.formula not in standard.indicators:
+        yield f"indicator: {measure.formula}"
+    if measure.of is not None and measure.of not in _names():
+        yield f"of: {measure.of}"
+    elif measure.source == "cv":
+        base = _shipped(measure.of) if measure.of else standard
+        if measure.formula not in (*base.indicators, "composite"):
+            yield f"cv: {measure.formula}"
+    for variant in measure.variants:
+        if variant.when not in standard.definitions:
+            yield f"when: {variant.when}"
+
+
+def _indicator(name: str, spec: Mapping[str, Any], base: Standard | None) -> Indicator:
+    inherited = vars(base.indicators[name]) if base and name in base.indicators else {}
+    fields = {**inherited, **spec, "indicator_id": name}
+    if "variants" in spec:
+        fields["variants"] = _variants(spec["variants"])
+    return Indicator(**fields)
+
+
+def _item(raw: Mapping[str, Any]) -> Item:
+    fields = dict(raw)
+    fields.setdefault("item_id", raw["code"])
+    fields.setdefault("operator", raw.get("source_operator", ""))
+    fields.setdefault("source_operator", fields["operator"])
+    fields.setdefault("judged_unit", raw.get("unit", ""))
+    fields["measure"] = _measure(raw.get("measure"))
+    return Item(**fields)
+
+
+def _measure(raw: Any) -> Measure | None:
+    if raw is None:
+        return None
+    if isinstance(raw, str):
+        return Measure(source=raw)
+    fields = dict(raw)
+    if rule := fields.pop("school_rule", None):
+        return Measure(source="school_rule", **rule, **fields)
+    source = next((key for key in _FORMULA_SOURCES if key in fields), None)
+    if source is None:
+        raise ValueError(f"measure {raw}: none of {', '.join(_FORMULA_SOURCES)}")
+    fields["formula"] = fields.pop(source)
+    fields["variants"] = _variants(fields.get("variants", ()))
+    return Measure(source=source, **fields)
+
+
+def _variants(raw: Iterable[Mapping[str, Any]]) -> tuple[Variant, ...]:
+    return tuple(Variant(**variant) for variant in raw)

@@ -1,0 +1,1 @@
+"""Show results in notebooks and Voila: models without ipywidgets, views and apps over them."""

@@ -1,0 +1,58 @@
+"""Show the way in: which county, year and standard, and a card to each page with one live figure."""
+
+from __future__ import annotations
+
+from html import escape
+
+from balance_lib import access
+from balance_lib.evaluation import number
+from balance_lib.widgets import views
+from balance_lib.widgets.apps.page import Page, html
+from balance_lib.widgets.style import lamp
+
+
+class Index(Page):
+    """Show the verdict and a card to each page."""
+
+    name = "index"
+
+    def build(self) -> None:
+        """Make the verdict and the cards."""
+        self.verdict, self.cards, self.foot = html(), html(), html()
+        self.body.children = [self.verdict, self.cards, self.foot]
+
+    def update(self) -> None:
+        """Show one live figure for each page."""
+        found, lang = self.model.evaluation, self.model.lang
+        counts = found.counts()
+        total = sum(counts.values()) - counts["not_applicable"]
+        judged = found.cv[found.cv["limit"].notna()]
+        over = sum(met is False for met in judged["met"])
+        composite = found.cv[found.cv["indicator"] == "composite"]["cv"]
+        spread = (
+            f"{over} / {len(judged)}" if len(judged) else number(round(composite.max(), 3)) if len(composite) else "–"
+        )
+        schools = found.school_status()
+        figures = {
+            "overview": (f"{counts['met']} / {total}", lamp(found.verdict, lang)),
+            "gaps": (str(int((schools == "not_met").sum())), ""),
+            "balance": (spread, ""),
+            "access": (self._walking(), ""),
+            "data": (str(counts["no_data"] + counts["evidence"]), ""),
+        }
+        self.verdict.value = views.verdict(found, lang)
+        self.cards.value = f'<div class="bl-grid">{"".join(self._card(k, *v) for k, v in figures.items())}</div>'
+        self.foot.value = views.provenance(found, lang)
+
+    def _walking(self) -> str:
+        """Return the share of primary day pupils within the walking radius, in a straight line."""
+        found = access.measures(self.model.county, self.model.year).get(("walk_covered_percent", "primary"))
+        return "–" if found is None else access.percent(found.value / 100)
+
+    def _card(self, name: str, figure: str, light: str) -> str:
+        title, about = (escape(self.text(f"page.{name}.{part}")) for part in ("title", "about"))
+        unit = escape(self.text(f"page.index.{name}"))
+        return (
+            f'<a class="bl-card bl-way" href="{name}.ipynb?{escape(self.model.query())}"><h3>{title}</h3>'
+            f'<p class="bl-figure">{escape(figure)}</p><p>{unit} {light}</p><p class="bl-muted">{about}</p></a>'
+        )

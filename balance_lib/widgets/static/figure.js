@@ -1,0 +1,40 @@
+// Load plotly once per page: from our server, which the browser caches; elsewhere from the kernel, in one message.
+
+function fromKernel(model) {
+  return new Promise((resolve, reject) => {
+    const receive = (message, buffers) => {
+      if (message?.kind !== "bundle") return;
+      model.off("msg:custom", receive);
+      const url = URL.createObjectURL(new Blob([buffers[0]], { type: "text/javascript" }));
+      import(url).then(resolve, reject).finally(() => URL.revokeObjectURL(url));
+    };
+    model.on("msg:custom", receive);
+    model.send({ kind: "bundle" });
+  });
+}
+
+async function load(model) {
+  const path = model.get("_bundle");
+  const base = document.body.dataset.baseUrl;
+  if (path && base) {
+    try { return await import(new URL(base.replace(/voila\/$/, "") + path, location.origin).href); }
+    catch (error) { console.warn("plotly from the kernel instead:", error); }
+  }
+  return fromKernel(model);
+}
+
+export default () => {
+  let ready;
+  return {
+    // Not awaited: while a model initialises, no other message of the kernel is read, the bundle's neither.
+    initialize(context) {
+      globalThis.__balance_plotly ??= load(context.model);
+      ready = globalThis.__balance_plotly.then(async ({ default: made }) => {
+        const widget = typeof made === "function" ? await made() : made;
+        await widget.initialize?.(context);
+        return widget;
+      });
+    },
+    async render(context) { return (await ready).render(context); },
+  };
+};

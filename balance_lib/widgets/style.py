@@ -1,0 +1,71 @@
+"""Give every page the same look: the style sheet, and small pieces of HTML that use it."""
+
+from __future__ import annotations
+
+import os
+from functools import cache
+from html import escape
+from pathlib import Path
+from typing import Any
+
+from balance_lib import locale, palette
+
+STATIC = Path(__file__).parent / "static"
+
+
+@cache
+def sheet() -> str:
+    """Return the whole style sheet: the palette's variables, then the rules."""
+    return palette.css() + (STATIC / "balance.css").read_text(encoding="utf-8")
+
+
+def served() -> bool:
+    """Tell whether our own server shows this page; it then has the style sheet already."""
+    return "BALANCE_PLOTLY" in os.environ
+
+
+def style() -> Any:
+    """Return the style sheet as a widget; put it first in an app. It is empty where our server shows the page."""
+    import ipywidgets  # lazy: the server itself reads only the sheet
+
+    return ipywidgets.HTML(
+        "" if served() else f"<style>{sheet()}</style>", layout={"display": "none"} if served() else {}
+    )
+
+
+def lamp(status: str, lang: str = "zh", label: str | None = None) -> str:
+    """Return a status as HTML: colour, mark and word, never colour alone.
+
+    Parameters
+    ----------
+    status : str
+        A status (met, not_met, no_data ...) or a verdict (pass, fail, undetermined).
+    lang : {"zh", "en"}
+    label : str, optional
+        Another word than the status's own.
+
+    Examples
+    --------
+    >>> lamp("met", "en")
+    '<span class="bl-lamp" data-status="met"><i aria-hidden="true">✓</i>met</span>'
+    """
+    verdict = status in palette.VERDICTS
+    look = palette.VERDICTS[status] if verdict else palette.LAMPS[status]
+    name = next(key for key, value in palette.LAMPS.items() if value is look)
+    word = label if label is not None else locale.text(f"{'verdict' if verdict else 'status'}.{status}", lang)
+    return f'<span class="bl-lamp" data-status="{name}"><i aria-hidden="true">{look.mark}</i>{escape(word)}</span>'
+
+
+def card(title: str, figure: str, note: str = "", status: str | None = None, lang: str = "zh") -> str:
+    """Return a card as HTML: a title, one figure, a note under it, and a lamp if there is a status."""
+    light = lamp(status, lang) if status else ""
+    return (
+        f'<section class="bl-card"><h3>{escape(title)}</h3><p class="bl-figure">{escape(figure)}</p>'
+        f"{light}<p>{escape(note)}</p></section>"
+    )
+
+
+def banner(text: str, kind: str = "note") -> str:
+    """Return a line across the page as HTML; kind is "note", "synthetic" or "error"."""
+    role = "alert" if kind == "error" else "note"
+    return f'<div class="bl-banner" data-kind="{escape(kind)}" role="{role}">{escape(text)}</div>'

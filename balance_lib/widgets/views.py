@@ -1,0 +1,384 @@
+"""Write results as HTML: verdict, cards, lamps, lists of what to do; pure functions, no widgets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import pandas as pd
+
+from balance_lib.county import County
+from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
+from balance_lib.evaluation.schools import COMPOSITE
+from balance_lib.locale import has, text, unit
+from balance_lib.palette import LAMPS
+from balance_lib.standards import Item
+from balance_lib.widgets.style import banner, card, lamp
+
+ORDER = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = (), empty: str = "") -> str:
+    """Return a table as HTML; the cells are HTML already, the heads are text."""
+
+    def cell(tag: str, at: int, content: str) -> str:
+        return f'<{tag} class="bl-number">{content}</{tag}>' if at in numeric else f"<{tag}>{content}</{tag}>"
+
+    head = "".join(cell("th", at, escape(name)) for at, name in enumerate(heads))
+    body = "".join("<tr>" + "".join(cell("td", at, c) for at, c in enumerate(row)) + "</tr>" for row in rows)
+    if not body:
+        return f'<p class="bl-muted">{escape(empty)}</p>'
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="bl-scroll"><table class="bl-table">{inner}</table></div>'
+
+
+def panel(title: str, content: str, note: str = "") -> str:
+    """Return a titled panel as HTML."""
+    under = f'<p class="bl-muted">{escape(note)}</p>' if note else ""
+    return f'<section class="bl-panel"><h2>{escape(title)}</h2>{content}{under}</section>'
+
+
+def download(name: str, content: bytes, kind: str, label: str) -> str:
+    """Return a link that saves bytes as a file; the file travels in the link, no request is made."""
+    data = base64.b64encode(content).decode()
+    target = f'download="{escape(name)}" href="data:{kind};base64,{data}"'
+    return f'<a class="bl-download bl-noprint" {target}>⬇ {escape(label)}</a>'
+
+
+def provenance(found: Evaluation, lang: str) -> str:
+    """Return the line every page ends with: year, source, versions, and what is synthetic."""
+    facts = text(
+        "page.provenance",
+        lang,
+        year=found.year,
+        on=found.on.isoformat(),
+        standard=found.standard.id,
+        document=found.standard.document or "–",
+        hash=found.provenance["county_hash"],
+        software=found.provenance["software"],
+    )
+    return f'<p class="bl-muted">{escape(facts)}</p>'
+
+
+def synthetic(county: County, lang: str) -> str:
+    """Return the banner that says the data is made up; empty for real data."""
+    return banner(text("banner.synthetic", lang), "synthetic") if county.synthetic else ""
+
+
+def verdict(found: Evaluation, lang: str) -> str:
+    """Return the verdict: one lamp, one sentence."""
+    status = {"pass": "met", "fail": "not_met", "undetermined": "evidence"}[found.verdict]
+    return (
+        f'<section class="bl-verdict" data-status="{status}"><p>{lamp(found.verdict, lang)} '
+        f"{escape(found.sentence(lang))}</p></section>"
+    )
+
+
+def cards(found: Evaluation, before: Evaluation | None, lang: str) -> str:
+    """Return the four to six figures a leader looks at, each with its year, its line and a lamp."""
+    counts = found.counts()
+    total = sum(counts.values()) - counts["not_applicable"]
+    waiting = sum(counts[s] for s in OPEN)
+    out = [
+        card(text("page.card.met", lang), f"{counts['met']} / {total}", _since(found, before, lang),
+             "met" if counts["met"] == total else None, lang),
+        card(text("page.card.not_met", lang), str(counts["not_met"]), text("page.card.not_met_note", lang),
+             "not_met" if counts["not_met"] else "met", lang),
+        card(text("page.card.open", lang), str(waiting),
+             text("page.card.open_note", lang, **counts), "evidence" if waiting else "met", lang),
+    ]  # fmt: skip
+    out.append(_schools_card(found, lang))
+    out += [_composite_card(found, stage, lang) for stage in ("primary", "junior")]
+    out.append(_countdown_card(found, lang))
+    return f'<div class="bl-grid">{"".join(filter(None, out))}</div>'
+
+
+def _since(found: Evaluation, before: Evaluation | None, lang: str) -> str:
+    if before is None:
+        return text("page.card.no_before", lang)
+    change = found.counts()["met"] - before.counts()["met"]
+    return text("page.card.since", lang, year=before.year, change=f"{change:+d}")
+
+
+def _schools_card(found: Evaluation, lang: str) -> str:
+    status = found.school_status()
+    if status.empty:
+        return ""
+    sound = int((status == "met").sum())
+    short = int((status == "not_met").sum())
+    note = text("page.card.schools_note", lang, short=short, unknown=len(status) - sound - short)
+    state = "not_met" if short else "no_data" if sound < len(status) else "met"
+    return card(text("page.card.schools", lang), f"{sound} / {len(status)}", note, state, lang)
+
+
+def _composite_card(found: Evaluation, stage: str, lang: str) -> str:
+    rows = found.cv[(found.cv["stage"] == stage) & (found.cv["indicator"] != COMPOSITE)]
+    judged = rows[rows["limit"].notna()]
+    composite = found.cv[(found.cv["stage"] == stage) & (found.cv["indicator"] == COMPOSITE)]
+    name = text(f"stage.{stage}", lang)
+    if len(judged):
+        over = judged[[met is False for met in judged["met"]]]
+        unknown = judged[[met is None for met in judged["met"]]]
+        worst = judged.sort_values("cv", ascending=False).iloc[0]
+        figure = "–" if worst["cv"] != worst["cv"] else f"{worst['cv']:.3f}"
+        note = text("page.card.cv_each_note", lang, over=len(over), n=len(judged), limit=number(worst["limit"]))
+        state = "not_met" if len(over) else "no_data" if len(unknown) else "met"
+        return card(text("page.card.cv_each", lang, stage=name), figure, note, state, lang)
+    if composite.empty:
+        return ""
+    row = composite.iloc[0]
+    figure = "–" if row["cv"] != row["cv"] else f"{row['cv']:.3f}"
+    has_limit = row["limit"] == row["limit"]
+    note = text("page.card.cv_note", lang, limit=number(row["limit"])) if has_limit else text("page.card.cv_free", lang)
+    light = {True: "met", False: "not_met", None: "no_data"}[row["met"]] if has_limit else None
+    return card(text("page.card.cv", lang, stage=name), figure, note, light, lang)
+
+
+def _countdown_card(found: Evaluation, lang: str) -> str:
+    waiting = [r for r in found.with_status("not_met", *OPEN) if r.item.due is not None]
+    if not waiting:
+        return ""
+    ahead = [r for r in waiting if r.item.due is not None and r.item.due >= found.on]
+    late = len(waiting) - len(ahead)
+    title = text("page.card.countdown", lang)
+    if not ahead:
+        return card(
+            title, text("page.card.late", lang, n=late), text("page.card.late_note", lang, on=found.on), "not_met", lang
+        )
+    due = min(r.item.due for r in ahead if r.item.due is not None)
+    note = text("page.card.countdown_note", lang, due=due.isoformat(), late=late, on=found.on.isoformat())
+    return card(title, text("page.card.days", lang, n=(due - found.on).days), note, "not_due", lang)
+
+
+def next_steps(found: Evaluation, lang: str, most: int = 5) -> str:
+    """Return the next things to do: what fails and is due first, with owner and date."""
+    waiting = sorted(found.with_status("not_met", "no_data", "evidence", "not_due"), key=_urgency)
+    rows = []
+    for result in waiting[:most]:
+        item = result.item
+        due = item.deadline or text("page.no_date", lang)
+        late = (
+            f" <b>{escape(text('page.before_adoption', lang))}</b>" if found.standard.due_before_adoption(item) else ""
+        )
+        owner = item.lead_unit or text("page.no_owner", lang)
+        why = f"<span class='bl-muted'>{escape(result.reason.render(lang))}</span>"
+        what = f"<b>{escape(item.code)}</b> {escape(item.label(lang))}<br>{why}"
+        rows.append([lamp(result.status, lang), what, escape(owner), escape(due) + late])
+    heads = [text(f"page.head.{name}", lang) for name in ("status", "item", "owner", "due")]
+    return table(heads, rows, empty=text("page.nothing_to_do", lang))
+
+
+def _urgency(result: ItemResult) -> tuple[int, str, str]:
+    due = result.item.due.isoformat() if result.item.due else "9999"
+    return (ORDER.index(result.status), due, result.item.code)
+
+
+def lamp_grid(found: Evaluation, lang: str) -> str:
+    """Return every required item as a lamp with a word, grouped as the standard groups them; reasons unfold."""
+    groups: dict[str, list[ItemResult]] = {}
+    for result in (r for r in found.items if r.counts):
+        groups.setdefault(result.item.category, []).append(result)
+    parts = []
+    for name, results in groups.items():
+        met = sum(r.status == "met" for r in results)
+        lamps = "".join(_lamp_row(r, found, lang) for r in results)
+        head = f'{escape(category(name, lang))} <span class="bl-muted">{met}/{len(results)}</span>'
+        parts.append(f'<div class="bl-category"><h3>{head}</h3>{lamps}</div>')
+    return f'<div class="bl-lamps">{"".join(parts)}</div>'
+
+
+def _lamp_row(result: ItemResult, found: Evaluation, lang: str) -> str:
+    item = result.item
+    remarks = [note.get(lang, note["zh"]) for note in item.notes]
+    if found.standard.due_before_adoption(item):
+        remarks.append(text("page.due_before_adoption", lang, due=item.deadline, adopted=found.standard.adopted))
+    if not item.verified:
+        remarks.append(text("page.unverified", lang))
+    if item.quote:
+        remarks.append(text("page.quote", lang, quote=item.quote))
+    more = "".join(f"<p class='bl-muted'>{escape(remark)}</p>" for remark in remarks)
+    return (
+        f"<details><summary>{lamp(result.status, lang)} <b>{escape(item.code)}</b> {escape(item.label(lang))}</summary>"
+        f"<p>{escape(result.reason.render(lang))}</p>{more}</details>"
+    )
+
+
+def category(name: str, lang: str) -> str:
+    """Return the name of a group of items for people; a group named in the source's own words stands as it is."""
+    return text(f"category.{name}", lang) if has(f"category.{name}") else name
+
+
+def school_ranking(found: Evaluation, county: County, lang: str, most: int = 12) -> str:
+    """Return the schools with the most items short, worst first, and what they are short of."""
+    schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    short = shortfalls(found, lang)
+    worst = sorted(short.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    rows = []
+    for school, labels in worst[:most]:
+        name, place = (schools[column].get(school, school) for column in ("name_zh", "township"))
+        words = "、".join(labels[:3]) + ("…" if len(labels) > 3 else "")
+        rows.append([escape(str(name)), escape(_plain(place)), str(len(labels)), escape(words)])
+    heads = [text(f"page.head.{name}", lang) for name in ("school", "township", "short", "items")]
+    rest = text("page.more_schools", lang, n=len(worst) - most)
+    more = f'<p class="bl-muted">{escape(rest)}</p>' if len(worst) > most else ""
+    return table(heads, rows, numeric=[2], empty=text("page.no_problem", lang)) + more
+
+
+def shortfalls(found: Evaluation, lang: str) -> dict[str, list[str]]:
+    """Return what each school is short of, in words; the rule over all indicators only where nothing else is."""
+    rules = {i.code for i in found.standard.items if i.measure and i.measure.source == "school_rule"}
+    out: dict[str, list[str]] = {}
+    for school, codes in found.problems().groupby("school_id")["code"]:
+        kept = [code for code in dict.fromkeys(codes) if code not in rules] or list(dict.fromkeys(codes))
+        out[str(school)] = [found.standard.item(code).label(lang) for code in kept]
+    return out
+
+
+def _plain(value: object) -> str:
+    return "–" if value is None or (isinstance(value, float) and value != value) else str(value)
+
+
+def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
+    """Return what changed against the year before: newly met, newly short."""
+    if before is None:
+        return f'<p class="bl-muted">{escape(text("page.card.no_before", lang))}</p>'
+    was = {r.item.code: r.status for r in before.items}
+    rows = []
+    for result in found.items:
+        old = was.get(result.item.code)
+        if result.counts and old is not None and old != result.status and "met" in (old, result.status):
+            rows.append(
+                [
+                    f"<b>{escape(result.item.code)}</b> {escape(result.item.label(lang))}",
+                    lamp(old, lang),
+                    lamp(result.status, lang),
+                ]
+            )
+    heads = [text("page.head.item", lang), str(before.year), str(found.year)]
+    return table(heads, rows, empty=text("page.no_change", lang, year=before.year))
+
+
+def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short: bool = True) -> str:
+    """Return the schools against the items judged school by school: a mark, a word and the figure in each cell."""
+    columns = [r for r in found.items if r.counts and r.by_school is not None and r.item.stage in (stage, "all")]
+    taught = set(found.schools.loc[found.schools["stage"] == stage, "school_id"])
+    names = dict(zip(county.tables["schools"]["school_id"], county.tables["schools"]["name_zh"], strict=True))
+    cells: dict[str, dict[str, tuple[object, float]]] = {}
+    for result in columns:
+        rows = result.rows
+        if rows is None:
+            continue
+        if "stage" in rows:
+            rows = rows[rows["stage"] == stage]
+        for school, met, value in zip(rows["school_id"], rows["met"], rows["value"], strict=True):
+            if "stage" in rows or not taught or school in taught:
+                cells.setdefault(school, {})[result.item.code] = (met, value)
+    used = [r for r in columns if any(r.item.code in row for row in cells.values())]
+    ranked = sorted(cells, key=lambda i: (-sum(m is False for m, _ in cells[i].values()), str(names.get(i, i))))
+    shown = [i for i in ranked if not only_short or any(m is not True for m, _ in cells[i].values())]
+    body = [[escape(str(names.get(i, i))), *(_cell(cells[i].get(r.item.code)) for r in used)] for i in shown]
+    heads = [text("page.head.school", lang), *(f"{r.item.code} {r.item.label(lang)}" for r in used)]
+    return table(heads, body, numeric=range(1, len(heads)), empty=text("page.no_problem", lang))
+
+
+def _cell(found: tuple[object, float] | None) -> str:
+    if found is None:
+        return ""
+    met, value = found
+    status, mark = {True: ("met", "✓"), False: ("not_met", "✗")}.get(met, ("no_data", "?"))  # type: ignore[call-overload]
+    return f'<span class="bl-cell" data-status="{status}">{mark} {escape(_short(value))}</span>'
+
+
+def met_lamp(met: object, lang: str) -> str:
+    """Return the lamp of a judgement that is True, False or unknown; empty when nothing was judged."""
+    if met is None or met != met:
+        return ""
+    return lamp("met" if met else "not_met", lang)
+
+
+def mark(status: str) -> str:
+    """Return the mark that stands for a status where no HTML can."""
+    return LAMPS[status].mark
+
+
+def unit_word(item: Item, lang: str) -> str:
+    """Return the unit an item is judged in, as people write it."""
+    return unit(item.judged_unit)[lang].strip()
+
+
+def _short(value: float) -> str:
+    return "–" if value != value else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def needs(found: Evaluation, lang: str) -> str:
+    """Return what is missing in units to build, buy or hire: by indicator and stage, over how many schools."""
+    rows = []
+    for (name, stage), part in found.schools.groupby(["indicator", "stage"], sort=False):
+        short = part[part["needed"] > 0]
+        unknown = int(part["value"].isna().sum())
+        spec = found.standard.indicators[name]
+        if part["threshold"].isna().all() or (short.empty and not unknown):
+            continue
+        amount = f"{number(round(short['needed'].sum(), 1))} {spec.need(lang)}"
+        rows.append(
+            [
+                escape(spec.label(lang)),
+                escape(text(f"stage.{stage}", lang)),
+                f"{len(short)} / {len(part)}",
+                escape(amount),
+                str(unknown or ""),
+            ]
+        )
+    heads = [text(f"page.head.{name}", lang) for name in ("indicator", "stage", "schools_short", "needed", "no_data")]
+    return table(heads, rows, numeric=[2, 4], empty=text("page.nothing_needed", lang))
+
+
+def items_csv(found: Evaluation, lang: str) -> bytes:
+    """Return every item with its finding as CSV a spreadsheet opens, with what it rests on."""
+    rows = found.as_dict(lang)["items"]
+    frame = pd.DataFrame(rows).drop(columns=["rows", "notes"])
+    frame["notes"] = [" ".join(row["notes"]) for row in rows]
+    frame = frame.assign(status_word=[text(f"status.{s}", lang) for s in frame["status"]])
+    head = {"county": found.county_id, "year": found.year, "standard": found.standard.id, "synthetic": found.synthetic}
+    frame = frame.assign(**head, county_hash=found.provenance["county_hash"], software=found.provenance["software"])
+    return b"\xef\xbb\xbf" + frame.to_csv(index=False, lineterminator="\r\n").encode()
+
+
+def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
+    """Return the school problem list (学校问题清单) as CSV a spreadsheet opens."""
+    names = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    rows = found.problems()
+    labels = {i.code: i.label(lang) for i in found.standard.items}
+    units = {i.code: unit_word(i, lang) for i in found.standard.items}
+    heads = (
+        "school_id",
+        "school",
+        "township",
+        "code",
+        "item",
+        "stage",
+        "value",
+        "threshold",
+        "gap",
+        "unit",
+        "needed",
+        "synthetic",
+    )
+    frame = pd.DataFrame(
+        {
+            "school_id": rows["school_id"],
+            "school": rows["school_id"].map(names["name_zh"]),
+            "township": rows["school_id"].map(names["township"]),
+            "code": rows["code"],
+            "item": rows["code"].map(labels),
+            "stage": [text(f"stage.{s}", lang) for s in rows["stage"]],
+            "value": rows["value"],
+            "threshold": rows["threshold"],
+            "gap": rows["gap"],
+            "unit": rows["code"].map(units),
+            "needed": rows["needed"],
+            "synthetic": found.synthetic,
+        }
+    ).rename(columns={name: text(f"page.csv.{name}", lang) for name in heads})
+    return b"\xef\xbb\xbf" + frame.to_csv(index=False, lineterminator="\r\n").encode()

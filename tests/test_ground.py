@@ -1,0 +1,117 @@
+"""The ground: environments that agree, locales that agree, rooms in order, and what a commit must not hold."""
+
+from __future__ import annotations
+
+import json
+import re
+import string
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+import yaml
+
+from balance_lib import locale
+
+
+def requirements(root: Path) -> dict[str, str]:
+    """Return name to version bound of everything pyproject asks for."""
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    found = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    return {re.split(r"[<>=!~ ]", d, maxsplit=1)[0].lower(): d for d in found}
+
+
+def test_conda_environment_asks_for_the_same(root) -> None:
+    listed = yaml.safe_load((root / "environment.yml").read_text("utf-8"))["dependencies"]
+    conda = {re.split(r"[<>=!~ ]", d, maxsplit=1)[0].lower(): d for d in listed if isinstance(d, str)}
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    assert conda.pop("python") == "python" + project["requires-python"]
+    conda.pop("pip")
+    assert conda == requirements(root)
+
+
+@pytest.mark.parametrize("name", ["requirements.lock", "requirements-test.lock"])
+def test_locks_hold_every_requirement_and_no_address(root, name) -> None:
+    text = (root / name).read_text("utf-8")
+    locked = {re.split(r"[=\[ ;]", line, maxsplit=1)[0].lower() for line in text.splitlines() if "==" in line}
+    project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
+    runtime = {re.split(r"[<>=!~ ]", d)[0].lower() for d in project["dependencies"]}
+    wanted = set(requirements(root)) if "test" in name else runtime
+    assert wanted <= locked
+    assert "://" not in text and "file:" not in text
+
+
+def fields(template: str) -> set[str]:
+    return {name for _, name, _, _ in string.Formatter().parse(template) if name}
+
+
+def test_both_languages_say_the_same_things() -> None:
+    zh, en = locale.catalogue("zh"), locale.catalogue("en")
+    assert set(zh) == set(en)
+    assert {k for k in zh if fields(zh[k]) != fields(en[k])} == set()
+    assert [k for k in zh if not zh[k] and not k.startswith("unit.")] == []
+
+
+@pytest.mark.parametrize("lang", locale.LANGUAGES)
+def test_no_key_is_given_twice(root, lang) -> None:
+    source = (root / "balance_lib" / "locale" / f"{lang}.yaml").read_text("utf-8")
+
+    def walk(node: yaml.Node) -> None:
+        if isinstance(node, yaml.MappingNode):
+            keys = [key.value for key, _ in node.value]
+            assert sorted(keys) == sorted(set(keys)), sorted({k for k in keys if keys.count(k) > 1})
+            for _, child in node.value:
+                walk(child)
+
+    walk(yaml.compose(source))
+
+
+def test_every_text_the_code_asks_for_exists(root) -> None:
+    asked = set()
+    for path in (root / "balance_lib").rglob("*.py"):
+        call = r"""(?:\btext|Message|\.text)\(\s*["']([a-z_]+\.[a-z_.0-9]+)["']"""
+        asked |= set(re.findall(call, path.read_text("utf-8")))
+    assert asked - set(locale.catalogue("zh")) == set()
+
+
+def test_rooms_are_in_the_order_the_architecture_draws(root) -> None:
+    done = (
+        subprocess.run(
+            [str(root / ".venv/bin/lint-imports"), "--no-cache"], cwd=root, capture_output=True, text=True, check=False
+        )
+        if (root / ".venv/bin/lint-imports").exists()
+        else None
+    )
+    if done is None:
+        pytest.skip("import-linter runs from the project's own environment")
+    assert done.returncode == 0, done.stdout
+
+
+def test_architecture_names_every_room(root) -> None:
+    rooms_table = (root / "ARCHITECTURE.md").read_text("utf-8").split("## The rooms")[1].split("\n## ")[0]
+    drawn = set(re.findall(r"^\| `([a-z_]+)/?`", rooms_table, re.MULTILINE))
+    package = root / "balance_lib"
+    rooms = {p.stem for p in package.glob("*.py") if p.stem != "__init__"}
+    rooms |= {p.name for p in package.iterdir() if (p / "__init__.py").is_file()}
+    assert drawn == rooms
+
+
+def notebooks(root: Path) -> list[Path]:
+    return sorted([*root.glob("notebooks/*.ipynb"), *root.glob("dashboards/*.ipynb")])
+
+
+def test_notebooks_are_committed_without_outputs(root) -> None:
+    assert notebooks(root)
+    for path in notebooks(root):
+        cells = json.loads(path.read_text("utf-8"))["cells"]
+        code = [c for c in cells if c["cell_type"] == "code"]
+        assert all(not c["outputs"] and c["execution_count"] is None for c in code), path.name
+        assert not any(re.search(r"^\s*(def|class) ", "".join(c["source"]), re.MULTILINE) for c in code), path.name
+
+
+def test_dashboards_are_thin(root) -> None:
+    for path in sorted(root.glob("dashboards/*.ipynb")):
+        cells = [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
+        assert len(cells) <= 4, path.name
+        assert all(len(c["source"]) <= 6 for c in cells), path.name

@@ -1,0 +1,226 @@
+"""Figures from result tables: every number drawn is one that was handed in, and colour is never alone."""
+
+from __future__ import annotations
+
+import itertools
+import json
+import math
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from balance_lib import palette, plots
+
+LABELS = {"books": "图书", "area": "面积", "rooms": "教室", "unknown": "没有数据的指标"}
+
+
+def schools() -> pd.DataFrame:
+    rows = [
+        ("S1", "primary", "books", 12.0, 10.0, 1.2, True, 0.0),
+        ("S2", "primary", "books", 9.0, 10.0, 0.9, False, 30.0),
+        ("S3", "primary", "books", math.nan, 10.0, math.nan, None, math.nan),
+        ("S1", "primary", "area", 4.5, 4.5, 1.0, True, 0.0),
+        ("S2", "primary", "area", 0.0, 4.5, 0.0, False, 90.0),
+    ]
+    return pd.DataFrame(
+        rows, columns=["school_id", "stage", "indicator", "value", "threshold", "ratio", "met", "needed"]
+    )
+
+
+def history() -> pd.DataFrame:
+    rows = [
+        (2013, "A", 4.0, 4.2, -0.2, "not_met"),
+        (2012, "A", math.nan, 4.2, math.nan, "no_data"),
+        (2014, "A", 4.2, 4.2, 0.0, "met"),
+    ]
+    return pd.DataFrame(rows, columns=["year", "code", "value", "threshold", "gap", "status"])
+
+
+def coefficients() -> pd.DataFrame:
+    rows = [("area", 0.55, 0.5, False, 0), ("books", 0.3, 0.5, True, 0), ("rooms", math.nan, 0.5, None, 2)]
+    return pd.DataFrame(rows, columns=["indicator", "cv", "limit", "met", "n_missing"])
+
+
+def every_figure(lang: str) -> list[Any]:
+    years = pd.DataFrame([(y, i, 0.3 + 0.1 * k, 0.5) for y in (2012, 2013) for k, i in enumerate(("books", "area"))])
+    years.columns = ["year", "indicator", "cv", "limit"]
+    parts = pd.DataFrame({"school_id": ["S1", "S2"], "contribution": [0.25, 0.75]})
+    return [
+        plots.gap_over_time(history(), label="教师", unit="人", deadline=date(2014, 12, 31), lang=lang),
+        plots.small_multiples(schools(), labels=LABELS, lang=lang),
+        plots.coefficient_bars(coefficients(), labels=LABELS, lang=lang),
+        plots.coefficient_over_years(years, labels=LABELS, lang=lang),
+        plots.contribution_bars(parts, lang=lang),
+        plots.matrix(schools(), labels=LABELS, lang=lang),
+    ]
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_figure_is_plain_json_in_a_chinese_font_and_asks_nobody(lang: str) -> None:
+    for figure in every_figure(lang):
+        text = figure.to_json()
+        assert "http" not in text
+        assert figure.layout.font.family == palette.FONT
+        assert len(text) < 12_000  # no default template is carried along
+        json.loads(text)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_tables_without_rows_draw_an_empty_figure(lang: str) -> None:
+    none = schools().iloc[:0]
+    assert plots.matrix(none, labels=LABELS, lang=lang).layout.height > 0
+    assert len(plots.small_multiples(none, labels=LABELS, lang=lang).data) == 0
+    assert len(plots.gap_over_time(history().iloc[:0], lang=lang).data) == 2
+    assert len(plots.contribution_bars(pd.DataFrame({"school_id": [], "contribution": []}), lang=lang).data[0].x) == 0
+    assert plots.coefficient_bars(coefficients().iloc[:0], labels=LABELS, lang=lang).layout.height > 0
+
+
+def test_gap_breaks_where_there_is_no_data_and_says_so() -> None:
+    figure = plots.gap_over_time(history(), lang="zh")
+    line, values = figure.data
+    assert list(values.x) == [2012, 2013, 2014]
+    assert np.isnan(values.y[0])
+    assert values.connectgaps is False
+    assert list(values.text) == ["", "✗ 4", "✓ 4.2"]
+    assert list(line.y) == [4.2, 4.2, 4.2]
+    assert [(note.x, note.text) for note in figure.layout.annotations] == [(2012, "无数据")]
+
+
+@pytest.mark.parametrize(
+    ("deadline", "year"),
+    [(date(2017, 12, 31), 2017), (date(2018, 8, 31), 2017), (date(2018, 9, 1), 2018), (date(2018, 1, 1), 2017)],
+)
+def test_deadline_stands_at_the_school_year_that_is_judged_after_it(deadline: date, year: int) -> None:
+    figure = plots.gap_over_time(history(), deadline=deadline)
+    assert figure.layout.shapes[0].x0 == year
+    assert figure.layout.xaxis.range[1] > year
+
+
+def test_values_near_zero_are_drawn_from_zero() -> None:
+    rows = history().assign(value=[0.5, 1.0, 2.0])
+    assert plots.gap_over_time(rows).layout.yaxis.range[0] == 0
+    assert plots.gap_over_time(history().assign(value=[8.0, 7.0, 9.0], threshold=8.0)).layout.yaxis.range[0] > 4
+    flat = history().assign(value=[1.0, 1.0, 1.0], threshold=1.0)
+    assert plots.gap_over_time(flat).layout.yaxis.range[0] == 0
+
+
+def test_coefficient_without_a_limit_is_not_judged() -> None:
+    rows = coefficients().assign(limit=math.nan, met=None)
+    figure = plots.coefficient_bars(rows, labels=LABELS)
+    assert set(figure.data[0].marker.color) == {palette.LAMPS["not_applicable"].fill}
+    assert [note.text for note in figure.layout.annotations][:2] == ["0.300", "0.550"]
+
+
+def test_lines_differ_in_more_than_colour() -> None:
+    labels = {f"i{n}": f"指标{n}" for n in range(12)}
+    rows = pd.DataFrame([(2012, i, 0.3, math.nan) for i in labels], columns=["year", "indicator", "cv", "limit"])
+    drawn = plots.coefficient_over_years(rows, labels=labels).data
+    looks = {(line.line.color, line.line.dash, line.marker.symbol) for line in drawn}
+    assert len(looks) == 12
+
+
+def test_small_multiples_place_schools_against_their_line() -> None:
+    figure = plots.small_multiples(schools(), labels=LABELS, names={"S1": "一小"})
+    books, area = figure.data
+    assert list(books.x) == [9.0, 12.0]  # the school without data is counted, not drawn at zero
+    assert list(books.customdata) == ["S2", "一小"]
+    assert list(books.marker.symbol) == ["x", "circle"]
+    assert list(area.x) == [0.0, 4.5]  # zero is a value
+    assert [shape.x0 for shape in figure.layout.shapes] == [10.0, 4.5]
+    titles = [note.text for note in figure.layout.annotations]
+    assert titles == ["<b>图书</b>  ✓ 1/3  ? 1", "<b>面积</b>  ✓ 1/2"]
+
+
+@pytest.mark.parametrize("panels", range(1, 9))
+def test_panels_do_not_overlap(panels: int) -> None:
+    labels = {f"i{n}": f"指标{n}" for n in range(panels)}
+    rows = pd.DataFrame([("S", i, 1.0, 1.0, True) for i in labels])
+    rows.columns = ["school_id", "indicator", "value", "threshold", "met"]
+    layout = plots.small_multiples(rows, labels=labels).layout
+    names = ["", *map(str, range(2, panels + 1))]
+    boxes = [(*layout[f"xaxis{n}"].domain, *layout[f"yaxis{n}"].domain) for n in names]
+    assert all(0 <= edge <= 1 for box in boxes for edge in box)
+    for (a0, a1, b0, b1), (c0, c1, d0, d1) in itertools.combinations(boxes, 2):
+        assert a1 <= c0 or c1 <= a0 or b1 <= d0 or d1 <= b0
+
+
+def test_coefficients_carry_limit_word_and_pattern() -> None:
+    figure = plots.coefficient_bars(coefficients(), labels=LABELS, lang="zh")
+    bars, limits = figure.data
+    assert list(bars.y) == ["图书", "面积", "教室"]  # in the order of the labels
+    assert list(limits.x) == [0.5, 0.5, 0.5]
+    assert list(bars.marker.pattern.shape) == ["", "/", "/"]
+    said = [note.text for note in figure.layout.annotations]
+    assert said == ["0.300 ✓ 达标", "0.550 ✗ 超限", "无数据(缺 2 所)"]
+
+
+def test_contributions_add_up() -> None:
+    shares = [0.4, 0.3, 0.1, 0.1, 0.06, 0.04]
+    rows = pd.DataFrame({"school_id": [f"S{i}" for i in range(6)], "contribution": shares})
+    figure = plots.contribution_bars(rows.sample(frac=1, random_state=1), top=2, names={"S0": "同名", "S1": "同名"})
+    assert list(figure.data[0].x) == pytest.approx([40, 30, 30])
+    assert list(figure.layout.yaxis.ticktext) == ["同名", "同名", "其余 4 所学校"]
+
+
+def test_matrix_tells_met_short_missing_and_not_judged_apart() -> None:
+    figure = plots.matrix(schools(), labels=LABELS, names={"S1": "一小"})
+    heat = figure.data[0]
+    assert list(figure.layout.yaxis.ticktext) == ["一小", "S2", "S3"]
+    assert [list(row) for row in heat.text] == [["✓ 12", "✓ 4.5"], ["✗ 9", "✗ 0"], ["?", "–"]]
+    assert [list(row) for row in heat.z] == [[0, 0], [1, 1], [2, 3]]
+
+
+def test_met_columns_of_any_kind_are_read() -> None:
+    for true, false, missing in [(True, False, None), (np.True_, np.False_, math.nan), (1.0, 0.0, pd.NA)]:
+        assert [plots._status(v) for v in (true, false, missing)] == ["met", "not_met", "no_data"]
+
+
+# ---- colours -------------------------------------------------------------------------------------------------------
+
+
+def _linear(colour: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    channels = np.array([int(colour[at : at + 2], 16) for at in (1, 3, 5)]) / 255
+    return np.where(channels <= 0.04045, channels / 12.92, ((channels + 0.055) / 1.055) ** 2.4)
+
+
+def _contrast(one: str, other: str) -> float:
+    """Return the contrast ratio of WCAG 2.1."""
+    bright = sorted(float(_linear(colour) @ [0.2126, 0.7152, 0.0722]) + 0.05 for colour in (one, other))
+    return bright[1] / bright[0]
+
+
+# Machado, Oliveira & Fernandes (2009), severity 1.0, on linear RGB.
+DEFICIENCIES = {
+    "protanopia": [[0.152286, 1.052583, -0.204868], [0.114503, 0.786281, 0.099216], [-0.003882, -0.048116, 1.051998]],
+    "deuteranopia": [[0.367322, 0.860646, -0.227968], [0.280085, 0.672501, 0.047413], [-0.011820, 0.042940, 0.968881]],
+    "tritanopia": [[1.255528, -0.076749, -0.178779], [-0.078411, 0.930809, 0.147602], [0.004733, 0.691367, 0.303900]],
+}
+
+
+def _lab(rgb: Any) -> np.ndarray[Any, np.dtype[np.float64]]:
+    xyz = np.array([[0.4124, 0.3576, 0.1805], [0.2126, 0.7152, 0.0722], [0.0193, 0.1192, 0.9505]]) @ np.clip(rgb, 0, 1)
+    f = np.cbrt(xyz / [0.9505, 1.0, 1.089])
+    return np.array([116 * f[1] - 16, 500 * (f[0] - f[1]), 200 * (f[1] - f[2])])
+
+
+@pytest.mark.parametrize("status", palette.LAMPS)
+def test_words_on_lamps_are_readable(status: str) -> None:
+    lamp = palette.LAMPS[status]
+    assert _contrast(lamp.ink, lamp.tint) >= 4.5
+    assert _contrast(lamp.ink, "#ffffff") >= 4.5
+
+
+@pytest.mark.parametrize("deficiency", DEFICIENCIES)
+def test_lamps_differ_for_colour_blind_readers(deficiency: str) -> None:
+    matrix = np.array(DEFICIENCIES[deficiency])
+    seen = {status: _lab(matrix @ _linear(lamp.fill)) for status, lamp in palette.LAMPS.items()}
+    for one, other in itertools.combinations(seen, 2):
+        assert np.linalg.norm(seen[one] - seen[other]) > 10, (one, other)  # 2.3 is just noticeable
+
+
+def test_every_lamp_has_a_mark_of_its_own() -> None:
+    marks = [lamp.mark for lamp in palette.LAMPS.values()]
+    assert len(set(marks)) == len(marks)

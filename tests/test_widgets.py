@@ -1,0 +1,166 @@
+"""Pages without a browser: their state, their HTML, and what their buttons write."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from balance_lib.county import County
+from balance_lib.widgets import apps, views
+from balance_lib.widgets.apps.overview import since
+from balance_lib.widgets.library import Library
+from balance_lib.widgets.models import PageModel
+from tests import towns
+
+PAGES = ("Index", "Overview", "Gaps", "Balance", "Data")
+
+
+def toy(name: str = "<甲&乙>县") -> County:
+    schools = [towns.school("a", name_zh="<b>坏</b>小学"), towns.school("b"), towns.school("j", "junior")]
+    years = [
+        *(towns.school_year("a", year=y, teachers_backbone=n) for y, n in ((2019, 0), (2020, 0.5))),
+        *(towns.school_year("b", year=y) for y in (2019, 2020)),
+        *(towns.school_year("j", "junior", year=y, books=9000) for y in (2019, 2020)),
+    ]
+    made = towns.county(schools, years)
+    return County("toy", name, "Toy", made.tables, synthetic=True, meta={"plan": "quality_2017"})
+
+
+@pytest.fixture
+def library(tmp_path: Path) -> Library:
+    toy().save(tmp_path / "ships" / "toy")
+    return Library((tmp_path / "own", tmp_path / "ships"))
+
+
+def test_address_chooses_what_is_shown(library) -> None:
+    model = PageModel(library, {"county": "toy", "year": "2019", "standard": "basic_2012", "lang": "en"})
+    assert (model.county_id, model.year, model.standard_id, model.lang) == ("toy", 2019, "basic_2012", "en")
+    assert model.query() == "county=toy&year=2019&standard=basic_2012&lang=en"
+
+
+@pytest.mark.parametrize("query", [{}, {"county": "../../etc", "year": "1999", "standard": "x", "lang": "xx"}])
+def test_nonsense_in_the_address_falls_back(library, query) -> None:
+    model = PageModel(library, query)
+    assert (model.county_id, model.year, model.standard_id, model.lang) == ("toy", 2020, "quality_2017", "zh")
+
+
+def test_no_county_at_all_is_said(tmp_path) -> None:
+    for name in PAGES:
+        page = getattr(apps, name)(PageModel(Library((tmp_path,))))
+        assert "还没有县的数据" in page.problem.value
+
+
+@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_pages_stand_and_follow_the_choice(library, name, lang) -> None:
+    page = getattr(apps, name)(PageModel(library, {"lang": lang}))
+    assert page.problem.value == ""
+    assert views.text("banner.synthetic", lang) in page.note.value
+    page.year.value = 2019
+    page.standard.value = "basic_2012"
+    assert page.problem.value == ""
+    assert (page.model.year, page.model.standard_id) == (2019, "basic_2012")
+
+
+def test_names_from_data_are_escaped(library) -> None:
+    page = apps.Overview(PageModel(library))
+    shown = page.verdict.value + page.ranking.value + page.steps.value
+    assert "<b>坏</b>" not in shown and "&lt;b&gt;坏&lt;/b&gt;" in shown
+    assert "&lt;甲&amp;乙&gt;县" in page.verdict.value
+
+
+def test_overview_names_the_school_that_falls_short(library) -> None:
+    page = apps.Overview(PageModel(library))
+    assert "县级以上骨干教师数" in page.ranking.value
+    assert page.chart is not None
+    assert "download=" in page.export.value
+
+
+def test_gap_runs_since_the_first_year_in_a_row(library) -> None:
+    model = PageModel(library)
+    assert since(model.history_of("L2-primary"), "L2-primary", 2020) == 2019
+    assert since(model.history_of("L1-primary"), "L1-primary", 2020) is None
+
+
+def test_slider_of_the_balance_page_moves_the_coefficient(library) -> None:
+    page = apps.Balance(PageModel(library))
+    page.indicator.value = "backbone_teachers"
+    page.school.value = "a"
+    before = page.answer.value
+    page.more.value = 2
+    # a: 0.5 + 2 = 2.5 per 100, b: 2 per 100, 100 pupils each: mean 2.25, deviation 0.25
+    assert page.answer.value != before
+    assert f"{0.25 / 2.25:.4f}" in page.answer.value
+
+
+def test_recording_evidence_copies_what_ships_and_settles_the_item(library, tmp_path) -> None:
+    page = apps.Data(PageModel(library))
+    page.item.value = "G1"
+    page.record.click()
+    assert "佐证材料名称" in page.recorded.value  # nothing is recorded without a document
+    page.document.value, page.unit.value = "布局规划批复", "县教育局"
+    page.record.click()
+    assert page.model.evaluation.item("G1").status == "met"
+    assert County.open(tmp_path / "ships" / "toy").tables["evidence"].empty
+    own = County.open(tmp_path / "own" / "toy").tables["evidence"]
+    assert own[["item_id", "document", "year"]].to_numpy().tolist() == [["G1", "布局规划批复", 2020.0]]
+    page.item.value, page.finding.value, page.document.value = "G1", "not_met", "复查意见"
+    page.record.click()
+    assert "更新" in page.recorded.value
+    assert page.model.evaluation.item("G1").status == "not_met"
+    assert len(County.open(tmp_path / "own" / "toy").tables["evidence"]) == 1
+
+
+def upload(page: apps.Data, name: str, content: bytes) -> None:
+    page.files.value = (
+        {
+            "name": name,
+            "type": "",
+            "size": len(content),
+            "content": memoryview(content),
+            "last_modified": datetime(2024, 1, 1, tzinfo=UTC),
+        },
+    )
+
+
+def test_upload_is_looked_at_first_and_written_on_the_second_button(library, tmp_path) -> None:
+    page = apps.Data(PageModel(library))
+    upload(page, "list.csv", "学校代码,学校名称,学校类型,在校学生人数\n1,甲小学,小学,45\n".encode("gbk"))
+    page.target.value, page.return_year.value = "newcounty", 2023
+    page.look.click()
+    assert page.save.disabled is False, page.told.value + page.problem.value
+    assert not (tmp_path / "own" / "newcounty").exists()
+    page.save.click()
+    assert County.open(tmp_path / "own" / "newcounty").years == [2023]
+    assert page.model.county_id == "newcounty"
+
+
+def test_faulty_upload_cannot_be_saved(library, tmp_path) -> None:
+    page = apps.Data(PageModel(library))
+    upload(page, "list.csv", "学校代码,学校名称,学校类型,在校学生人数\n1,甲小学,小学,many\n".encode())
+    page.target.value = "newcounty"
+    page.look.click()
+    assert page.save.disabled is True
+    assert "many" in page.told.value
+    assert not (tmp_path / "own").exists()
+    page.target.value = "../evil"
+    page.look.click()
+    assert "英文字母" in page.told.value
+
+
+def test_exports_carry_what_they_rest_on(library) -> None:
+    model = PageModel(library)
+    items = views.items_csv(model.evaluation, "zh").decode("utf-8-sig")
+    assert model.county.hash in items and "quality_2017" in items and "True" in items  # synthetic
+    problems = views.problems_csv(model.evaluation, model.county, "zh").decode("utf-8-sig")
+    assert problems.splitlines()[0].startswith("学校代码,学校")
+    assert "L2-primary" in problems
+
+
+def test_dashboards_open_their_page(root) -> None:
+    for name in PAGES:
+        cells = json.loads((root / "dashboards" / f"{name.lower()}.ipynb").read_text("utf-8"))["cells"]
+        assert "".join(cells[-1]["source"]) == f"apps.{name}()"
