@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 import pytest
-import towns
+from tests import towns
 
 from balance_lib import crs
 from balance_lib._errors import DataError, NotFoundError

@@ -16,10 +16,11 @@ from balance_lib import locale
 
 
 def requirements(root: Path) -> dict[str, str]:
-    """Return name to version bound of everything pyproject asks for."""
+    """Return name to version bound of everything pyproject asks for; conda knows no extras in brackets."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
     found = [*project["dependencies"], *project["optional-dependencies"]["test"]]
-    return {re.split(r"[<>=!~ ]", d, maxsplit=1)[0].lower(): d for d in found}
+    plain = [re.sub(r"\[.*?\]", "", each) for each in found]
+    return {re.split(r"[<>=!~ ]", d, maxsplit=1)[0].lower(): d for d in plain}
 
 
 def test_conda_environment_asks_for_the_same(root) -> None:
