@@ -13,6 +13,7 @@ import pandas as pd
 import pytest
 
 from balance_lib import palette, plots
+from balance_lib.plots.base import status_of
 
 LABELS = {"books": "图书", "area": "面积", "rooms": "教室", "unknown": "没有数据的指标"}
 
@@ -175,7 +176,7 @@ def test_matrix_tells_met_short_missing_and_not_judged_apart() -> None:
 
 def test_met_columns_of_any_kind_are_read() -> None:
     for true, false, missing in [(True, False, None), (np.True_, np.False_, math.nan), (1.0, 0.0, pd.NA)]:
-        assert [plots._status(v) for v in (true, false, missing)] == ["met", "not_met", "no_data"]
+        assert [status_of(v) for v in (true, false, missing)] == ["met", "not_met", "no_data"]
 
 
 # ---- colours -------------------------------------------------------------------------------------------------------

@@ -1,9 +1,8 @@
-"""Draw result tables as plotly figures: pure functions, table in, figure out; nothing is computed here."""
+"""Draw what was judged: items over the years, schools against their lines, difference coefficients."""
 
 from __future__ import annotations
 
 import math
-import textwrap
 from collections.abc import Mapping, Sequence
 from datetime import date
 from typing import Any
@@ -14,18 +13,11 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
+from balance_lib.plots.base import blank, short, status_fills, status_markers, status_of, whole, wrap, year_axis
 
 # Seven dashes and symbols against eight colours: 56 lines differ before one comes again.
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "8px,3px,2px,3px")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
-STATUS_SYMBOLS = {
-    "met": "circle",
-    "not_met": "x",
-    "no_data": "circle-open",
-    "evidence": "diamond",
-    "not_due": "circle-open-dot",
-    "not_applicable": "line-ew-open",
-}
 ROW_PX = 30
 
 
@@ -49,22 +41,22 @@ def gap_over_time(
     plotly Figure
     """
     rows = rows.sort_values("year")
-    figure = _figure(label, lang, height=340)
+    figure = blank(label, lang, height=340)
     figure.add_scatter(
-        x=_years(rows["year"]),
+        x=whole(rows["year"]),
         y=rows["threshold"],
         mode="lines",
         name=text("plot.line", lang),
         line={"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"},
     )
     figure.add_scatter(
-        x=_years(rows["year"]),
+        x=whole(rows["year"]),
         y=rows["value"],
         mode="lines+markers+text",
         name=text("plot.value", lang),
         connectgaps=False,
         line={"color": palette.ACCENT, "width": 2},
-        marker=_status_markers(rows["status"]),
+        marker=status_markers(rows["status"]),
         text=[_marked(*row) for row in zip(rows["status"], rows["value"], strict=True)],
         textposition="top center",
         cliponaxis=False,
@@ -72,7 +64,7 @@ def gap_over_time(
         hovertemplate="%{x}<br>%{y:,.4~g} " + unit + "<br>%{customdata}<extra></extra>",
     )
     _mark_missing(figure, rows, lang)
-    years = _years(rows["year"])
+    years = whole(rows["year"])
     if deadline is not None:
         # A school year bears the name of its first calendar year and is judged on 31 August of the next.
         years.append(deadline.year - (deadline.month <= 8))
@@ -89,7 +81,7 @@ def gap_over_time(
             yanchor="bottom",
         )
     figure.update_yaxes(title={"text": unit, "standoff": 8} if unit else None, range=_room(rows))
-    return _year_axis(figure, years)
+    return year_axis(figure, years)
 
 
 def small_multiples(
@@ -116,7 +108,7 @@ def small_multiples(
     """
     shown = [name for name in labels if name in set(schools["indicator"])]
     height = 160 * max(1, math.ceil(len(shown) / columns)) + 40
-    figure = _figure("", lang, height=height).update_layout(showlegend=False, hovermode="closest")
+    figure = blank("", lang, height=height).update_layout(showlegend=False, hovermode="closest")
     names = names or {}
     for panel, indicator in enumerate(shown, start=1):
         rows = schools[schools["indicator"] == indicator]
@@ -139,15 +131,15 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     rows = _ordered(cv, "indicator", labels)
     # A coefficient without a limit is shown, not judged.
     limits = rows["limit"].isna()
-    statuses = ["not_applicable" if free else _status(met) for met, free in zip(rows["met"], limits, strict=True)]
-    figure = _figure("", lang, height=ROW_PX * 1.4 * max(len(rows), 1) + 90)
+    statuses = ["not_applicable" if free else status_of(met) for met, free in zip(rows["met"], limits, strict=True)]
+    figure = blank("", lang, height=ROW_PX * 1.4 * max(len(rows), 1) + 90)
     y = [labels[name] for name in rows["indicator"]]
     missing = rows["n_missing"] if "n_missing" in rows else pd.Series(0, index=rows.index)
     figure.add_bar(
         x=rows["cv"],
         y=y,
         orientation="h",
-        marker=_fills(statuses),
+        marker=status_fills(statuses),
         hovertemplate="%{y}: %{x:.3f}<extra></extra>",
         showlegend=False,
     )
@@ -180,13 +172,13 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
     """
     drawn = [name for name in labels if name in set(rows["indicator"])]
     # The names may be long: they stand below, two a line.
-    figure = _figure("", lang, height=380 + 24 * math.ceil(len(drawn) / 2))
+    figure = blank("", lang, height=380 + 24 * math.ceil(len(drawn) / 2))
     figure.update_layout(legend={"y": -0.12, "yanchor": "top", "x": 0, "xanchor": "left"})
     for position, indicator in enumerate(drawn):
         line = rows[rows["indicator"] == indicator].sort_values("year")
         colour, dash = palette.SERIES[position % len(palette.SERIES)], DASHES[position % len(DASHES)]
         figure.add_scatter(
-            x=_years(line["year"]),
+            x=whole(line["year"]),
             y=line["cv"],
             name=labels[indicator],
             mode="lines+markers",
@@ -201,7 +193,7 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
             annotation={"text": f"{text('plot.limit', lang)} {limit:g}", "font": {"color": palette.LIMIT}},
         )
     figure.update_yaxes(title=text("plot.cv", lang), rangemode="tozero")
-    return _year_axis(figure, _years(rows["year"])).update_layout(hovermode="x unified")
+    return year_axis(figure, whole(rows["year"])).update_layout(hovermode="x unified")
 
 
 def contribution_bars(
@@ -227,7 +219,7 @@ def contribution_bars(
         shares.append(100 * rest["contribution"].sum())
         labels.append(text("plot.others", lang, n=len(rest)))
         colours.append(palette.RULE)
-    figure = _figure("", lang, height=ROW_PX * max(len(labels), 1) + 80)
+    figure = blank("", lang, height=ROW_PX * max(len(labels), 1) + 80)
     figure.add_bar(
         # Positions, not names: two schools may bear the same name.
         x=shares,
@@ -267,15 +259,15 @@ def matrix(
     columns = [name for name in labels if name in set(schools["indicator"])]
     ids = list(dict.fromkeys(schools["school_id"]))
     cells = {
-        (row.school_id, row.indicator): (_status(row.met), row.value, row.threshold) for row in schools.itertuples()
+        (row.school_id, row.indicator): (status_of(row.met), row.value, row.threshold) for row in schools.itertuples()
     }
     order = ["met", "not_met", "no_data", "not_applicable"]
     empty = ("not_applicable", math.nan, math.nan)
     found = [[cells.get((school, name), empty) for name in columns] for school in ids]
-    figure = _figure("", lang, height=ROW_PX * max(len(ids), 1) + 110)
+    figure = blank("", lang, height=ROW_PX * max(len(ids), 1) + 110)
     figure.add_heatmap(
         z=[[order.index(status) for status, _, _ in row] for row in found],
-        x=[_wrap(labels[name]) for name in columns],
+        x=[wrap(labels[name]) for name in columns],
         y=list(range(len(ids))),
         text=[[_cell(status, value) for status, value, _ in row] for row in found],
         texttemplate="%{text}",
@@ -293,70 +285,6 @@ def matrix(
     ticks["ticktext"] = [(names or {}).get(school, school) for school in ids]
     figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, **ticks)
     return figure.update_xaxes(side="top", showgrid=False, automargin=True, tickangle=0, tickfont={"size": 12})
-
-
-def _figure(title: str, lang: str, *, height: float) -> go.Figure:
-    """Return an empty figure in the house style, in the fonts that have Chinese glyphs."""
-    axis = {"gridcolor": palette.RULE, "linecolor": palette.MUTED, "zerolinecolor": palette.RULE, "automargin": True}
-    return go.Figure(
-        layout={
-            "template": "none",
-            "autosize": True,
-            "height": round(height),
-            "title": {"text": title, "x": 0, "xref": "paper", "font": {"size": 16}} if title else None,
-            "font": {"family": palette.FONT, "size": 14, "color": palette.INK},
-            "paper_bgcolor": palette.SURFACE,
-            "plot_bgcolor": palette.SURFACE,
-            "colorway": palette.SERIES,
-            "margin": {"l": 16, "r": 24, "t": 56 if title else 36, "b": 40},
-            "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right"},
-            "hoverlabel": {"font": {"family": palette.FONT, "size": 14}, "bgcolor": palette.SURFACE},
-            "separators": ".,",
-            "bargap": 0.35,
-            "xaxis": axis,
-            "yaxis": axis,
-        }
-    )
-
-
-def _years(years: pd.Series) -> list[int]:
-    return [int(year) for year in years]
-
-
-def _year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
-    """Tick whole years only, and leave half a year on both sides."""
-    if not years:
-        return figure
-    low, high = min(years), max(years)
-    step = max(1, math.ceil((high - low) / 12))
-    return figure.update_xaxes(dtick=step, tick0=low, tickformat="d", showgrid=False, range=[low - 0.5, high + 0.5])
-
-
-def _status(met: Any) -> str:
-    """Return the status behind a cell of a ``met`` column: True, False, or nothing known."""
-    if met is None or met is pd.NA or (isinstance(met, float) and math.isnan(met)):
-        return "no_data"
-    return "met" if bool(met) else "not_met"
-
-
-def _status_markers(statuses: Sequence[str] | pd.Series) -> dict[str, Any]:
-    lamps = [palette.LAMPS[status] for status in statuses]
-    return {
-        "color": [lamp.fill for lamp in lamps],
-        "symbol": [STATUS_SYMBOLS[status] for status in statuses],
-        "size": 12,
-        "line": {"width": 1.5, "color": [lamp.ink for lamp in lamps]},
-    }
-
-
-def _fills(statuses: Sequence[str]) -> dict[str, Any]:
-    lamps = [palette.LAMPS[status] for status in statuses]
-    patterns = ["/" if status in ("not_met", "no_data") else "" for status in statuses]
-    return {
-        "color": [lamp.fill for lamp in lamps],
-        "line": {"color": [lamp.ink for lamp in lamps], "width": 1},
-        "pattern": {"shape": patterns, "fgcolor": "#ffffff", "size": 7, "solidity": 0.25},
-    }
 
 
 def _mark_missing(figure: go.Figure, rows: pd.DataFrame, lang: str) -> None:
@@ -379,13 +307,9 @@ def _room(rows: pd.DataFrame) -> list[float] | None:
     return [low - (0.12 * span if low else 0.0), high + 0.18 * span]
 
 
-def _short(value: float) -> str:
-    return "" if math.isnan(value) else f"{value:,.2f}".rstrip("0").rstrip(".")
-
-
 def _marked(status: str, value: float) -> str:
     mark = palette.LAMPS[status].mark if status in ("met", "not_met") else ""
-    return f"{mark} {_short(value)}".strip()
+    return f"{mark} {short(value)}".strip()
 
 
 def _coefficient(value: float, status: str, missing: float, lang: str) -> str:
@@ -398,19 +322,12 @@ def _coefficient(value: float, status: str, missing: float, lang: str) -> str:
 
 def _cell(status: str, value: float) -> str:
     mark = palette.LAMPS[status].mark
-    return mark if math.isnan(value) else f"{mark} {_short(value)}"
+    return mark if math.isnan(value) else f"{mark} {short(value)}"
 
 
 def _hover(status: str, value: float, threshold: float, lang: str) -> str:
-    line = "" if math.isnan(threshold) else f"<br>{text('plot.line', lang)} {_short(threshold)}"
-    return f"{text(f'status.{status}', lang)} {_short(value)}{line}"
-
-
-def _wrap(label: str, width: int = 5) -> str:
-    """Break a column's head into lines: Chinese after so many characters, words where they end."""
-    if " " in label:
-        return "<br>".join(textwrap.wrap(label, 3 * width))
-    return "<br>".join(label[at : at + width] for at in range(0, len(label), width))
+    line = "" if math.isnan(threshold) else f"<br>{text('plot.line', lang)} {short(threshold)}"
+    return f"{text(f'status.{status}', lang)} {short(value)}{line}"
 
 
 def _steps(colours: Sequence[str]) -> list[list[Any]]:
@@ -427,14 +344,14 @@ def _ordered(frame: pd.DataFrame, column: str, labels: Mapping[str, str]) -> pd.
 def _dots(figure: go.Figure, rows: pd.DataFrame, axis: str, label: str, names: Mapping[str, str]) -> None:
     """Add one panel: a dot a school, spread upright by its rank so that equal values do not hide one another."""
     placed = rows[rows["value"].notna()].sort_values("value", kind="stable")
-    statuses = [_status(met) for met in placed["met"]]
+    statuses = [status_of(met) for met in placed["met"]]
     figure.add_scatter(
         x=placed["value"],
         y=[(7 * rank) % 11 / 10 for rank in range(len(placed))],
         mode="markers",
         xaxis=f"x{axis}",
         yaxis=f"y{axis}",
-        marker=_status_markers(statuses) | {"size": 9, "opacity": 0.85},
+        marker=status_markers(statuses) | {"size": 9, "opacity": 0.85},
         customdata=[names.get(school, school) for school in placed["school_id"]],
         hovertemplate="%{customdata}: %{x:,.4~g}<extra></extra>",
     )
