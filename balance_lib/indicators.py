@@ -45,7 +45,8 @@ class Frames:
         """Return school_years with the school's own columns; the kind is the one of that year.
 
         Of a row that stands twice the first counts, as ``check`` says: a school must not weigh double. A figure below
-        the lowest possible is "no data": a negative count would hide another school's in the sum.
+        the lowest possible is "no data": a negative count would hide another school's in the sum. A compulsory stage
+        that a through-school must report and does not stands with no figures, so that no sum passes it over.
         """
         key = [*_KEY, "stage"]
         rows = self.county.tables["school_years"].dropna(subset=key).drop_duplicates(key)
@@ -54,7 +55,8 @@ class Frames:
         rows = rows.assign(**rows[lowest.index].mask(rows[lowest.index].lt(lowest)))
         schools = self.county.tables["schools"].rename(columns={"kind": "kind_now"})
         rows = rows.merge(schools.drop_duplicates("school_id"), on="school_id", how="left")
-        return rows.assign(kind=rows["kind"].fillna(rows["kind_now"])).drop(columns="kind_now")
+        rows = rows.assign(kind=rows["kind"].fillna(rows["kind_now"])).drop(columns="kind_now")
+        return pd.concat([rows, _unreported(rows)], ignore_index=True)
 
     @cached_property
     def _shares(self) -> pd.Series:
@@ -285,6 +287,15 @@ def evaluate(frame: pd.DataFrame, formula: str, blank_is_zero: Sequence[str] = (
         result = data.eval(formula, engine="python")
     values = pd.Series(result, index=frame.index).astype(float)
     return values.where(np.isfinite(values) & data.notna().all(axis=1))
+
+
+def _unreported(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return an empty row for every compulsory stage a through-school of that year does not report."""
+    own = [c for c in rows.columns if c not in tables.table("school_years").columns or c in (*_KEY, "kind")]
+    wanted = [(kind, stage) for kind, stages in _STAGES_OF_KIND.items() for stage in stages if stage in STAGES]
+    through = rows.drop_duplicates(_KEY)[own].merge(pd.DataFrame(wanted, columns=["kind", "stage"]), on="kind")
+    there = pd.MultiIndex.from_frame(rows[[*_KEY, "stage"]])
+    return through[~pd.MultiIndex.from_frame(through[[*_KEY, "stage"]]).isin(there)].reindex(columns=rows.columns)
 
 
 def _strict_sums(rows: pd.DataFrame, key: str | list[str], columns: Sequence[str]) -> pd.DataFrame:

@@ -80,6 +80,20 @@ def test_teachers_without_stage_are_not_guessed_but_none_is_none() -> None:
     assert indicators.frames(county, QUALITY).schools["teachers_backbone"].iloc[0] == 7
 
 
+@pytest.mark.parametrize("reported", [{}, {"primary": 166}, {"junior": 210}])
+def test_stage_a_through_school_does_not_report_leaves_every_sum_open(reported) -> None:
+    whole = through("nine_year", reported, books=23226)
+    rows = [towns.school_year("p"), towns.school_year("j", "junior")]
+    years = [*whole.tables["school_years"].to_dict("records"), *rows]
+    county = towns.county([towns.school("n", "nine_year"), towns.school("p"), towns.school("j", "junior")], years)
+    sums = indicators.frames(county, QUALITY).county_years.iloc[0]
+    for name in {"primary", "junior"} - set(reported):
+        assert math.isnan(stage(whole, name, "pupils"))
+        assert math.isnan(sums[f"{name}_pupils"])
+    assert math.isnan(sums["all_pupils"])
+    assert math.isnan(sums["primary_books"])  # nothing is known to divide the school's books by
+
+
 def test_single_stage_school_takes_its_whole_row() -> None:
     county = through("primary", {"primary": 166}, books=500, teachers_backbone=3)
     assert stage(county, "primary", "books") == 500
