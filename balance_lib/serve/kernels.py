@@ -1,4 +1,4 @@
-"""Run every page in the interpreter that serves it, whatever kernels the machine has installed."""
+"""Run every page in the interpreter that serves it, whatever kernels the machine has installed; forked where it can."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ import sys
 from typing import Any
 
 from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKernel
+
+from balance_lib.serve import forking
 
 NAME = "python3"
 ARGV = [
@@ -37,4 +39,7 @@ class SameInterpreter(KernelSpecManager):
         """
         if kernel_name != NAME:
             raise NoSuchKernel(kernel_name)
-        return KernelSpec(argv=list(ARGV), display_name="Python 3", language="python", resource_dir="")
+        spec = {"argv": list(ARGV), "display_name": "Python 3", "language": "python", "resource_dir": ""}
+        # A server of another environment may not know our provisioner; then the kernel starts by itself.
+        provisioner = {"kernel_provisioner": {"provisioner_name": forking.NAME}} if forking.known() else {}
+        return KernelSpec(**spec, metadata=provisioner)

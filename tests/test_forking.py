@@ -1,0 +1,174 @@
+"""Kernels forked from one loaded process: they run, are apart from one another, and end when they should."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import psutil
+import pytest
+from jupyter_client.manager import AsyncKernelManager
+
+from balance_lib.serve import forking
+from balance_lib.serve.kernels import NAME, SameInterpreter
+from tests.serving import Served, write_notebook
+
+pytestmark = pytest.mark.skipif(not forking.known(), reason="forking needs Linux with process file descriptors")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def zygote(tmp_path_factory: pytest.TempPathFactory) -> Iterator[forking.Zygote]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("BALANCE_ROOT", str(tmp_path_factory.mktemp("none")))  # no county: the pages are rehearsed quickly
+        yield forking.ForkProvisioner.zygote
+        forking.ForkProvisioner.zygote.close()
+
+
+async def started() -> AsyncKernelManager:
+    manager = AsyncKernelManager(kernel_name=NAME, kernel_spec_manager=SameInterpreter())
+    await manager.start_kernel(env={**os.environ, "GIVEN": "山区"})
+    return manager
+
+
+async def said(manager: AsyncKernelManager, code: str) -> str:
+    client = manager.client()
+    client.start_channels()
+    out: list[str] = []
+
+    def hear(message: dict) -> None:
+        if message["msg_type"] == "stream":
+            out.append(message["content"]["text"])
+
+    try:
+        await client.wait_for_ready(timeout=30)
+        await client.execute_interactive(code, output_hook=hear, timeout=30)
+    finally:
+        client.stop_channels()
+    return "".join(out).strip()
+
+
+def test_forked_kernel_runs_here_with_its_own_environment(zygote) -> None:
+    async def run() -> None:
+        manager = await started()
+        try:
+            code = "import os, sys; print(os.getppid(), os.environ['GIVEN'], 'plotly.graph_objs' in sys.modules)"
+            parent, given, loaded = (await said(manager, code)).split()
+            assert int(parent) == zygote._process.pid
+            assert given == "山区"
+            assert loaded == "True"
+        finally:
+            await manager.shutdown_kernel(now=True)
+
+    asyncio.run(run())
+
+
+def test_kernels_draw_different_random_numbers() -> None:
+    async def run() -> None:
+        managers = [await started(), await started()]
+        code = "import random, numpy, uuid; print(random.random(), numpy.random.random(), uuid.uuid4())"
+        try:
+            first, second = [(await said(manager, code)).split() for manager in managers]
+            assert all(a != b for a, b in zip(first, second, strict=True))
+        finally:
+            for manager in managers:
+                await manager.shutdown_kernel(now=True)
+
+    asyncio.run(run())
+
+
+def test_death_of_a_kernel_is_noticed_and_spares_the_others(zygote) -> None:
+    async def run() -> None:
+        managers = [await started(), await started()]
+        try:
+            await said(managers[0], "1")
+            os.kill(managers[0].provisioner.pid, signal.SIGKILL)
+            deadline = time.monotonic() + 10
+            while await managers[0].is_alive() and time.monotonic() < deadline:
+                await asyncio.sleep(0.05)
+            assert not await managers[0].is_alive()
+            assert await managers[1].is_alive()
+            assert await said(managers[1], "print(6 * 7)") == "42"
+        finally:
+            for manager in managers:
+                await manager.shutdown_kernel(now=True)
+
+    asyncio.run(run())
+
+
+def test_interrupt_reaches_the_running_cell() -> None:
+    async def run() -> None:
+        manager = await started()
+        try:
+            await said(manager, "1")
+            asyncio.get_running_loop().call_later(0.5, lambda: os.kill(manager.provisioner.pid, signal.SIGINT))
+            code = "import time\ntry:\n    time.sleep(20)\nexcept KeyboardInterrupt:\n    print('stopped')"
+            assert await said(manager, code) == "stopped"
+        finally:
+            await manager.shutdown_kernel(now=True)
+
+    asyncio.run(run())
+
+
+def test_dead_zygote_is_replaced(zygote) -> None:
+    async def run() -> None:
+        first = await started()
+        await said(first, "1")
+        zygote._process.kill()
+        zygote._process.wait()
+        second = await started()
+        try:
+            assert await said(second, "print(6 * 7)") == "42"
+        finally:
+            await first.shutdown_kernel(now=True)
+            await second.shutdown_kernel(now=True)
+
+    asyncio.run(run())
+
+
+def test_zygote_that_cannot_start_leaves_kernels_to_start_by_themselves(zygote, monkeypatch) -> None:
+    def broken(*_: object) -> None:
+        raise OSError("no memory")
+
+    monkeypatch.setattr(forking.Zygote, "fork", broken)
+
+    async def run() -> None:
+        manager = await started()
+        try:
+            assert int(await said(manager, "import os; print(os.getppid())")) == os.getpid()
+        finally:
+            await manager.shutdown_kernel(now=True)
+
+    asyncio.run(run())
+
+
+def test_killed_server_leaves_no_process_behind(tmp_path: Path) -> None:
+    write_notebook(tmp_path, "index", ["print(1)"])
+    server = Served(tmp_path, pool=2)
+    family: list[psutil.Process] = []
+    deadline = time.monotonic() + 60
+    while len(family) < 3 and time.monotonic() < deadline:  # the zygote and two kernels
+        family = psutil.Process(server.process.pid).children(recursive=True)
+        time.sleep(0.1)
+    assert len(family) >= 3
+    time.sleep(1.5)  # a kernel that is just starting looks for its parent a little later
+    server.process.kill()
+    server.process.wait()
+    _, alive = psutil.wait_procs(family, timeout=15)
+    for process in alive:
+        process.kill()
+    assert alive == []
+
+
+def test_a_fork_starts_from_one_thread() -> None:
+    from balance_lib.serve import zygote as module
+
+    code = f"import sys; sys.argv = ['z', '0']; from {module.__name__} import load, threads; load(); print(threads())"
+    env = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
+    assert done.stdout.split()[-1] == "1"
