@@ -16,7 +16,7 @@ from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar
 
-from jupyter_client.provisioning import LocalProvisioner
+from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 NAME = "balance-fork"
 MODULE = "ipykernel_launcher"
@@ -146,9 +146,10 @@ class ForkProvisioner(LocalProvisioner):
         argv = cmd[cmd.index(MODULE) + 1 :]
         env, cwd = dict(kwargs.get("env") or os.environ), str(kwargs.get("cwd") or Path.cwd())
         try:
-            self.process = await asyncio.get_running_loop().run_in_executor(None, self.zygote.fork, argv, env, cwd)
+            loop = asyncio.get_running_loop()
+            forked: Any = await loop.run_in_executor(None, lambda: self.zygote.fork(argv, env, cwd))
         except (OSError, ValueError) as error:
             self.log.warning("kernels are started one by one: %s", error)
             return await super().launch_kernel(cmd, **kwargs)
-        self.pid, self.pgid, self.cwd = self.process.pid, self.process.pid, cwd
+        self.process, self.pid, self.pgid, self.cwd = forked, forked.pid, forked.pid, cwd
         return self.connection_info
