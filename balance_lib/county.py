@@ -61,7 +61,8 @@ class County:
     path: Path | None = None
 
     def __post_init__(self) -> None:
-        complete = {name: self.tables.get(name, tables.empty(name)) for name in tables.all_tables()}
+        given = self.tables
+        complete = {name: given[name] if name in given else tables.empty(name) for name in tables.all_tables()}
         object.__setattr__(self, "tables", complete)
 
     @classmethod

@@ -54,6 +54,15 @@ def slope(rows: int, columns: int, rise: float) -> np.ndarray:
     return np.tile(np.arange(columns) * CELL * rise, (rows, 1))
 
 
+def test_power_in_the_loop_is_as_good_as_the_library_s() -> None:
+    from balance_lib.distance import kernel
+
+    x = np.concatenate([np.linspace(0, 8.5, 20_001), np.arange(0, 8, 1 / 32) - 1e-12])
+    found = np.array([kernel._exp(max(v, 0.0)) for v in x])
+    np.testing.assert_allclose(found, np.exp(np.maximum(x, 0)), rtol=1e-9)
+    assert math.isnan(kernel._exp(math.nan))
+
+
 def test_flat_ground_is_walked_at_five_kilometres_an_hour() -> None:
     ground = relief(np.zeros((5, 60)))
     places = at(ground, (2, 1), (2, 51))

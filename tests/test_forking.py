@@ -57,7 +57,7 @@ def test_forked_kernel_runs_here_with_its_own_environment(zygote) -> None:
     async def run() -> None:
         manager = await started()
         try:
-            code = "import os, sys; print(os.getppid(), os.environ['GIVEN'], 'plotly.graph_objs' in sys.modules)"
+            code = "import os, sys; print(os.getppid(), os.environ['GIVEN'], 'balance_lib.widgets.apps' in sys.modules)"
             parent, given, loaded = (await said(manager, code)).split()
             assert int(parent) == zygote._process.pid
             assert given == "山区"
@@ -168,7 +168,8 @@ def test_killed_server_leaves_no_process_behind(tmp_path: Path) -> None:
 def test_a_fork_starts_from_one_thread() -> None:
     from balance_lib.serve import zygote as module
 
-    code = f"import sys; sys.argv = ['z', '0']; from {module.__name__} import load, threads; load(); print(threads())"
+    names = f"from {module.__name__} import load, rehearsals, threads"
+    code = f"import sys; sys.argv = ['z', '0']; {names}; load(); list(rehearsals()); print(threads())"
     env = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
     assert done.stdout.split()[-1] == "1"

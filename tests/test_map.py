@@ -14,7 +14,7 @@ from pyproj import Geod
 from balance_lib import tables
 from balance_lib.county import County
 from balance_lib.widgets import geometry
-from balance_lib.widgets.map import HIDDEN, MapClass, SchematicMap
+from balance_lib.widgets.map import HIDDEN, LinkClass, MapClass, SchematicMap, VillageClass
 from tests.browser.made_up import TOWNS, county
 
 
@@ -174,11 +174,68 @@ def test_radius_is_drawn_around_chosen_schools(made: County) -> None:
     assert chart.radius_km == []
 
 
+WAYS = [LinkClass("fine", "符合规定", "#555"), LinkClass("breaks", "超出规定", "#8b1a1a", dashed=True)]
+
+
+def test_links_carry_pupils_and_the_rule_they_break(made: County) -> None:
+    chart = SchematicMap(made)
+    pairs = [("V2", "S3"), ("nowhere", "S3"), ("V0", "S0"), ("S1", "S4")]
+    chart.set_links(pairs, pupils=[40, 7, 12, 100], classes=["breaks", "fine", "fine", "breaks"], legend=WAYS)
+    villages = len(chart.places.villages)
+    # The second village is not on the map; a school as the start counts on after the villages.
+    assert np.frombuffer(chart._links, np.uint32).reshape(-1, 2).tolist() == [[2, 3], [0, 0], [villages + 1, 4]]
+    assert np.frombuffer(chart._link_pupils, np.float32).tolist() == [40, 12, 100]
+    assert list(chart._link_classes) == [1, 0, 1]
+    assert [look["dashed"] for look in chart.link_legend] == [False, True]
+    chart.set_links([("V0", "S0")])
+    assert (chart._link_pupils, chart.link_legend) == (b"", [])
+    chart.set_links([])
+    assert chart._links == b""
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"pupils": [1.0]}, {"classes": ["fine"]}, {"classes": ["fine", "odd"], "legend": WAYS}]
+)
+def test_links_that_do_not_fit_are_refused(made: County, wrong: dict[str, Any]) -> None:
+    chart = SchematicMap(made)
+    with pytest.raises(ValueError, match=r"2 links|odd"):
+        chart.set_links([("V0", "S0"), ("V1", "S1")], **wrong)
+    assert chart._links == b""
+
+
+def test_a_scenario_shows_other_schools_than_the_year(made: County) -> None:
+    site = pd.DataFrame({"school_id": ["N1"], "name_zh": ["新校"], "lon": [109.4], "lat": [33.7]})
+    chart = SchematicMap(made, 2023, sites=site)
+    names = [kind["key"] for kind in geometry.kinds()]
+    assert chart.places.schools[-1] == "N1"
+    assert chart._kinds[-1] == HIDDEN  # nobody has opened it
+    before = chart._kinds
+    chart.set_schools({"S0": "teaching_point", "S2": None, "N1": "primary"}, {"N1": 300})
+    shown = {i: names[code] for i, code in zip(chart.places.schools, chart._kinds, strict=True) if code != HIDDEN}
+    assert shown == {"S0": "teaching_point", "N1": "primary"}
+    assert np.frombuffer(chart._pupils, np.float32)[-1] == 300
+    chart.set_year(2023)
+    assert chart._kinds == before
+    with pytest.raises(ValueError, match="castle"):
+        chart.set_schools({"S0": "castle"})
+    with pytest.raises(ValueError, match="S0"):
+        SchematicMap(made, sites=site.assign(school_id="S0"))
+
+
+def test_notes_of_villages_come_with_their_legend(made: County) -> None:
+    chart = SchematicMap(made)
+    codes = np.zeros(len(chart.places.villages), np.uint8)
+    chart.set_villages(codes, legend=[VillageClass("moved", "要换学校", "#d55e00")], notes={"V1": "到新校 3 公里"})
+    assert chart._village_notes[:2] == ["", "到新校 3 公里"]
+    chart.set_villages(codes)
+    assert chart._village_notes[1] == "到新校 3 公里"
+
+
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_words_are_complete_in_both_languages(made: County, lang: str) -> None:
     chart = SchematicMap(made, lang=lang)
-    script = (geometry.__file__, "static/map.js")
-    asked = _words_in_script(script[0].rsplit("/", 1)[0] + "/" + script[1])
+    folder = geometry.__file__.rsplit("/", 1)[0]
+    asked = set().union(*(_words_in_script(f"{folder}/static/{name}.js") for name in ("map", "picture")))
     assert asked <= set(chart._text)
     assert made.name(lang) in chart._text["aria"]
     assert "{n}" in chart._text["pupils"]

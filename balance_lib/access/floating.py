@@ -99,10 +99,14 @@ def enhanced_two_step(
         raise ValueError(f"costs of shape {c.shape} do not fit {len(p)} places and {len(s)} schools")
     if len(zones) != len(weights) or np.any(np.diff(zones) <= 0):
         raise ValueError(f"zones {list(zones)} must rise, with one weight each")
-    # Only pairs within reach: few, and an unknown figure beyond reach is nobody's concern.
-    row, column = np.nonzero(c <= zones[-1])
-    weight = np.asarray(weights, dtype=float)[np.searchsorted(zones, c[row, column], side="left")]
-    row, column, weight = row[weight > 0], column[weight > 0], weight[weight > 0]
+    # Only pairs within reach: few, and an unknown figure beyond reach is nobody's concern. Looked for in one flat row:
+    # numpy finds the places of a table's entries four times slower.
+    flat = np.ascontiguousarray(c).ravel()
+    within = np.flatnonzero(flat <= zones[-1])
+    weight = np.asarray(weights, dtype=float)[np.searchsorted(zones, flat[within], side="left")]
+    within, weight = within[weight > 0], weight[weight > 0]
+    row = within // max(len(s), 1)
+    column = within - len(s) * row
     wanted = np.bincount(column, weight * p[row], minlength=len(s))
     ratio = np.divide(s, wanted, out=np.zeros(len(s)), where=(wanted > 0) | np.isnan(wanted))
     return np.bincount(row, weight * ratio[column], minlength=len(p)).astype(float)

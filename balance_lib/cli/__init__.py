@@ -7,6 +7,7 @@ Exit codes: 0 computed, whatever the verdict; 1 the data or files are at fault, 
 from __future__ import annotations
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -215,14 +216,32 @@ def dashboard(
     port: Annotated[int, typer.Option(help="Port; the next free one if it is taken.")] = 8866,
     ip: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
     base_url: Annotated[str, typer.Option(help="Path prefix behind a reverse proxy.")] = "/",
-    token: Annotated[str | None, typer.Option(help="Ask every visitor for this token.")] = None,
+    token: Annotated[
+        str | None, typer.Option(envvar="BALANCE_TOKEN", show_envvar=True, help="Ask every visitor for this token.")
+    ] = None,
+    viewer_token: Annotated[
+        str | None,
+        typer.Option(
+            envvar="BALANCE_VIEWER_TOKEN", show_envvar=True, help="A second token, for looking without saving."
+        ),
+    ] = None,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="Further name the pages are reached by, such as a proxy's; repeatable.")
+    ] = None,
     lang: InLang = Lang.zh,
 ) -> None:
     """Serve the dashboards."""
     from balance_lib import serve
 
+    for name in ("BALANCE_TOKEN", "BALANCE_VIEWER_TOKEN"):  # no kernel inherits the tokens
+        os.environ.pop(name, None)
+    if viewer_token and (not token or token == viewer_token):
+        raise typer.BadParameter(text("serve.viewer_alone", lang.value), param_hint="--viewer-token")
     with _told(False, lang):
-        serve.launch(root, port=port, ip=ip, base_url=base_url, token=token, lang=lang.value)
+        serve.launch(
+            root, port=port, ip=ip, base_url=base_url, token=token, viewer_token=viewer_token, hosts=allow_host or (),
+            lang=lang.value,
+        )  # fmt: skip
 
 
 def _progress() -> Callable[[int, int, str], None] | None:
@@ -301,3 +320,10 @@ def main() -> None:
 
 # A command of its own module registers itself; it needs what stands above.
 from balance_lib.cli import access as _access  # noqa: E402, F401
+from balance_lib.cli import optimise as _optimise  # noqa: E402, F401
+from balance_lib.cli import plan as _plan  # noqa: E402, F401
+from balance_lib.cli import project as _project  # noqa: E402, F401
+from balance_lib.cli import remedy as _remedy  # noqa: E402, F401
+from balance_lib.cli import report as _report  # noqa: E402, F401
+from balance_lib.cli import scenario as _scenario  # noqa: E402, F401
+from balance_lib.cli import store as _store  # noqa: E402, F401

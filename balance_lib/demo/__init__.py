@@ -24,6 +24,7 @@ from balance_lib.demo import (
     layout,
     network,
     panel,
+    scenarios,
     settlements,
     skeleton,
     staff,
@@ -61,6 +62,7 @@ def build(name: str, out: Path, *, seed: int = SEED) -> Path:
     made, ground = _make(name, seed)
     folder = made.save(Path(out) / name)
     terrain.write_geotiff(ground, folder / RELIEF)
+    _write_scenarios(made, folder / scenarios.FOLDER)
     if name in WITH_FORMS:
         _write_forms(made, folder / FORMS)
     return folder
@@ -110,6 +112,13 @@ def _make(name: str, seed: int) -> tuple[County, terrain.Terrain]:
         "rivers.geojson": net.rivers,
     }
     return _county(base, made, layers), ground
+
+
+def _write_scenarios(made: County, folder: Path) -> None:
+    """Write the example scenarios; others that stand there are somebody's work and stay."""
+    folder.mkdir(exist_ok=True)
+    for name, text in scenarios.texts(made).items():
+        (folder / name).write_text(text, encoding="utf-8")
 
 
 def _write_forms(made: County, folder: Path) -> None:

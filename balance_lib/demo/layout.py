@@ -227,7 +227,7 @@ def _number(schools: list[School], skeleton: Skeleton) -> None:
         school.school_id = f"{skeleton.settings['prefix']}{number:03d}"
         used[school.name_zh] = used.get(school.name_zh, 0) + 1
         if used[school.name_zh] > 1:
-            school.name_zh += f"（{'一二三四五'[used[school.name_zh] - 1]}部）"
+            school.name_zh += f"（{'一二三四五六七八九十'[used[school.name_zh] - 1]}部）"
         school.name_en = f"{english[school.township]} {EN[school.kind]} {school.school_id}"
 
 

@@ -152,11 +152,12 @@ class Terrain:
             *self.ground, 1 / flat_out_m(flat_kph), -1.0 if inward else 1.0, at.cell[place, door], cost, way,
             np.inf if limit_min is None else float(limit_min),
         )  # fmt: skip
+        none = owner < 0
+        minutes[none] = metres[none] = np.nan
+        nearest = np.append(place, -1)[owner]  # no seed is -1, which is the last
         inner = (slice(RIM, -RIM),) * 2
-        minutes, metres, owner = (a.reshape(self.padded)[inner] for a in (minutes, metres, owner))
-        found = owner >= 0
-        nearest = np.where(found, np.append(place, -1)[owner], -1)
-        return np.where(found, minutes, np.nan), np.where(found, metres, np.nan), nearest
+        minutes, metres, nearest = (a.reshape(self.padded)[inner] for a in (minutes, metres, nearest))
+        return minutes, metres, nearest
 
     def describe(self) -> dict[str, Any]:
         """Say as plain values what ground this is: cells, voids, barriers, connected parts."""

@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from balance_lib._errors import Fault
+from balance_lib.intake import archive
 from balance_lib.intake.xlsx import OLD_SUFFIXES, SUFFIXES, Source
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -151,6 +152,8 @@ def _read_workbook(name: str, content: bytes) -> tuple[list[Grid], list[Fault]]:
     import openpyxl
 
     try:
+        if fault := archive.refuse(name, content):
+            return [], [fault]
         book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
         dead = _dead_formulas(content, book)
         return [_sheet(name, sheet, dead.get(sheet.title, {})) for sheet in book.worksheets], []
@@ -162,9 +165,9 @@ def _dead_formulas(content: bytes, book: Any) -> dict[str, dict[tuple[int, int],
     """Return the formulas without a computed value by sheet and place."""
     import openpyxl
 
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        sheets = [n for n in archive.namelist() if n.startswith("xl/worksheets/")]
-        if not any(re.search(rb"<f[ >/]", archive.read(n)) for n in sheets):
+    with zipfile.ZipFile(io.BytesIO(content)) as package:
+        sheets = [n for n in package.namelist() if n.startswith("xl/worksheets/")]
+        if not any(re.search(rb"<f[ >/]", package.read(n)) for n in sheets):
             return {}
     formulas = openpyxl.load_workbook(io.BytesIO(content), data_only=False)
     return {

@@ -23,6 +23,8 @@ ROLES = ("outline", "townships", "schools", "villages")
 _AREAS = ("Polygon", "MultiPolygon")
 # Coordinates that were computed are kept to a centimetre.
 _DIGITS = 7
+# How a GeoJSON and a GeoPackage (an SQLite file) begin.
+_BEGIN = (b"{", b"[", b"SQLite format 3\0")
 
 
 def read_places(
@@ -103,6 +105,9 @@ def _open(source: Source, layer: str | None) -> tuple[Any, list[Fault]]:
     import geopandas
 
     content = source.content if isinstance(source.content, bytes) else None
+    # GDAL tells a format by its content: a "GeoJSON" that is a virtual layer in truth would read files of this machine.
+    if content is not None and not content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_BEGIN):
+        return None, [Fault("unreadable_places", source.name)]
     try:
         layers = geopandas.list_layers(_handle(source, content))
         names = list(layers.loc[layers["geometry_type"].notna(), "name"])

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from balance_lib._errors import Fault
-from balance_lib.intake import cells
+from balance_lib.intake import archive, cells
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -68,6 +68,8 @@ def read(source: Source) -> tuple[list[Sheet], list[Fault]]:
             content = stream.read()
         if suffix in OLD_SUFFIXES or not content.startswith(b"PK"):
             return [], [Fault("not_xlsx", source.name, found=suffix or None)]
+        if fault := archive.refuse(source.name, content):
+            return [], [fault]
         sheets = _sheets(content, data_only=True)
         return sheets, list(_dead_formulas(source.name, content, sheets))
     except OSError as error:
@@ -115,9 +117,9 @@ def _value(cell: Any) -> Any:
 
 
 def _dead_formulas(name: str, content: bytes, sheets: list[Sheet]) -> Iterator[Fault]:
-    with zipfile.ZipFile(io.BytesIO(content)) as archive:
-        parts = [part for part in archive.namelist() if part.startswith("xl/worksheets/")]
-        if not any(re.search(rb"<f[ >/]", archive.read(part)) for part in parts):
+    with zipfile.ZipFile(io.BytesIO(content)) as package:
+        parts = [part for part in package.namelist() if part.startswith("xl/worksheets/")]
+        if not any(re.search(rb"<f[ >/]", package.read(part)) for part in parts):
             return
     for formulas, computed in zip(_sheets(content, data_only=False), sheets, strict=True):
         for line, row in enumerate(formulas.rows, 1):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from balance_lib.plots.frontier import frontier
 from balance_lib.plots.judged import (
     coefficient_bars,
     coefficient_over_years,
@@ -15,6 +16,7 @@ __all__ = [
     "coefficient_bars",
     "coefficient_over_years",
     "contribution_bars",
+    "frontier",
     "gap_over_time",
     "matrix",
     "small_multiples",

@@ -18,8 +18,11 @@ def main() -> None:
     parser.add_argument("--base-url", default="/")
     parser.add_argument("--lang", choices=("zh", "en"), default="zh")
     parser.add_argument("--pool", type=int, default=1)
+    parser.add_argument("--allow-host", action="append", default=[], dest="hosts")
     parser.add_argument("--open-browser", action="store_true")
-    launch(**vars(parser.parse_args()), token=os.environ.pop("BALANCE_TOKEN", None))
+    # No kernel inherits the tokens.
+    token, viewer_token = (os.environ.pop(name, None) for name in ("BALANCE_TOKEN", "BALANCE_VIEWER_TOKEN"))
+    launch(**vars(parser.parse_args()), token=token, viewer_token=viewer_token)
 
 
 if __name__ == "__main__":

@@ -11,11 +11,13 @@ import signal
 import socket
 import sys
 import webbrowser
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import jinja2
 import psutil  # type: ignore[import-untyped]  # ipykernel needs it, so it is there
+from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyter_server.utils import url_path_join
 from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
@@ -28,12 +30,15 @@ from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
 from balance_lib import locale
-from balance_lib.serve import settings
-from balance_lib.serve.handlers import Asset, Home, Notebook, NotFound, look, version
+from balance_lib.serve import gate, roles, settings
+from balance_lib.serve.handlers import Asset, Home, Kernel, Notebook, NotFound, log, look, version
 
 TRIES = 20
 STAGGER_S = 3.0
 _DROPPED = (TornadoVoilaTreeHandler, VoilaContentsHandler)
+_REPLACED = {TornadoVoilaHandler: Notebook, KernelHandler: Kernel}
+# What a page's widgets send; a page never asks for code to be run, nor for its kernel to end over the socket.
+MESSAGES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request"]
 
 
 class Dashboards(Voila):
@@ -42,6 +47,7 @@ class Dashboards(Voila):
     sockets: list[socket.socket]
     wished: int
     others: list[str]
+    known: frozenset[str]
 
     def init_settings(self) -> dict[str, Any]:
         """Add what tornado must know before it starts, and our templates for every page that is not a notebook."""
@@ -51,7 +57,8 @@ class Dashboards(Voila):
             env = found[name]
             env.loader = jinja2.ChoiceLoader([jinja2.FileSystemLoader(self.template_paths), env.loader])
             env.globals["balance"] = facts
-        found |= {"default_handler_class": NotFound, **settings.tornado(ip=self.ip)}
+        self.kernel_manager.allowed_message_types = MESSAGES
+        found |= {"default_handler_class": NotFound, "log_function": log, **settings.tornado(ip=self.ip)}
         return found
 
     def init_handlers(self) -> list[Any]:
@@ -59,7 +66,7 @@ class Dashboards(Voila):
         own = {"voila_configuration": self.voila_configuration}
         base = self.server_url
         theirs = [h for h in super().init_handlers() if h[1] not in _DROPPED]
-        theirs = [(h[0], Notebook, *h[2:]) if h[1] is TornadoVoilaHandler else h for h in theirs]
+        theirs = [(h[0], _REPLACED.get(h[1], h[1]), *h[2:]) for h in theirs]
         # Voila registers the login page without the base address, where a proxy never finds it.
         login = [(url_path_join(base, h[0]), *h[1:]) for h in self.identity_provider.get_handlers()]
         ours: list[Any] = [
@@ -73,7 +80,7 @@ class Dashboards(Voila):
 
     def listen(self) -> None:
         """Listen on the port already held, say where, and run until stopped."""
-        server = HTTPServer(self.app, xheaders=True)
+        server = HTTPServer(gate.Gate(self.app, self.known), xheaders=True)
         server.add_sockets(self.sockets)
         with contextlib.suppress(AttributeError):  # not on Windows
             signal.signal(signal.SIGHUP, self._handle_signal_stop)
@@ -114,6 +121,8 @@ def serve(
     ip: str,
     base_url: str,
     token: str | None,
+    viewer_token: str | None,
+    hosts: Sequence[str],
     lang: str,
     open_browser: bool,
     pool: int,
@@ -124,16 +133,19 @@ def serve(
         logging.getLogger(name).setLevel(logging.ERROR)
     host = "" if ip in ("*", "0.0.0.0", "::") else ip
     sockets = hold_port(port, ip)
-    _environment(root=root, host=host, lang=lang)
+    _environment(root=root, host=host, lang=lang, role=roles.VIEWER if token else roles.PLANNER)
     base = settings.prefix(base_url)
     listed = [page.name for page in settings.pages(dashboards)]
     others = [name for name in listed if name != "index"] if "index" in listed else []
     traits = settings.traits(dashboards=dashboards.resolve(), base_url=base, pool=pool, lang=lang, css_version=look())
     traits["VoilaKernelManager"]["preheat_denylist"] = [f"{name}.ipynb" for name in others]
     traits["Voila"] |= {"ip": ip, "port": sockets[0].getsockname()[1]} | ({"token": token} if token else {})
+    traits["Voila"]["identity_provider_class"] = roles.Roles
+    traits["Roles"] = {"viewer_token": viewer_token or ""}
     # The instance, since Voila's parts find the log through it: a failing cell's traceback belongs there.
     app = Dashboards.instance(config=Config(traits))
     app.sockets, app.wished, app.others = sockets, port, others
+    app.known = gate.names([*hosts, host])
     app.ioloop = IOLoop.current()  # a signal may come before the server listens
     app.initialize([])
     if open_browser:
@@ -186,13 +198,14 @@ def say(key: str, **params: Any) -> None:
         print(locale.text(key, lang, **params), flush=True)
 
 
-def _environment(*, root: Path | None, host: str, lang: str) -> None:
+def _environment(*, root: Path | None, host: str, lang: str, role: str) -> None:
     """Tell the kernels what they serve, and find our template; nothing is written anywhere."""
     found = os.environ.get("JUPYTER_PATH")
     os.environ["JUPYTER_PATH"] = os.pathsep.join([str(settings.SHARE), *([found] if found else [])])
     if root is not None:
         os.environ["BALANCE_ROOT"] = str(root.resolve())
     os.environ["BALANCE_LANG"] = lang
+    os.environ[roles.VARIABLE] = role  # until the visitor is known
     os.environ["BALANCE_PLOTLY"] = f"voila/balance/plotly.mjs?v={version('plotly.mjs')}"
     os.environ["MPLBACKEND"] = "Agg"  # no page draws with matplotlib; do not load it into every kernel
     os.environ["VOILA_APP_IP"] = host if host not in ("", "localhost") else "127.0.0.1"

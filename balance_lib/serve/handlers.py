@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import logging
 from functools import cache
 from importlib import resources
 from typing import Any
 from urllib.parse import urlencode
 
+import psutil  # type: ignore[import-untyped]
 import tornado.web
+from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyter_server.utils import url_path_join
 from voila.handler import BaseVoilaHandler
 from voila.tornado.handler import TornadoVoilaHandler
 
-from balance_lib.serve.settings import SHARE, TEMPLATE, content_security_policy
+from balance_lib.serve import roles
+from balance_lib.serve.settings import SHARE, SPARE_BYTES, TEMPLATE, content_security_policy
 from balance_lib.widgets import style
 
 
@@ -31,11 +35,21 @@ class Secure:
 class Notebook(Secure, TornadoVoilaHandler):
     """Render a dashboard."""
 
+    @tornado.web.authenticated
     async def get(self, path: str | None = None) -> None:
         """Render it, and set the cookie that lets the page shut down its kernel when it is left."""
+        if psutil.virtual_memory().available < SPARE_BYTES:
+            raise tornado.web.HTTPError(503)  # one page refused is better than all of them killed
         self.xsrf_token  # noqa: B018  reading it sets the cookie; without it the shutdown request is refused
         self.set_header("Referrer-Policy", "same-origin")
+        self.request.headers[roles.HEADER] = self.identity_provider.role(self.current_user)
         await super().get(path)
+
+
+class Kernel(KernelHandler):
+    """Tell a page whether its kernel still runs; a kernel is ended by Voila's own request only."""
+
+    SUPPORTED_METHODS = ("GET",)
 
 
 class Home(Secure, BaseVoilaHandler):
@@ -90,6 +104,14 @@ class Asset(tornado.web.RequestHandler):
     def compute_etag(self) -> str | None:
         """Return the tag set above: hashing 5 MB for each request would be a waste."""
         return self._headers.get("Etag")
+
+
+def log(handler: tornado.web.RequestHandler) -> None:
+    """Log a request that failed on our side, without its query: a token may stand there."""
+    if handler.get_status() >= 500:
+        logging.getLogger("tornado.access").error(
+            "%d %s %s", handler.get_status(), handler.request.method, handler.request.path
+        )
 
 
 def _plotly() -> bytes:

@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from balance_lib.serve.roles import HEADER
+
 TEMPLATE = "balance"
 SHARE = Path(__file__).parent / "share" / "jupyter"
 # A returned workbook folder of 50 MB goes up in one message; tornado's own limit is 10 MB and its buffer 100 MB.
 MESSAGE_BYTES = 96 * 1024 * 1024
-IDLE_S = 1800
+# A kernel nobody is connected to ends after so long: a laptop may sleep, a network may be cut for a while.
+IDLE_S = 900
+# Below this much free memory no further page is opened.
+SPARE_BYTES = 300 * 1024 * 1024
 EXTENSIONS = ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab-manager", "anywidget"]
 
 
@@ -73,6 +78,7 @@ def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version
             "default_pool_size": pool,
             "http_keep_alive_timeout": 45,
             "kernel_spec_manager_class": "balance_lib.serve.kernels.SameInterpreter",
+            "http_header_envs": [HEADER],
             "resources": {"balance": {"pages": listed, "lang": lang, "css_version": css_version}},
         },
         "VoilaKernelManager": {"fill_delay": 1.5},

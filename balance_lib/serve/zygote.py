@@ -16,32 +16,44 @@ import gc
 import json
 import os
 import random
+import resource
 import select
 import signal
 import socket
 import sys
 import traceback
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 REAP_S = 2.0
+LIMIT_MB = 2048
 
 
 def load() -> None:
-    """Import what every page needs, and rehearse every page once: what that loads and caches, the kernels share.
+    """Import what every page needs."""
+    import websockets.sync.client  # noqa: F401
+
+    from balance_lib.widgets import apps  # noqa: F401
+
+
+def rehearsals() -> Iterator[str]:
+    """Make every page once, one at a step: what that loads and caches, the kernels forked from then on share.
 
     Without a kernel a widget talks to nobody; all of them are closed again. A page that fails here is left alone: it
     will say so, in words, to whoever opens it.
     """
-    import websockets.sync.client  # noqa: F401
     from ipywidgets import Widget
 
     from balance_lib.widgets import apps
 
-    for page in apps.__all__:
-        with contextlib.suppress(Exception):
-            getattr(apps, page)()
-    Widget.close_all()
+    for name in apps.__all__:
+        page = getattr(apps, name)
+        if isinstance(page, type) and page is not apps.Page:
+            with contextlib.suppress(Exception):
+                page()
+            Widget.close_all()
+            yield name
 
 
 def threads() -> int:
@@ -49,16 +61,19 @@ def threads() -> int:
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
 
-def serve(channel: socket.socket) -> None:
-    """Answer requests until the other end is closed."""
-    gc.collect()
-    gc.freeze()  # the collector would write to every page it looks at, and nothing would stay shared
+def serve(channel: socket.socket, chores: Iterator[str]) -> None:
+    """Answer requests until the other end is closed; do a chore whenever nobody asks."""
     lines = channel.makefile("rb")
+    _freeze()
     _send(channel, {"ready": os.getpid(), "threads": threads()})
+    busy = True
     while True:
-        readable, _, _ = select.select([channel], [], [], REAP_S)
+        readable, _, _ = select.select([channel], [], [], 0 if busy else REAP_S)
         _reap()
         if not readable:
+            if busy:
+                busy = next(chores, "") != ""
+                _freeze()
             continue
         line = lines.readline()
         if not line:
@@ -68,6 +83,34 @@ def serve(channel: socket.socket) -> None:
             channel.close()
             _become_kernel(json.loads(line))
         _send(channel, {"pid": pid})
+
+
+def _freeze() -> None:
+    """Keep the collector off all there is: it would write to every page it looks at, and nothing would stay shared."""
+    gc.collect()
+    gc.freeze()
+
+
+def limit() -> None:
+    """Hold this process to its share of memory: what asks for more fails by itself and harms no other page.
+
+    ``BALANCE_KERNEL_MB`` says how much; 0 sets no limit.
+    """
+    wished = int(os.environ.get("BALANCE_KERNEL_MB") or LIMIT_MB) << 20
+    _, most = resource.getrlimit(resource.RLIMIT_DATA)
+    if wished and (most == resource.RLIM_INFINITY or wished < most):
+        resource.setrlimit(resource.RLIMIT_DATA, (wished, wished))
+
+
+def let_browser_ask(kernel: Any) -> None:
+    """Let the browser fetch every widget's state in one message, as ipywidgets does when it is imported in a kernel.
+
+    Here it was imported before there was a kernel; without this a page asks widget by widget. That the browser makes
+    widgets of its own is left out: no page of ours needs it.
+    """
+    from ipywidgets import Widget
+
+    kernel.comm_manager.register_target("jupyter.widget.control", Widget.handle_control_comm_opened)
 
 
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:
@@ -91,6 +134,7 @@ def _become_kernel(request: dict[str, Any]) -> None:
         os.environ["JPY_PARENT_PID"] = str(os.getppid())
         os.chdir(request["cwd"])
         signal.signal(signal.SIGINT, signal.default_int_handler)
+        limit()
         random.seed()
         sys.modules["numpy"].random.seed()
         sys.argv = ["ipykernel_launcher", *request["argv"]]
@@ -98,6 +142,7 @@ def _become_kernel(request: dict[str, Any]) -> None:
 
         app = IPKernelApp.instance()
         app.initialize(request["argv"])
+        let_browser_ask(app.kernel)
         app.start()
         code = 0
     except SystemExit as stop:
@@ -116,7 +161,7 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the server: it closes the socket when it is done
     load()
-    serve(channel)
+    serve(channel, rehearsals())
 
 
 if __name__ == "__main__":

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
 from functools import cache
 from importlib import resources
 from pathlib import Path
@@ -18,8 +19,10 @@ from balance_lib.standards.model import (
     Item,
     Measure,
     Note,
+    Plan,
     Standard,
     Variant,
+    Works,
     parse_deadline,
 )
 
@@ -30,8 +33,10 @@ __all__ = [
     "Item",
     "Measure",
     "Note",
+    "Plan",
     "Standard",
     "Variant",
+    "Works",
     "common_inputs",
     "ids",
     "load",
@@ -142,6 +147,7 @@ def _build(raw: Mapping[str, Any]) -> Standard:
     try:
         own = {name: _indicator(name, spec, base) for name, spec in raw.get("indicators", {}).items()}
         fields["indicators"] = {**(base.indicators if base else {}), **own}
+        fields["plan"] = _plan(raw.get("plan"))
         standard = Standard(items=tuple(_item(item) for item in raw["items"]), **fields)
     except (TypeError, ValueError, KeyError) as error:
         raise PolicyError(f"{raw.get('id')}: {error}") from error
@@ -161,6 +167,31 @@ def _dangling(standard: Standard) -> Iterable[str]:
             yield f"{item.code}: same_as: {item.same_as}"
         if item.measure is not None:
             yield from (f"{item.code}: {fault}" for fault in _dangling_measure(item.measure, standard))
+    if standard.plan is not None:
+        yield from _dangling_plan(standard.plan, standard)
+
+
+def _dangling_plan(plan: Plan, standard: Standard) -> Iterable[str]:
+    tasks = {item.item_id for item in standard.items}
+    for task, before in plan.after.items():
+        yield from (f"plan: after: {name}" for name in (task, *before) if name not in tasks)
+    works = plan.works
+    codes = [*plan.groups, *plan.inspections]
+    codes += [code for code in (works.yearly, works.area, works.investment) if code] if works else []
+    yield from (f"plan: {code}" for code in codes if code not in standard.by_code)
+    if circle := _circle(plan.after):
+        yield f"plan: after: {' → '.join(circle)}"
+
+
+def _circle(after: Mapping[str, Sequence[str]]) -> Sequence[str]:
+    """Return tasks that wait for each other in a circle; nothing when they can be put in an order."""
+    from graphlib import CycleError, TopologicalSorter
+
+    try:
+        TopologicalSorter(after).prepare()
+    except CycleError as error:
+        return [str(task) for task in error.args[1]]
+    return ()
 
 
 def _dangling_measure(measure: Measure, standard: Standard) -> Iterable[str]:
@@ -183,6 +214,14 @@ def _indicator(name: str, spec: Mapping[str, Any], base: Standard | None) -> Ind
     if "variants" in spec:
         fields["variants"] = _variants(spec["variants"])
     return Indicator(**fields)
+
+
+def _plan(raw: Mapping[str, Any] | None) -> Plan | None:
+    if raw is None:
+        return None
+    works = Works(**raw["works"]) if "works" in raw else None
+    days = {name: date.fromisoformat(raw[name]) for name in ("starts", "ends")}
+    return Plan(**{**raw, **days, "works": works})
 
 
 def _item(raw: Mapping[str, Any]) -> Item:

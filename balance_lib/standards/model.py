@@ -124,6 +124,33 @@ class Indicator:
         return self.need_zh if lang == "zh" else self.need_en
 
 
+@dataclass(frozen=True)
+class Works:
+    """Name the items that say what is built: so many projects a township and year, the whole area, the whole cost."""
+
+    yearly: str
+    first_year: int
+    last_year: int
+    area: str | None = None
+    investment: str | None = None
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Say how a plan is run: from when to when, what comes after what, who goes first, who inspects.
+
+    ``after`` maps a task (an item_id) to the tasks that must be done before it can begin.
+    """
+
+    starts: date
+    ends: date
+    after: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    groups: Sequence[str] = ()
+    pilots: Sequence[str] = ()
+    inspections: Sequence[str] = ()
+    works: Works | None = None
+
+
 @dataclass(frozen=True, eq=False)  # compared and cached by identity
 class Standard:
     """A dated, cited policy standard: every threshold the package judges by comes from one of these."""
@@ -146,6 +173,7 @@ class Standard:
     definitions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     indicators: Mapping[str, Indicator] = field(default_factory=dict)
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    plan: Plan | None = None
 
     def __post_init__(self) -> None:
         codes = [item.code for item in self.items]
@@ -204,6 +232,7 @@ class Standard:
             "definitions": {name: dict(spec) for name, spec in self.definitions.items()},
             "indicators": {name: asdict(spec) for name, spec in self.indicators.items()},
             "inputs": {name: dict(spec) for name, spec in self.inputs.items()},
+            "plan": None if self.plan is None else _plain_plan(self.plan),
             "items": [{**i.as_dict(), "due_before_adoption": self.due_before_adoption(i)} for i in self.items],
         }
 
@@ -226,6 +255,10 @@ class Standard:
         """Tell whether an item's deadline had passed before the plan was adopted."""
         adopted = parse_deadline(self.adopted)
         return adopted is not None and item.due is not None and item.due < adopted
+
+
+def _plain_plan(plan: Plan) -> dict[str, Any]:
+    return {**asdict(plan), "starts": plan.starts.isoformat(), "ends": plan.ends.isoformat()}
 
 
 def parse_deadline(text: str) -> date | None:

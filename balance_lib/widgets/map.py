@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,65 +16,13 @@ import traitlets
 from balance_lib import locale, palette
 from balance_lib.county import County
 from balance_lib.widgets.geometry import Geometry, geometry, kinds, project
+from balance_lib.widgets.looks import LinkClass, MapClass, VillageClass, status_classes
 
 STATIC = Path(__file__).parent / "static"
 HIDDEN = 255
 
 
-@dataclass(frozen=True)
-class MapClass:
-    """Describe how one class of schools is drawn.
-
-    Parameters
-    ----------
-    key : str
-        Name of the class.
-    label : str
-        What the legend says, in the map's language.
-    fill, ink : str
-        Colours of the symbol and of its outline.
-    mark : str
-        "✗", "!" or "–" is drawn inside, "?" makes the outline dashed, anything else leaves it plain.
-    always : bool
-        Whether the legend shows the class when no school is in it.
-    """
-
-    key: str
-    label: str
-    fill: str
-    ink: str
-    mark: str = ""
-    always: bool = False
-
-
-@dataclass(frozen=True)
-class VillageClass:
-    """Describe how one class of villages is drawn.
-
-    Parameters
-    ----------
-    key, label, fill : str
-        Name of the class, what the legend says, colour.
-    shape : {"dot", "square", "ring"}
-        Told apart without colour; squares and rings are drawn larger.
-    """
-
-    key: str
-    label: str
-    fill: str
-    shape: str = "dot"
-
-
-STATUSES = ("met", "not_met", "no_data", "not_applicable")
-
-
-def status_classes(lang: str = "zh", statuses: Sequence[str] = STATUSES) -> list[MapClass]:
-    """Return the classes of a map of statuses, in the lamps' colours and marks."""
-    out = []
-    for status in statuses:
-        lamp, label = palette.LAMPS[status], locale.text(f"status.{status}", lang)
-        out.append(MapClass(status, label, lamp.fill, lamp.ink, lamp.mark, always=status in ("met", "not_met")))
-    return out
+__all__ = ["HIDDEN", "LinkClass", "MapClass", "SchematicMap", "VillageClass", "status_classes"]
 
 
 class SchematicMap(anywidget.AnyWidget):
@@ -91,6 +39,9 @@ class SchematicMap(anywidget.AnyWidget):
     lang : {"zh", "en"}
     height : int
         Height in pixels.
+    sites : DataFrame, optional
+        Places where a school may be opened: ``school_id, name_zh, name_en, township, lon, lat``; not drawn before
+        ``set_schools`` gives them a kind.
 
     Attributes
     ----------
@@ -102,6 +53,8 @@ class SchematicMap(anywidget.AnyWidget):
         Id of the highlighted village; a click on a village sets it, a click on a school clears it.
     shown : list of str
         Layers that are drawn: townships, rivers, roads, villages, labels.
+    title : str
+        What a saved picture is headed and named by; the county's name by default.
     symbol_scale : float
         Size of the schools' symbols; below 1 where the villages are what the map is about.
 
@@ -112,7 +65,8 @@ class SchematicMap(anywidget.AnyWidget):
     >>> chart.observe(lambda change: print(change.new["id"]), "clicked")  # doctest: +SKIP
     """
 
-    _esm = STATIC / "map.js"
+    # The scripts in one module: the page gets it over its own socket and asks for no file.
+    _esm = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("picture.js", "map.js"))
     _css = palette.css() + (STATIC / "map.css").read_text(encoding="utf-8")
 
     _geometry = traitlets.Bytes(b"").tag(sync=True)
@@ -129,6 +83,11 @@ class SchematicMap(anywidget.AnyWidget):
     _areas = traitlets.Bytes(b"").tag(sync=True)
     _area_parts = traitlets.List().tag(sync=True)
     _links = traitlets.Bytes(b"").tag(sync=True)
+    _link_classes = traitlets.Bytes(b"").tag(sync=True)
+    _link_pupils = traitlets.Bytes(b"").tag(sync=True)
+    link_legend = traitlets.List(traitlets.Dict()).tag(sync=True)
+    link_label = traitlets.Unicode("").tag(sync=True)
+    _village_notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
     village_legend = traitlets.List(traitlets.Dict()).tag(sync=True)
     village_label = traitlets.Unicode("").tag(sync=True)
     village_unit = traitlets.Unicode("").tag(sync=True)
@@ -142,21 +101,31 @@ class SchematicMap(anywidget.AnyWidget):
     radius_km = traitlets.List(traitlets.Float()).tag(sync=True)
     shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
     synthetic = traitlets.Bool(False).tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
     height = traitlets.Int(560).tag(sync=True)
     symbol_scale = traitlets.Float(1.0).tag(sync=True)
     selected = traitlets.Unicode("").tag(sync=True)
     selected_village = traitlets.Unicode("").tag(sync=True)
     clicked = traitlets.Dict().tag(sync=True)
 
-    def __init__(self, county: County, year: int | None = None, *, lang: str = "zh", height: int = 560) -> None:
+    def __init__(
+        self,
+        county: County,
+        year: int | None = None,
+        *,
+        lang: str = "zh",
+        height: int = 560,
+        sites: pd.DataFrame | None = None,
+    ) -> None:
         self.county, self.lang = county, lang
         self.year = year if year is not None else (county.years[-1] if county.years else 0)
-        self.places: Geometry = geometry(county, lang)
+        self.places: Geometry = geometry(_with_sites(county, sites), lang)
         words = [key for key in locale.catalogue(lang) if key.startswith("map.")]
         super().__init__(
             _geometry=self.places.xy.tobytes(),
             _index=self.places.index,
-            _text={key[4:]: locale.text(key, lang, county=county.name(lang)) for key in words},
+            _text={key[4:]: locale.text(key, lang, county=county.name(lang)) for key in words}
+            | {"picture_note": locale.text("banner.synthetic", lang)},
             legend=[asdict(look) for look in status_classes(lang)],
             shown=list(self.places.index["layers"]),
             synthetic=county.synthetic,
@@ -171,6 +140,34 @@ class SchematicMap(anywidget.AnyWidget):
         with self.hold_sync():
             for name, value in self._of_year(year).items():
                 self.set_trait(name, value)
+
+    def set_schools(
+        self, kinds_of: Mapping[str, str | None], pupils: Mapping[str, float] | pd.Series | None = None
+    ) -> None:
+        """Show a scenario's schools instead of the year's own: as what they would be, as large as they would be.
+
+        Parameters
+        ----------
+        kinds_of : mapping of school_id to kind
+            Schools to draw and their shapes; one that is not in it, or is None, is not drawn. A school that closes
+            is better kept in it and told by its class, so that people see what goes.
+        pupils : mapping of school_id to float, optional
+            Pupils, which set the size of the symbols; as in the year by default.
+
+        Raises
+        ------
+        ValueError
+            If a kind is not one of the table's.
+        """
+        at = {entry["key"]: position for position, entry in enumerate(kinds(self.lang))}
+        if unknown := {kind for kind in kinds_of.values() if kind is not None} - set(at):
+            raise ValueError(f"unknown kinds of school: {sorted(unknown)}; known: {list(at)}")
+        codes = [at.get(kinds_of.get(i) or "", HIDDEN) for i in self.places.schools]
+        with self.hold_sync():
+            self._kinds = np.array(codes, np.uint8).tobytes()
+            if pupils is not None:
+                sizes = dict(pupils)
+                self._pupils = np.array([sizes.get(i, np.nan) for i in self.places.schools], np.float32).tobytes()
 
     def set_classes(
         self,
@@ -244,6 +241,7 @@ class SchematicMap(anywidget.AnyWidget):
         *,
         legend: Sequence[VillageClass] | None = None,
         values: npt.ArrayLike | None = None,
+        notes: Mapping[str, str] | None = None,
         label: str = "",
         unit: str = "",
     ) -> None:
@@ -254,9 +252,11 @@ class SchematicMap(anywidget.AnyWidget):
         classes : array of int, shape (villages,)
             Positions in the legend, in the order of ``places.villages``.
         legend : sequence of VillageClass, optional
-            What the classes mean; as before by default. With it values and label are taken over too.
+            What the classes mean; as before by default. With it values, notes and label are taken over too.
         values : array of float, optional
             Figures for the tooltips; NaN is told as "no data".
+        notes : mapping of village_id to str, optional
+            A further line of the tooltip.
         label, unit : str
             What the values are; the label heads the legend.
 
@@ -275,6 +275,7 @@ class SchematicMap(anywidget.AnyWidget):
                 self.village_legend = looks
                 self.village_label, self.village_unit = label, unit
                 self._village_values = b"" if values is None else np.asarray(values, np.float32).tobytes()
+                self._village_notes = [str(notes.get(i, "")) for i in self.places.villages] if notes else []
 
     def set_areas(self, areas: Mapping[str, Any], label: str = "") -> None:
         """Draw areas, such as catchments: dashed lines; the selected school's own is filled.
@@ -302,12 +303,54 @@ class SchematicMap(anywidget.AnyWidget):
         with self.hold_sync():
             self._areas, self._area_parts, self.area_label = xy.astype(np.float32).tobytes(), parts, label
 
-    def set_links(self, pairs: Sequence[tuple[str, str]]) -> None:
-        """Draw lines from villages to schools: (village_id, school_id); places without coordinates are left out."""
-        village = {name: at for at, name in enumerate(self.places.villages)}
-        school = {name: at for at, name in enumerate(self.places.schools)}
-        found = [(village[v], school[s]) for v, s in pairs if v in village and s in school]
-        self._links = np.array(found, np.uint32).tobytes()
+    def set_links(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        pupils: Sequence[float] | npt.NDArray[Any] | None = None,
+        classes: Sequence[str] | None = None,
+        legend: Sequence[LinkClass] | None = None,
+        label: str = "",
+    ) -> None:
+        """Draw lines from villages to schools; places without coordinates are left out.
+
+        Parameters
+        ----------
+        pairs : sequence of (village_id, school_id)
+            A school_id may stand in the place of the village: pupils moved from school to school.
+        pupils : sequence of float, optional
+            Pupils on each link; the line's width grows with their square root. Thin lines without.
+        classes : sequence of str, optional
+            The class key of each link, such as "fine" or "breaks"; the first class of the legend by default.
+        legend : sequence of LinkClass, optional
+            The classes; without it the lines are plain and the legend is silent about them.
+        label : str
+            What the links are; it heads their part of the legend.
+
+        Raises
+        ------
+        ValueError
+            If pupils or classes are not one for each pair, or a class is not in the legend.
+        """
+        looks = list(legend or ())
+        at = {look.key: position for position, look in enumerate(looks)}
+        keys = list(classes) if classes is not None else [looks[0].key if looks else ""] * len(pairs)
+        load = np.full(len(pairs), np.nan) if pupils is None else np.asarray(pupils, float)
+        if len(keys) != len(pairs) or len(load) != len(pairs):
+            raise ValueError(f"{len(pairs)} links, {len(keys)} classes, {len(load)} numbers of pupils")
+        if classes is not None and (unknown := set(keys) - set(at)):
+            raise ValueError(f"classes not in the legend: {sorted(unknown)}; known: {list(at)}")
+        school = {name: position for position, name in enumerate(self.places.schools)}
+        # Schools stand after the villages in the browser's numbering of places that links start from.
+        start = {name: len(self.places.villages) + position for name, position in school.items()}
+        start |= {name: position for position, name in enumerate(self.places.villages)}
+        found = [(n, start[v], school[s]) for n, (v, s) in enumerate(pairs) if v in start and s in school]
+        chosen = [n for n, _, _ in found]
+        with self.hold_sync():
+            self._links = np.array([pair for _, *pair in found], np.uint32).tobytes()
+            self._link_classes = np.array([at.get(keys[n], 0) for n in chosen], np.uint8).tobytes()
+            self._link_pupils = b"" if pupils is None else load[chosen].astype(np.float32).tobytes()
+            self.link_legend, self.link_label = [asdict(look) for look in looks], label
 
     def _of_year(self, year: int) -> dict[str, bytes]:
         """Return what changes with the year: kinds (255 = not open), pupils of schools, pupils of villages."""
@@ -323,6 +366,16 @@ class SchematicMap(anywidget.AnyWidget):
             "_pupils": pupils.reindex(self.places.schools).to_numpy(np.float32).tobytes(),
             "_dots": _village_pupils(self.county, year).reindex(self.places.villages).to_numpy(np.float32).tobytes(),
         }
+
+
+def _with_sites(county: County, sites: pd.DataFrame | None) -> County:
+    """Return a county whose list of schools ends with the sites; the county itself when there are none."""
+    if sites is None or not len(sites):
+        return county
+    schools = county.tables["schools"]
+    if double := set(sites["school_id"]) & set(schools["school_id"]):
+        raise ValueError(f"sites bear the ids of schools: {sorted(double)}")
+    return county.with_tables(schools=pd.concat([schools, sites.reindex(columns=schools.columns)], ignore_index=True))
 
 
 def _village_pupils(county: County, year: int) -> Any:

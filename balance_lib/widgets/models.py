@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from typing import Any
 from urllib.parse import urlencode
@@ -39,7 +40,7 @@ class PageModel(traitlets.HasTraits):
         self.lang = query.get("lang") if query.get("lang") in LANGUAGES else "zh"
         folders = list(self.library.folders())
         self.choose(county=query["county"] if query.get("county") in folders else next(iter(folders), ""))
-        if str(query.get("year", "")).isdigit():
+        if re.fullmatch("[0-9]{4}", str(query.get("year", ""))):  # isdigit() takes "²", which int() does not
             self.choose(year=int(query["year"]))
         if query.get("standard") in standards.ids():
             self.choose(standard=query["standard"])

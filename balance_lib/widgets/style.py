@@ -56,9 +56,11 @@ def lamp(status: str, lang: str = "zh", label: str | None = None) -> str:
     return f'<span class="bl-lamp" data-status="{name}"><i aria-hidden="true">{look.mark}</i>{escape(word)}</span>'
 
 
-def card(title: str, figure: str, note: str = "", status: str | None = None, lang: str = "zh") -> str:
-    """Return a card as HTML: a title, one figure, a note under it, and a lamp if there is a status."""
-    light = lamp(status, lang) if status else ""
+def card(
+    title: str, figure: str, note: str = "", status: str | None = None, lang: str = "zh", label: str | None = None
+) -> str:
+    """Return a card as HTML: a title, one figure, a note, and a lamp, by its own word, if there is a status."""
+    light = lamp(status, lang, label) if status else ""
     return (
         f'<section class="bl-card"><h3>{escape(title)}</h3><p class="bl-figure">{escape(figure)}</p>'
         f"{light}<p>{escape(note)}</p></section>"

@@ -57,6 +57,15 @@ def sentence(walk: Walking, found: Count, villages: int, lang: str) -> str:
     return f'<section class="bl-verdict"{state}><p>{light}{escape(said)}{small}</p></section>'
 
 
+def map_title(walk: Walking, lang: str) -> str:
+    """Return what heads and names the picture of the map."""
+    return text(
+        "page.access.map_title", lang, county=walk.county.name(lang), year=walk.year,
+        stage=text(f"page.access.stages.{walk.choice}", lang), radius=number(walk.radius_m / 1000),
+        mode=text(f"distance.mode.{walk.mode}", lang),
+    )  # fmt: skip
+
+
 def cards(walk: Walking, own: Count, nearest: Count, villages: int, lang: str) -> str:
     """Return the figures side by side: attended and nearest school, who is outside, time, and the reported rate."""
     to, reach = walk.target, walk.reach

@@ -28,6 +28,17 @@ REPORTED = "pupils_in_zone"
 SUPPLY_STEPS = (0.5, 0.8, 1.2)  # against the county's mean: where the classes of 2SFCA divide
 
 
+def named_in(county: County, lang: str) -> County:
+    """Return a county whose schools and villages are called by their names in a language, where they have one.
+
+    The rooms below carry one name a place; on an English page it has to be the one the map shows.
+    """
+    if lang == "zh":
+        return county
+    frames = {name: county.table(name) for name in ("schools", "villages")}
+    return county.with_tables(**{k: f.assign(name_zh=f["name_en"].fillna(f["name_zh"])) for k, f in frames.items()})
+
+
 @dataclass
 class Walking:
     """Hold one state of the page over a page model; every result is computed once and kept.

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
+import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -57,6 +59,12 @@ FROM_KERNEL = """
 del os.environ["BALANCE_PLOTLY"]
 W.VBox([SlimFigure(bars(4)), SlimFigure(bars(5))])
 """
+MORTAL = """
+import os, ipywidgets as W
+from balance_lib.widgets.request import query
+asked = query()
+W.HTML(f"进程 {os.getpid()} 问:" + "|".join(f"{k}={v}" for k, v in sorted(asked.items())))
+"""
 UPLOAD = """
 import ipywidgets as W, hashlib
 box, said = W.FileUpload(multiple=True), W.HTML("等待")
@@ -76,6 +84,7 @@ def served(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[
     write_notebook(folder, "figures", [FIGURES, TWO], title="图表", title_en="Figures", order=3)
     write_notebook(folder, "kernel", [FIGURES, FROM_KERNEL], title="内核", title_en="Kernel", order=4)
     write_notebook(folder, "upload", [UPLOAD], title="上传", title_en="Upload", order=5)
+    write_notebook(folder, "mortal", [MORTAL], title="内核结束", title_en="Mortal", order=6)
     server = Served(folder)
     yield server
     server.close()
@@ -287,6 +296,63 @@ def test_lost_server_is_said_and_a_new_one_asks_to_reload(tmp_path: Path, chromi
         assert not page.is_visible("#bl-gone")
     finally:
         second.close()
+
+
+def test_killed_kernel_is_said_and_reloading_keeps_the_address(served: Served, visit: Any) -> None:
+    page = visit(served.url).open("mortal?county=a&scenario=Ab3", wait=".jupyter-widgets")
+    page.wait_for_timeout(1000)
+    number = re.search(r"进程 (\d+)", page.inner_text("main"))
+    assert number is not None
+    os.kill(int(number.group(1)), signal.SIGKILL)
+    begun = time.monotonic()
+    page.wait_for_selector("#bl-gone:visible", timeout=15_000)
+    assert time.monotonic() - begun < 8  # the server looks every 3 s; the rest is room for a busy machine
+    assert "会话已过期" in page.inner_text("#bl-gone")
+    page.click("#bl-gone a")
+    page.wait_for_selector("#bl-gone", state="hidden", timeout=60_000)
+    page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
+    assert page.url.endswith("mortal.ipynb?county=a&scenario=Ab3")
+    assert "scenario=Ab3" in page.inner_text("main")
+
+
+def test_keyboard_reaches_controls_and_shows_where_it_is(front: Visit) -> None:
+    page = front.page
+    page.evaluate("() => { document.activeElement.blur(); scrollTo(0, 0); }")
+    seen = []
+    for _ in range(14):
+        page.keyboard.press("Tab")
+        seen.append(
+            page.evaluate("""() => {
+          const me = document.activeElement, look = getComputedStyle(me);
+          const outlined = look.outlineStyle !== "none" && parseFloat(look.outlineWidth) > 0;
+          const ringed = outlined || look.boxShadow !== "none";
+          const name = me.getAttribute("aria-label") || me.innerText || me.title || "";
+          return [me.tagName + "." + me.className, ringed, name.trim()];
+        }""")
+        )
+    reached = " ".join(kind for kind, _, _ in seen)
+    assert "noUi-handle" in reached
+    assert "bl-map-stage" in reached
+    assert [kind for kind, ringed, _ in seen if not ringed and "noUi" not in kind and "BODY" not in kind] == []
+    assert [kind for kind, _, name in seen if not name and "noUi" not in kind and "BODY" not in kind] == []
+
+
+def test_page_prints_on_a4(front: Visit) -> None:
+    page = front.page
+    page.emulate_media(media="print")
+    try:
+        assert not page.is_visible(".bl-top")
+        assert page.is_visible("main h1")
+        sheet = page.pdf(prefer_css_page_size=True)
+        # A4 landscape is 842 × 595 points.
+        sizes = {
+            tuple(int(float(n)) for n in size) for size in re.findall(rb"/MediaBox \[0 0 ([\d.]+) ([\d.]+)\]", sheet)
+        }
+        assert sizes
+        assert all(abs(width - 842) < 2 and abs(height - 595) < 2 for width, height in sizes)
+        assert len(re.findall(rb"/Type /Page\b", sheet)) <= 3
+    finally:
+        page.emulate_media(media="screen")
 
 
 def test_base_url_and_token(tmp_path: Path, chromium: str, visit: Any) -> None:

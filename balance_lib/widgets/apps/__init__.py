@@ -4,10 +4,24 @@ from __future__ import annotations
 
 from balance_lib.widgets.apps.access import Access
 from balance_lib.widgets.apps.balance import Balance
+from balance_lib.widgets.apps.consolidation import Consolidation
 from balance_lib.widgets.apps.data import Data
 from balance_lib.widgets.apps.gaps import Gaps
 from balance_lib.widgets.apps.index import Index
 from balance_lib.widgets.apps.overview import Overview
 from balance_lib.widgets.apps.page import Page, model, warm
+from balance_lib.widgets.apps.workplan import Workplan
 
-__all__ = ["Access", "Balance", "Data", "Gaps", "Index", "Overview", "Page", "model", "warm"]
+__all__ = [
+    "Access",
+    "Balance",
+    "Consolidation",
+    "Data",
+    "Gaps",
+    "Index",
+    "Overview",
+    "Page",
+    "Workplan",
+    "model",
+    "warm",
+]

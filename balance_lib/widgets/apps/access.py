@@ -17,7 +17,7 @@ from balance_lib.widgets import views, walk_views
 from balance_lib.widgets.apps.page import Page, block, html
 from balance_lib.widgets.map import MapClass, SchematicMap, VillageClass
 from balance_lib.widgets.style import banner
-from balance_lib.widgets.walking import CHOICES, COLOURS, Walking
+from balance_lib.widgets.walking import CHOICES, COLOURS, Walking, named_in
 
 SETTLED_S = 0.5  # exports and counts that need not follow the hand are made when it rests
 LEAST_KM, MOST_KM, STEP_KM = 0.5, 10.0, 0.1
@@ -121,7 +121,7 @@ class Access(Page):
     def _start(self) -> None:
         """Begin with a county: its map, its ways of measuring, its own radius."""
         county = self.model.county
-        self.walk = Walking(self.model, county, self.model.year, self.stage.value)
+        self.walk = Walking(self.model, named_in(county, self.model.lang), self.model.year, self.stage.value)
         self.chart = SchematicMap(county, self.model.year, lang=self.model.lang)
         self.chart.symbol_scale = 0.65  # the villages are what this map is about
         self.chart.observe(lambda change: self._guarded(lambda: self._clicked(change["new"])), "clicked")
@@ -201,7 +201,7 @@ class Access(Page):
         self.walk.radius_m = round(1000 * self.radius.value)
         limits = [limit for limit in self.walk.limits() if limit.metres is not None]
         same = next((at for at, limit in enumerate(limits) if limit.metres == self.walk.radius_m), -1)
-        self._quietly(lambda: setattr(self.reference, "value", same))
+        words = self._words()  # before the map is sent: what leaves together is painted together
         with self.chart.hold_sync():
             if self.colour.value == "coverage":
                 self.chart.set_villages(
@@ -211,7 +211,8 @@ class Access(Page):
                 self._paint()
             if self.circles.value:
                 self.chart.radius_km = [self.walk.radius_m / 1000]
-        self._tell()
+        self._quietly(lambda: setattr(self.reference, "value", same))
+        self._say(words)
 
     def _draw(self) -> None:
         """Draw everything on the map that depends on stage, way of measuring and target."""
@@ -286,6 +287,10 @@ class Access(Page):
 
     def _tell(self) -> None:
         """Say it in words: the sentence, the cards, the townships and the villages outside."""
+        self._say(self._words())
+
+    def _words(self) -> list[str]:
+        """Return the words for the present state: sentence, cards, townships, villages outside."""
         walk, lang = self.walk, self.model.lang
         assert walk is not None
         own, nearest = (access.covered(walk.reach, walk.radius_m, to) for to in access.TARGETS)
@@ -294,10 +299,16 @@ class Access(Page):
         beyond, unknown = int(((codes == 1) | (codes == 2)).sum()), int((codes == 3).sum())
         most = walk_views.MOST_VILLAGES
         worst = access.outside(walk.reach, walk.radius_m, walk.target, order=self.order.value, most=most)
-        self.verdict.value = walk_views.sentence(walk, chosen, beyond, lang)
-        self.cards.value = walk_views.cards(walk, own, nearest, beyond, lang)
-        self.ranking.value = views.panel(self.text("page.access.ranking"), walk_views.ranking(walk, lang))
-        self.villages.value = walk_views.villages(walk, worst, beyond + unknown - len(worst), lang)
+        return [
+            walk_views.sentence(walk, chosen, beyond, lang),
+            walk_views.cards(walk, own, nearest, beyond, lang),
+            views.panel(self.text("page.access.ranking"), walk_views.ranking(walk, lang)),
+            walk_views.villages(walk, worst, beyond + unknown - len(worst), lang),
+        ]
+
+    def _say(self, words: list[str]) -> None:
+        for place, said in zip((self.verdict, self.cards, self.ranking, self.villages), words, strict=True):
+            place.value = said
         self._when_settled(self._show_foot)
 
     def _show_foot(self) -> None:
@@ -315,6 +326,8 @@ class Access(Page):
             for key, (content, name, kind) in files.items()
         ]
         self.export.value = f'<div class="bl-row">{"".join(links)}</div>'
+        if self.chart is not None:
+            self.chart.title = walk_views.map_title(walk, lang)
         self.foot.value = walk_views.notes(walk, lang) + views.provenance(self.model.evaluation, lang)
         self._show_story()
 
@@ -347,7 +360,7 @@ class Access(Page):
         if points is None:
             self.near.value = ""
             return
-        found = access.near_schools(county, points, year=self.model.year)
+        found = access.near_schools(named_in(county, lang), points, year=self.model.year)
         note = f'<p class="bl-muted">{self.text("page.access.near_note")}</p>'
         self.near.value = walk_views.near_schools(found, lang) + note
 

@@ -23,6 +23,17 @@ async function load(model) {
   return fromKernel(model);
 }
 
+// A figure drawn under a tab that was not shown yet has no width to go by; plotly listens to the window alone.
+function follow(element) {
+  let width = 0;
+  new ResizeObserver(([entry]) => {
+    const now = Math.round(entry.contentRect.width);
+    if (now === width) return;
+    width = now;
+    globalThis.dispatchEvent(new Event("resize"));
+  }).observe(element);
+}
+
 export default () => {
   let ready;
   return {
@@ -35,6 +46,10 @@ export default () => {
         return widget;
       });
     },
-    async render(context) { return (await ready).render(context); },
+    async render(context) {
+      const done = await (await ready).render(context);
+      follow(context.el);
+      return done;
+    },
   };
 };

@@ -5,6 +5,8 @@ const NS = "http://www.w3.org/2000/svg";
 const MAX_ZOOM = 24;
 const HIDDEN = 255;
 const VILLAGE_STEPS = [20, 60, 150, 400];
+const LINK_STEPS = [10, 30, 80, 160, 300]; // pupils: where a link grows wider
+const LINK_WIDTHS = [1.3, 2.2, 3.3, 4.6, 6.2, 8];
 const SHAPES = {
   circle: "M0,-1A1,1 0 1 1 0,1A1,1 0 1 1 0,-1Z",
   square: "M-.9,-.9H.9V.9H-.9Z",
@@ -16,6 +18,8 @@ const MARKS = {
   "✗": "M-.45,-.45L.45,.45M-.45,.45L.45,-.45",
   "!": "M0,-.55V.15M0,.5V.52",
   "–": "M-.45,0H.45",
+  "+": "M-.5,0H.5M0,-.5V.5",
+  "→": "M-.55,0H.5M.1,-.4L.5,0L.1,.4",
 };
 
 function node(name, attributes = {}, parent = null, text = null) {
@@ -50,6 +54,11 @@ function villageSample(parent, look) {
   const dot = (width, stroke) => node("path", { d: "M0,0h0", stroke, "stroke-width": width, "stroke-linecap": look.shape === "square" ? "square" : "round" }, svg);
   dot(9, look.fill);
   if (look.shape === "ring") dot(5, "#fff");
+}
+
+function linkSample(parent, look) {
+  const svg = node("svg", { viewBox: "-9 -9 18 18", "aria-hidden": "true" }, parent);
+  node("path", { d: "M-9,0H9", stroke: look.ink, "stroke-width": 3, "stroke-dasharray": look.dashed ? "5 3" : "none" }, svg);
 }
 
 class SchematicMapView {
@@ -123,6 +132,7 @@ class SchematicMapView {
     button(t.zoom_in, "M-5,0H5M0,-5V5", () => this.zoomBy(1.6));
     button(t.zoom_out, "M-5,0H5", () => this.zoomBy(1 / 1.6));
     button(t.whole, "M-6,-2V-6H-2M2,-6H6V-2M6,2V6H2M-2,6H-6V2", () => this.home());
+    button(t.picture, "M0,-7V3M-4,-1L0,3L4,-1M-6,7H6", () => savePicture(this));
     const box = node("details", { class: "bl-map-layers" }, tools);
     node("summary", { title: t.layers, "aria-label": t.layers }, box, t.layers);
     this.checks = node("div", {}, box);
@@ -228,6 +238,7 @@ class SchematicMapView {
     const legend = this.model.get("village_legend");
     const codes = typed(this.model, "_village_classes", Uint8Array);
     const values = typed(this.model, "_village_values", Float32Array);
+    const notes = this.model.get("_village_notes");
     const looks = codes.length && legend.length ? legend : [{ shape: "dot", fill: "" }];
     const paths = new Map();
     this.villageCounts = looks.map(() => 0);
@@ -235,6 +246,7 @@ class SchematicMapView {
       const at = Math.min(codes[i] ?? 0, looks.length - 1);
       village.class = codes.length ? looks[at] : null;
       village.value = values[i];
+      village.note = notes[i] || "";
       this.villageCounts[at] += 1;
       const key = at * 8 + village.step;
       if (!paths.has(key)) paths.set(key, []);
@@ -271,15 +283,32 @@ class SchematicMapView {
     for (const path of this.layer.areas.children) path.classList.toggle("bl-selected", path.dataset.id === selected);
   }
 
+  // Links of one class and width are one path; breaches of a rule, which come last in the legend, lie on top.
   loadLinks() {
     const pairs = typed(this.model, "_links", Uint32Array);
-    const out = [];
-    for (let i = 0; i + 1 < pairs.length; i += 2) {
-      const [village, school] = [this.villages[pairs[i]], this.schools[pairs[i + 1]]];
-      if (village && school) out.push(`M${village.x.toFixed(3)},${village.y.toFixed(3)}L${school.x.toFixed(3)},${school.y.toFixed(3)}`);
+    const codes = typed(this.model, "_link_classes", Uint8Array);
+    const pupils = typed(this.model, "_link_pupils", Float32Array);
+    const legend = this.model.get("link_legend");
+    const paths = new Map();
+    this.linkCounts = legend.map(() => 0);
+    for (let i = 0; 2 * i + 1 < pairs.length; i++) {
+      const from = this.villages[pairs[2 * i]] ?? this.schools[pairs[2 * i] - this.villages.length];
+      const school = this.schools[pairs[2 * i + 1]];
+      if (!from || !school) continue;
+      const at = legend.length ? Math.min(codes[i] ?? 0, legend.length - 1) : 0;
+      if (legend.length) this.linkCounts[at] += 1;
+      const key = at * 8 + (pupils[i] > 0 ? LINK_STEPS.filter((s) => pupils[i] >= s).length : 0);
+      if (!paths.has(key)) paths.set(key, []);
+      paths.get(key).push(`M${from.x.toFixed(3)},${from.y.toFixed(3)}L${school.x.toFixed(3)},${school.y.toFixed(3)}`);
     }
     this.layer.links.replaceChildren();
-    if (out.length) node("path", { d: out.join("") }, this.layer.links);
+    // By class, and wide ones first, so that no thin link lies hidden under a wide one.
+    for (const [key, parts] of [...paths].sort((a, b) => (a[0] >> 3) - (b[0] >> 3) || b[0] - a[0])) {
+      const look = legend[key >> 3];
+      const path = node("path", { d: parts.join(""), "data-class": look?.key ?? "", "data-links": parts.length }, this.layer.links);
+      if (look) Object.assign(path.style, { stroke: look.ink, strokeDasharray: look.dashed ? "6 4" : "none" });
+      if (pupils.length) path.style.strokeWidth = LINK_WIDTHS[key & 7];
+    }
     this.layer.ring.replaceChildren();
     const chosen = this.villages.find((village) => village.id === this.model.get("selected_village"));
     if (chosen) for (const name of ["bl-ring-out", "bl-ring-in"]) node("path", { d: chosen.dot, class: name }, this.layer.ring);
@@ -296,7 +325,7 @@ class SchematicMapView {
       school.value = values[school.i];
       school.note = notes[school.i] || "";
       if (school.open) counts[at] += 1;
-      const look = `${school.open ? school.type.shape : ""}|${at}|${school.size}|${legend[at]?.fill}`;
+      const look = `${school.open ? school.type.shape : ""}|${at}|${school.size}|${legend[at]?.fill}|${legend[at]?.ink}|${legend[at]?.mark}`;
       if (look !== school.look) this.drawSchool(school, legend[at]);
       school.look = look;
       school.class = legend[at];
@@ -317,7 +346,7 @@ class SchematicMapView {
     const body = node("g", { transform: `scale(${scale})` }, school.group);
     node("path", { class: "bl-halo", d: SHAPES[school.type.shape] }, body);
     node("path", { class: "bl-body", d: SHAPES[school.type.shape], fill: look.fill, stroke: look.ink, "stroke-dasharray": look.mark === "?" ? "2.2 1.6" : "none" }, body);
-    if (MARKS[look.mark]) node("path", { class: "bl-mark", d: MARKS[look.mark] }, body);
+    if (MARKS[look.mark]) node("path", { class: "bl-mark", d: MARKS[look.mark], style: `stroke:${look.mark_ink ?? "#fff"}` }, body);
   }
 
   drawLegend() {
@@ -326,7 +355,7 @@ class SchematicMapView {
       const svg = node("svg", { viewBox: "-9 -9 18 18", "aria-hidden": "true" }, parent);
       const body = node("g", { transform: "scale(6)" }, svg);
       node("path", { class: "bl-body", d: SHAPES[shape], fill: look.fill, stroke: look.ink, "stroke-dasharray": look.mark === "?" ? "2.2 1.6" : "none" }, body);
-      if (MARKS[look.mark]) node("path", { class: "bl-mark", d: MARKS[look.mark] }, body);
+      if (MARKS[look.mark]) node("path", { class: "bl-mark", d: MARKS[look.mark], style: `stroke:${look.mark_ink ?? "#fff"}` }, body);
     };
     this.legend.replaceChildren();
     const group = (title) => {
@@ -350,6 +379,12 @@ class SchematicMapView {
       coloured.forEach((look, i) => { if (this.villageCounts[i]) byVillage((p) => villageSample(p, look), `${look.label} ${this.villageCounts[i]}`); });
     } else if (this.villages.length && this.model.get("shown").includes("villages"))
       byKind((p) => { const svg = node("svg", { viewBox: "-9 -9 18 18", "aria-hidden": "true" }, p); node("circle", { r: 3, class: "bl-dot" }, svg); }, this.t.village_dot);
+    const linked = this.model.get("link_legend");
+    if (linked.length && this.linkCounts?.some(Boolean)) {
+      const byLink = group(this.model.get("link_label") || this.t.links);
+      linked.forEach((look, i) => { if (this.linkCounts[i]) byLink((p) => linkSample(p, look), `${look.label} ${this.linkCounts[i]}`); });
+      if (typed(this.model, "_link_pupils", Float32Array).length) byLink(() => {}, this.t.link_width);
+    }
     for (const km of this.model.get("radius_km"))
       byKind((p) => { const svg = node("svg", { viewBox: "-9 -9 18 18", class: "bl-radius", "aria-hidden": "true" }, p); node("circle", { r: 7 }, svg); }, this.t.radius.replace("{n}", km));
     if (this.model.get("_area_parts").length && this.model.get("area_label"))
@@ -421,7 +456,7 @@ class SchematicMapView {
     if (asked.has("areas")) this.loadAreas();
     if (asked.has("links")) this.loadLinks();
     if (asked.has("year") || asked.has("classes")) this.loadClasses();
-    else if (asked.has("villages") || asked.has("radius") || asked.has("areas")) this.drawLegend();
+    else if (asked.has("villages") || asked.has("radius") || asked.has("areas") || asked.has("links")) this.drawLegend();
     if (asked.has("radius") || asked.has("year")) this.drawRadius();
     // Circles and the villages' colours lie in the world's own coordinates: nothing else moves with them.
     const still = [...asked].every((what) => ["villages", "radius", "areas", "links"].includes(what));
@@ -536,9 +571,9 @@ class SchematicMapView {
     on(["_classes", "_values", "_notes", "legend", "value_label", "unit", "digits"], () => this.ask("classes"));
     on(["_kinds", "_pupils", "_dots", "symbol_scale"], () => this.ask("year"));
     on(["_circles", "radius_km"], () => this.ask("radius"));
-    on(["_village_classes", "_village_values", "village_legend", "village_label", "village_unit"], () => this.ask("villages"));
+    on(["_village_classes", "_village_values", "_village_notes", "village_legend", "village_label", "village_unit"], () => this.ask("villages"));
     on(["_areas", "_area_parts", "area_label"], () => this.ask("areas"));
-    on(["_links", "selected_village"], () => this.ask("links"));
+    on(["_links", "_link_classes", "_link_pupils", "link_legend", "link_label", "selected_village"], () => this.ask("links"));
     on(["shown"], () => { this.fillChecks(); this.ask("classes"); });
     on(["_geometry", "_index"], () => { this.loadGeometry(); for (const what of ["year", "areas", "links"]) this.ask(what); });
     on(["height"], () => { this.stage.style.height = `min(${this.model.get("height")}px, 100vw)`; });
@@ -607,6 +642,7 @@ class SchematicMapView {
       if (typed(this.model, "_village_values", Float32Array).length)
         line(`${label} ${Number.isFinite(place.value) ? `${place.value.toLocaleString(this.t.locale, { maximumFractionDigits: 1 })} ${this.model.get("village_unit")}` : this.t.no_value}`.trim());
     }
+    if (place.kind === "village") line(place.note);
     line(Number.isFinite(place.pupils) ? this.t.pupils.replace("{n}", place.pupils.toLocaleString(this.t.locale)) : this.t.pupils_unknown);
     const [x, y] = this.screen(place);
     const wide = this.tip.offsetWidth;
@@ -625,15 +661,17 @@ class SchematicMapView {
 
   onWheel(event) {
     const mine = event.ctrlKey || this.stage.contains(document.activeElement);
-    if (!mine) {
-      this.hint.hidden = false;
-      clearTimeout(this.hintTimer);
-      this.hintTimer = setTimeout(() => { this.hint.hidden = true; }, 1200);
-      return;
-    }
+    if (!mine) { this.say(this.t.wheel); return; }
     event.preventDefault();
     const unit = event.deltaMode === 1 ? 16 : 1;
     this.zoomBy(Math.exp(-event.deltaY * unit * 0.0016), ...this.local(event));
+  }
+
+  say(words) {
+    this.hint.textContent = words;
+    this.hint.hidden = false;
+    clearTimeout(this.hintTimer);
+    this.hintTimer = setTimeout(() => { this.hint.hidden = true; }, 1200);
   }
 
   onDown(event) {

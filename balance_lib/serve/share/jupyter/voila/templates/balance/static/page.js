@@ -72,7 +72,9 @@
         if (!down) lost.hidden = true;
         else if (!was) look(kernel.id);
       });
-      kernel.statusChanged.connect((_, status) => { if (status === "dead") gone.hidden = false; });
+      // A kernel that died is started again by the server, but empty: this page's widgets answer to nobody.
+      const ended = ["dead", "restarting", "autorestarting"];
+      kernel.statusChanged.connect((_, status) => { if (ended.includes(status)) gone.hidden = false; });
     }, 300);
   }
 

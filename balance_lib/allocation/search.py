@@ -1,0 +1,114 @@
+"""Improve a zoning by moving one point, or one point and the one it pushes out, compiled (numba)."""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from balance_lib.allocation.kernel import compiled
+
+
+@compiled
+def _fits(load, capacity, comes, goes, tolerance):
+    """Tell whether a site has places for a point once another has left."""
+    for k in range(load.size):
+        if comes[k] > 0.0 and load[k] - goes[k] + comes[k] > capacity[k] + tolerance:
+            return False
+    return True
+
+
+@compiled
+def _move(i, to, site, load, demand, head, after, before):
+    """Move a point to another site."""
+    a = site[i]
+    if a >= 0:
+        if before[i] >= 0:
+            after[before[i]] = after[i]
+        else:
+            head[a] = after[i]
+        if after[i] >= 0:
+            before[after[i]] = before[i]
+        load[a] -= demand[i]
+    after[i] = head[to]
+    before[i] = -1
+    if head[to] >= 0:
+        before[head[to]] = i
+    head[to] = i
+    load[to] += demand[i]
+    site[i] = to
+
+
+@compiled
+def _room_for(i, frm, by, weight, demand, capacity, site, load, none, tolerance):
+    """Find the cheapest site a point can go to when it leaves ``frm``, ``by`` having left its own for ``frm``."""
+    best, at = math.inf, -1
+    for c in range(capacity.shape[0]):
+        if c != frm and weight[i, c] < best:
+            goes = demand[by] if c == site[by] else none
+            if _fits(load[c], capacity[c], demand[i], goes, tolerance):
+                best, at = weight[i, c], c
+    return best, at
+
+
+@compiled
+def improve(weight, demand, capacity, start, tolerance, threshold):
+    """Move points as long as the sum of weights falls.
+
+    Parameters
+    ----------
+    weight : array of float, shape (points, sites)
+        Cost of sending a point to a site; infinite where it may not go. The last site is "no place".
+    demand : array of float, shape (points, kinds)
+    capacity : array of float, shape (sites, kinds)
+    start : array of int, shape (points,)
+        A zoning that fits; -1: still to be placed, in the order of points.
+    tolerance, threshold : float
+        Pupils and cost that count as none.
+
+    Returns
+    -------
+    array of int, shape (points,)
+    """
+    n, m = weight.shape
+    site = np.full(n, -1, np.int64)
+    load, none = np.zeros(capacity.shape), np.zeros(capacity.shape[1])
+    head, after, before = np.full(m, -1, np.int64), np.full(n, -1, np.int64), np.full(n, -1, np.int64)
+    for i in range(n):
+        if start[i] >= 0:
+            _move(i, start[i], site, load, demand, head, after, before)
+    for i in range(n):
+        if site[i] < 0:
+            best, at = math.inf, m - 1
+            for b in range(m):
+                if weight[i, b] < best and _fits(load[b], capacity[b], demand[i], none, tolerance):
+                    best, at = weight[i, b], b
+            _move(i, at, site, load, demand, head, after, before)
+    better = True
+    while better:
+        better = False
+        for i in range(n):
+            a = site[i]
+            saved, to, out, out_to = -threshold, -1, -1, -1
+            for b in range(m):
+                gain = weight[i, b] - weight[i, a]
+                if b == a or gain >= -threshold:
+                    continue
+                if _fits(load[b], capacity[b], demand[i], none, tolerance):
+                    if gain < saved:
+                        saved, to, out = gain, b, -1
+                    continue
+                other = head[b]
+                while other >= 0:
+                    if _fits(load[b], capacity[b], demand[i], demand[other], tolerance):
+                        worth, c = _room_for(other, b, i, weight, demand, capacity, site, load, none, tolerance)
+                        if c >= 0 and gain + worth - weight[other, b] < saved:
+                            saved, to, out, out_to = gain + worth - weight[other, b], b, other, c
+                    other = after[other]
+            if to >= 0:
+                better = True
+                if out >= 0:
+                    _move(out, out_to, site, load, demand, head, after, before)
+                _move(i, to, site, load, demand, head, after, before)
+    return site

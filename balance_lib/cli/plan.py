@@ -1,0 +1,122 @@
+"""Give the command ``balance plan``: where a plan stands on a day, what is late, who owes what, and the ledger."""
+
+from __future__ import annotations
+
+from datetime import date, datetime
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, app
+from balance_lib.cli.store import refused
+from balance_lib.locale import text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+MOST = 20
+
+
+@app.command()
+def plan(
+    folder: Folder,
+    standard: Annotated[str, typer.Option("--standard", help="The plan: a standard's id or YAML file.")],
+    on: Annotated[datetime, typer.Option("--on", formats=["%Y-%m-%d"], help="The day asked about.")],
+    unit: Annotated[str | None, typer.Option("--unit", help="Only what this unit leads or takes part in.")] = None,
+    as_json: AsJson = False,
+    lang: InLang = Lang.zh,
+) -> None:
+    """Tell where a plan stands on a day: stages, tasks, overdue, ledger."""
+    from balance_lib.county import County
+
+    chosen = _standard(standard, lang)
+    with refused(as_json, lang):
+        county = County.open(folder)
+        found = _found(county, chosen, on.date(), unit, lang.value)
+        _print(as_json, found, _plain(found, lang.value))
+
+
+def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> dict[str, Any]:
+    from balance_lib import store, workplan
+
+    saved = store.Store.default()
+    evaluation = workplan.judged(county, chosen, on)
+    records = saved.task_records(county.county_id, chosen.id)
+    register = workplan.register_of(county, chosen, on, records=records, found=evaluation)
+    result = {"county": county.county_id, "county_name": county.name(lang), "synthetic": county.synthetic}
+    result |= register.as_dict(lang)
+    shown = register.of(unit) if unit else register.tasks
+    result["tasks"] = [task for task in result["tasks"] if task["task"] in set(shown["task"])]
+    result["unit"] = unit
+    after = chosen.plan.after if chosen.plan else {}
+    result["pilots"] = list(chosen.plan.pilots) if chosen.plan else []
+    result["inspections"] = list(chosen.plan.inspections) if chosen.plan else []
+    result["schedule"] = _records(workplan.schedule(shown, on, after=after))
+    result["achievements"] = _records(workplan.achievements(chosen))
+    result["groups"] = _records(workplan.groups(chosen))
+    result["works"] = _works(workplan.programme(chosen, county, evaluation))
+    result["ledger"] = _ledger(saved, county, chosen, on, lang)
+    result["problems"] = 0 if evaluation is None else len(workplan.problem_list(evaluation, county, lang=lang, on=on))
+    result["provenance"] = {**vars(store.Stamp.of(county, chosen)), "year": register.year}
+    return result
+
+
+def _works(found: Any) -> dict[str, Any] | None:
+    if found is None:
+        return None
+    whole = {name: _value(value) for name, value in vars(found).items() if name != "yearly"}
+    return {**whole, "yuan_per_m2": _value(found.yuan_per_m2), "yearly": _records(found.yearly)}
+
+
+def _ledger(saved: Any, county: Any, chosen: Any, on: date, lang: str) -> dict[str, Any]:
+    from balance_lib import workplan
+
+    entries = saved.ledger(county.county_id, chosen.id)
+    shown = workplan.ledger_table(entries, county, chosen, on, lang)
+    counts = {state: int((entries["state"] == state).sum()) for state in workplan.LEDGER_STATES}
+    return {"counts": counts, "late": int((shown["days_late"] > 0).sum()), "entries": _records(shown)}
+
+
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    return [{str(k): _value(v) for k, v in row.items()} for row in frame.to_dict("records")]
+
+
+def _value(value: Any) -> Any:
+    if isinstance(value, date):
+        return value.isoformat()
+    if hasattr(value, "item"):
+        value = value.item()
+    return None if isinstance(value, float) and value != value else value
+
+
+def _plain(found: dict[str, Any], lang: str) -> str:
+    lines = [f"{found['county_name']}  {found['title']}", found["sentence"]]
+    if found["synthetic"]:
+        lines.append(text("banner.synthetic", lang))
+    sign = {"over": "■", "current": "▶", "ahead": "□"}
+    name = "label_zh" if lang == "zh" else "label_en"
+    for stage in found["stages"]:
+        facts = {key: stage[key] for key in ("starts", "ends", "tasks", "done", "late")}
+        lines.append(f"  {sign[stage['status']]} {stage[name]}  {text('workplan.cli.stage', lang, **facts)}")
+    for status in ("late", "due_before_adoption", "blocked", "on_course"):
+        mine = [task for task in found["tasks"] if task["status"] == status]
+        lines += ["", f"{text(f'workplan.status.{status}', lang)} ({len(mine)})"] if mine else []
+        lines += [_task(task, lang) for task in mine[:MOST]]
+        lines += [text("workplan.cli.more", lang, n=len(mine) - MOST)] if len(mine) > MOST else []
+    late = [row for row in found["units"] if row["late"] or row["due_before_adoption"]]
+    lines += ["", text("workplan.cli.units", lang)] if late else []
+    lines += [text("workplan.cli.unit", lang, **row) for row in late[:MOST]]
+    ledger = found["ledger"]
+    lines += [
+        "",
+        text("workplan.cli.ledger", lang, problems=found["problems"], late=ledger["late"], **ledger["counts"]),
+    ]
+    return "\n".join(lines)
+
+
+def _task(task: dict[str, Any], lang: str) -> str:
+    who = "、".join(task["lead_units"]) or text("page.no_owner", lang)
+    waits = text("workplan.cli.waits", lang, tasks=task["blocked_by"]) if task["blocked_by"] else ""
+    left = task["days_left"]
+    days = "" if left is None else text(f"workplan.cli.{'days' if left >= 0 else 'over'}", lang, n=abs(left))
+    return f"  {task['task']:<8} {task['label']}  {who}  {task['due'] or ''} {days} {waits}".rstrip()

@@ -1,0 +1,125 @@
+"""Give the command ``balance report``: official forms, lists and papers into a folder."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _switches, _told, app
+from balance_lib.locale import text
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+    from balance_lib.county import County
+    from balance_lib.reports import Source
+    from balance_lib.scenarios import Outcome
+    from balance_lib.standards import Standard
+
+
+@app.command()
+def report(
+    folder: Folder,
+    standard: Annotated[str, typer.Option("--standard", help="A standard's id or YAML file.")],
+    year: Annotated[int, typer.Option("--year", help="School year, by its first calendar year.")],
+    out: Annotated[Path, typer.Option("--out", help="Folder the files are written into.")],
+    only: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--only", help="Only these: brief self_report forms school_tables problems ledger matrix schedule."
+        ),
+    ] = None,
+    scenario: Annotated[
+        Path | None, typer.Option("--scenario", help="Scenario (YAML) to write the argument paper for.")
+    ] = None,
+    on: Annotated[
+        datetime | None,
+        typer.Option("--on", formats=["%Y-%m-%d"], help="Day deadlines, tasks and the ledger are judged on."),
+    ] = None,
+    made_on: Annotated[
+        datetime | None, typer.Option("--made-on", formats=["%Y-%m-%d"], help="Day the papers bear; today by default.")
+    ] = None,
+    switch: Annotated[
+        list[str] | None, typer.Option("--set", help="Definition switch, such as offices_in_teaching_area=true.")
+    ] = None,
+    small_counts: Annotated[
+        bool, typer.Option("--small-counts", help="Print counts of disabled or migrant children also under five.")
+    ] = False,
+    as_json: AsJson = False,
+    lang: InLang = Lang.zh,
+) -> None:
+    """Write application forms, self-evaluation tables, lists, ledger, brief and reports of a county."""
+    from balance_lib import access, evaluation, reports, workplan
+    from balance_lib.county import County
+
+    chosen = _standard(standard, lang)
+    definitions = _switches(switch or [], chosen, lang)
+    for key in only or []:
+        if key not in reports.KEYS:
+            raise typer.BadParameter(f"{key}: {' '.join(reports.KEYS)}", param_hint="--only")
+    with _told(as_json, lang):
+        county = County.open(folder)
+        day = None if on is None else on.date()
+        found = evaluation.evaluate(
+            county, chosen, year=year, measures=access.measures(county, year), definitions=definitions, on=day
+        )
+        saved = _saved(county.county_id, chosen.id, only)
+        source = reports.Source(
+            county,
+            found,
+            lang=lang.value,
+            made_on=None if made_on is None else made_on.date(),
+            register=workplan.register_of(county, chosen, found.on, records=saved["records"], found=found),
+            ledger=saved["ledger"],
+            history=saved["history"],
+            outcome=None if scenario is None else _outcome(county, scenario, chosen),
+            small_counts=small_counts,
+        )
+        paths = reports.write(out, source, only=only)
+        skipped = {key: reports.missing(key, source) for key in reports.KEYS if key not in reports.keys(source)}
+        result = {
+            "county": county.county_id,
+            "standard": chosen.id,
+            "year": year,
+            "verdict": found.verdict,
+            "synthetic": county.synthetic,
+            "written": [str(path) for path in paths],
+            "skipped": {key: text(f"report.missing.{why}", lang) for key, why in skipped.items()},
+            "provenance": dict(found.provenance),
+        }
+        _print(as_json, result, _plain(paths, source, only, lang))
+
+
+def _saved(county_id: str, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame | None]:
+    """Return what the office saved: ledger, its history, records of tasks; asked for only when a paper needs it."""
+    from balance_lib.store import Store
+
+    store = Store.default()
+    if not store.exists or (only is not None and not {"ledger", "matrix", "schedule"} & set(only)):
+        return dict.fromkeys(("ledger", "history", "records"))
+    return {
+        "ledger": store.ledger(county_id, standard_id),
+        "history": store.history(county_id, standard_id),
+        "records": store.task_records(county_id, standard_id),
+    }
+
+
+def _outcome(county: County, file: Path, standard: Standard) -> Outcome:
+    from balance_lib import scenarios
+
+    return scenarios.evaluate(county, scenarios.Scenario.from_yaml(file), standard=standard)
+
+
+def _plain(paths: list[Path], source: Source, only: list[str] | None, lang: str) -> str:
+    from balance_lib import reports
+
+    lines = [text("report.cli.wrote", lang, path=path) for path in paths]
+    if only is None:
+        for key in reports.KEYS:
+            if why := reports.missing(key, source):
+                told = text(f"report.missing.{why}", lang)
+                lines.append(text("report.cli.skipped", lang, title=reports.title(key, lang), why=told))
+    return "\n".join(lines)

@@ -1,0 +1,98 @@
+"""Give the command ``balance scenario``: what happens if one scenario is carried out."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
+from balance_lib.evaluation import number
+from balance_lib.locale import text
+
+if TYPE_CHECKING:
+    from balance_lib.scenarios import Outcome
+
+NAMED = 10
+
+
+@app.command()
+def scenario(
+    folder: Folder,
+    file: Annotated[Path, typer.Argument(help="Scenario (YAML).")],
+    standard: Annotated[
+        str | None, typer.Option("--standard", help="Standard id or YAML file; the county's own plan by default.")
+    ] = None,
+    as_json: AsJson = False,
+    fail_on_not_met: Annotated[
+        bool, typer.Option("--fail-on-not-met", help="Exit 3 unless the standard is passed afterwards.")
+    ] = False,
+    lang: InLang = Lang.zh,
+) -> None:
+    """Evaluate one scenario against today: who moves and loses, what breaks, what it costs, what the standard says."""
+    from balance_lib import scenarios
+    from balance_lib.county import County
+
+    chosen = None if standard is None else _standard(standard, lang)
+    with _told(as_json, lang):
+        county = County.open(folder)
+        outcome = scenarios.evaluate(county, scenarios.Scenario.from_yaml(file), standard=chosen)
+        _print(as_json, outcome.as_dict(lang), _plain(outcome, lang))
+        if fail_on_not_met and outcome.after.verdict != "pass":
+            raise typer.Exit(3)
+
+
+def _plain(outcome: Outcome, lang: str) -> str:
+    """Write an outcome for a terminal: the sentence first, then what breaks, who loses, what it costs."""
+
+    def say(key: str, **facts: object) -> str:
+        return text(f"scenarios.cli.{key}", lang, **facts)
+
+    found, head = outcome.scenario, {"county": outcome.county_zh if lang == "zh" else outcome.county_en}
+    lines = [
+        say("head", name=found.name, year=found.year, judged=found.judged_year, **head),
+        text(f"scenarios.status.{outcome.status}", lang),
+        outcome.sentence(lang),
+        text(f"scenarios.attendance.{outcome.basis}", lang),
+    ]
+    lines += [text("banner.synthetic", lang)] if outcome.synthetic else []
+    lines += ["", say("book", sentence=outcome.bookkeeping.sentence(lang)), say("solved", **_solved(outcome, lang))]
+    before, after = (text(f"verdict.{e.verdict}", lang) for e in (outcome.before, outcome.after))
+    lines.append(say("verdict", standard=outcome.after.standard.title(lang), before=before, after=after))
+    if outcome.breaks:
+        lines += ["", say("breaks", n=len(outcome.breaks))]
+        lines += [f"  [{text(f'scenarios.severity.{b.severity}', lang)}] {b.sentence(lang)}" for b in outcome.breaks]
+    if len(outcome.affected):
+        lines += ["", say("worst")]
+        lines += [f"  {say('village', **_village(row, lang))}" for row in outcome.worst.head(NAMED).to_dict("records")]
+    lines += ["", say("costs")]
+    for row in outcome.costs.itertuples():
+        label = text(f"scenarios.cost.{row.item}", lang)
+        lines.append(f"  {say('cost', item=label, before=_wan(row.yuan_before), after=_wan(row.yuan_after))}")
+    return "\n".join(lines)
+
+
+def _solved(outcome: Outcome, lang: str) -> dict[str, str]:
+    found = outcome.solution
+    return {
+        "method": text(f"scenarios.assignment.{found['method']}", lang),
+        "status": text(f"scenarios.solved.{found['status']}", lang),
+        "gap": f"{100 * found['gap']:.2g}%",
+    }
+
+
+def _village(row: dict[str, object], lang: str) -> dict[str, str]:
+    def km(metres: object) -> str:
+        known = isinstance(metres, float) and metres == metres
+        return f"{float(str(metres)) / 1000:.1f}" if known else "–"
+
+    name = row["village"] if isinstance(row["village"], str) else text("scenarios.unknown_home", lang)
+    return {
+        "village": str(name), "township": str(row["township"]), "pupils": number(float(str(row["pupils"]))),
+        "km": km(row["worst_metres"]), "extra": km(row["worst_extra_m"]), "to": str(row["to"]),
+    }  # fmt: skip
+
+
+def _wan(yuan: float) -> str:
+    return f"{yuan / 10_000:,.0f}"

@@ -1,0 +1,71 @@
+"""Give the command ``balance store``: back up and restore what people saved, bring its tables up to date."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from balance_lib.cli import AsJson, InLang, Lang, _print, _told, app
+from balance_lib.locale import text
+
+store_app = typer.Typer(no_args_is_help=True, help="Back up, restore and upgrade what people saved.")
+app.add_typer(store_app, name="store")
+Target = Annotated[Path, typer.Argument(metavar="FILE.zip", help="The backup.")]
+
+
+@store_app.command()
+def backup(target: Target, as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
+    """Write scenarios, ledgers, records, evidence and the trail of changes into one file."""
+    from balance_lib.store import Store
+
+    with refused(as_json, lang):
+        counts = Store.default().backup(target)
+        _print(as_json, {"file": str(target), "rows": counts}, _said("backed_up", target, counts, lang))
+
+
+@store_app.command()
+def restore(
+    source: Target,
+    replace: Annotated[bool, typer.Option("--replace", help="Put it in the place of what is there.")] = False,
+    as_json: AsJson = False,
+    lang: InLang = Lang.zh,
+) -> None:
+    """Bring a backup back, all of it or nothing."""
+    from balance_lib.store import Store
+
+    with refused(as_json, lang):
+        counts = Store.default().restore(source, replace=replace)
+        _print(as_json, {"file": str(source), "rows": counts}, _said("restored", source, counts, lang))
+
+
+@store_app.command()
+def upgrade(as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
+    """Bring the database's tables up to date with the software."""
+    from balance_lib.store import Store
+
+    with refused(as_json, lang):
+        done = Store.default().upgrade()
+        _print(as_json, {"upgraded": done}, text(f"store.cli.{'upgraded' if done else 'current'}", lang))
+
+
+@contextmanager
+def refused(as_json: bool, lang: str) -> Iterator[None]:
+    """Tell what the store refuses in the language asked for, beside everything else that may be at fault; exit 1."""
+    from balance_lib.store import StoreError
+
+    with _told(as_json, lang):
+        try:
+            yield
+        except StoreError as error:
+            told = error.message(lang)
+            _print(as_json, {"error": told, "faults": []}, told, err=True)
+            raise typer.Exit(1) from error
+
+
+def _said(key: str, file: Path, counts: dict[str, int], lang: str) -> str:
+    parts = (f"{text(f'store.cli.table.{name}', lang)} {n}" for name, n in counts.items())
+    return text(f"store.cli.{key}", lang, file=file, counts=(", " if lang == "en" else "、").join(parts))

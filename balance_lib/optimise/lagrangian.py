@@ -1,0 +1,195 @@
+"""Bound p-medians from below by Lagrangian relaxation and prove them by branching: compiled loops (numba).
+
+Relaxing "every demand point is served" with multipliers u leaves, for given u, an easy problem: site j is worth
+rho_j(u) = sum_i min(0, c_ij - u_i), and the p sites of least rho are opened:
+
+    L(u) = sum_i u_i + sum of the p least rho_j(u)  <=  optimum.
+
+For each u the value is a bound, whatever led there. Loops work on sorted costs as in
+:mod:`balance_lib.optimise.interchange`; what is unreachable is infinite here and never chosen. ``status`` of a site:
+1 open, -1 closed, 0 free.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+from __future__ import annotations
+
+import numpy as np
+
+from balance_lib.optimise.interchange import compiled
+
+
+@compiled
+def relax(near, near_cost, u, status, p, rho, chosen):
+    """Solve the relaxed problem. Fill ``rho`` and ``chosen``; return L(u), last rho taken, first left out."""
+    n, m = near.shape
+    rho[:] = 0.0
+    for i in range(n):
+        ui = u[i]
+        for k in range(m):
+            c = near_cost[i, k]
+            if c >= ui:
+                break
+            rho[near[i, k]] += c - ui
+    total = u.sum()
+    chosen[:] = False
+    wanted = p
+    for j in range(m):
+        if status[j] == 1:
+            chosen[j] = True
+            total += rho[j]
+            wanted -= 1
+    free = np.flatnonzero(status == 0)
+    if wanted < 0 or wanted > free.size:
+        return np.inf, 0.0, 0.0
+    ranks = np.argsort(rho[free])
+    for q in range(wanted):
+        j = free[ranks[q]]
+        chosen[j] = True
+        total += rho[j]
+    last = rho[free[ranks[wanted - 1]]] if wanted > 0 else -np.inf
+    first_out = rho[free[ranks[wanted]]] if wanted < free.size else np.inf
+    return total, last, first_out
+
+
+@compiled
+def fix(status, rho, chosen, bound, last, first_out, cut):
+    """Close sites that cannot be open, and open those that cannot be closed, in any solution below ``cut``."""
+    n_fixed = 0
+    for j in range(status.size):
+        if status[j] != 0:
+            continue
+        if chosen[j]:
+            if bound - rho[j] + first_out >= cut:
+                status[j] = 1
+                n_fixed += 1
+        elif bound + rho[j] - last >= cut:
+            status[j] = -1
+            n_fixed += 1
+    return n_fixed
+
+
+@compiled
+def serve(near, near_cost, chosen):
+    """Return what it costs to serve everybody from the chosen sites; infinite when somebody is not reached."""
+    total = 0.0
+    for i in range(near.shape[0]):
+        found = np.inf
+        for k in range(near.shape[1]):
+            if chosen[near[i, k]]:
+                found = near_cost[i, k]
+                break
+        total += found
+    return total
+
+
+@compiled
+def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, patience, often):
+    """Raise the bound by subgradient steps, fixing sites on the way; improve ``upper`` by what is chosen.
+
+    ``u`` holds the best multipliers at the end; ``often`` how often each site was chosen lately (0 to 1).
+    Return the bound, the upper value and the step length reached.
+    """
+    n, m = near.shape
+    rho, chosen = np.zeros(m), np.zeros(m, np.bool_)
+    at, slope, direction = u.copy(), np.zeros(n), np.zeros(n)
+    best = -np.inf
+    since = 0
+    for _ in range(rounds):
+        bound, last, first_out = relax(near, near_cost, at, status, p, rho, chosen)
+        if bound > best + 1e-9 * abs(best) or best == -np.inf:
+            since = 0 if bound > best + 1e-5 * abs(upper - best) else since + 1
+            best = bound
+            u[:] = at
+        else:
+            since += 1
+        if best >= cut:
+            break
+        fix(status, rho, chosen, bound, last, first_out, cut)
+        for j in range(m):
+            often[j] = 0.9 * often[j] + (0.1 if chosen[j] else 0.0)
+        total = 0.0
+        norm = 0.0
+        for i in range(n):
+            served = 0
+            found = -1.0
+            for k in range(m):
+                c = near_cost[i, k]
+                if found >= 0 and c >= at[i]:
+                    break
+                if c == np.inf:
+                    break
+                if chosen[near[i, k]]:
+                    if found < 0:
+                        found = c
+                    if c < at[i]:
+                        served += 1
+            total += found if found >= 0 else np.inf
+            slope[i] = 1.0 - served
+            direction[i] = slope[i] + 0.4 * direction[i]
+            norm += direction[i] * direction[i]
+        if total < upper:
+            upper = total
+            best_open[:] = chosen
+        if norm < 1e-12:
+            break
+        if since >= patience:
+            step *= 0.5
+            since = 0
+            at[:] = u
+            direction[:] = 0.0
+            if step < 1e-3:
+                break
+            continue
+        pace = step * (upper - bound) / norm  # towards upper, or steps would die out just below the cut
+        if pace <= 0:
+            break
+        for i in range(n):
+            at[i] += pace * direction[i]
+    return best, upper, step
+
+
+@compiled
+def branch(near, near_cost, p, cut_by, cut_share, upper, best_open, stack, nodes, rounds):
+    """Search depth first for anything better than ``upper``, at most so many nodes, then come back.
+
+    ``stack`` is (status, multipliers, bounds, top): open nodes; the least of their bounds is proven. Return upper,
+    nodes done. A solution is sought below ``cut`` = upper - max(cut_by, cut_share * upper).
+    """
+    all_status, all_u, bounds, top = stack
+    m = near.shape[1]
+    often = np.zeros(m)
+    done = 0
+    while top[0] > 0 and done < nodes:
+        top[0] -= 1
+        t = top[0]
+        cut = upper - max(cut_by, cut_share * abs(upper))
+        if bounds[t] >= cut:
+            continue
+        done += 1
+        status, u, parent = all_status[t].copy(), all_u[t].copy(), bounds[t]
+        often[:] = 0.0
+        bound, upper, _ = ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, 1.2, 5, often)
+        bound = max(bound, parent)
+        cut = upper - max(cut_by, cut_share * abs(upper))
+        if bound >= cut:
+            continue
+        pick, best = -1, -1.0
+        for j in range(m):
+            if status[j] == 0:
+                score = min(often[j], 1 - often[j])
+                if score > best:
+                    best, pick = score, j
+        n_open = (status == 1).sum()
+        if pick < 0:
+            continue  # nothing is free: the relaxed choice was a solution and has been counted
+        for way in range(2):
+            to = 1 if (way == 1) == (often[pick] >= 0.5) else -1
+            if to == 1 and n_open >= p:
+                continue
+            t = top[0]
+            all_status[t] = status
+            all_status[t, pick] = to
+            all_u[t] = u
+            bounds[t] = bound
+            top[0] += 1
+    return upper, done

@@ -1,0 +1,304 @@
+"""Draw result tables as figures for printed papers: matplotlib, no browser, Chinese glyphs, readable without colour."""
+
+from __future__ import annotations
+
+import io
+import math
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from balance_lib import palette
+from balance_lib.locale import text
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+DPI = 160
+WIDTH_IN = 6.1  # the text of an official A4 page is 156 mm wide
+_SIZE = 9.0
+# Fonts with Chinese glyphs in simplified forms first; the others only so that no glyph is missing.
+_FONTS = (
+    "Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Source Han Sans CN", "Microsoft YaHei", "PingFang SC",
+    "Hiragino Sans GB", "WenQuanYi Micro Hei", "WenQuanYi Zen Hei", "SimHei", "SimSun", "FangSong", "Noto Serif CJK SC",
+    "Noto Sans CJK JP", "Noto Sans CJK TC", "AR PL UMing CN", "Arial Unicode MS",
+)  # fmt: skip
+_HATCH = {"met": "", "not_met": "////", "open": "...."}
+
+
+@cache
+def fonts() -> tuple[str, ...]:
+    """Return the fonts on this machine that have Chinese glyphs, best first; () where there is none."""
+    from matplotlib import font_manager
+
+    known = set(font_manager.get_font_names())
+    return tuple(name for name in _FONTS if name in known)
+
+
+def coefficient_bars(cv: pd.DataFrame, labels: Mapping[str, str], lang: str = "zh") -> bytes:
+    """Draw difference coefficients against their limits, a panel a stage.
+
+    Parameters
+    ----------
+    cv : DataFrame
+        ``Evaluation.cv``: stage, indicator, cv, limit. A coefficient without data is written, not drawn.
+    labels : mapping
+        Indicator to label; gives the order. Indicators not in it are left out.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    stages = [stage for stage in ("primary", "junior") if stage in set(cv["stage"])]
+    figure, axes = _panels(len(stages), height=0.34 * len(labels) + 0.9)
+    for place, (axis, stage) in enumerate(zip(axes, stages, strict=True)):
+        rows = cv[cv["stage"] == stage].set_index("indicator").reindex(list(labels))
+        _coefficients(axis, rows, lang)
+        _title(axis, text(f"stage.{stage}", lang))
+        names = [_wrapped(label) for label in labels.values()]
+        axis.set_yticks(range(len(names)), names if place == 0 else [""] * len(names))
+    return _png(figure)
+
+
+def _coefficients(axis: Axes, rows: pd.DataFrame, lang: str) -> None:
+    heights = list(range(len(rows)))
+    values, limits = rows["cv"].astype(float), rows["limit"].astype(float)
+    beyond = [bool(v > limit) for v, limit in zip(values, limits, strict=True)]
+    colours = [palette.LAMPS["not_met"].fill if bad else palette.ACCENT for bad in beyond]
+    bars = axis.barh(heights, values.fillna(0.0), height=0.62, color=colours)
+    for bar, bad in zip(bars, beyond, strict=True):
+        bar.set_hatch(_HATCH["not_met"] if bad else "")
+        bar.set_edgecolor("white")
+    for height, value, limit in zip(heights, values, limits, strict=True):
+        if math.isnan(value):
+            words = text("plot.no_data", lang)
+        else:
+            words = f"{value:.3f}" + (f" {text('plot.beyond', lang)}" if value > limit else "")
+        box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+        axis.text(
+            (0.0 if math.isnan(value) else value) + 0.01, height, words, va="center", bbox=box, zorder=5, **_font()
+        )
+    judged = [height for height, limit in zip(heights, limits, strict=True) if not math.isnan(limit)]
+    limit = limits.dropna()
+    for height in judged:  # only across the bars that are held against it
+        axis.vlines(limits.iloc[height], height - 0.5, height + 0.5, color=palette.LIMIT, linestyle="--", linewidth=1.2)
+    if judged:
+        words = f"{text('plot.limit', lang)} {limit.iloc[0]:g}"
+        style = {"ha": "center", "va": "bottom", "color": palette.LIMIT, **_font()}
+        axis.text(limit.iloc[0], judged[0] - 0.55, words, **style)
+    top = max([*values.dropna(), *limit, 0.1])
+    axis.set_xlim(0, 1.35 * top)
+    axis.invert_yaxis()
+    axis.set_ylim(len(rows) - 0.4, -0.75)
+
+
+def schools_by_indicator(schools: pd.DataFrame, labels: Mapping[str, str], lang: str = "zh") -> bytes:
+    """Draw how many schools meet each indicator, fall short or have no data, a panel a stage.
+
+    Parameters
+    ----------
+    schools : DataFrame
+        ``Evaluation.schools``: school_id, stage, indicator, met.
+    labels, lang
+        As for :func:`coefficient_bars`.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    stages = [stage for stage in ("primary", "junior") if stage in set(schools["stage"])]
+    figure, axes = _panels(len(stages), height=0.34 * len(labels) + 1.0)
+    for place, (axis, stage) in enumerate(zip(axes, stages, strict=True)):
+        mine = schools[schools["stage"] == stage]
+        counts = pd.DataFrame({name: _flags(mine.loc[mine["indicator"] == name, "met"]) for name in labels}).T
+        _stacked(axis, counts, lang, legend=place == 0)
+        _title(axis, text("plot.schools_of", lang, stage=text(f"stage.{stage}", lang)))
+        names = [_wrapped(label) for label in labels.values()]
+        axis.set_yticks(range(len(names)), names if place == 0 else [""] * len(names))
+    return _png(figure)
+
+
+def items_by_category(counts: pd.DataFrame, lang: str = "zh") -> bytes:
+    """Draw how many items of each category are met, not met and open.
+
+    Parameters
+    ----------
+    counts : DataFrame
+        One row a category (the index is its label): met, not_met, open.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    figure, (axis,) = _panels(1, height=0.34 * len(counts) + 0.9)
+    _stacked(axis, counts, lang, legend=True)
+    axis.set_yticks(range(len(counts)), [_wrapped(str(label)) for label in counts.index])
+    return _png(figure)
+
+
+def before_and_after(values: pd.DataFrame, unit: str, lang: str = "zh") -> bytes:
+    """Draw pairs of bars: what was and what would be.
+
+    Parameters
+    ----------
+    values : DataFrame
+        One row a thing (the index is its label): before, after. NaN is written as "no data".
+    unit : str
+        Label of the axis.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    figure, (axis,) = _panels(1, height=0.46 * len(values) + 1.0)
+    most = float(values[["before", "after"]].max().max())
+    most = most if math.isfinite(most) and most > 0 else 1.0
+    for shift, column, colour, hatch in ((-0.2, "before", palette.MUTED, ""), (0.2, "after", palette.ACCENT, "////")):
+        heights = [place + shift for place in range(len(values))]
+        bars = axis.barh(heights, values[column].fillna(0.0), height=0.36, color=colour, hatch=hatch, edgecolor="white")
+        bars.set_label(text(f"plot.{column}", lang))
+        for height, value in zip(heights, values[column], strict=True):
+            words = text("plot.no_data", lang) if math.isnan(value) else f"{value:,.0f}"
+            axis.text((0.0 if math.isnan(value) else value) + 0.01 * most, height, words, va="center", **_font())
+    axis.set_yticks(range(len(values)), [_wrapped(str(label)) for label in values.index])
+    axis.set_xlim(0, 1.18 * most)
+    axis.set_ylim(len(values) - 0.4, -0.6)
+    axis.set_xlabel(unit, **_font())
+    _legend(axis)
+    return _png(figure)
+
+
+def distances(rows: pd.DataFrame, limit_m: float | None, lang: str = "zh") -> bytes:
+    """Draw how far pupils come from, before and after: the share of pupils within each distance.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        pupils, metres_before, metres_after: one row a group of pupils.
+    limit_m : float or None
+        Walking radius of the plan, drawn as an upright line.
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    figure, (axis,) = _panels(1, height=2.6)
+    styles = {"before": (palette.MUTED, "--"), "after": (palette.ACCENT, "-")}
+    for column, (colour, style) in styles.items():
+        known = rows.dropna(subset=[f"metres_{column}"]).sort_values(f"metres_{column}")
+        if len(known) and known["pupils"].sum() > 0:
+            share = 100 * known["pupils"].cumsum() / rows["pupils"].sum()
+            label = text(f"plot.{column}", lang)
+            km = [0, *(known[f"metres_{column}"] / 1000)]
+            axis.step(km, [0, *share], where="post", color=colour, linestyle=style, linewidth=1.8, label=label)
+    if limit_m is not None:
+        axis.axvline(limit_m / 1000, color=palette.LIMIT, linestyle=":", linewidth=1.4)
+        axis.text(
+            limit_m / 1000,
+            101,
+            text("plot.km", lang, km=f"{limit_m / 1000:g}"),
+            ha="center",
+            va="bottom",
+            color=palette.LIMIT,
+            **_font(),
+        )
+    axis.set_ylim(0, 100)
+    axis.set_xlim(left=0)
+    axis.set_xlabel(text("plot.metres_axis", lang), **_font())
+    axis.set_ylabel(text("plot.share_axis", lang), **_font())
+    _legend(axis, "lower right")
+    return _png(figure)
+
+
+def _flags(met: pd.Series) -> dict[str, int]:
+    return {
+        "met": sum(flag is True for flag in met),
+        "not_met": sum(flag is False for flag in met),
+        "open": sum(flag is None for flag in met),
+    }
+
+
+def _stacked(axis: Axes, counts: pd.DataFrame, lang: str, *, legend: bool) -> None:
+    """Stack the counts of a status; each part bears its number, and statuses differ by hatch as well as by colour."""
+    from matplotlib.ticker import MaxNLocator
+
+    left = [0.0] * len(counts)
+    colours = {"met": palette.LAMPS["met"].fill, "not_met": palette.LAMPS["not_met"].fill, "open": "#c3c9d1"}
+    for status, colour in colours.items():
+        values = counts[status].astype(float).tolist()
+        bars = axis.barh(range(len(values)), values, left=left, height=0.62, color=colour, edgecolor="white",
+                         hatch=_HATCH[status])  # fmt: skip
+        bars.set_label(text(f"plot.items.{status}", lang))
+        for place, value in enumerate(values):
+            if value:
+                box = {"boxstyle": "round,pad=0.12", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
+                axis.text(left[place] + value / 2, place, f"{value:.0f}", ha="center", va="center", bbox=box, **_font())
+        left = [a + b for a, b in zip(left, values, strict=True)]
+    axis.set_xlim(0, max([*left, 1.0]) * 1.02)
+    axis.set_ylim(len(counts) - 0.5, -0.5)
+    axis.xaxis.set_major_locator(MaxNLocator(integer=True))
+    if legend:
+        _legend(axis.figure)
+
+
+def _panels(n: int, *, height: float) -> tuple[Figure, Sequence[Axes]]:
+    """Return a figure with panels side by side, in the house style."""
+    from matplotlib.figure import Figure
+
+    figure = Figure(figsize=(WIDTH_IN, height), dpi=DPI, layout="constrained")
+    axes = figure.subplots(1, max(1, n), squeeze=False)[0]
+    for axis in axes:
+        axis.tick_params(labelsize=_SIZE, labelfontfamily=_family(), length=0)
+        axis.spines[["top", "right", "left"]].set_visible(False)
+        axis.spines["bottom"].set_color(palette.RULE)
+        axis.set_axisbelow(True)
+        axis.grid(axis="x", color=palette.RULE, linewidth=0.6)
+    return figure, list(axes)
+
+
+def _title(axis: Axes, words: str) -> None:
+    axis.set_title(words, loc="left", pad=12, **{**_font(), "size": 10})
+
+
+def _legend(of: Any, place: str = "outside lower center") -> None:
+    style = {"prop": {"family": _family(), "size": _SIZE}, "frameon": False}
+    if place.startswith("outside") and not hasattr(of, "subplots"):
+        of = of.figure
+    of.legend(loc=place, **({**style, "ncols": 3} if place.startswith("outside") else style))
+
+
+def _family() -> list[str]:
+    return [*fonts(), "DejaVu Sans"]
+
+
+def _font() -> dict[str, Any]:
+    return {"family": _family(), "size": _SIZE}
+
+
+def _wrapped(label: str, most: int = 26) -> str:
+    """Break a label into two lines near its middle when it is long; Chinese characters count double."""
+    widths = [2 if ord(c) > 0x2E7F else 1 for c in label]
+    if sum(widths) <= most:
+        return label
+    half, taken = sum(widths) / 2, 0
+    for place, wide in enumerate(widths):
+        taken += wide
+        if taken >= half and (ord(label[place]) > 0x2E7F or label[place] == " "):
+            return label[: place + 1].rstrip() + "\n" + label[place + 1 :].lstrip()
+    return label
+
+
+def _png(figure: Figure) -> bytes:
+    """Return the figure as PNG bytes that do not depend on the day or the version of the library."""
+    out = io.BytesIO()
+    figure.savefig(out, format="png", metadata={"Software": None})
+    return out.getvalue()

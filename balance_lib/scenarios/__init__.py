@@ -1,0 +1,66 @@
+"""Try a layout of schools: close, keep, merge, open, and see who walks farther, what breaks and what it costs."""
+
+from __future__ import annotations
+
+from balance_lib.scenarios.faults import check, validate
+from balance_lib.scenarios.operations import (
+    OPERATIONS,
+    WITH_PUPILS,
+    Attach,
+    Boarding,
+    BusLine,
+    Close,
+    ConvertStage,
+    Keep,
+    Merge,
+    Open,
+    Operation,
+    Resize,
+    ToPoint,
+)
+from balance_lib.scenarios.result import Bookkeeping, BookkeepingError, Break, Outcome
+from balance_lib.scenarios.run import apply, evaluate
+from balance_lib.scenarios.scenario import Scenario
+from balance_lib.scenarios.settings import (
+    ASSIGNMENTS,
+    STEPS,
+    Parents,
+    Procedure,
+    Settings,
+    Step,
+    default,
+    unit_costs,
+)
+
+__all__ = [
+    "ASSIGNMENTS",
+    "OPERATIONS",
+    "STEPS",
+    "WITH_PUPILS",
+    "Attach",
+    "Boarding",
+    "Bookkeeping",
+    "BookkeepingError",
+    "Break",
+    "BusLine",
+    "Close",
+    "ConvertStage",
+    "Keep",
+    "Merge",
+    "Open",
+    "Operation",
+    "Outcome",
+    "Parents",
+    "Procedure",
+    "Resize",
+    "Scenario",
+    "Settings",
+    "Step",
+    "ToPoint",
+    "apply",
+    "check",
+    "default",
+    "evaluate",
+    "unit_costs",
+    "validate",
+]

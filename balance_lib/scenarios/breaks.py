@@ -1,0 +1,244 @@
+"""Find every rule a scenario breaks: which, where, how far, and what would mend it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balance_lib.evaluation import Evaluation
+from balance_lib.evaluation import number as figure
+from balance_lib.locale import Message
+from balance_lib.scenarios import accounts, riding
+from balance_lib.scenarios import operations as ops
+from balance_lib.scenarios.base import BANDS, STAGE_OF, Base
+from balance_lib.scenarios.layout import THROUGH, Layout
+from balance_lib.scenarios.result import Break
+from balance_lib.standards import STAGES
+
+NAMED = 3  # so many villages or schools are named in a sentence; the tables name all
+_JUNIOR = ("junior", "nine_year", "twelve_year", "complete_secondary")
+_CENTRAL = ("primary", "nine_year")
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Hold what the rules look at."""
+
+    layout: Layout
+    after: Base
+    moves: pd.DataFrame
+    crowded: pd.DataFrame
+    schools: pd.DataFrame
+    evaluated: tuple[Evaluation, Evaluation]
+
+    def name(self, school_id: str) -> str:
+        """Return a school's name, else its id."""
+        name = self.layout.frame["name_zh"].get(school_id)
+        return str(name) if name else school_id
+
+
+def find(found: Found) -> tuple[Break, ...]:
+    """Return all broken rules, what forbids first, then what breaks, then what warns."""
+    parts = (
+        _parents, _no_school, _overflow, _far, _beds, _young, _classes, _sizes, _townships, _items, _procedure,
+        _built_first, _empty, _unknown,
+    )  # fmt: skip
+    all_ = [one for part in parts for one in part(found)]
+    order = {"forbids": 0, "breaks": 1, "warns": 2}
+    return tuple(sorted(all_, key=lambda b: (order[b.severity], not b.new)))
+
+
+def _of_schools(found: Found) -> list[ops.Operation]:
+    closing = ops.Close | ops.Merge | ops.ToPoint
+    return [o for o in found.layout.scenario.effective if isinstance(o, closing)]
+
+
+def _parents(found: Found) -> Iterator[Break]:
+    """Most parents are against it: the school must not be closed by force."""
+    for operation in _of_schools(found):
+        said = found.layout.scenario.procedure.of(operation.school_id)
+        if said is not None and said.majority_opposed and getattr(operation, "forced", True):
+            params = {"school": found.name(said.school_id), "asked": said.asked, "opposed": said.opposed}
+            yield Break("parents", "forbids", (said.school_id,), said.opposed, said.asked / 2, params=params)
+
+
+def _procedure(found: Found) -> Iterator[Break]:
+    missing = [step for step in found.layout.scenario.procedure.missing if step != "built_first"]
+    closing = _of_schools(found)
+    if missing and closing:
+        steps = _joined([Message(f"scenarios.step.{step}") for step in missing])
+        params = {"steps": steps, "n": len(closing)}
+        yield Break("procedure", "warns", tuple(o.school_id for o in closing), len(missing), 0, params=params)
+
+
+def _built_first(found: Found) -> Iterator[Break]:
+    """Receivers that need rooms or beds must have them before anybody moves (先建后撤)."""
+    if "built_first" not in found.layout.scenario.procedure.missing:
+        return
+    table = found.schools[found.schools["state"].isin(["kept", "attached", "converted", "opened", "to_point"])]
+    more = (table["classes_after"] - table["classes_before"].fillna(0.0)).fillna(0.0)
+    building = table[more > 0]
+    if len(building):
+        where = tuple(building["school_id"])
+        params = {
+            "schools": _names([found.name(s) for s in where]),
+            "n": len(where),
+            "rooms": figure(more[more > 0].sum()),
+        }
+        yield Break("built_first", "warns", where, float(more[more > 0].sum()), 0, params=params)
+
+
+def _no_school(found: Found) -> Iterator[Break]:
+    for (stage, band), rows in found.moves[found.moves["to_id"] == ""].groupby(["stage", "band"]):
+        params = {**_where(rows), "stage": Message(f"stage.{stage}"), "band": Message(f"scenarios.band.{band}")}
+        yield Break("no_school", "breaks", tuple(rows["village_id"]), float(rows["pupils"].sum()), 0, params=params)
+
+
+def _overflow(found: Found) -> Iterator[Break]:
+    rows = found.moves[(found.moves["overflow"] > 0) & (found.moves["to_id"] != "")]
+    rows = pd.concat([rows, found.crowded]) if len(found.crowded) else rows
+    for (school, stage), mine in rows.groupby(["to_id", "stage"], sort=False):
+        short = float(mine["overflow"].sum())
+        cap = found.layout.scenario.settings.class_cap(str(stage))
+        params = {
+            **_where(mine.assign(pupils=mine["overflow"])), "school": found.name(str(school)),
+            "stage": Message(f"stage.{stage}"), "rooms": figure(np.ceil(short / cap)),
+        }  # fmt: skip
+        places = float(found.layout.places.loc[school, [b for b in BANDS if STAGE_OF[b] == stage]].sum())
+        yield Break("overflow", "breaks", (str(school), *mine["village_id"]), short, places, params=params)
+
+
+def _far(found: Found) -> Iterator[Break]:
+    """Pupils beyond walking whom no bus takes and who may not or cannot board."""
+    for stage in STAGES:
+        rows = found.moves[(found.moves["far"] > 0) & (found.moves["stage"] == stage) & (found.moves["to_id"] != "")]
+        if rows.empty:
+            continue
+        limit = riding.radius_m(found.layout, stage)
+        longest = float(rows["metres_after"].max())
+        params = {
+            **_where(rows.assign(pupils=rows["far"])), "stage": Message(f"stage.{stage}"),
+            "km": f"{longest / 1000:.1f}", "radius": figure(limit / 1000),
+            "young": figure(rows.loc[rows["band"] == "g1_3", "far"].sum()),
+        }  # fmt: skip
+        rule = "far" if stage == "primary" else "far_junior"
+        yield Break(rule, "breaks", tuple(dict.fromkeys(rows["village_id"])), longest, limit, params=params)
+
+
+def _beds(found: Found) -> Iterator[Break]:
+    rows = found.moves[found.moves["beds_wanted"] > 0]
+    for school, mine in rows.groupby("to_id", sort=False):
+        short = float(mine["beds_wanted"].sum())
+        there = float(riding.beds(found.layout).get(school, 0.0))
+        params = {**_where(mine.assign(pupils=mine["beds_wanted"])), "school": found.name(str(school)),
+                  "total": figure(there + short), "there": figure(there)}  # fmt: skip
+        yield Break("beds", "breaks", (str(school),), short, there, params=params)
+
+
+def _young(found: Found) -> Iterator[Break]:
+    """Grades 1 to 3 on the way for longer than the half hour."""
+    limit = found.layout.scenario.settings.number("young_minutes")
+    rows = found.moves[(found.moves["band"] == "g1_3") & (found.moves["minutes_after"] > limit)]
+    if len(rows):
+        day = rows.assign(pupils=rows["pupils"] - rows["boarders_after"])
+        new = bool((~(rows["minutes_before"] > limit)).any())
+        longest = float(rows["minutes_after"].max())
+        params = {**_where(day), "minutes": f"{longest:.0f}"}
+        yield Break("young", "breaks", tuple(dict.fromkeys(rows["village_id"])), longest, limit, new, params)
+
+
+def _classes(found: Found) -> Iterator[Break]:
+    """Classes above the cap in schools the scenario touches: with the rooms there are."""
+    came = set(zip(found.moves["to_id"], found.moves["stage"], strict=True))
+    changed = ops.Resize | ops.Open | ops.ConvertStage
+    done = {o.school_id for o in found.layout.scenario.effective if isinstance(o, changed)}
+    sizes = accounts.class_sizes(found.layout, found.after)
+    over = found.moves[found.moves["overflow"] > 0]
+    told = set(zip(over["to_id"], over["stage"], strict=True))  # the shortfall of places says it already
+    sizes = sizes[[key not in told for key in zip(sizes["school_id"], sizes["stage"], strict=True)]]
+    for row in sizes[sizes["needed"] > sizes["classes"]].itertuples():
+        if (row.school_id, row.stage) not in came and row.school_id not in done:
+            continue
+        cap = found.layout.scenario.settings.class_cap(row.stage)
+        here = found.layout.base.sums.reindex([row.school_id]).fillna(0.0).iloc[0]
+        was = sum(here[b] for b in BANDS if STAGE_OF[b] == row.stage) / max(row.classes, 1)
+        params = {
+            "school": found.name(row.school_id), "stage": Message(f"stage.{row.stage}"), "there": figure(row.classes),
+            "rooms": figure(row.needed), "more": figure(row.needed - row.classes),
+        }  # fmt: skip
+        yield Break("rooms", "breaks", (row.school_id,), row.needed, row.classes, bool(was <= cap), params)
+
+
+def _sizes(found: Found) -> Iterator[Break]:
+    settings = found.layout.scenario.settings
+    for row in found.schools[found.schools["pupils_after"].notna()].itertuples():
+        cap = settings.size_cap(row.kind_after in THROUGH)
+        if row.pupils_after > cap:
+            new = not row.pupils_before > cap
+            if new or row.pupils_after > row.pupils_before:
+                params = {"school": found.name(row.school_id)}
+                yield Break("school_size", "breaks", (row.school_id,), row.pupils_after, cap, new, params)
+
+
+def _townships(found: Found) -> Iterator[Break]:
+    """A township keeps at least one school with junior grades and one central primary school."""
+    frame = found.layout.frame
+    central = frame["rank"] != "village"
+    for rule, kinds, also in (("township_junior", _JUNIOR, True), ("township_primary", _CENTRAL, central)):
+        before = set(frame.loc[frame["there_before"] & frame["kind_before"].isin(kinds) & also, "township"].dropna())
+        after = set(frame.loc[frame["there"] & frame["kind"].isin(kinds) & also, "township"].dropna())
+        for township in sorted(before - after):
+            yield Break(rule, "breaks", (township,), 0, 1, params={"township": township})
+
+
+def _items(found: Found) -> Iterator[Break]:
+    """Items of the standard that were met before and are not any more."""
+    before, after = found.evaluated
+    status = {result.item.code: result.status for result in before.items}
+    for result in after.items:
+        if result.counts and result.status == "not_met" and status.get(result.item.code) == "met":
+            label = {"zh": result.item.label("zh"), "en": result.item.label("en")}
+            params = {"code": result.item.code, "label": label, "reason": result.reason}
+            yield Break("item", "breaks", (result.item.code,), result.value, result.threshold, params=params)
+
+
+def _empty(found: Found) -> Iterator[Break]:
+    for row in found.schools.itertuples():
+        stays = row.state not in ("closed", "merged")
+        if stays and not row.pupils_after > 0:
+            rule = "opened_empty" if row.state == "opened" else "emptied"
+            yield Break(rule, "warns", (row.school_id,), 0, 1, params={"school": found.name(row.school_id)})
+
+
+def _unknown(found: Found) -> Iterator[Break]:
+    rows = found.moves[(found.moves["way_after"] == "unknown") & (found.moves["to_id"] != "")]
+    if len(rows):
+        params = _where(rows)
+        yield Break("unknown_way", "warns", tuple(dict.fromkeys(rows["village_id"])), float(rows["pupils"].sum()), 0,
+                    params=params)  # fmt: skip
+
+
+def _where(rows: pd.DataFrame) -> dict[str, Any]:
+    """Name the villages with most pupils, and count all."""
+    by = rows.assign(village=rows["village"].fillna("")).groupby("village")["pupils"].sum().sort_values(
+        ascending=False, kind="stable")  # fmt: skip
+    names = [Message("scenarios.unknown_home") if name == "" else str(name) for name in by.index]
+    return {"villages": _names(names), "n": len(by), "pupils": figure(rows["pupils"].sum())}
+
+
+def _names(names: list[Any]) -> Message:
+    """Join the first names; say how many more there are."""
+    if len(names) <= NAMED:
+        return _joined(names)
+    return Message("scenarios.and_more", {"names": _joined(names[:NAMED]), "n": len(names)})
+
+
+def _joined(names: list[Any]) -> Any:
+    out = names[0] if names else ""
+    for name in names[1:]:
+        out = Message("scenarios.joined", {"first": out, "second": name})
+    return out

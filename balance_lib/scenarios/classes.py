@@ -1,0 +1,118 @@
+"""Form classes grade by grade, and count them by size as the official form does."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from functools import cache
+from typing import Any
+
+import numpy as np
+
+from balance_lib import tables
+from balance_lib.scenarios.settings import default
+
+_GRADES = {"g1_3": (1, 2, 3), "g4_6": (4, 5, 6), "g7_9": (7, 8, 9)}
+SMALL_FROM, SMALL_CLASS = 50, 30  # as the two flags of the official form are named
+
+
+def formed(
+    row: Mapping[str, Any], bands: Mapping[str, float], cap: float, classes: float | None = None
+) -> dict[str, Any]:
+    """Return what the pupils of a stage make of its classes: count, size bands and the two small-school flags.
+
+    The classes there are stay; where a grade would exceed the cap, it gets one more. In a school with fewer classes
+    than grades (复式) grades share classes.
+
+    Parameters
+    ----------
+    row : mapping
+        The stage's row of ``school_years``: ``classes`` and ``grades`` before.
+    bands : mapping of band to pupils
+    cap : float
+        Most pupils in a class.
+    classes : float, optional
+        Classes there are, instead of the row's.
+    """
+    there = row["classes"] if classes is None else classes
+    found = sizes(bands, row["grades"], there, cap)
+    edges = [most for _, most in size_bands()]
+    counts = np.bincount(np.searchsorted(edges, found), minlength=len(edges)) if found else np.zeros(len(edges))
+    out: dict[str, Any] = {name: float(n) for (name, _), n in zip(size_bands(), counts, strict=True)}
+    pupils = sum(bands.values())
+    rural = row.get("small_rural_50_99"), row.get("largest_class_under_30")
+    out["classes"] = float(len(found))
+    if not _missing(rural[0]) and pupils >= default("small_school"):
+        out["small_rural_50_99"] = 0.0
+    if not _missing(rural[1]) and max(found, default=0) >= SMALL_CLASS:
+        out["largest_class_under_30"] = 0.0
+    return out
+
+
+def sizes(bands: Mapping[str, float], grades: float, classes: float, cap: float) -> list[int]:
+    """Return the sizes of the classes.
+
+    Parameters
+    ----------
+    bands : mapping of band to pupils
+        Spread evenly over the grades of the band.
+    grades : float
+        How many grades the stage has; of an incomplete school the upper ones are missing.
+    classes : float
+        How many classes there are; NaN: as many as needed.
+    cap : float
+
+    Examples
+    --------
+    >>> sizes({"g1_3": 96, "g4_6": 60}, 6, 6, 45)
+    [32, 32, 32, 20, 20, 20]
+    >>> sizes({"g1_3": 150}, 3, 3, 45)
+    [25, 25, 25, 25, 25, 25]
+    >>> sizes({"g1_3": 14, "g4_6": 7}, 6, 2, 45)
+    [11, 10]
+    """
+    by_grade = [n for n in _by_grade(bands, grades) if n > 0]
+    pupils = sum(by_grade)
+    if not pupils:
+        return []
+    least = [math.ceil(n / cap) for n in by_grade]
+    there = sum(least) if _missing(classes) else int(classes)
+    if there < len(by_grade) and sum(least) == len(by_grade):
+        return _even(pupils, max(there, math.ceil(pupils / cap)))
+    while sum(least) < there:
+        widest = max(range(len(by_grade)), key=lambda g: (by_grade[g] / least[g], -g))
+        if by_grade[widest] <= least[widest]:
+            break
+        least[widest] += 1
+    return [size for n, k in zip(by_grade, least, strict=True) for size in _even(n, k)]
+
+
+def needed(bands: Mapping[str, float], grades: float, cap: float) -> int:
+    """Return the fewest classes, grade by grade; grades share classes where all of them fit into fewer."""
+    by_grade = _by_grade(bands, grades)
+    return sum(math.ceil(n / cap) for n in by_grade)
+
+
+def _by_grade(bands: Mapping[str, float], grades: float) -> list[int]:
+    out: list[int] = []
+    for band, pupils in bands.items():
+        taught: tuple[int, ...] = _GRADES[band]
+        if band == "g4_6" and not _missing(grades) and 3 < grades < 6:
+            taught = taught[: int(grades) - 3]
+        out += _even(round(pupils), len(taught))
+    return out
+
+
+def _even(pupils: int, number: int) -> list[int]:
+    return [pupils // number + (i < pupils % number) for i in range(number)]
+
+
+def _missing(value: Any) -> bool:
+    return value is None or (isinstance(value, float) and math.isnan(value))
+
+
+@cache
+def size_bands() -> tuple[tuple[str, float], ...]:
+    """Return the columns of classes by size with the largest class of each."""
+    names = [name for name in tables.table("school_years").columns if name.startswith("classes_")]
+    return tuple((name, math.inf if name.endswith("up") else float(name.split("_")[-1])) for name in names)

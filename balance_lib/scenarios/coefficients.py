@@ -1,0 +1,328 @@
+"""Compute the difference coefficients anew while a slider moves: formulas on arrays, goods handed on in a loop.
+
+The formulas, the schools that count and the division of shared assets are those of :mod:`balance_lib.indicators`; what
+does not change with pupils (kind, place, founder) is asked there once.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Mapping
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from balance_lib import indicators, tables
+from balance_lib._errors import PolicyError
+from balance_lib.scenarios import goods
+from balance_lib.scenarios.layout import Layout
+from balance_lib.standards import STAGES, Standard
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Values = Mapping[str, Any]
+ALL = "pupils == pupils"  # a condition every row satisfies
+_DEGREES = ("teachers_college", "teachers_bachelor", "teachers_master", "teachers_doctor")
+
+
+_BINARY: dict[type, Callable[[Any, Any], Any]] = {
+    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power,
+    ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal, ast.Eq: np.equal,
+    ast.NotEq: np.not_equal,
+}  # fmt: skip
+
+
+class Formula:
+    """Compute a formula of a standard over arrays, NaN where a figure it names is missing or a denominator is zero."""
+
+    def __init__(self, source: str, blank_is_zero: tuple[str, ...] = ()) -> None:
+        self.names = indicators.names_in(source)
+        self.blank = tuple(name for name in blank_is_zero if name in self.names)
+        self.value = _compiled(ast.parse(source.strip(), mode="eval").body)
+
+    def __call__(self, values: Values) -> Floats:
+        """Compute it; ``values`` holds an array for every name."""
+        data = {name: values[name] for name in self.names}
+        for name in self.blank:
+            data[name] = np.where(np.isnan(data[name]), 0.0, data[name])
+        out = np.asarray(self.value(data), dtype=float)
+        missing = ~np.isfinite(out)
+        for column in data.values():
+            missing |= np.isnan(column)
+        return np.where(missing, np.nan, out)
+
+
+def _compiled(node: ast.expr) -> Callable[[Values], Any]:
+    """Turn an expression over figures into a function; nothing but arithmetic and comparison is understood."""
+    match node:
+        case ast.Constant(value=int() | float() as number):
+            return lambda values: number
+        case ast.Name(id=name):
+            return lambda values: values[name]
+        case ast.UnaryOp(op=ast.USub(), operand=operand):
+            inner = _compiled(operand)
+            return lambda values: -inner(values)
+        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
+            return _pair(left, type(op), right)
+        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _BINARY:
+            return _pair(left, type(op), right)
+    raise PolicyError(f"a formula that cannot be followed while a slider moves: {ast.unparse(node)}")
+
+
+def _pair(left: ast.expr, op: type, right: ast.expr) -> Callable[[Values], Any]:
+    first, second, act = _compiled(left), _compiled(right), _BINARY[op]
+    return lambda values: act(first(values), second(values))
+
+
+class Condition:
+    """Tell for which rows a condition surely holds, and for which it surely does not.
+
+    Parameters
+    ----------
+    source : str
+    fixed : callable
+        Answers parts that name no moving figure.
+    moving : set of str
+        Names of figures.
+    """
+
+    def __init__(self, source: str, fixed: Callable[[str], tuple[Bools, Bools]], moving: frozenset[str]) -> None:
+        self.names = moving & set(indicators.names_in(source))
+        self.test = self._of(ast.parse(source.strip(), mode="eval").body, fixed, moving)
+
+    def __call__(self, values: Values) -> tuple[Bools, Bools]:
+        """Return (holds, does not hold); neither where a figure is missing."""
+        return self.test(values)
+
+    def _of(self, node: ast.expr, fixed: Any, moving: frozenset[str]) -> Callable[[Values], Any]:
+        source = ast.unparse(node)
+        if not moving & set(indicators.names_in(source)):
+            found = fixed(source)
+            return lambda values: found
+        if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.Not):
+            inner = self._of(node.operand, fixed, moving)
+            return lambda values: inner(values)[::-1]
+        if isinstance(node, ast.BoolOp):
+            parts, either = [self._of(part, fixed, moving) for part in node.values], isinstance(node.op, ast.Or)
+            return lambda values: _together([part(values) for part in parts], either)
+        formula = Formula(source)
+
+        def test(values: Values) -> tuple[Bools, Bools]:
+            value = formula(values)
+            return value == 1.0, value == 0.0
+
+        return test
+
+
+def _together(parts: list[tuple[Bools, Bools]], either: bool) -> tuple[Bools, Bools]:
+    yes, no = zip(*parts, strict=True)
+    first, second = (np.logical_or, np.logical_and) if either else (np.logical_and, np.logical_or)
+    return first.reduce(yes), second.reduce(no)
+
+
+class Coefficients:
+    """Hold what the difference coefficients of a standard need of a layout.
+
+    Parameters
+    ----------
+    layout : Layout
+    standard : Standard
+    """
+
+    def __init__(self, layout: Layout, standard: Standard) -> None:
+        base = layout.base
+        self.layout, self.standard = layout, standard
+        self.indicators = tuple(standard.indicators)
+        self.ids = pd.Index(layout.ids)
+        self._formulas(base)
+        self._rows(layout)
+
+    def _formulas(self, base: Any) -> None:
+        """Read the formulas and list the columns they need."""
+        standard, switches = self.standard, self.standard.switches(None)
+        numeric = {c.name for c in tables.table("school_years").columns.values() if c.numeric}
+        self.moving = frozenset(numeric)
+        rows = indicators.frames(base.county, standard).stages
+        rows = rows[rows["year"] == base.year]
+        kind = rows["school_id"].map(self.layout.frame["kind"])
+        self.stage_rows = rows.assign(kind=kind.fillna(rows["kind"]))
+        fixed = self._fixed
+        self.count = Condition(standard.included or ALL, fixed, self.moving if standard.included else frozenset())
+        self.plain: dict[tuple[str, str], Formula] = {}
+        self.variants: dict[str, list[tuple[Condition, dict[str, Formula]]]] = {}
+        for name, spec in standard.indicators.items():
+            for stage in STAGES:
+                if source := indicators.formula_of(spec, stage):
+                    self.plain[name, stage] = Formula(source, tuple(spec.blank_is_zero))
+            self.variants[name] = [
+                (
+                    Condition(v.where or ALL, fixed, self.moving if v.where else frozenset()),
+                    {s: Formula(f, tuple(v.blank_is_zero)) for s in STAGES if (f := indicators.formula_of(v, s))},
+                )
+                for v in spec.variants
+                if switches.get(v.when)
+            ]
+
+    def _fixed(self, source: str) -> tuple[Bools, Bools]:
+        """Ask once what does not change with pupils."""
+        if source == ALL:
+            every = np.ones(len(self.stage_rows), dtype=bool)
+            return every, ~every
+        value = indicators.evaluate(self.stage_rows, source).to_numpy()
+        return value == 1.0, value == 0.0
+
+    @property
+    def _needed(self) -> list[str]:
+        formulas = [*self.plain.values(), *(f for v in self.variants.values() for _, fs in v for f in fs.values())]
+        names = {name for formula in formulas for name in formula.names}
+        names |= {name for variants in self.variants.values() for where, _ in variants for name in where.names}
+        names |= self.count.names
+        if names & set(_DEGREES):
+            names |= set(_DEGREES)  # handed on as nested counts: each needs the one below
+        order = list(tables.table("school_years").columns)
+        return sorted(names - {"pupils"}, key=order.index)
+
+    def _rows(self, layout: Layout) -> None:
+        """Lay the school rows out as one matrix, with what each row has to hand on."""
+        base, needed = layout.base, self._needed
+        rows = base.rows[base.rows["school_id"].isin(self.ids)].reset_index(drop=True)
+        self.columns = needed
+        self.figures = np.array(rows[needed], dtype=float, order="C")
+        self.school = np.array(self.ids.get_indexer(rows["school_id"]), dtype=np.int64)
+        stages = {name: i for i, name in enumerate(STAGES)}
+        self.stage = np.array(rows["stage"].map(stages).fillna(-1), dtype=np.int64)
+        self.shared = (rows["stage"] == "shared").to_numpy()
+        self.pupils = rows["pupils"].to_numpy(dtype=float)
+        self.own_row = np.full((len(self.ids), len(STAGES)), -1, dtype=np.int64)
+        mine = self.stage >= 0
+        self.own_row[self.school[mine], self.stage[mine]] = np.flatnonzero(mine)
+        self.whole_row = np.full(len(self.ids), -1, dtype=np.int64)
+        self.whole_row[self.school[self.shared]] = np.flatnonzero(self.shared)
+        subjects = goods.columns()
+        moves = {name for names in subjects.values() for name in names}
+        self.blank = np.array([name in goods.blank_is_none() for name in needed], dtype=bool)
+        self.degree = np.array([name in _DEGREES for name in needed], dtype=bool)
+        self.held = self._held() * np.array([name in moves for name in needed], dtype=float)
+        self._shares(rows)
+
+    def _held(self) -> Floats:
+        out = self.figures.copy()
+        known = ~np.isnan(self.figures)
+        for row in range(len(out)):
+            others = (self.school == self.school[row]) & (self.shared | self.shared[row])
+            others[row] = False
+            elsewhere = known[others].any(axis=0)
+            out[row] = np.where(known[row], out[row], np.where(elsewhere | self.blank, 0.0, np.nan))
+        return out
+
+    def _shares(self, rows: pd.DataFrame) -> None:
+        """Prepare the division of shared assets: rows of one school, the weight of a pupil, who is complete."""
+        frames = indicators.frames(self.layout.base.county, self.standard)
+        self.weight = rows["stage"].map(frames.split_weights).to_numpy(dtype=float)
+        now = frames._shares  # the division of today tells which rows can be divided at all
+        table = frames._rows.loc[now.index]
+        today = pd.Series(now.to_numpy(), index=pd.MultiIndex.from_frame(table[["school_id", "year", "stage"]]))
+        key = pd.MultiIndex.from_arrays([rows["school_id"], np.full(len(rows), self.layout.base.year), rows["stage"]])
+        self.divisible = today.reindex(key).notna().to_numpy()
+        stages = np.bincount(self.school[~self.shared], minlength=len(self.ids))
+        kinds = self.layout.frame["kind"].isin(indicators.THROUGH).to_numpy()
+        self.through = kinds[self.school]
+        self.single = (stages[self.school] == 1) & self.divisible
+        names = tables.table("school_years").columns
+        self.split = np.array([names[name].split for name in self.columns], dtype=bool)
+        spots = {
+            (s, t): i
+            for i, (s, t) in enumerate(zip(self.stage_rows["school_id"], self.stage_rows["stage"], strict=True))
+        }
+        at = [
+            spots.get((self.ids[s], STAGES[t]), -1) if t >= 0 else -1
+            for s, t in zip(self.school, self.stage, strict=True)
+        ]
+        self.stage_at = np.array(at, dtype=np.int64)  # where each of our rows stands among the standard's rows
+        ours = np.flatnonzero(self.stage_at >= 0)
+        self.order = ours[np.argsort(self.stage_at[ours])]
+        if len(self.order) != len(self.stage_rows):
+            raise ValueError("school rows of the year are not those of the indicators")
+
+    def after(self, closed: Bools, change: Floats, flows: tuple[Ints, Ints, Ints, Floats]) -> tuple[Floats, bool]:
+        """Compute the coefficients once pupils have moved.
+
+        Parameters
+        ----------
+        closed : array of bool, shape (schools,)
+        change : array of float, shape (schools, stages)
+            Pupils who came, less those who left.
+        flows : tuple
+            from, to (positions), stage and pupils, sorted by from, id of to, junior before primary.
+
+        Returns
+        -------
+        (array of float, shape (stages, indicators), bool)
+            NaN is "no data"; and whether all goods of closed schools found a receiver here.
+        """
+        from balance_lib.scenarios import loops
+
+        figures = self.figures.copy()
+        complete = loops.hand_on(
+            figures, self.held, self.school, self.stage, self.degree, self.blank, self.own_row, self.whole_row, closed,
+            *flows,
+        )  # fmt: skip
+        pupils = self.pupils + np.where(self.stage >= 0, change[self.school, self.stage], 0.0)
+        emptied = (pupils == 0) & (pupils != self.pupils)  # the row is gone with its last pupil
+        # What becomes of the goods of a stage that runs empty without having been closed, only the evaluation says.
+        complete &= not (emptied & ~closed[self.school]).any()
+        return self._coefficients(figures, pupils, emptied, closed), bool(complete)
+
+    def _values(self, figures: Floats, pupils: Floats, emptied: Bools) -> dict[str, Any]:
+        """Return the figures of each stage row, shared assets divided."""
+        weight = np.where(self.shared, 0.0, pupils * self.weight)
+        # A through-school that loses a stage is divided no more: its kind says that there is one.
+        lost = np.bincount(self.school, emptied, minlength=len(self.ids))[self.school] > 0
+        divisible = self.divisible & ~(lost & self.through)
+        total = np.bincount(self.school, weight, minlength=len(self.ids))[self.school]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(divisible & (total > 0), weight / total, np.nan)
+        share = np.where(self.single & divisible, 1.0, share)[self.order]
+        whole_at = self.whole_row[self.school[self.order]]
+        whole = np.where((whole_at >= 0)[:, None], figures[whole_at], np.nan)
+        own = figures[self.order]
+        part = np.where(
+            self.split, share[:, None] * whole, np.where((share == 1.0)[:, None] | (whole == 0), whole, np.nan)
+        )
+        both = np.where(self.split, own + part, own)
+        out = np.where(np.isnan(own), part, np.where(np.isnan(whole), own, both))
+        return {**{name: out[:, i] for i, name in enumerate(self.columns)}, "pupils": pupils[self.order]}
+
+    def _coefficients(self, figures: Floats, pupils: Floats, emptied: Bools, closed: Bools) -> Floats:
+        values = self._values(figures, pupils, emptied)
+        row_stage, there = self.stage[self.order], ~(closed[self.school] | emptied)[self.order]
+        with np.errstate(divide="ignore", invalid="ignore"):
+            counted = there & ~self.count(values)[1]
+            table = np.column_stack([self._indicator(name, values, row_stage) for name in self.indicators])
+        every = [counted & (row_stage == s) for s in range(len(STAGES))]
+        return np.stack([_cvs(table[rows], values["pupils"][rows]) for rows in every])
+
+    def _indicator(self, name: str, values: Values, row_stage: Ints) -> Floats:
+        out = np.full(len(row_stage), np.nan)
+        for s, stage in enumerate(STAGES):
+            if (name, stage) in self.plain:
+                out = np.where(row_stage == s, self.plain[name, stage](values), out)
+        for condition, formulas in self.variants[name]:
+            applies = condition(values)[0]
+            for s, stage in enumerate(STAGES):
+                if stage in formulas:
+                    out = np.where(applies & (row_stage == s), formulas[stage](values), out)
+        return out
+
+
+def _cvs(values: Floats, pupils: Floats) -> Floats:
+    """Compute coefficients by column as ``evaluation`` does: "no data" as soon as one school lacks the figure."""
+    if not len(values) or not (pupils > 0).all():
+        return np.full(values.shape[1], np.nan)
+    share = pupils / pupils.sum()
+    mean = share @ values  # NaN where any value is
+    spread = np.sqrt(share @ (values - mean) ** 2)
+    return np.divide(spread, np.abs(mean), out=np.full(len(mean), np.nan), where=mean != 0)

@@ -1,0 +1,88 @@
+"""Estimate who attends where when a county has no attendance: near schools first, each school's roll kept exactly."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from balance_lib import access
+from balance_lib._errors import DataError, Fault
+from balance_lib.county import County
+from balance_lib.standards import STAGES
+
+_AGES = {"primary": "age_6_11", "junior": "age_12_14"}
+_BANDS = {"primary": ("g1_3", "g4_6"), "junior": ("g7_9",)}
+
+
+def attendance(county: County, year: int) -> pd.DataFrame:
+    """Estimate the attendance of a year.
+
+    The children of school age of each village (else its population; else all villages alike) are scaled to the
+    recorded enrolment of the stage, and sent to the schools at the least total distance such that the sum of each
+    school is its recorded enrolment.
+
+    Returns
+    -------
+    DataFrame
+        Canonical rows of ``attendance``, boarders blank.
+
+    Raises
+    ------
+    DataError
+        If there are no villages with coordinates.
+    """
+    table = access.costs(county, "straight") if len(county.tables["villages"]) else None
+    if table is None or not np.isfinite(table.metres).any():
+        raise DataError([Fault("scenario_attendance", "attendance.csv", found=year)])
+    rows = county.table("school_years", year)
+    parts = [_stage(county, rows[(rows["stage"] == stage) & (rows["pupils"] > 0)], stage, year) for stage in STAGES]
+    return pd.concat(parts, ignore_index=True)
+
+
+def _stage(county: County, rows: pd.DataFrame, stage: str, year: int) -> pd.DataFrame:
+    from balance_lib import allocation
+
+    table = access.costs(county, "straight")
+    at = {str(s): i for i, s in enumerate(table.destinations)}
+    rows = rows[rows["school_id"].isin(at)].drop_duplicates("school_id")
+    placed = np.isfinite(table.metres).any(axis=1)
+    cost = table.metres[placed][:, [at[s] for s in rows["school_id"]]]
+    # Schools without coordinates take whoever is left: equally far from everyone.
+    cost = np.where(np.isfinite(cost), cost, np.nanmax(cost, initial=1.0) * 2)
+    roll = rows["pupils"].to_numpy(dtype=float)
+    demand = _whole(_children(county, table.origins[placed], stage, year), roll.sum())
+    found = allocation.transport(cost, demand, roll)
+    flows = pd.DataFrame({"village_id": table.origins[placed][found.points], "pupils": np.round(found.amounts)})
+    flows["school_id"] = rows["school_id"].to_numpy()[found.sites]
+    flows["grades"] = rows["grades"].to_numpy()[found.sites]
+    return _bands(flows[flows["pupils"] > 0], stage).assign(stage=stage, year=year, boarders=np.nan)
+
+
+def _bands(flows: pd.DataFrame, stage: str) -> pd.DataFrame:
+    """Divide primary pupils among the grade bands; schools of up to three grades have the lower one only."""
+    if stage == "junior":
+        return flows.assign(band="g7_9").drop(columns="grades")
+    lower = np.where(flows["grades"] <= 3, flows["pupils"], np.ceil(flows["pupils"] / 2))
+    both = [flows.assign(band="g1_3", pupils=lower), flows.assign(band="g4_6", pupils=flows["pupils"] - lower)]
+    out = pd.concat(both, ignore_index=True)
+    return out[out["pupils"] > 0].drop(columns="grades")
+
+
+def _children(county: County, villages: object, stage: str, year: int) -> np.ndarray:
+    """Return each village's weight: its children, else its people, else one."""
+    table = county.tables["village_years"]
+    table = table[table["year"] == year].drop_duplicates("village_id").set_index("village_id").reindex(villages)
+    for column in (_AGES[stage], "population"):
+        weights = table[column].to_numpy(dtype=float)
+        if np.nansum(weights) > 0:
+            return np.nan_to_num(weights)
+    return np.ones(len(table))
+
+
+def _whole(weights: np.ndarray, total: float) -> np.ndarray:
+    """Scale weights to whole numbers of a given sum, by largest remainder."""
+    exact = weights / weights.sum() * total
+    out = np.floor(exact)
+    rest = round(float(total - out.sum()))
+    out[np.argsort(-(exact - out), kind="stable")[:rest]] += 1
+    return out

@@ -1,0 +1,232 @@
+"""Draw the layout a scenario leads to: which school is open as what, teaches whom, and has room for how many."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balance_lib.scenarios import operations as ops
+from balance_lib.scenarios.base import BANDS, COMPLETE_FROM, STAGE_OF, Base
+from balance_lib.scenarios.scenario import Scenario
+from balance_lib.standards import STAGES
+
+TEACHES = {
+    "primary": ("g1_3", "g4_6"),
+    "junior": ("g7_9",),
+    "nine_year": BANDS,
+    "twelve_year": BANDS,
+    "complete_secondary": ("g7_9",),
+    "special": BANDS,
+    "teaching_point": ("g1_3", "g4_6"),
+}
+THROUGH = ("nine_year", "twelve_year")
+_OF_TABLE = [
+    "name_zh",
+    "name_en",
+    "township",
+    "location",
+    "rank",
+    "founder",
+    "boarding",
+    "lon",
+    "lat",
+    "host_school_id",
+]
+
+
+@dataclass(frozen=True, eq=False)
+class Layout:
+    """Hold all schools before and after.
+
+    Parameters
+    ----------
+    scenario : Scenario
+    base : Base
+    frame : DataFrame
+        By school_id: name_zh ... host_school_id as in the table; kind_before, kind, there_before, there; state (kept,
+        closed, merged, to_point, attached, opened, converted), protected, op (position of the structural operation in
+        ``scenario.effective``, -1), classes_primary, classes_junior, grades_primary, beds (NaN: no more than in use).
+    """
+
+    scenario: Scenario
+    base: Base
+    frame: pd.DataFrame
+
+    @cached_property
+    def ids(self) -> list[str]:
+        """Return all schools, those that stand before and those that open."""
+        return [str(i) for i in self.frame.index]
+
+    @cached_property
+    def private(self) -> pd.Series:
+        """Return which schools are private."""
+        return self.frame["founder"] == "private"
+
+    @cached_property
+    def special(self) -> pd.Series:
+        """Return which schools are special schools."""
+        return self.frame["kind"] == "special"
+
+    @cached_property
+    def teaches(self) -> pd.DataFrame:
+        """Return which bands each school teaches afterwards: those it has pupils of keep their place."""
+        here, frame = self.base.sums.reindex(self.ids).fillna(0.0) > 0, self.frame
+        out = pd.DataFrame(False, index=frame.index, columns=list(BANDS))
+        for band in BANDS:
+            of_kind = frame["kind"].map(lambda kind, band=band: band in TEACHES.get(kind, BANDS))
+            new = frame["state"].isin(["opened", "converted"])
+            out[band] = frame["there"] & of_kind & (here[band] | new)
+        out.loc[frame["cut"], "g4_6"] = False
+        return out
+
+    @cached_property
+    def receives(self) -> pd.DataFrame:
+        """Return which bands each school can take in: all grades of them."""
+        out = self.teaches.copy()
+        out["g4_6"] &= ~(self.frame["grades_primary"] < COMPLETE_FROM)
+        roomless = {band: self.frame[f"classes_{STAGE_OF[band]}"] == 0 for band in BANDS}
+        for band in BANDS:
+            out[band] &= ~roomless[band]
+        return out
+
+    @cached_property
+    def places(self) -> pd.DataFrame:
+        """Return the places of each school by band: classes × cap, grade by grade, and the size cap over all.
+
+        Each grade has as many classes as divide evenly among the grades; a school with fewer classes than grades
+        shares them. A school whose classes are not known has as many as its pupils need.
+        """
+        settings, frame = self.scenario.settings, self.frame
+        out = pd.DataFrame(0.0, index=frame.index, columns=list(BANDS))
+        for band in BANDS:
+            stage = STAGE_OF[band]
+            cap, grades = settings.class_cap(stage), self._grades(stage)
+            here = self.base.sums[[b for b in BANDS if STAGE_OF[b] == stage]].sum(axis=1).reindex(frame.index).fillna(0)
+            classes = frame[f"classes_{stage}"].astype(float).fillna(np.ceil(here / cap))
+            a_grade = (classes / grades).where(classes < grades, np.floor(classes / grades))
+            taught = (grades - 3.0) if band == "g4_6" else 3.0
+            out[band] = np.floor(a_grade * cap * taught + 1e-9) * self.teaches[band]
+        most = np.where(frame["kind"].isin(THROUGH), settings.size_cap(True), settings.size_cap(False))
+        total = out.sum(axis=1)
+        return out.mul((most / total).where(total > most, 1.0), axis=0).apply(np.floor)
+
+    def _grades(self, stage: str) -> pd.Series:
+        """Return the grades of a stage in each school: 3 to 6 of primary, 3 of junior."""
+        if stage == "junior":
+            return pd.Series(3.0, index=self.frame.index)
+        grades = self.frame["grades_primary"].fillna(6.0).clip(3.0, 6.0)
+        return grades.where(grades < COMPLETE_FROM, 6.0)
+
+    @cached_property
+    def merged_into(self) -> dict[str, str]:
+        """Return the receivers of merged schools."""
+        return {o.school_id: o.into for o in self.scenario.effective if isinstance(o, ops.Merge)}
+
+    @cached_property
+    def movings(self) -> dict[str, Any]:
+        """Return by school the operation that says where its goods go."""
+        kinds = ops.Close | ops.Merge | ops.ToPoint | ops.ConvertStage
+        return {o.school_id: o for o in self.scenario.effective if isinstance(o, kinds)}
+
+    @cached_property
+    def zoned(self) -> dict[str, tuple[str, ...]]:
+        """Return the villages zoned to a school that opens or takes up a stage."""
+        kinds = ops.Open | ops.ConvertStage
+        return {o.school_id: o.villages for o in self.scenario.effective if isinstance(o, kinds)}
+
+    @cached_property
+    def lines(self) -> dict[tuple[str, str], float]:
+        """Return minutes of the scenario's bus lines by village and school."""
+        lines = [o for o in self.scenario.effective if isinstance(o, ops.BusLine)]
+        return {(village, line.school_id): line.minutes for line in lines for village in line.villages}
+
+    @property
+    def opened(self) -> pd.DataFrame:
+        """Return the rows of schools that open and do not stand in the county's table."""
+        known = self.base.schools.index
+        return self.frame[(self.frame["state"] == "opened") & ~self.frame.index.isin(known)]
+
+
+def of(base: Base, scenario: Scenario) -> Layout:
+    """Carry out the operations of a scenario on the table of schools."""
+    today = _today(base)
+    rows = today.to_dict("index")
+    for at, operation in enumerate(scenario.effective):
+        if isinstance(operation, ops.Open):
+            rows[operation.school_id] = _opened(base, operation)
+        _change(rows[operation.school_id], operation)
+        if operation.structural:
+            rows[operation.school_id]["op"] = at
+    frame = pd.DataFrame.from_dict(rows, orient="index", columns=today.columns)
+    numbers = [name for name in today if today[name].dtype.kind in "fib"]
+    frame = frame.astype({name: today[name].dtype for name in numbers})
+    return Layout(scenario, base, frame.rename_axis("school_id"))
+
+
+def _today(base: Base) -> pd.DataFrame:
+    schools = base.schools
+    frame = schools.loc[schools["there"], [*_OF_TABLE, "kind"]].copy()
+    frame["kind_before"] = frame["kind"]
+    frame[["there_before", "there", "state", "protected", "cut", "op"]] = [True, True, "kept", False, False, -1]
+    for stage in STAGES:
+        rows = base.rows[base.rows["stage"] == stage].set_index("school_id")
+        rooms = base.rooms[base.rooms.index.get_level_values("stage") == stage].droplevel("stage")
+        frame[f"classes_{stage}"] = rooms.reindex(frame.index).where(frame.index.isin(rows.index), 0.0)
+        if stage == "primary":
+            frame["grades_primary"] = rows["grades"].reindex(frame.index)
+    frame["beds"] = np.nan
+    return frame
+
+
+def _opened(base: Base, operation: ops.Open) -> dict[str, Any]:
+    """Return a school that opens: what the operation says, then what the county's table knows of it."""
+    known: dict[str, Any] = {}
+    if operation.school_id in base.schools.index:
+        known = base.schools.loc[operation.school_id, [*_OF_TABLE, "kind"]].to_dict()
+    given = {name: getattr(operation, name, None) for name in [*_OF_TABLE, "kind"]}
+    row = {name: value if value not in ("", None) else known.get(name) for name, value in given.items()}
+    row |= {"kind_before": None, "there_before": False, "there": True, "state": "opened", "protected": False, "op": -1}
+    row |= {"cut": False, "classes_primary": float(operation.classes_primary)}
+    row |= {"classes_junior": float(operation.classes_junior), "grades_primary": 6.0, "beds": np.nan}
+    return row | {"founder": row["founder"] or "county"}
+
+
+def _change(row: dict[str, Any], operation: ops.Operation) -> None:
+    match operation:
+        case ops.Keep():
+            row["protected"] = True
+        case ops.Close():
+            row.update(there=False, state="closed")
+        case ops.Merge():
+            row.update(there=False, state="merged")
+        case ops.ToPoint():
+            row.update(kind="teaching_point", state="to_point")
+            if operation.top_grade < 6:
+                taught, left = row["grades_primary"], float(np.fmin(row["grades_primary"], operation.top_grade))
+                classes = float(np.ceil(row["classes_primary"] * left / np.fmax(taught, left)))
+                row.update(cut=True, grades_primary=left, classes_primary=classes)
+        case ops.Attach():
+            row.update(state="attached", host_school_id=operation.host_id)
+            if row["kind"] == "primary":
+                row["kind"] = "teaching_point"
+        case ops.ConvertStage():
+            _convert(row, operation)
+        case ops.Resize():
+            row[f"classes_{operation.stage}"] = float(operation.classes)
+        case ops.Boarding():
+            row["beds"] = float(operation.places)
+
+
+def _convert(row: dict[str, Any], operation: ops.ConvertStage) -> None:
+    row.update(kind=operation.to, state="converted")
+    for stage in STAGES:
+        if stage not in {STAGE_OF[band] for band in TEACHES[operation.to]}:
+            row[f"classes_{stage}"] = 0.0
+        elif not row[f"classes_{stage}"] > 0:
+            row[f"classes_{stage}"] = float(operation.classes)
+            if stage == "primary":
+                row["grades_primary"] = 6.0

@@ -1,0 +1,331 @@
+"""Answer a moving slider: compiled loops (numba) over the arrays a board prepared; imported only by the board.
+
+They say the same as :mod:`balance_lib.scenarios.moves`, ``riding``, ``classes`` and ``goods`` say with tables; the
+tests hold the two against each other.
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+from __future__ import annotations
+
+import math
+
+import numpy as np
+
+from balance_lib.allocation.kernel import compiled
+
+NOWHERE = -1
+_GRADES = 3  # of each band
+_PERSONS = 2000.0  # as in goods.divided
+
+
+@compiled
+def to_nearest(leaving, point, first_from, need, stage, order, metres, school_order, receives, allowed, villages):
+    """Send every point to its nearest school that takes in all its bands.
+
+    Parameters
+    ----------
+    leaving : array of int
+        Rows of the groups that must be placed.
+    point, first_from, need, stage : arrays over points or rows
+        ``point`` of each leaving row; of each point the school of its first row, its bands as bits, and its stage.
+    order, metres : arrays, shape (villages, schools)
+        Schools by distance, the unknown last, and the distances.
+    school_order : array, shape (schools, schools)
+        The same between schools, for pupils of unknown home.
+    receives : array of bool, shape (schools, bands)
+    allowed : array of bool, shape (schools,)
+
+    Returns
+    -------
+    array of int
+        School of each point.
+    """
+    found = np.full(need.size, NOWHERE, np.int64)
+    done = np.zeros(need.size, np.bool_)
+    for row in leaving:
+        p = point[row]
+        if done[p]:
+            continue
+        done[p] = True
+        seen = False
+        if p < villages:
+            for k in range(order.shape[1]):
+                j = order[p, k]
+                if not math.isfinite(metres[p, j]):
+                    break
+                if allowed[j] and _any(receives[j], stage):
+                    seen = True
+                    if _all(receives[j], need[p]):
+                        found[p] = j
+                        break
+        if not seen:
+            for k in range(school_order.shape[1]):
+                j = school_order[first_from[p], k]
+                if allowed[j] and _all(receives[j], need[p]):
+                    found[p] = j
+                    break
+    return found
+
+
+@compiled
+def _all(receives, need):
+    for b in range(receives.size):  # noqa: SIM110 - compiled
+        if (need >> b) & 1 and not receives[b]:
+            return False
+    return True
+
+
+@compiled
+def _any(receives, stage):
+    return receives[2] if stage == 1 else receives[0] or receives[1]
+
+
+@compiled
+def give_beds(order, wish, to, free):
+    """Give out the free beds of each school in an order; return how many each row gets."""
+    got = np.zeros(wish.size)
+    for i in order:
+        if wish[i] > 0 and to[i] >= 0:
+            got[i] = min(wish[i], free[to[i]])
+            free[to[i]] -= got[i]
+    return got
+
+
+@compiled
+def share_boarders(have, row, pupils):
+    """Divide the boarders of groups among their flows, in the order of the flows."""
+    left, out = have.copy(), np.zeros(row.size)
+    for f in range(row.size):
+        out[f] = min(left[row[f]], pupils[f])
+        left[row[f]] -= out[f]
+    return out
+
+
+@compiled
+def cover(stage, band, day, board, metres, minutes, ride, radius, young_limit):
+    """Count by stage how pupils get to school.
+
+    Returns
+    -------
+    array, shape (stages, 9)
+        pupils, walk, ride, board, far, unknown, metres of day pupils, longest way, young pupils over the limit.
+    """
+    out = np.zeros((2, 9))
+    out[:, 7] = math.nan
+    for i in range(day.size):
+        s, d = stage[i], day[i]
+        out[s, 0] += d + board[i]
+        out[s, 3] += board[i]
+        known = math.isfinite(metres[i])
+        walks = metres[i] <= radius[s]
+        rides = math.isfinite(ride[i]) and known and not walks
+        if walks:
+            out[s, 1] += d
+        elif not known:
+            out[s, 5] += d
+        elif rides:
+            out[s, 2] += d
+        else:
+            out[s, 4] += d
+        if known and d > 0:
+            out[s, 6] += metres[i] * d
+            if not out[s, 7] >= metres[i]:
+                out[s, 7] = metres[i]
+        if band[i] == 0 and d > 0:
+            travel = ride[i] if rides else minutes[i]
+            if travel > young_limit:
+                out[s, 8] += d
+    return out
+
+
+@compiled
+def quantile(order, keep, stage, s, day, metres, more, more_stage, more_day, more_metres, share):
+    """Return the way that a share of a stage's day pupils do not exceed; NaN when nobody's is known.
+
+    ``order`` runs over the staying rows (``keep``) by distance, ``more`` over the moved ones.
+    """
+    total = 0.0
+    for i in order:
+        if keep[i] and stage[i] == s:
+            total += day[i]
+    for i in more:
+        if more_stage[i] == s:
+            total += more_day[i]
+    wanted, at, a, b = share * total, 0.0, 0, 0
+    way = math.nan
+    while at < wanted and (a < order.size or b < more.size):
+        while a < order.size and not (keep[order[a]] and stage[order[a]] == s):
+            a += 1
+        while b < more.size and more_stage[more[b]] != s:
+            b += 1
+        if a >= order.size and b >= more.size:
+            break
+        if b >= more.size or (a < order.size and metres[order[a]] <= more_metres[more[b]]):
+            at, way, a = at + day[order[a]], metres[order[a]], a + 1
+        else:
+            at, way, b = at + more_day[more[b]], more_metres[more[b]], b + 1
+    return way
+
+
+@compiled
+def form_classes(bands, grades, there, cap):
+    """Return how many classes the pupils of a stage form, and the largest; as :func:`classes.sizes` forms them."""
+    by_grade = np.empty(2 * _GRADES, np.int64)
+    n, pupils, least_sum = 0, 0, 0
+    least = np.empty(2 * _GRADES, np.int64)
+    for b in range(bands.size):
+        taught = _GRADES
+        if b == 1 and grades > 3.0 and grades < 6.0:
+            taught = int(grades) - 3
+        count = round(bands[b])
+        for g in range(taught):
+            size = count // taught + (1 if g < count % taught else 0)
+            if size > 0:
+                by_grade[n] = size
+                least[n] = math.ceil(size / cap)
+                least_sum += least[n]
+                pupils += size
+                n += 1
+    if pupils == 0:
+        return 0, 0
+    rooms = least_sum if math.isnan(there) else int(there)
+    if rooms < n and least_sum == n:
+        k = max(rooms, math.ceil(pupils / cap))
+        return k, (pupils + k - 1) // k
+    while least_sum < rooms:
+        widest = 0
+        for g in range(1, n):
+            if by_grade[g] / least[g] > by_grade[widest] / least[widest]:
+                widest = g
+        if by_grade[widest] <= least[widest]:
+            break
+        least[widest] += 1
+        least_sum += 1
+    largest = 0
+    for g in range(n):
+        largest = max(largest, (by_grade[g] + least[g] - 1) // least[g])
+    return least_sum, largest
+
+
+@compiled
+def class_table(touched, after, grades, classes, caps, counts, largest):
+    """Form the classes of the touched schools and stages in place."""
+    for j in range(after.shape[0]):
+        for s in range(2):
+            if touched[j, s]:
+                bands = after[j, 0:2] if s == 0 else after[j, 2:3]
+                k, size = form_classes(bands, grades[j, s], classes[j, s], caps[s])
+                counts[j, s], largest[j, s] = k, size
+
+
+@compiled
+def _divided(total, weights, out):
+    """Divide an amount as :func:`goods.divided` does."""
+    n, heaviest, whole_sum, weight_sum = weights.size, 0, 0.0, 0.0
+    for i in range(n):
+        weight_sum += weights[i]
+        if weights[i] > weights[heaviest]:
+            heaviest = i
+    if math.isnan(total):
+        for i in range(n):
+            out[i] = math.nan if weights[i] > 0 else 0.0
+        return
+    whole = math.floor(total)
+    for i in range(n):
+        out[i] = math.floor(whole * (weights[i] / weight_sum)) if whole > _PERSONS else 0.0
+        whole_sum += out[i]
+    worth = np.empty(n)
+    for i in range(n):
+        worth[i] = weights[i] / (2.0 * out[i] + 1.0)
+    for _ in range(round(whole - whole_sum)):
+        at = 0
+        for i in range(1, n):
+            if worth[i] > worth[at]:
+                at = i
+        out[at] += 1.0
+        worth[at] = weights[at] / (2.0 * out[at] + 1.0)
+    out[heaviest] += total - whole
+
+
+@compiled
+def hand_on(figures, held, key_school, key_stage, degree, blank, own_row, whole_row, closed, flow_from, flow_to,
+            flow_stage, flow_pupils):  # fmt: skip
+    """Hand on the figures of closed schools to the schools their pupils go to.
+
+    Parameters
+    ----------
+    figures : array of float, shape (rows, columns)
+        School rows, changed in place.
+    held : array of float, shape (rows, columns)
+        What each row has to hand on; zero where the school's figure stands on another row.
+    key_school, key_stage : array of int, shape (rows,)
+        School and stage of each row; stage -1 is the whole school.
+    degree, blank : array of bool, shape (columns,)
+        Which columns are nested counts, and of which blank means none.
+    own_row, whole_row : array of int, shapes (schools, stages), (schools,)
+        The row of a school's stage and of the whole school; -1 none.
+    closed : array of bool, shape (schools,)
+    flow_from, flow_to, flow_stage, flow_pupils : arrays
+        Who goes where, by school it comes from, then in the order of receivers' ids, then junior before primary.
+
+    Returns
+    -------
+    bool
+        Whether every closing school had a receiver for every row.
+    """
+    rows, columns = figures.shape
+    weights, parts, nested, before = (
+        np.empty(flow_to.size), np.empty(flow_to.size), np.empty(flow_to.size), np.empty(flow_to.size)
+    )  # fmt: skip
+    to, to_stage = np.empty(flow_to.size, np.int64), np.empty(flow_to.size, np.int64)
+    complete = True
+    start = np.zeros(closed.size + 1, np.int64)
+    for f in range(flow_from.size):
+        start[flow_from[f] + 1] += 1
+    for j in range(closed.size):
+        start[j + 1] += start[j]
+    for r in range(rows):
+        if not closed[key_school[r]]:
+            continue
+        n = 0
+        for f in range(start[key_school[r]], start[key_school[r] + 1]):
+            if key_stage[r] >= 0 and flow_stage[f] != key_stage[r]:
+                continue
+            if n > 0 and to[n - 1] == flow_to[f] and to_stage[n - 1] == flow_stage[f]:
+                weights[n - 1] += flow_pupils[f]
+            else:
+                to[n], to_stage[n], weights[n] = flow_to[f], flow_stage[f], flow_pupils[f]
+                n += 1
+        if n == 0:
+            for c in range(columns):
+                if held[r, c] != 0.0:
+                    complete = False
+            continue
+        below = 0.0
+        before[:n] = 0.0
+        for c in range(columns):
+            if held[r, c] == 0.0:
+                continue
+            if degree[c] and not math.isnan(held[r, c]):
+                below += held[r, c]
+                _divided(below, weights[:n], nested)
+                for i in range(n):
+                    parts[i] = nested[i] - before[i]
+                    before[i] = nested[i]
+            else:
+                _divided(held[r, c], weights[:n], parts)
+            for i in range(n):
+                if parts[i] == 0.0:
+                    continue
+                own, whole = own_row[to[i], to_stage[i]], whole_row[to[i]]
+                at = own
+                if whole >= 0 and (own < 0 or math.isnan(figures[own, c])):
+                    at = own if own >= 0 and math.isnan(figures[whole, c]) else whole
+                if at < 0:
+                    complete = False
+                    continue
+                now = figures[at, c]
+                if math.isnan(now) and blank[c]:
+                    now = 0.0
+                figures[at, c] = now + parts[i]
+    return complete

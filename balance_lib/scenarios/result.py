@@ -1,0 +1,226 @@
+"""Hold what a scenario leads to: who moves, what breaks, what it costs, what the standard says before and after."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from typing import Any
+
+import pandas as pd
+
+from balance_lib.county import County
+from balance_lib.evaluation import Evaluation, number
+from balance_lib.locale import Message, text
+from balance_lib.scenarios.scenario import Scenario
+
+SEVERITIES = ("forbids", "breaks", "warns")
+WORST = 10
+
+
+class BookkeepingError(AssertionError):
+    """Schools, points or pupils that do not add up: the program is wrong, and its answer must not be shown."""
+
+
+@dataclass(frozen=True)
+class Break:
+    """Hold one rule a scenario breaks: where, how far, and what would mend it.
+
+    Parameters
+    ----------
+    rule : str
+        Its texts stand in the locale under ``scenarios.break.<rule>``.
+    severity : {"forbids", "breaks", "warns"}
+        What forbids must not be carried out; what breaks is against a rule; what warns asks for a look.
+    where : tuple of str
+        Ids of the schools, villages or townships.
+    amount, limit : float
+        What was found and what is allowed; NaN where there is no number.
+    new : bool
+        False: it was so before the scenario.
+    params : mapping
+        For the texts.
+    """
+
+    rule: str
+    severity: str
+    where: tuple[str, ...] = ()
+    amount: float = math.nan
+    limit: float = math.nan
+    new: bool = True
+    params: Mapping[str, Any] = field(default_factory=dict)
+
+    def what(self, lang: str = "zh") -> str:
+        """Say what is broken, where and how far."""
+        return self._told("what", lang)
+
+    def mend(self, lang: str = "zh") -> str:
+        """Say what would mend it."""
+        return self._told("mend", lang)
+
+    def sentence(self, lang: str = "zh") -> str:
+        """Tell it in one line."""
+        return text("scenarios.break_line", lang, what=self.what(lang), mend=self.mend(lang))
+
+    def as_dict(self, lang: str = "zh") -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "rule": self.rule,
+            "severity": self.severity,
+            "where": list(self.where),
+            "amount": plain(self.amount),
+            "limit": plain(self.limit),
+            "new": self.new,
+            "what": self.what(lang),
+            "mend": self.mend(lang),
+        }
+
+    def _told(self, part: str, lang: str) -> str:
+        numbers = {"amount": number(self.amount), "limit": number(self.limit)}
+        return Message(f"scenarios.break.{self.rule}.{part}", {**numbers, **self.params}).render(lang)
+
+
+@dataclass(frozen=True)
+class Bookkeeping:
+    """Hold the identity every run must fulfil: before − closed − converted + opened = after, and pupils conserved.
+
+    Teaching points are counted apart from schools; a school turned into a point is converted, and gained by the points.
+    """
+
+    schools_before: int
+    schools_closed: int
+    schools_converted: int
+    schools_opened: int
+    schools_after: int
+    points_before: int
+    points_closed: int
+    points_gained: int
+    points_converted: int
+    points_opened: int
+    points_after: int
+    pupils_before: float
+    pupils_after: float
+    pupils_unplaced: float = 0.0
+
+    def check(self) -> None:
+        """Refuse a layout that does not add up.
+
+        Raises
+        ------
+        BookkeepingError
+        """
+        schools = self.schools_before - self.schools_closed - self.schools_converted + self.schools_opened
+        schools += self.points_converted
+        points = self.points_before - self.points_closed - self.points_converted + self.points_gained
+        points += self.points_opened
+        if (schools, points) != (self.schools_after, self.points_after) or self._lost:
+            raise BookkeepingError(f"the layout does not add up: {self}")
+
+    @property
+    def _lost(self) -> bool:
+        return self.pupils_before != self.pupils_after + self.pupils_unplaced
+
+    def sentence(self, lang: str = "zh") -> str:
+        """Tell the identity with its numbers."""
+        return text("scenarios.bookkeeping", lang, **{key: number(value) for key, value in asdict(self).items()})
+
+
+@dataclass(frozen=True, eq=False)
+class Outcome:
+    """Hold what a scenario leads to; see the room's documentation for the columns of its tables."""
+
+    scenario: Scenario
+    basis: str
+    baseline: County
+    changed: County
+    before: Evaluation
+    after: Evaluation
+    moves: pd.DataFrame
+    affected: pd.DataFrame
+    shares: pd.DataFrame
+    coverage: pd.DataFrame
+    schools: pd.DataFrame
+    costs: pd.DataFrame
+    goods: pd.DataFrame
+    layout: pd.DataFrame
+    breaks: tuple[Break, ...]
+    bookkeeping: Bookkeeping
+    solution: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+
+    @property
+    def county_id(self) -> str:
+        """Return the county's id."""
+        return self.baseline.county_id
+
+    @property
+    def county_zh(self) -> str:
+        """Return the county's name in Chinese."""
+        return self.baseline.name_zh
+
+    @property
+    def county_en(self) -> str:
+        """Return the county's name in English."""
+        return self.baseline.name_en
+
+    @property
+    def synthetic(self) -> bool:
+        """Tell whether any figure was made up."""
+        return self.baseline.synthetic
+
+    @property
+    def worst(self) -> pd.DataFrame:
+        """Return the ten villages that lose most."""
+        return self.affected.head(WORST)
+
+    @property
+    def moved(self) -> float:
+        """Return how many pupils change school."""
+        return float(self.moves["pupils"].sum())
+
+    def broken(self, severity: str | None = None, *, new: bool = True) -> list[Break]:
+        """Return the rules it breaks, by default only those that were not broken before."""
+        return [b for b in self.breaks if (severity in (None, b.severity)) and (b.new or not new)]
+
+    @property
+    def status(self) -> str:
+        """Return unchanged, allowed, breaks_rules, infeasible (pupils without a place or a way) or forbidden."""
+        if self.broken("forbids"):
+            return "forbidden"
+        rules = {b.rule for b in self.broken("breaks")}
+        if rules & {"overflow", "no_school"}:
+            return "infeasible"
+        if rules:
+            return "breaks_rules"
+        return "unchanged" if self.scenario.keeps_layout else "allowed"
+
+    def sentence(self, lang: str = "zh") -> str:
+        """Return what happens in words a county head understands, losses first."""
+        from balance_lib.scenarios import tell
+
+        return tell.sentence(self, lang)
+
+    def as_dict(self, lang: str = "zh") -> dict[str, Any]:
+        """Return everything as plain JSON values; "no data" is null."""
+        from balance_lib.scenarios import tell
+
+        return tell.as_dict(self, lang)
+
+
+def plain(value: Any) -> Any:
+    """Return a plain value: whole numbers as such, missing and unbounded as None."""
+    if value is None or value is pd.NA:
+        return None
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        if not math.isfinite(value):
+            return None
+        return int(value) if value == int(value) else value
+    return value
+
+
+def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+    """Return the rows of a table as plain values."""
+    columns = {str(name): [plain(v) for v in frame[name].tolist()] for name in frame}
+    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]

@@ -1,0 +1,41 @@
+"""Bring counts forward: pupils by cohort, indicators against their lines, and the date a line is crossed."""
+
+from __future__ import annotations
+
+from balance_lib.trends.enrolment import project
+from balance_lib.trends.indicators import Paths, paths
+from balance_lib.trends.items import (
+    GrowthRule,
+    ItemPath,
+    Steps,
+    coefficients_fall,
+    falls_every_year,
+    growth_rules,
+    item_path,
+    line_by_date,
+)
+from balance_lib.trends.path import Crossing, crossing, fit
+from balance_lib.trends.result import BackTest, Projection, whole
+from balance_lib.trends.settings import MOST_YEARS, Settings
+
+__all__ = [
+    "MOST_YEARS",
+    "BackTest",
+    "Crossing",
+    "GrowthRule",
+    "ItemPath",
+    "Paths",
+    "Projection",
+    "Settings",
+    "Steps",
+    "coefficients_fall",
+    "crossing",
+    "falls_every_year",
+    "fit",
+    "growth_rules",
+    "item_path",
+    "line_by_date",
+    "paths",
+    "project",
+    "whole",
+]

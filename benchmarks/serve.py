@@ -1,0 +1,332 @@
+"""Measure the served pages as a county hall meets them: start, first open, many viewers at once, closed tabs.
+
+Run: ``python -m benchmarks.serve [--viewers 30] [--seconds 120] [--opens 5] [--tabs 50] [--plain]``; it takes about
+ten minutes with these figures. ``--plain`` adds the same notebook under Voila as it comes, beside ours. Needs Chromium;
+with nginx installed, bytes are counted through it (gzip, HTTP). A viewer is a client of the kernel's socket that does
+what the browser does: fetches the page, asks for every widget's state, moves a slider every two seconds, and waits
+until the kernel has answered. A tick is the time from sending to the kernel's "idle" for that message.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import re
+import shutil
+import signal
+import socket
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+import uuid
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from balance_lib.shipped import shipped
+
+PAGE, TICK_S, SLIDER = "voila/render/consolidation.ipynb?county=wuxi", 2.0, "FloatSliderModel"
+HANDLE = ".noUi-handle"
+NGINX = """
+daemon off; pid {folder}/pid; error_log {folder}/error.log;
+events {{ worker_connections 512; }}
+http {{
+  access_log off; gzip on; gzip_proxied any; gzip_min_length 500;
+  gzip_types text/css text/javascript application/javascript application/json image/svg+xml;
+  client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
+  uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; types {{ }}
+  server {{
+    listen 127.0.0.1:{port};
+    location / {{
+      proxy_pass http://127.0.0.1:{behind}; proxy_http_version 1.1; proxy_buffering off;
+      proxy_set_header Host $http_host; proxy_set_header Upgrade $http_upgrade;
+      proxy_set_header Connection "upgrade"; proxy_read_timeout 1h;
+    }}
+  }}
+}}
+"""
+
+
+def free_port() -> int:
+    """Return a port nobody listens on."""
+    with socket.socket() as held:
+        held.bind(("127.0.0.1", 0))
+        return int(held.getsockname()[1])
+
+
+def get(url: str) -> str:
+    """Return a page."""
+    return str(urllib.request.build_opener(urllib.request.ProxyHandler({})).open(url, timeout=120).read().decode())
+
+
+@contextmanager
+def server(plain: bool) -> Any:
+    """Yield address, process, and seconds from its start to a whole first page."""
+    port, env = free_port(), os.environ | {"BALANCE_ROOT": str(shipped("demo"))}
+    line = [sys.executable, "-m", "balance_lib.serve", "--port", str(port)]
+    if plain:
+        line = [sys.executable, "-m", "voila", str(shipped("dashboards")), f"--port={port}", "--no-browser"]
+    begun = time.perf_counter()
+    process = subprocess.Popen(line, env=env, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    url = f"http://127.0.0.1:{port}/"
+    try:
+        while True:
+            try:
+                get(url + ("voila/render/index.ipynb" if plain else ""))
+                break
+            except OSError:
+                time.sleep(0.1)
+        yield url, psutil.Process(process.pid), time.perf_counter() - begun
+    finally:
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+
+
+@contextmanager
+def proxied(url: str) -> Any:
+    """Yield the address through nginx, or the address itself where there is none."""
+    found = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
+    if not found:
+        yield url
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        port = free_port()
+        conf = Path(folder) / "nginx.conf"
+        conf.write_text(NGINX.format(folder=folder, port=port, behind=url.rsplit(":", 1)[1].strip("/")))
+        process = subprocess.Popen([found, "-c", str(conf), "-e", f"{folder}/error.log"])
+        try:
+            time.sleep(1)
+            yield f"http://127.0.0.1:{port}/"
+        finally:
+            process.terminate()
+            process.wait()
+
+
+def kernels(process: psutil.Process) -> list[psutil.Process]:
+    """Return the kernels: ours are forks of one process that is no kernel itself."""
+    found, forked = [], []
+    for child in process.children(recursive=True):
+        with contextlib.suppress(psutil.Error):  # it has ended and is not buried yet
+            forked += [child.ppid()] if any("zygote" in part for part in child.cmdline()) else []
+            found.append(child)
+    return [child for child in found if child.pid not in forked]
+
+
+# ---- the browser ---------------------------------------------------------------------------------------------------
+
+
+def open_page(page: Any, url: str) -> tuple[float, float]:
+    """Open a page; return seconds until a slider can be moved, and megabytes that came over the network."""
+    total = [0]
+    session = page.context.new_cdp_session(page)
+    session.send("Network.enable")
+    session.on("Network.loadingFinished", lambda e: total.__setitem__(0, total[0] + e["encodedDataLength"]))
+    session.on("Network.webSocketFrameReceived", lambda e: total.__setitem__(0, total[0] + _frame(e["response"])))
+    begun = time.perf_counter()
+    page.goto(url)
+    page.wait_for_selector(HANDLE, timeout=120_000)
+    spent = time.perf_counter() - begun
+    page.wait_for_timeout(1500)
+    session.detach()
+    return spent, total[0] / 1e6
+
+
+def _frame(response: dict[str, Any]) -> int:
+    size = len(response["payloadData"])
+    return size if response["opcode"] == 1 else size * 3 // 4
+
+
+def browse(url: str, process: psutil.Process, opens: int, tabs: int) -> dict[str, Any]:
+    """Open the page with a cold and a warm browser cache, then open and close many tabs."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.browser.conftest import FLAGS
+
+    binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
+    cold, warm = [], []
+    with sync_playwright() as play, proxied(url) as through:
+        browser = play.chromium.launch(executable_path=binary, args=FLAGS)
+        for _ in range(opens):
+            context = browser.new_context(viewport={"width": 1366, "height": 900})
+            for into in (cold, warm):
+                page = context.new_page()
+                into.append(open_page(page, through + PAGE))
+                page.close(run_before_unload=True)
+                time.sleep(4)  # the pool fills again
+            context.close()
+        time.sleep(5)
+        before = len(kernels(process))
+        context = browser.new_context()
+        for _ in range(tabs):
+            page = context.new_page()
+            page.goto(through + PAGE)
+            page.wait_for_selector(HANDLE, timeout=120_000)
+            page.close(run_before_unload=True)
+        end, left = time.monotonic() + 120, tabs
+        while time.monotonic() < end and (left := len(kernels(process)) - before) > 0:
+            time.sleep(1)
+        waited = 120 - (end - time.monotonic())
+        browser.close()
+    return {
+        "open, browser cache cold: median s": statistics.median(s for s, _ in cold),
+        "open, browser cache warm: median s": statistics.median(s for s, _ in warm),
+        "first open: MB": statistics.median(mb for _, mb in cold),
+        "second open: MB": statistics.median(mb for _, mb in warm),
+        f"kernels left by {tabs} closed tabs": max(left, 0),
+        "  seconds until the last was gone": waited,
+    }
+
+
+# ---- viewers -------------------------------------------------------------------------------------------------------
+
+
+@dataclass
+class Viewer:
+    """Move one slider of one page."""
+
+    url: str
+    ticks: list[float] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    def message(self, kind: str, content: dict[str, Any], version: str = "") -> tuple[str, str]:
+        """Return a message's number and text."""
+        header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "session": "v", "username": "", "version": "5.3"}
+        parts = {"parent_header": {}, "metadata": {"version": version}, "content": content, "buffers": []}
+        return header["msg_id"], json.dumps({"header": header | {"date": ""}, "channel": "shell", **parts})
+
+    async def run(self, seconds: float, ready: asyncio.Barrier, measured: asyncio.Event) -> None:
+        """Open the page, wait for the others, and move the slider until the time is over."""
+        from websockets.asyncio.client import connect
+
+        try:
+            text = await asyncio.to_thread(get, self.url + PAGE)
+            kernel = re.search(r'"kernelId": "([0-9a-f-]+)"', text).group(1)  # type: ignore[union-attr]
+            address = f"{self.url.replace('http', 'ws', 1)}api/kernels/{kernel}/channels?session_id=v"
+            async with connect(address, max_size=None, origin=self.url.rstrip("/")) as channel:  # type: ignore[arg-type]
+                slider, value = await self._slider(channel)
+                await ready.wait()
+                await self._move(channel, slider, value, seconds)
+                await ready.wait()
+                await measured.wait()
+        except Exception as error:
+            self.errors.append(f"{type(error).__name__}: {error}"[:200])
+            await ready.abort()
+
+    async def _slider(self, channel: Any) -> tuple[str, float]:
+        version = {"version": "1.0.0"}
+        opening = {"comm_id": uuid.uuid4().hex, "target_name": "jupyter.widget.control", "data": {}}
+        await channel.send(self.message("comm_open", opening, **version)[1])
+        asking = {"comm_id": opening["comm_id"], "data": {"method": "request_states"}}
+        await channel.send(self.message("comm_msg", asking)[1])
+        while True:
+            found = parse(await asyncio.wait_for(channel.recv(), 60))
+            states = found["content"].get("data", {}).get("states", {}) if found["msg_type"] == "comm_msg" else {}
+            for model, facts in states.items():
+                if facts["model_name"] == SLIDER and not facts["state"]["disabled"]:
+                    return model, float(facts["state"]["value"])
+
+    async def _move(self, channel: Any, slider: str, value: float, seconds: float) -> None:
+        end = time.monotonic() + seconds
+        await asyncio.sleep(TICK_S * (hash(slider) % 100) / 100)  # people do not move in step
+        step = 0
+        while time.monotonic() < end:
+            step += 1
+            state = {"value": round(value + 0.1 * (step % 5), 1)}
+            data = {"method": "update", "state": state, "buffer_paths": []}
+            number, text = self.message("comm_msg", {"comm_id": slider, "data": data})
+            begun = time.monotonic()
+            await channel.send(text)
+            while True:
+                found = parse(await asyncio.wait_for(channel.recv(), 30))
+                if found["msg_type"] == "stream" and "Traceback" in found["content"]["text"]:
+                    self.errors.append(found["content"]["text"][-200:])
+                mine = found["parent_header"].get("msg_id") == number
+                if mine and found["msg_type"] == "status" and found["content"]["execution_state"] == "idle":
+                    break
+            self.ticks.append(time.monotonic() - begun)
+            await asyncio.sleep(max(0.0, TICK_S - (time.monotonic() - begun)))
+
+
+def parse(frame: str | bytes) -> dict[str, Any]:
+    """Return a message; the buffers behind it are left alone."""
+    if isinstance(frame, str):
+        found: dict[str, Any] = json.loads(frame)
+        return found
+    count = int.from_bytes(frame[:4], "big")
+    places = [int.from_bytes(frame[4 * (i + 1) : 4 * (i + 2)], "big") for i in range(count)] + [len(frame)]
+    found = json.loads(frame[places[0] : places[1]])
+    return found
+
+
+async def gather(url: str, process: psutil.Process, viewers: int, seconds: float) -> dict[str, Any]:
+    """Let many viewers come at once and move; the kernels' own memory is taken while all are there."""
+    ready, measured = asyncio.Barrier(viewers + 1), asyncio.Event()
+    crowd = [Viewer(url) for _ in range(viewers)]
+    begun = time.perf_counter()
+    tasks = [asyncio.create_task(viewer.run(seconds, ready, measured)) for viewer in crowd]
+    opened, own = float("nan"), float("nan")
+    try:
+        await ready.wait()
+        opened = time.perf_counter() - begun
+        await ready.wait()
+        used = [child.memory_full_info().uss / 1024**2 for child in kernels(process)]
+        own = statistics.median(sorted(used)[-viewers:])
+    except asyncio.BrokenBarrierError:
+        pass
+    measured.set()
+    await asyncio.gather(*tasks)
+    ticks = sorted(tick for viewer in crowd for tick in viewer.ticks)
+    errors = [error for viewer in crowd for error in viewer.errors]
+    for error in sorted(set(errors))[:5]:
+        print("   ", error)
+    return {
+        f"{viewers} viewers: seconds until all stand": opened,
+        f"{viewers} viewers: errors": len(errors),
+        f"{viewers} viewers: ticks": len(ticks),
+        f"{viewers} viewers: tick median ms": 1000 * statistics.median(ticks) if ticks else float("nan"),
+        f"{viewers} viewers: tick p95 ms": 1000 * ticks[int(0.95 * (len(ticks) - 1))] if ticks else float("nan"),
+        f"{viewers} viewers: fewest ticks of one": min((len(v.ticks) for v in crowd), default=0),
+        f"{viewers} viewers: memory of its own, median MB": own,
+    }
+
+
+def measure(plain: bool, asked: argparse.Namespace) -> dict[str, Any]:
+    """Return every figure of one server."""
+    with server(plain) as (url, process, started):
+        found = {"server start to first page: s": started}
+        time.sleep(0 if plain else 12)  # the pool of every page is filled
+        if asked.opens:
+            found |= browse(url, process, asked.opens, asked.tabs)
+    with server(plain) as (url, process, _):
+        time.sleep(0 if plain else 12)
+        found |= asyncio.run(gather(url, process, asked.viewers, asked.seconds))
+    return found
+
+
+def main() -> None:
+    """Measure ours, and plain Voila if asked, and print them side by side."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--viewers", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=120)
+    parser.add_argument("--opens", type=int, default=5, help="0: no browser")
+    parser.add_argument("--tabs", type=int, default=50)
+    parser.add_argument("--plain", action="store_true")
+    asked = parser.parse_args()
+    columns = {"ours": measure(False, asked)} | ({"plain Voila": measure(True, asked)} if asked.plain else {})
+    print(f"{'':52}" + "".join(f"{name:>14}" for name in columns))
+    for row in columns["ours"]:
+        print(f"{row:52}" + "".join(f"{column[row]:>14.2f}" for column in columns.values()))
+    print(f"load average {os.getloadavg()}, {os.cpu_count()} cores")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,307 @@
+"""The slider tick says what a whole evaluation says: the same scenario both ways, figure by figure."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from balance_lib import indicators, scenarios, standards
+from balance_lib._errors import PolicyError
+from balance_lib.county import County
+from balance_lib.scenarios import Attach, Close, Keep, Merge, Open, Scenario, ToPoint, classes, goods, loops
+from balance_lib.scenarios.base import BANDS
+from balance_lib.scenarios.board import Board, State, Tick
+from balance_lib.scenarios.coefficients import Condition, Formula
+from balance_lib.standards import STAGES
+from tests import towns
+
+YEAR = 2023
+
+
+@pytest.fixture(scope="module")
+def akqi(demo_dir: Path) -> County:
+    return County.open(demo_dir / "akqi")
+
+
+@pytest.fixture(scope="module")
+def wuxi(demo_dir: Path) -> County:
+    return County.open(demo_dir / "wuxi")
+
+
+def boards(county: County, year: int, **changes: Any) -> list[Board]:
+    scenario = Scenario.empty(county, year).with_settings(**changes)
+    return [Board(county, scenario, places=places) for places in (False, True)]
+
+
+def flows(board: Board, tick: Tick) -> pd.Series:
+    """Return the moved pupils of a tick by village, schools and band."""
+    homes, ids = [*board.villages, ""], [*board.schools, ""]
+    frame = pd.DataFrame(
+        {
+            "village_id": [homes[v] for v in tick.village],
+            "from_id": [ids[j] for j in tick.from_],
+            "to_id": [ids[j] for j in tick.to],
+            "band": [BANDS[b] for b in tick.band],
+            "pupils": tick.pupils,
+        }
+    )
+    return frame.groupby(["village_id", "from_id", "to_id", "band"])["pupils"].sum()
+
+
+def assert_same(board: Board, state: State, *, coefficients: bool = True) -> scenarios.Outcome:
+    """Hold a tick against the evaluation of the same scenario."""
+    tick = board.tick(state)
+    assert tick.proven
+    outcome = scenarios.evaluate(board.county, board.scenario(state), standard="quality_2017")
+    moves = outcome.moves.groupby(["village_id", "from_id", "to_id", "band"])["pupils"].sum()
+    pd.testing.assert_series_equal(flows(board, tick), moves, check_dtype=False, check_index_type=False)
+    assert tick.moved == outcome.moves["pupils"].sum()
+    assert tick.shortfall == outcome.moves["overflow"].sum()
+    assert tick.boards.sum() == outcome.moves["boarders_after"].sum()
+    after = outcome.coverage[outcome.coverage["when"] == "after"].set_index("stage")
+    for stage in STAGES:
+        for name, value in tick.cover[stage].items():
+            assert value == pytest.approx(after.at[stage, name], rel=1e-12, nan_ok=True), (stage, name)
+    _same_classes(board, tick, outcome)
+    cv = outcome.after.cv.pivot(index="stage", columns="indicator", values="cv")
+    cv = cv.reindex(index=list(STAGES), columns=list(board.coefficients.indicators)).to_numpy(dtype=float)
+    if coefficients:
+        np.testing.assert_allclose(tick.coefficients, cv, rtol=1e-12)
+        assert np.isfinite(cv).any()
+    return outcome
+
+
+def _same_classes(board: Board, tick: Tick, outcome: scenarios.Outcome) -> None:
+    rows = outcome.changed.table("school_years", board.base.year)
+    for at, stage in enumerate(STAGES):
+        theirs = rows[rows["stage"] == stage].set_index("school_id")["classes"].reindex(board.schools)
+        mine = np.where(tick.classes[:, at] == 0, np.nan, tick.classes[:, at])
+        np.testing.assert_array_equal(mine, theirs.to_numpy(dtype=float))
+        pupils = rows[rows["stage"] == stage].set_index("school_id")["pupils"].reindex(board.schools).fillna(0.0)
+        loads = tick.loads[:, [b for b, band in enumerate(BANDS) if (band == "g7_9") == (stage == "junior")]]
+        np.testing.assert_array_equal(loads.sum(axis=1), pupils.to_numpy(dtype=float))
+
+
+@pytest.mark.parametrize("places", [False, True])
+def test_sliders_at_rest_move_nobody_and_give_the_county_as_it_is(akqi: County, places: bool) -> None:
+    board = boards(akqi, YEAR)[places]
+    outcome = assert_same(board, State())
+    assert board.scenario(State()).is_empty or places
+    assert board.tick(State()).moved == 0 and outcome.moves.empty
+
+
+@pytest.mark.parametrize("minimum", [15, 40, 110, 260])
+def test_a_minimum_enrolment_is_the_evaluation_of_its_closures(akqi: County, minimum: int) -> None:
+    board = boards(akqi, YEAR)[True]
+    state = State(minimum_enrolment=minimum, bus_minutes=30.0, walk_primary_m=2500.0, class_cap_primary=40)
+    outcome = assert_same(board, state)
+    assert set(board.tick(state).closed) == {o.school_id for o in outcome.scenario.operations}
+    small = board.base.sums.sum(axis=1)
+    assert all(small[school] < minimum for school in board.tick(state).closed)
+
+
+@pytest.mark.parametrize("minimum", [15, 25])
+def test_without_places_the_nearest_school_is_the_zoning_where_there_is_room(akqi: County, minimum: int) -> None:
+    assert_same(boards(akqi, YEAR)[False], State(minimum_enrolment=minimum))
+
+
+def test_a_larger_county_with_through_schools_private_schools_and_unknown_homes(wuxi: County) -> None:
+    outcome = assert_same(boards(wuxi, 2017)[True], State(minimum_enrolment=60, bus_minutes=20.0))
+    assert len(outcome.scenario.operations) > 50
+
+
+def test_everybody_assigned_anew(akqi: County) -> None:
+    """Some stages run empty without having been closed: their coefficients are left to the whole evaluation."""
+    board = Board(akqi, Scenario.empty(akqi, YEAR).with_settings(rezone=True), places=True)
+    state = State(minimum_enrolment=30)
+    assert_same(board, state, coefficients=False)
+    tick = board.tick(state)
+    stages = np.column_stack([tick.loads[:, :2].sum(axis=1), tick.loads[:, 2]])
+    before = np.column_stack([board.sums[:, :2].sum(axis=1), board.sums[:, 2]])
+    emptied = (stages == 0) & (before > 0)
+    emptied[[board.schools.index(school) for school in tick.closed]] = False
+    assert np.isnan(tick.coefficients).all() == emptied.any()
+
+
+def test_a_scenario_with_operations_is_followed(akqi: County) -> None:
+    board = boards(akqi, YEAR)[True]
+    small = board.base.sums[["g1_3", "g4_6"]].sum(axis=1).sort_values()
+    small = small[(small > 0) & (board.base.sums["g7_9"] == 0)]
+    first, second, third, fourth, *_ = small.index
+    large = small.index[-1]
+    operations = Keep(school_id=first), Merge(school_id=second, into=large), Close(school_id=third)
+    given = Scenario.empty(akqi, YEAR).with_operations(*operations, Attach(school_id=fourth, host_id=large))
+    board = Board(akqi, given, places=True)
+    state = State(minimum_enrolment=80)
+    assert_same(board, state)
+    assert not {first, second, third, fourth, large} & set(board.tick(state).closed)
+
+
+@settings(max_examples=6, deadline=None)
+@given(st.data())
+def test_any_state_of_the_sliders(demo_dir: Path, data: Any) -> None:
+    county = _kept(demo_dir)
+    board = boards(county, YEAR)[True]
+    some = st.frozensets(st.sampled_from(board.schools), max_size=5)
+    state = State(
+        minimum_enrolment=data.draw(st.integers(0, 150)),
+        closed=data.draw(some),
+        kept=data.draw(some),
+        walk_primary_m=data.draw(st.sampled_from([None, 500.0, 3000.0])),
+        bus_minutes=data.draw(st.sampled_from([None, 0.0, 25.0, 60.0])),
+        class_cap_junior=data.draw(st.sampled_from([None, 30, 50])),
+    )
+    assert_same(board, state)
+
+
+_OPEN: dict[Path, County] = {}
+
+
+def _kept(demo_dir: Path) -> County:
+    if demo_dir not in _OPEN:
+        _OPEN[demo_dir] = County.open(demo_dir / "akqi")
+    return _OPEN[demo_dir]
+
+
+def test_kept_schools_and_schools_of_others_stay_open(akqi: County) -> None:
+    board = boards(akqi, YEAR)[False]
+    every = State(minimum_enrolment=1e9)
+    shut = set(board.tick(every).closed)
+    frame = board.layout.frame
+    assert shut and not shut & set(frame.index[(frame["founder"] == "private") | (frame["kind"] == "special")])
+    spared = sorted(shut)[0]
+    assert spared not in board.tick(State(minimum_enrolment=1e9, kept=frozenset({spared}))).closed
+    assert board.tick(State(closed=frozenset({spared}))).closed == (spared,)
+
+
+def test_where_places_bind_the_quick_answer_says_it_is_not_proven(akqi: County) -> None:
+    quick, exact = (board.tick(State(minimum_enrolment=200)) for board in boards(akqi, YEAR))
+    assert not quick.proven and quick.shortfall > exact.shortfall
+    assert exact.proven
+
+
+def test_births_change_the_pupils_of_the_target_year(akqi: County) -> None:
+    given = Scenario(name="t", county_id="akqi", year=YEAR, target_year=YEAR + 8)
+    board = Board(akqi, given)
+    usual = board.tick(State()).cover["primary"]["pupils"]
+    fewer = board.tick(State(births_percent=-30.0)).cover["primary"]["pupils"]
+    assert fewer < usual
+    outcome = scenarios.evaluate(akqi, board.scenario(State(births_percent=-30.0)), standard="quality_2017")
+    after = outcome.coverage.query("when == 'after' and stage == 'primary'")["pupils"]
+    assert fewer == after.item()
+
+
+def test_what_sliders_cannot_follow_is_refused(akqi: County) -> None:
+    school = Scenario.empty(akqi, YEAR).with_operations(Open(school_id="N1", name_zh="新校", kind="primary"))
+    cut = Scenario.empty(akqi, YEAR).with_operations(ToPoint(school_id="AQ001", top_grade=3))
+    for scenario in (school, cut):
+        assert not Board.follows(scenario)
+        with pytest.raises(PolicyError):
+            Board(akqi, scenario)
+    assert Board.follows(Scenario.empty(akqi, YEAR).with_operations(ToPoint(school_id="AQ001")))
+
+
+def test_a_town_worked_by_hand() -> None:
+    """Village v1 is at school A, v2 at B 2 km on, v3 at C 3 km beyond; B of 20 pupils closes: A is nearer to v2."""
+    step = 1 / 111.195  # degrees of latitude a kilometre
+    at = {"A": 31.0, "B": 31.0 + 2 * step, "C": 31.0 + 5 * step}
+    schools = [towns.school(name, lon=109.0, lat=lat) for name, lat in at.items()]
+    years = [
+        towns.school_year("A", pupils=100),
+        towns.school_year("B", pupils=20, teachers=5),
+        towns.school_year("C", pupils=50),
+    ]
+    villages = [
+        {"village_id": f"v{i}", "name_zh": f"{i}村", "lon": 109.0, "lat": lat} for i, lat in enumerate(at.values(), 1)
+    ]
+    going = [
+        {"village_id": v, "school_id": s, "stage": "primary", "band": band, "year": 2020, "pupils": n, "boarders": 0}
+        for v, s, band, n in [
+            ("v1", "A", "g1_3", 50), ("v1", "A", "g4_6", 50), ("v2", "B", "g1_3", 12), ("v2", "B", "g4_6", 8),
+            ("v3", "C", "g1_3", 25), ("v3", "C", "g4_6", 25),
+        ]
+    ]  # fmt: skip
+    county = towns.county(schools, years, villages=villages, attendance=going)
+    tick = Board(county, Scenario.empty(county, 2020)).tick(State(minimum_enrolment=30, walk_primary_m=1500.0))
+    assert tick.closed == ("B",) and tick.moved == 20 and tick.farther == 20
+    assert tick.metres_after == pytest.approx([2000, 2000], rel=5e-3) and tick.extra_m == pytest.approx(2000, rel=5e-3)
+    cover = tick.cover["primary"]
+    assert (cover["pupils"], cover["walk"], cover["far"], cover["within_share"]) == (
+        170,
+        150,
+        20,
+        pytest.approx(15 / 17),
+    )
+    assert tick.loads.tolist() == [[62, 58, 0], [0, 0, 0], [25, 25, 0]]
+    # 62 pupils of grades 1-3: 21, 21, 20; none above 45, so the four classes grades share become one a grade.
+    assert tick.classes[0, 0] >= 4 and tick.largest[0, 0] <= 45
+    equipment = list(standards.load("quality_2017").indicators).index("equipment")
+    values, pupils = np.array([600_000 / 120, 300_000 / 50]), np.array([120.0, 50.0])
+    mean = values @ pupils / pupils.sum()
+    hand = math.sqrt(((values - mean) ** 2) @ pupils / pupils.sum()) / mean
+    assert tick.coefficients[0, equipment] == pytest.approx(hand, rel=1e-12)
+
+
+@settings(max_examples=300, deadline=None)
+@given(
+    st.lists(st.integers(0, 200), min_size=2, max_size=2),
+    st.sampled_from([3.0, 4.0, 5.0, 6.0, math.nan]),
+    st.one_of(st.integers(0, 20).map(float), st.just(math.nan)),
+    st.sampled_from([20.0, 45.0, 50.0]),
+)
+def test_classes_are_formed_as_the_tables_form_them(
+    pupils: list[int], grades: float, there: float, cap: float
+) -> None:  # fmt: skip
+    lower, upper = pupils[0], 0 if grades == 3 else pupils[1]
+    found = classes.sizes({"g1_3": lower, "g4_6": upper}, grades, there, cap)
+    count, largest = loops.form_classes(np.array([lower, upper], dtype=float), grades, there, cap)
+    assert (count, largest) == (len(found), max(found, default=0))
+
+
+@settings(max_examples=200, deadline=None)
+@given(
+    st.one_of(st.integers(0, 60).map(float), st.floats(0, 1e6), st.just(math.nan)),
+    st.lists(st.integers(1, 90).map(float), min_size=1, max_size=6),
+)
+def test_goods_are_divided_as_the_tables_divide_them(total: float, weights: list[float]) -> None:
+    out = np.empty(len(weights))
+    loops._divided(total, np.array(weights), out)
+    np.testing.assert_array_equal(out, goods.divided(total, weights))
+
+
+def test_formulas_and_conditions_are_those_of_the_indicators(akqi: County, wuxi: County) -> None:
+    standard = standards.load("quality_2017")
+    for county in (akqi, wuxi):
+        frame = indicators.frames(county, standard).stages
+        values = {name: frame[name].to_numpy() for name in frame}
+        for spec in standard.indicators.values():
+            for stage in STAGES:
+                source = indicators.formula_of(spec, stage)
+                assert source
+                theirs = indicators.evaluate(frame, source, spec.blank_is_zero)
+                with np.errstate(all="ignore"):
+                    mine = Formula(source, tuple(spec.blank_is_zero))(values)
+                np.testing.assert_allclose(mine, theirs.to_numpy(), rtol=1e-15)
+        numeric = frozenset(frame.select_dtypes("number").columns)
+
+        def fixed(source: str, frame: Any = frame) -> tuple[Any, Any]:
+            value = indicators.evaluate(frame, source).to_numpy()
+            return value == 1, value == 0
+
+        yes, no = Condition(standard.included, fixed, numeric)(values)
+        known_yes, unknown = indicators.frames(county, standard).where("stages", standard.included)
+        np.testing.assert_array_equal(yes, known_yes)
+        np.testing.assert_array_equal(~yes & ~no, unknown)
+
+
+def test_a_formula_that_is_no_arithmetic_is_refused() -> None:
+    for source in ("pupils.__class__", "__import__('os')", "[p for p in pupils]", "abs(pupils)"):
+        with pytest.raises(PolicyError):
+            Formula(source)

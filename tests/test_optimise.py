@@ -1,0 +1,259 @@
+"""The optimiser on bare matrices: brute force, published optima, the independent check, infeasibility, cancel."""
+
+from __future__ import annotations
+
+import threading
+from itertools import combinations, product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from balance_lib import optimise
+from balance_lib.optimise import Problem, Solution, faults, verify
+from balance_lib.optimise.solution import status_of
+
+LINE = [[abs(a - b) for b in (0, 2, 5, 9)] for a in (0, 1, 2, 5, 6, 9, 10)]
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _compiled():
+    """Compile before anything is timed: limits of seconds must not be spent on it."""
+    optimise.warm_up()
+
+
+def by_force(cost, p, weights=None, demand=None, capacity=None, min_load=None, max_cost=np.inf, must=(), never=()):
+    """Return the least cost over all choices of p sites and, with loads, all assignments; inf where none is allowed."""
+    cost = np.where(np.isfinite(cost) & (cost <= max_cost), cost, np.inf)
+    n, m = cost.shape
+    weights = np.ones(n) if weights is None else weights
+    weighted = np.where(np.isfinite(cost), weights[:, None] * np.where(np.isfinite(cost), cost, 0), np.inf)
+    best = np.inf
+    for sites in combinations(range(m), p):
+        if set(must) - set(sites) or set(never) & set(sites):
+            continue
+        if demand is None:
+            best = min(best, weighted[:, sites].min(axis=1).sum())
+            continue
+        for to in product(sites, repeat=n):
+            load = np.bincount(to, weights=demand, minlength=m)
+            if np.all(load <= capacity) and np.all(load[list(sites)] >= min_load):
+                best = min(best, weighted[np.arange(n), to].sum())
+    return best
+
+
+def random_cost(rng, n, m):
+    """Return a matrix with ties, whole numbers or not, and pairs that cannot be reached."""
+    cost = rng.integers(0, 12, (n, m)).astype(float) if rng.random() < 0.5 else rng.uniform(0, 10, (n, m))
+    cost[rng.random((n, m)) < rng.choice([0.0, 0.15])] = rng.choice([np.nan, np.inf])
+    return cost
+
+
+def test_four_sites_on_a_line_by_hand():
+    found = optimise.p_median(LINE, 2)
+    # Sites at 2 and 9: 2 + 1 + 0 + 3 to the first, 3 + 0 + 1 to the second.
+    assert found.open.tolist() == [False, True, False, True]
+    assert (found.objective, found.bound, found.status, found.gap) == (10, 10, "optimal", 0.0)
+    assert optimise.p_median(LINE, 4).objective == 0 + 1 + 0 + 0 + 1 + 0 + 1
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_every_optimum_of_100_random_medians_is_the_one_found_by_trying_all(seed):
+    rng = np.random.default_rng(seed)
+    for _ in range(100):
+        n, m = rng.integers(1, 9), rng.integers(1, 7)
+        p = int(rng.integers(1, m + 1))
+        cost, weights = random_cost(rng, n, m), rng.integers(0, 5, n).astype(float)
+        far = float(rng.choice([np.inf, 8.0]))
+        must = rng.choice(m, rng.integers(0, 2), replace=False) if m > 1 else []
+        never = [j for j in range(m) if j not in must and rng.random() < 0.1]
+        kw = {"weights": weights, "max_cost": None if np.isinf(far) else far, "fixed_open": list(must)}
+        found = optimise.p_median(cost, p, **kw, fixed_closed=never)
+        truth = by_force(cost, p, weights, max_cost=far, must=must, never=never)
+        assert found.status == ("optimal" if np.isfinite(truth) else "infeasible"), (seed, cost, p)
+        if np.isfinite(truth):
+            assert found.objective == pytest.approx(truth, rel=1e-6)
+            assert faults(found, Problem.of(cost, **kw, fixed_closed=never), p=p) == []
+        else:
+            assert found.reasons
+
+
+def test_every_optimum_of_60_random_capacitated_medians_is_the_one_found_by_trying_all():
+    rng = np.random.default_rng(11)
+    answers = set()
+    for _ in range(60):
+        n, m = int(rng.integers(2, 7)), int(rng.integers(2, 5))
+        p = int(rng.integers(1, min(m, 3) + 1))
+        cost, demand = random_cost(rng, n, m), rng.integers(1, 6, n).astype(float)
+        capacity = np.floor(demand.sum() / p * rng.uniform(0.9, 1.6, m))
+        least = np.full(m, float(rng.choice([0.0, np.floor(demand.sum() / p * 0.6)])))
+        found = optimise.p_median(cost, p, demand=demand, capacity=capacity, min_load=least, time_limit_s=10)
+        truth = by_force(cost, p, None, demand, capacity, least[:1])
+        answers.add(found.status)
+        assert found.status == ("optimal" if np.isfinite(truth) else "infeasible")
+        if np.isfinite(truth):
+            assert found.objective == pytest.approx(truth, rel=1e-6)
+    assert answers == {"optimal", "infeasible"}
+
+
+def test_covers_and_centres_of_150_random_instances_are_those_found_by_trying_all():
+    rng = np.random.default_rng(5)
+    for _ in range(150):
+        n, m = int(rng.integers(1, 9)), int(rng.integers(1, 7))
+        cost, radius = random_cost(rng, n, m), float(rng.uniform(2, 10))
+        reach = np.isfinite(cost) & (cost <= radius)
+        weights = rng.integers(0, 5, n).astype(float)
+        sets = [list(s) for k in range(1, m + 1) for s in combinations(range(m), k)]
+        whole = [len(s) for s in sets if reach[:, s].any(axis=1).all()]
+        fewest = optimise.set_covering(cost, radius)
+        assert fewest.status == ("optimal" if whole else "infeasible")
+        assert not whole or fewest.objective == min(whole)
+        p = int(rng.integers(1, m + 1))
+        most = optimise.maximal_covering(cost, p, radius, weights=weights)
+        truth = max(weights[reach[:, s].any(axis=1)].sum() for s in sets if len(s) == p)
+        assert (most.status, most.objective) == ("optimal", truth)
+        finite = np.where(np.isfinite(cost), cost, np.inf)
+        worst = min(finite[:, s].min(axis=1).max() for s in sets if len(s) == p)
+        centre = optimise.p_center(cost, p)
+        assert centre.status == ("optimal" if np.isfinite(worst) else "infeasible")
+        assert not np.isfinite(worst) or centre.objective == worst
+
+
+def test_the_frontier_knows_what_it_has_proven():
+    rng = np.random.default_rng(3)
+    cost = rng.uniform(0, 10, (12, 7))
+    curve = optimise.frontier(cost, prove=True)
+    assert curve.p.tolist() == list(range(1, 8)) and curve.proven.all()
+    for p, value in zip(curve.p, curve.objective, strict=True):
+        assert value == pytest.approx(by_force(cost, p), rel=1e-6)
+        assert curve.at(int(p)).objective == value
+    quick = optimise.frontier(cost)
+    assert not quick.proven[:-1].any() and np.all(quick.objective >= curve.objective - 1e-9)
+    with pytest.raises(KeyError):
+        curve.at(8)
+
+
+def test_readers_take_the_last_of_two_edges_and_round_distances_down(tmp_path: Path):
+    (tmp_path / "pmed.txt").write_text(" 4 5 2 \n 1 2 9\n 2 3 4\n 3 4 1\n 1 2 2\n 2 1 3\n")
+    graph = optimise.read_pmed(tmp_path / "pmed.txt")
+    assert graph.cost.tolist() == [[0, 3, 7, 8], [3, 0, 4, 5], [7, 4, 0, 1], [8, 5, 1, 0]] and graph.p == 2
+    assert optimise.p_median(graph.cost, 2).objective == 4
+    (tmp_path / "cap.txt").write_text("1 7\n 3 1 12\n 1 0 0 3\n 2 2 2 4\n 3 0 9 5\n")
+    plane = optimise.read_pmedcap(tmp_path / "cap.txt")
+    assert plane.cost.tolist() == [[0, 2, 9], [2, 0, 7], [9, 7, 0]]
+    found = optimise.p_median(plane.cost, 1, demand=plane.demand, capacity=plane.capacity)
+    assert (found.objective, plane.best_known) == (9, 7)  # demand loads places, it does not weigh distance
+    (tmp_path / "short.txt").write_text(" 4 5 2 \n 1 2 9\n")
+    with pytest.raises(ValueError, match="promised"):
+        optimise.read_pmed(tmp_path / "short.txt")
+
+
+def test_the_published_optimum_of_a_generated_instance(tmp_path: Path):
+    """A grid of 5 × 5 unit edges: one median is its middle (60 steps), published for grids in any textbook."""
+    edges = [(5 * r + c + 1, 5 * r + c + 2) for r in range(5) for c in range(4)]
+    edges += [(5 * r + c + 1, 5 * r + c + 6) for r in range(4) for c in range(5)]
+    lines = [f"25 {len(edges)} 1", *(f"{a} {b} 1" for a, b in edges)]
+    (tmp_path / "grid.txt").write_text("\n".join(lines))
+    grid = optimise.read_pmed(tmp_path / "grid.txt")
+    found = optimise.p_median(grid.cost, grid.p)
+    assert (found.objective, np.flatnonzero(found.open).tolist()) == (60, [12])
+
+
+@pytest.mark.parametrize(
+    ("kw", "rule"),
+    [
+        ({"p": 1, "fixed_open": [0, 1]}, "too_few"),
+        ({"p": 4, "fixed_closed": [2]}, "too_many"),
+        ({"p": 2, "max_cost": 0.5}, "beyond_reach"),
+        ({"p": 1, "max_cost": 4}, "cover_needs"),
+        ({"p": 2, "demand": [1] * 7, "capacity": 3}, "places_short"),
+        ({"p": 3, "demand": [1] * 7, "min_load": 3}, "least_loads_too_large"),
+        ({"p": 2, "demand": [5, 1, 1, 1, 1, 1, 1], "capacity": [4, 4, 9, 4], "max_cost": 3}, "point_too_large"),
+    ],
+)
+def test_what_cannot_be_done_says_why_and_how_much_would_have_to_give(kw, rule):
+    kw = dict(kw)
+    found = optimise.p_median(LINE, kw.pop("p"), **kw)
+    assert found.status == "infeasible" and not found.open.any()
+    reason = next(r for r in found.reasons if r.rule == rule)
+    assert np.isfinite(reason.needed)
+    for lang in ("zh", "en"):
+        assert reason.sentence(lang) in found.sentence(lang)
+
+
+def test_loosening_as_told_makes_it_possible():
+    short = optimise.p_median(LINE, 1, max_cost=4)
+    needed = next(r.needed for r in short.reasons if r.rule == "cover_needs")
+    assert optimise.p_median(LINE, int(needed), max_cost=4).status == "optimal"
+    lone = optimise.p_median(LINE, 2, max_cost=0.5)
+    assert optimise.p_median(LINE, 4, max_cost=lone.reasons[0].needed).status == "optimal"
+    # Three villages of 2 in two schools of 3 places: enough in all, but no two fit in one school.
+    cost, demand = np.zeros((3, 2)), np.array([2.0, 2.0, 2.0])
+    tight = optimise.p_median(cost, 2, demand=demand, capacity=3.0, time_limit_s=10)
+    more = next(r for r in tight.reasons if r.rule == "more_places")
+    assert (tight.status, more.given, more.needed) == ("infeasible", 3.0, 4.0)
+    assert optimise.p_median(cost, 2, demand=demand, capacity=more.needed).status == "optimal"
+
+
+def test_wrong_inputs_are_told_all_at_once():
+    with pytest.raises(ValueError, match=r"below zero.*weights.*capacity or min_load without demand.*not there"):
+        optimise.p_median([[-1.0, 2.0]], 1, weights=[np.nan], capacity=3, fixed_open=[7])
+    with pytest.raises(ValueError, match="at least 1"):
+        optimise.p_median(np.zeros((0, 3)), 1)
+    with pytest.raises(ValueError, match="both"):
+        optimise.p_median(LINE, 1, fixed_open=[1], fixed_closed=[1])
+
+
+def test_the_check_catches_every_kind_of_wrong_solution():
+    problem = Problem.of(LINE, demand=[1] * 7, capacity=4, min_load=3, max_cost=6)
+    right = optimise.p_median(LINE, 2, demand=[1] * 7, capacity=4, min_load=3, max_cost=6)
+    assert faults(right, problem, p=2) == []
+    to = right.assignment.copy()
+    closed = int(np.flatnonzero(~right.open)[0])
+    spoiled = {
+        "sites open": (right.open | (np.arange(4) == closed), to, right.objective, right.bound),
+        "closed site": (right.open, np.where(np.arange(7) == 3, closed, to), right.objective, right.bound),
+        "not served": (right.open, np.where(np.arange(7) == 3, -1, to), right.objective, right.bound),
+        "over capacity": (right.open, np.full(7, to[0]), right.objective, right.bound),
+        "recomputed": (right.open, to, right.objective - 1, right.bound - 1),
+        "wrong side": (right.open, to, right.objective, right.objective + 1),
+        "called optimal": (right.open, to, right.objective, right.objective / 2),
+    }
+    for words, (is_open, site, objective, bound) in spoiled.items():
+        assert any(
+            words in fault for fault in faults(Solution(is_open, site, objective, bound, "optimal"), problem, p=2)
+        )
+    with pytest.raises(verify.WrongSolutionError):
+        verify.confirm(Solution(right.open, to, 1.0, 1.0, "optimal"), problem)
+
+
+def test_a_status_comes_from_the_figures_not_from_a_solver():
+    assert status_of(100, 100, 0, ended=False) == "optimal"
+    assert status_of(100, 99, 0, ended=False) == "stopped"
+    assert status_of(100, 99, 0.02, ended=False) == "feasible"
+    assert optimise.optimality_gap(200, 190) == 0.05 and np.isnan(optimise.optimality_gap(np.nan, 1))
+
+
+def test_cancelled_it_returns_the_best_so_far_with_its_honest_gap():
+    rng = np.random.default_rng(2)
+    cost = rng.uniform(0, 1, (300, 80))
+    heard = []
+    cancel = threading.Event()
+    cancel.set()
+    found = optimise.p_median(cost, 12, progress=heard.append, cancel=cancel)
+    assert found.status == "stopped" and found.found and 0 < found.gap < 1
+    assert found.bound <= optimise.p_median(cost, 12, time_limit_s=3).objective <= found.objective
+    assert heard and heard[-1].objective == found.objective and heard[-1].open.sum() == 12
+
+
+def test_started_beside_it_reports_and_can_be_cancelled():
+    rng = np.random.default_rng(4)
+    cost = rng.uniform(0, 1, (300, 80))
+    seen = threading.Event()
+    running = optimise.start(optimise.p_median, cost, 12, on_progress=lambda _: seen.set())
+    assert seen.wait(30)
+    running.cancel()
+    assert running.result(30).found and running.done and running.latest is not None
+    failing = optimise.start(optimise.p_median, cost, 12, weights=[1])
+    with pytest.raises(ValueError, match="weights"):
+        failing.result(30)

@@ -1,0 +1,120 @@
+"""The page of gaps: every part opens in both languages, says its verdict, and computes only what is looked at."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from typer.testing import CliRunner
+
+from balance_lib.cli import app
+from balance_lib.plots import trends as draw
+from balance_lib.widgets import apps, outlook
+from balance_lib.widgets.figure import SlimFigure
+from balance_lib.widgets.library import Library
+from balance_lib.widgets.models import PageModel
+
+
+def page(demo_dir: Path, **query: str) -> apps.Gaps:
+    return apps.Gaps(PageModel(Library((demo_dir,)), query))
+
+
+@pytest.mark.parametrize("query", [{"county": "akqi"}, {"county": "akqi", "lang": "en", "standard": "quality_2017"}])
+def test_every_part_opens(demo_dir: Path, query: dict[str, str]) -> None:
+    shown = page(demo_dir, **query)
+    for at in range(len(shown.parts)):
+        shown.tab.selected_index = at
+        assert shown.problem.value == "", shown.parts[at]
+    assert shown.dates.value.count("<tr>") > 3
+    assert "bl-lamp" in shown.crossings.value and "bl-lamp" in shown.falls.value
+    assert isinstance(shown.multiples.children[0], SlimFigure) and isinstance(shown.places.children[0], SlimFigure)
+    assert "80" in shown.pupil_note.value
+
+
+def test_a_part_is_computed_only_when_it_is_opened(demo_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    for name in ("projection", "paths"):
+        own = getattr(outlook.Outlook, name)
+        monkeypatch.setattr(
+            outlook.Outlook, name, lambda self, *a, _own=own, _name=name: asked.append(_name) or _own(self, *a)
+        )
+    shown = page(demo_dir, county="akqi")
+    assert asked == []
+    shown.tab.selected_index = shown.parts.index("pupils")
+    assert set(asked) == {"projection"}
+    asked.clear()
+    shown.tab.selected_index = shown.parts.index("items")
+    shown.model.choose(year=2022)
+    assert asked == []
+    assert len(shown.outlook._found) <= len(shown.outlook.open_items()) + 1
+
+
+def test_sliders_change_the_pupils_to_come(demo_dir: Path) -> None:
+    shown = page(demo_dir, county="akqi")
+    shown.tab.selected_index = shown.parts.index("pupils")
+    before = shown.pupils.data[1].y[-1]
+    shown.births.value = 50
+    assert shown.pupils.data[1].y[-1] > 1.2 * before
+    shown.tab.selected_index = 0
+    shown.model.choose(county="chuzhou")
+    shown.tab.selected_index = shown.parts.index("pupils")
+    assert shown.problem.value == "" and shown.pupils.data[1].y[0] > 5 * before
+
+
+def test_the_verdict_word_goes_with_the_deadline(demo_dir: Path) -> None:
+    shown = page(demo_dir, county="wuxi")
+    for result in shown.outlook.open_items():
+        found = shown.outlook.item(result.item.code)
+        state = outlook.state(found)
+        if state in ("crosses", "late"):
+            late = found.due_year is not None and found.crossing.year > found.due_year
+            assert (state == "late") is late
+        assert outlook.word(found).render("zh") and outlook.word(found).render("en")
+
+
+def test_small_multiples_show_line_deadline_and_word(demo_dir: Path) -> None:
+    shown = page(demo_dir, county="akqi")
+    panels = [shown.outlook.panel(result) for result in shown.outlook.open_items()[:9]]
+    figure = draw.multiples(panels)
+    texts = [note.text for note in figure.layout.annotations]
+    for panel in panels:
+        assert any(panel.word in text for text in texts)
+        if panel.deadline is not None and panel.deadline.year >= 2016:
+            assert any(panel.deadline.isoformat() in text for text in texts)
+    assert len(figure.layout.shapes) == sum(panel.deadline is not None for panel in panels)
+    lines = [trace for trace in figure.data if trace.line.dash == "dash"]
+    assert len(lines) == len(panels)
+
+
+def test_a_county_without_open_items_says_so(demo_dir: Path) -> None:
+    shown = page(demo_dir, county="huixian", lang="en")
+    assert "met" in shown.sentence.value and shown.shown.value == "all"
+    assert shown.problem.value == "" and shown.multiples.children
+
+
+def run(*args: str) -> Any:
+    return CliRunner().invoke(app, ["project", *args])
+
+
+def test_the_command_prints_a_projection_as_json(demo_dir: Path) -> None:
+    done = run(str(demo_dir / "akqi"), "--to", "2030", "--standard", "quality_2017", "--json", "--close", "AQ001=2026")
+    assert done.exit_code == 0, done.output
+    found = json.loads(done.stdout)
+    assert found["base"] == 2023 and found["to"] == 2030
+    shut = [row["pupils"] for row in found["schools"] if row["school_id"] == "AQ001" and row["year"] >= 2026]
+    assert shut and set(shut) == {0}
+    assert found["items"] and all(item["reason"] for item in found["items"])
+    assert {row["stage"] for row in found["county_pupils"]} == {"primary", "junior"}
+
+
+@pytest.mark.parametrize(
+    ("args", "code"),
+    [(("--to", "2020"), 1), (("--to", "2030", "--close", "NOBODY=2026"), 1), (("--to", "2030", "--close", "AQ001"), 2),
+     (("--to", "2030", "--births-percent", "999"), 2), ((), 2), (("--to", "2030", "--lang", "en"), 0)],
+)  # fmt: skip
+def test_the_command_refuses_in_words(demo_dir: Path, args: tuple[str, ...], code: int) -> None:
+    done = run(str(demo_dir / "akqi"), *args)
+    assert done.exit_code == code, done.output
+    assert "Traceback" not in done.output
