@@ -211,7 +211,7 @@ class Viewer:
             text = await asyncio.to_thread(get, self.url + PAGE)
             kernel = re.search(r'"kernelId": "([0-9a-f-]+)"', text).group(1)  # type: ignore[union-attr]
             address = f"{self.url.replace('http', 'ws', 1)}api/kernels/{kernel}/channels?session_id=v"
-            async with connect(address, max_size=None, origin=self.url.rstrip("/")) as channel:  # type: ignore[arg-type]
+            async with connect(address, max_size=None, ping_timeout=None, origin=self.url.rstrip("/")) as channel:  # type: ignore[arg-type]
                 slider, value = await self._slider(channel)
                 await ready.wait()
                 await self._move(channel, slider, value, seconds)

@@ -39,6 +39,8 @@ def held_out(county: County, hold: int) -> pd.DataFrame:
     for year in range(last - hold + 1, last + 1):
         at = {name: n for n, name in enumerate(full.schools)}
         rolls = full.rolls(year)
+        if not rolls.sum() > 0:  # nobody counted that year
+            continue
         schools = found.schools[found.schools["year"] == year]
         keys = list(zip(schools["school_id"], schools["stage"], strict=True))
         actual = np.array([rolls[at[school], STAGES.index(stage)] for school, stage in keys])

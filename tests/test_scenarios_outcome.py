@@ -113,6 +113,21 @@ def test_staff_equipment_and_books_go_with_the_pupils_and_buildings_stay() -> No
     assert (moving["before"] == moving["after"]).all() and (moving["left_behind"] == 0).all()
 
 
+def test_a_school_that_runs_empty_by_itself_hands_on_its_staff_and_goods() -> None:
+    new = Open(
+        school_id="N", lat=31.0 + 2 * STEP, location="rural", rank="village", classes_primary=6, villages=("v2",), **NEW
+    )
+    outcome = run(new)  # all 18 pupils of C live in v2; nobody has closed C
+    before, after = (found.table("school_years", YEAR) for found in (TOY, outcome.changed))
+    assert "C" not in set(after["school_id"])
+    for name in ("teachers", "staff", "books", "computers", "equipment_yuan"):
+        assert after[name].sum() == before[name].sum(), name
+    assert year(outcome).at[("N", "primary"), "teachers"] == 4
+    assert (outcome.goods["after"] + outcome.goods["left_behind"]).equals(
+        outcome.goods["before"] + outcome.goods["given"]
+    )
+
+
 def test_a_closing_can_say_where_teachers_and_books_go() -> None:
     before, outcome = county().table("school_years", YEAR).set_index("school_id"), run(
         Merge(school_id="B", into="A", teachers="C", books="J"))  # fmt: skip
@@ -202,9 +217,11 @@ def test_only_affected_pupils_move_unless_rezoned() -> None:
     assert set(zones.moves["from_id"]) == {"B"} and set(zones.moves["to_id"]) == {"C"}
     assert (zones.moves["extra_m"] < 0).all()
     before = toy.table("school_years", YEAR).set_index("school_id")["teachers"]
-    assert year(zones)["teachers"].droplevel("stage").to_dict() == before.drop("B").to_dict()  # zones move no staff
+    # Zones move no staff, but B has nobody left: its teachers go with its pupils.
+    expected = {**before.drop("B"), "C": before["C"] + before["B"]}
+    assert year(zones)["teachers"].droplevel("stage").to_dict() == expected
     goods = zones.goods.set_index("column")
-    assert goods.at["teachers", "left_behind"] == before["B"] and "emptied" in rules(zones)
+    assert goods.at["teachers", "left_behind"] == 0 and "emptied" in rules(zones)
 
 
 def test_a_bus_takes_pupils_beyond_walking_and_grades_1_to_3_never_board() -> None:
@@ -249,7 +266,8 @@ def test_opening_draws_only_those_for_whom_it_is_nearer_or_who_are_zoned_to_it()
     assert set(outcome.moves["from_id"]) == {"C"} and outcome.moved == 18
     assert outcome.moves["metres_after"].max() < 1
     row = year(outcome).loc[("N", "primary")]
-    assert row["pupils"] == 18 and row["teachers"] == 4 and math.isnan(row["teaching_area_m2"])
+    assert row["pupils"] == 18 and math.isnan(row["teaching_area_m2"])
+    assert row["teachers"] == 4 + 4  # its own, and those of C
     assert "emptied" in rules(outcome)  # C has nobody left
     goods = outcome.goods.set_index("column")
     assert goods.at["teachers", "given"] == 4

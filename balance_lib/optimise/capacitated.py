@@ -115,10 +115,12 @@ def begin(problem: Problem, p: int, seed: int) -> Load:
     table = np.where(problem.may_open, problem.weighted, np.inf)
     near = np.argsort(table, axis=1, kind="stable").astype(np.int32)
     plain = median.Sorted.of(problem)
-    is_open = median.spread(plain, median.first(plain, p, seed=seed).is_open, m)
+    without = median.first(plain, p, seed=seed)
+    is_open = median.spread(plain, without.is_open, m)
     finite = np.where(np.isfinite(problem.cost), problem.cost, 2 * problem.cost[np.isfinite(problem.cost)].max() + 1)
     close_by = _close_by(finite)
-    mean = float(table[np.arange(n), near[:, 0]].sum() / max(1e-12, problem.demand.sum()))  # type: ignore[union-attr]
+    rough = without.upper if without.upper < plain.nowhere else float(table[np.isfinite(table)].mean()) * n
+    mean = rough / max(1e-12, float(problem.demand.sum()))  # type: ignore[union-attr]
     figures = np.array([np.inf, np.inf, 2 * mean + 1e-9, 0.0, 2 * mean + 1e-9])
     made = (is_open, np.full(n, -1, np.int64), np.zeros(m))
     blank = (np.zeros(m, np.bool_), np.full(n, -1, np.int64), np.zeros(m))

@@ -179,12 +179,18 @@ class _Rows:
         for key in [k for k in self.rows if k[0] == school and k[1] in (*STAGES, "shared")]:
             mine = going if key[1] == "shared" else {to: n for to, n in going.items() if to[1] == key[1]}
             for subject, names in goods.columns().items():
-                if subject != "pupils" and operation is None:
-                    continue  # new zones move pupils, not staff
-                to = ops.WITH_PUPILS if subject == "pupils" else getattr(operation, subject)
+                if subject != "pupils" and operation is None and not self._emptied(school, key[1]):
+                    continue  # new zones move pupils, not staff, as long as anybody is left to be taught
+                asked = subject != "pupils" and operation is not None
+                to = getattr(operation, subject) if asked else ops.WITH_PUPILS
                 self._divide(key, names, self._weights(school, mine, closed, to))
         if closed:
             self._close(school)
+
+    def _emptied(self, school: str, stage: str) -> bool:
+        """Tell whether nobody is left whom a row's staff and goods could serve."""
+        senior = self.rows.get((school, "senior"), {}).get("pupils", 0.0) if stage == "shared" else 0.0
+        return not senior and not any(self._pupils(school, s) for s in (STAGES if stage == "shared" else (stage,)))
 
     def _weights(self, school: str, mine: dict[Key, float], closed: bool, to: str) -> dict[Key, float]:
         """Return who gets how much: receivers by the pupils who come, the school itself by those who stay."""

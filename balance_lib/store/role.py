@@ -4,10 +4,22 @@ from __future__ import annotations
 
 import os
 
+from balance_lib.locale import text
 from balance_lib.store.refused import StoreError
 
 VARIABLE = "HTTP_BALANCE_ROLE"
 VIEWER = "viewer"
+
+
+class ViewerError(StoreError):
+    """The pages were opened for looking only; nothing was changed."""
+
+    def __init__(self) -> None:
+        super().__init__("viewer")
+
+    def message(self, lang: str = "zh") -> str:
+        """Say so, and how to save."""
+        return text("serve.viewer", lang)
 
 
 def may_write() -> bool:
@@ -20,8 +32,8 @@ def need_to_write() -> None:
 
     Raises
     ------
-    StoreError
+    ViewerError
         If this process serves a viewer; nothing was written.
     """
     if not may_write():
-        raise StoreError("viewer")
+        raise ViewerError

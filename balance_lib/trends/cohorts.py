@@ -65,7 +65,7 @@ def _village_spans(counts: Counts, drift: Any) -> list[Span]:
         spans += [(ages, counts.pupils[:, band, at]) for band, ages in enumerate(BAND_AGES)]
         for ages, value in spans:
             told = np.isfinite(value)
-            if told[:-1].any() and share[told].sum() > 0:
+            if told[:-1].any() and share[told].sum() > 0 and value[told].sum() > 0:
                 # A village nobody counted that year is taken to have had its usual share of the children.
                 usual = share * value[told].sum() / share[told].sum()
                 out.append((ages, year, np.where(told, value, usual) * moved))
@@ -80,7 +80,8 @@ def _county_spans(counts: Counts) -> list[Span]:
         spans += [(ages, counts.pupils[:, band, at].sum()) for band, ages in enumerate(BAND_AGES)]
         spans += [(ages, counts.stages[stage, at]) for stage, ages in enumerate(STAGE_AGES)]
         spans += [((age, age), counts.leavers[stage, at]) for stage, age in enumerate(LEAVER_AGES)]
-        out += [(ages, year, np.array([value])) for ages, value in spans if np.isfinite(value)]
+        # A stage nobody attends is not taught here: it says nothing of the children next to it in age.
+        out += [(ages, year, np.array([value])) for ages, value in spans if value > 0]
     return out or [(ages, counts.base, _banded(counts)[:, [band]].sum(axis=0)) for band, ages in enumerate(BAND_AGES)]
 
 
@@ -98,7 +99,8 @@ def _solve(counts: Counts, spans: list[Span], steps: Any) -> Any:
             row[age + counts.base - year] = weight / growth(steps, age, now)
         rows.append(row)
         right.append(weight * value)
-    smooth = float(given["smooth"]) * (np.eye(cohorts)[:-2] - 2 * np.eye(cohorts)[1:-1] + np.eye(cohorts)[2:])
+    same = np.eye(cohorts)
+    smooth = float(given["smooth"]) * np.vstack([same[:-2] - 2 * same[1:-1] + same[2:], 0.1 * (same[1:] - same[:-1])])
     left = np.vstack([np.array(rows), smooth])
     known = np.vstack([np.array(right), np.zeros((len(smooth), np.atleast_2d(right[0]).shape[1]))])
     return np.linalg.lstsq(left, known, rcond=None)[0].T[:, :AGES]

@@ -26,16 +26,23 @@ KINDS = ("village", "school", "county")
 def banded(projection: Projection, county: County) -> Projection:
     """Return a projection with its band and its back-test."""
     settings = projection.settings
-    rows = forecasts(county, projection.base, settings.zoned, settings.migration)
-    width = {kind: fit(rows[rows["what"] == kind], kind, settings.level) for kind in KINDS}
+    width, tested = _measured(county, projection.base, settings.zoned, settings.migration, settings.level)
     unborn = _unborn(projection)
     return replace(
         projection,
         villages=_with_band(projection.villages, projection.base, width["village"], unborn["band"]),
         schools=_with_band(projection.schools, projection.base, width["school"], unborn["stage"]),
         county=_with_band(projection.county, projection.base, width["county"], unborn["stage"]),
-        back_test=BackTest(_tested(rows, settings.level)),
+        back_test=tested,
     )
+
+
+@lru_cache(maxsize=16)
+def _measured(county: County, base: int, zoned: bool, migration: str, level: float) -> tuple[dict[str, Any], BackTest]:
+    """Return the band's factors by kind and the back-test: measured once, whatever births are then assumed."""
+    rows = forecasts(county, base, zoned, migration)
+    width = {kind: fit(rows[rows["what"] == kind], kind, level) for kind in KINDS}
+    return width, BackTest(_tested(rows, level))
 
 
 def _unborn(projection: Projection) -> dict[str, pd.Series]:

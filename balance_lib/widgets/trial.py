@@ -23,6 +23,7 @@ TEACHES = {
     "nine_year": {"primary", "junior"}, "twelve_year": {"primary", "junior"},
 }  # fmt: skip
 MOST_KEPT = 12
+PROOF_S = 0.25  # for each proof that the zones are the best: the page says how far an answer may be from it
 
 
 @dataclass
@@ -135,7 +136,10 @@ class Trial:
         """Return everything that follows from the scenario, or from another one."""
         chosen = scenario or self.scenario
         key = ("outcome", chosen, self.standard.id)
-        return self._keep(key, lambda: scenarios.evaluate(self.county, chosen, standard=self.standard))
+        return self._keep(key, lambda: self._evaluate(chosen))
+
+    def _evaluate(self, scenario: Scenario) -> Outcome:
+        return scenarios.evaluate(self.county, scenario, standard=self.standard, time_limit_s=PROOF_S)
 
     def today(self) -> Outcome:
         """Return the county as it is, in the same year and judged the same way."""
