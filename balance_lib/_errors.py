@@ -79,6 +79,10 @@ class Fault:
 class BalanceError(Exception):
     """Base of everything this package raises on purpose."""
 
+    def message(self, lang: str = "zh") -> str:
+        """Say what is wrong, in a language where it has texts."""
+        return str(self)
+
 
 class DataError(BalanceError, ValueError):
     """Data that cannot be used, with every fault at once."""

@@ -41,7 +41,7 @@ class Frames:
         self._values: dict[tuple[str, str, tuple[str, ...]], pd.Series] = {}
 
     @cached_property
-    def _rows(self) -> pd.DataFrame:
+    def rows(self) -> pd.DataFrame:
         """Return school_years with the school's own columns; the kind is the one of that year.
 
         Of a row that stands twice the first counts, as ``check`` says: a school must not weigh double. A figure below
@@ -59,9 +59,9 @@ class Frames:
         return pd.concat([rows, _unreported(rows)], ignore_index=True)
 
     @cached_property
-    def _shares(self) -> pd.Series:
+    def shares(self) -> pd.Series:
         """Return each stage row's share of the school's shared assets; NaN when it cannot be known."""
-        taught = self._rows[self._rows["stage"] != "shared"]
+        taught = self.rows[self.rows["stage"] != "shared"]
         weight = taught["pupils"] * taught["stage"].map(self.split_weights)
         group = weight.groupby([taught["school_id"], taught["year"]])
         total = group.transform("sum").where(
@@ -85,11 +85,11 @@ class Frames:
         is zero in every stage.
         """
         spec = tables.table("school_years")
-        rows = self._rows[self._rows["stage"].isin(STAGES)]
-        shared = self._rows[self._rows["stage"] == "shared"].drop_duplicates(_KEY).set_index(_KEY)
+        rows = self.rows[self.rows["stage"].isin(STAGES)]
+        shared = self.rows[self.rows["stage"] == "shared"].drop_duplicates(_KEY).set_index(_KEY)
         key = pd.MultiIndex.from_frame(rows[_KEY])
-        alone = rows.index.map(self._shares).to_numpy() == 1.0
-        share = self._shares.reindex(rows.index).to_numpy()
+        alone = rows.index.map(self.shares).to_numpy() == 1.0
+        share = self.shares.reindex(rows.index).to_numpy()
         out = rows.copy()
         for column in (c for c in spec.columns.values() if c.numeric and c.name not in spec.key):
             own = rows[column.name].to_numpy()
@@ -103,8 +103,8 @@ class Frames:
     def schools(self) -> pd.DataFrame:
         """Return one row a school and year: its compulsory stages and what the stages share, together."""
         spec = tables.table("school_years")
-        rows = self._rows[self._rows["stage"].isin(STAGES)]
-        shared = self._rows[self._rows["stage"] == "shared"].drop_duplicates(_KEY).set_index(_KEY)
+        rows = self.rows[self.rows["stage"].isin(STAGES)]
+        shared = self.rows[self.rows["stage"] == "shared"].drop_duplicates(_KEY).set_index(_KEY)
         own = [c for c in rows.columns if c not in spec.columns]
         out = rows.drop_duplicates(_KEY).set_index(_KEY)[["kind", *own]].sort_index()
         numeric = [c for c in spec.columns.values() if c.numeric and c.name not in spec.key]

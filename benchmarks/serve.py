@@ -35,7 +35,7 @@ import psutil
 from balance_lib.shipped import shipped
 
 PAGE, TICK_S, SLIDER = "voila/render/consolidation.ipynb?county=wuxi", 2.0, "FloatSliderModel"
-HANDLE = ".noUi-handle"
+HANDLE, PROTOCOL = ".noUi-handle", "v1.kernel.websocket.jupyter.org"
 NGINX = """
 daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 512; }}
@@ -197,11 +197,15 @@ class Viewer:
     ticks: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
-    def message(self, kind: str, content: dict[str, Any], version: str = "") -> tuple[str, str]:
-        """Return a message's number and text."""
-        header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "session": "v", "username": "", "version": "5.3"}
-        parts = {"parent_header": {}, "metadata": {"version": version}, "content": content, "buffers": []}
-        return header["msg_id"], json.dumps({"header": header | {"date": ""}, "channel": "shell", **parts})
+    def message(self, kind: str, content: dict[str, Any], version: str = "") -> tuple[str, bytes]:
+        """Return a message's number and frame."""
+        number = uuid.uuid4().hex
+        header = {"msg_id": number, "msg_type": kind, "session": "v", "username": "", "version": "5.3", "date": ""}
+        parts = [b"shell", *(json.dumps(part).encode() for part in (header, {}, {"version": version}, content))]
+        places = [8 * (len(parts) + 2)]
+        for part in parts:
+            places.append(places[-1] + len(part))
+        return number, b"".join(n.to_bytes(8, "little") for n in (len(places), *places)) + b"".join(parts)
 
     async def run(self, seconds: float, ready: asyncio.Barrier, measured: asyncio.Event) -> None:
         """Open the page, wait for the others, and move the slider until the time is over."""
@@ -211,7 +215,13 @@ class Viewer:
             text = await asyncio.to_thread(get, self.url + PAGE)
             kernel = re.search(r'"kernelId": "([0-9a-f-]+)"', text).group(1)  # type: ignore[union-attr]
             address = f"{self.url.replace('http', 'ws', 1)}api/kernels/{kernel}/channels?session_id=v"
-            async with connect(address, max_size=None, ping_timeout=None, origin=self.url.rstrip("/")) as channel:  # type: ignore[arg-type]
+            async with connect(
+                address,
+                max_size=None,
+                ping_timeout=None,
+                origin=self.url.rstrip("/"),  # type: ignore[arg-type]
+                subprotocols=[PROTOCOL],  # type: ignore[list-item]
+            ) as channel:
                 slider, value = await self._slider(channel)
                 await ready.wait()
                 await self._move(channel, slider, value, seconds)
@@ -256,15 +266,12 @@ class Viewer:
             await asyncio.sleep(max(0.0, TICK_S - (time.monotonic() - begun)))
 
 
-def parse(frame: str | bytes) -> dict[str, Any]:
+def parse(frame: bytes) -> dict[str, Any]:
     """Return a message; the buffers behind it are left alone."""
-    if isinstance(frame, str):
-        found: dict[str, Any] = json.loads(frame)
-        return found
-    count = int.from_bytes(frame[:4], "big")
-    places = [int.from_bytes(frame[4 * (i + 1) : 4 * (i + 2)], "big") for i in range(count)] + [len(frame)]
-    found = json.loads(frame[places[0] : places[1]])
-    return found
+    count = int.from_bytes(frame[:8], "little")
+    places = [int.from_bytes(frame[8 * (i + 1) : 8 * (i + 2)], "little") for i in range(count)]
+    header, parent, _, content = (json.loads(frame[places[i] : places[i + 1]]) for i in range(1, 5))
+    return {"msg_type": header["msg_type"], "parent_header": parent, "content": content}
 
 
 async def gather(url: str, process: psutil.Process, viewers: int, seconds: float) -> dict[str, Any]:

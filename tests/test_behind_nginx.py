@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import http.client
-import json
 import os
 import re
 import shutil
@@ -19,8 +18,8 @@ from typing import Any
 import pytest
 from websockets.sync.client import connect
 
+from tests.frames import PROTOCOL, message, read
 from tests.serving import Served, write_notebook
-from tests.test_serve_safety import message
 
 NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/local/bin")
 OPENSSL = shutil.which("openssl")
@@ -121,11 +120,13 @@ def test_people_get_their_role_from_the_proxy(proxied: int, who: str, role: str)
     headers = {"Authorization": "Basic " + base64.b64encode(who.encode()).decode()}
     address = f"wss://127.0.0.1:{proxied}/balance/api/kernels/{kernel}/channels?session_id=s"
     origin: Any = f"https://127.0.0.1:{proxied}"
-    with connect(address, additional_headers=headers, origin=origin, ssl=trusting()) as channel:
+    with connect(
+        address, additional_headers=headers, origin=origin, ssl=trusting(), subprotocols=[PROTOCOL]
+    ) as channel:
         channel.send(message("kernel_info_request", {}))
         kinds = set()
         while "kernel_info_reply" not in kinds:
-            kinds.add(json.loads(channel.recv(timeout=20))["header"]["msg_type"])
+            kinds.add(read(channel.recv(timeout=20))[0])
 
 
 def test_nobody_comes_in_without_a_name_or_under_a_foreign_host(proxied: int) -> None:

@@ -8,7 +8,6 @@ import json
 import os
 import re
 import sys
-import uuid
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from websockets.sync.client import connect
 from balance_lib import serve
 from balance_lib.serve import forking, gate, roles
 from balance_lib.store import Stamp, Store, StoreError, role
+from tests.frames import PROTOCOL, message, read
 from tests.serving import Served, write_notebook
 
 PLANNER, VIEWER = "规划-token-5f1", "look-token-7a2"
@@ -274,27 +274,19 @@ def test_stranger_learns_nothing_of_a_kernel(served: Served, planner: tuple[str,
     assert ask(served, f"/api/kernels/{planner[0]}").status in (302, 403)
 
 
-def message(kind: str, content: dict[str, Any], channel: str = "shell") -> str:
-    header = {"msg_id": uuid.uuid4().hex, "msg_type": kind, "session": "s", "username": "", "version": "5.3"}
-    versions = {"jupyter.widget": "2.1.0", "jupyter.widget.control": "1.0.0"}
-    metadata = {"version": versions.get(content.get("target_name", ""), "")}
-    parts = {"header": header | {"date": ""}, "parent_header": {}, "metadata": metadata, "content": content}
-    return json.dumps({**parts, "channel": channel, "buffers": []})
-
-
 def test_socket_runs_no_code_and_moves_a_slider(served: Served, planner: tuple[str, str], tmp_path: Path) -> None:
     kernel, cookie = planner
     address = f"ws://127.0.0.1:{served.port}/api/kernels/{kernel}/channels?session_id=s"
     origin: Any = f"http://127.0.0.1:{served.port}"
     touched = tmp_path / "touched"
     code = f"open({str(touched)!r}, 'w')"
-    with connect(address, additional_headers={"Cookie": cookie}, origin=origin) as socket:
+    with connect(address, additional_headers={"Cookie": cookie}, origin=origin, subprotocols=[PROTOCOL]) as socket:
 
         def until(kind: str) -> dict[str, Any]:
             while True:
-                found = json.loads(socket.recv(timeout=20))
-                if found["header"]["msg_type"] == kind:
-                    return found  # type: ignore[no-any-return]
+                found, content = read(socket.recv(timeout=20))
+                if found == kind:
+                    return content
 
         for channel in ("shell", "control"):
             socket.send(message("execute_request", {"code": code, "silent": False}, channel))
@@ -313,11 +305,11 @@ def test_socket_runs_no_code_and_moves_a_slider(served: Served, planner: tuple[s
         socket.send(message("comm_msg", {"comm_id": "c", "data": {"method": "request_states"}}))
         states: dict[str, Any] = {}
         while not states:
-            states = until("comm_msg")["content"]["data"].get("states", {})
+            states = until("comm_msg")["data"].get("states", {})
         sliders = [model for model, found in states.items() if found["model_name"] == "IntSliderModel"]
         move = {"method": "update", "state": {"value": 7}, "buffer_paths": []}
         socket.send(message("comm_msg", {"comm_id": sliders[0], "data": move}))
-        while until("comm_msg")["content"]["data"].get("state", {}).get("value") != "now 7":
+        while until("comm_msg")["data"].get("state", {}).get("value") != "now 7":
             pass
     assert not touched.exists()
     assert ask(served, f"/api/kernels/{kernel}", Cookie=cookie).status == 200
@@ -332,8 +324,18 @@ def test_socket_of_another_site_or_without_login_is_refused(served: Served, plan
     for headers, origin in (({"Cookie": cookie}, "http://evil.example"), ({}, own),
                             ({"Authorization": f"token {VIEWER}"}, "http://evil.example")):  # fmt: skip
         with pytest.raises(InvalidStatus) as refused:
-            connect(address, additional_headers=headers, origin=origin).close()  # type: ignore[arg-type]
+            connect(address, additional_headers=headers, origin=origin, subprotocols=[PROTOCOL]).close()  # type: ignore[arg-type]
         assert refused.value.response.status_code in (302, 403)
+
+
+def test_older_frames_that_hold_up_the_server_are_refused(served: Served, planner: tuple[str, str]) -> None:
+    from websockets.exceptions import InvalidStatus
+
+    kernel, cookie = planner
+    address = f"ws://127.0.0.1:{served.port}/api/kernels/{kernel}/channels?session_id=s"
+    with pytest.raises(InvalidStatus) as refused:
+        connect(address, additional_headers={"Cookie": cookie}).close()
+    assert refused.value.response.status_code == 400
 
 
 def test_log_and_command_line_hold_no_token(served: Served) -> None:

@@ -290,11 +290,9 @@ def _told(as_json: bool, lang: str) -> Iterator[None]:
             as_json, {"error": "data", "faults": [f.as_dict(lang) for f in error.faults]}, error.report(lang), err=True
         )
         raise typer.Exit(1) from error
-    except NotFoundError as error:
-        _print(as_json, {"error": error.message(lang), "faults": []}, error.message(lang), err=True)
-        raise typer.Exit(1) from error
     except (BalanceError, OSError) as error:
-        _print(as_json, {"error": str(error), "faults": []}, str(error), err=True)
+        said = error.message(lang) if isinstance(error, BalanceError) else str(error)
+        _print(as_json, {"error": said, "faults": []}, said, err=True)
         raise typer.Exit(1) from error
 
 

@@ -7,8 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, app
-from balance_lib.cli.store import refused
+from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ def plan(
     from balance_lib.county import County
 
     chosen = _standard(standard, lang)
-    with refused(as_json, lang):
+    with _told(as_json, lang):
         county = County.open(folder)
         found = _found(county, chosen, on.date(), unit, lang.value)
         _print(as_json, found, _plain(found, lang.value))

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
@@ -22,7 +20,7 @@ def backup(target: Target, as_json: AsJson = False, lang: InLang = Lang.zh) -> N
     """Write scenarios, ledgers, records, evidence and the trail of changes into one file."""
     from balance_lib.store import Store
 
-    with refused(as_json, lang):
+    with _told(as_json, lang):
         counts = Store.default().backup(target)
         _print(as_json, {"file": str(target), "rows": counts}, _said("backed_up", target, counts, lang))
 
@@ -37,7 +35,7 @@ def restore(
     """Bring a backup back, all of it or nothing."""
     from balance_lib.store import Store
 
-    with refused(as_json, lang):
+    with _told(as_json, lang):
         counts = Store.default().restore(source, replace=replace)
         _print(as_json, {"file": str(source), "rows": counts}, _said("restored", source, counts, lang))
 
@@ -47,23 +45,9 @@ def upgrade(as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
     """Bring the database's tables up to date with the software."""
     from balance_lib.store import Store
 
-    with refused(as_json, lang):
+    with _told(as_json, lang):
         done = Store.default().upgrade()
         _print(as_json, {"upgraded": done}, text(f"store.cli.{'upgraded' if done else 'current'}", lang))
-
-
-@contextmanager
-def refused(as_json: bool, lang: str) -> Iterator[None]:
-    """Tell what the store refuses in the language asked for, beside everything else that may be at fault; exit 1."""
-    from balance_lib.store import StoreError
-
-    with _told(as_json, lang):
-        try:
-            yield
-        except StoreError as error:
-            told = error.message(lang)
-            _print(as_json, {"error": told, "faults": []}, told, err=True)
-            raise typer.Exit(1) from error
 
 
 def _said(key: str, file: Path, counts: dict[str, int], lang: str) -> str:

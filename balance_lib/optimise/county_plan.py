@@ -193,13 +193,17 @@ def _solve(drawn: CountyLayout, goals: Goals, schools: int | None, control: Cont
     problem = _problem(drawn, goals, _must(drawn, goals))
     room = median if problem.demand is None else capacitated
     solution = room.solve(problem, int(schools or 0), control, gap=goals.gap)
-    if goals.township_minimum and solution.found:
-        free = replace(problem, must_open=~drawn.closable, demand=None, capacity=None, min_load=None)
-        loose = median.solve(free, int(schools or 0), control.part(5.0))
-        bound = min(solution.objective, loose.bound) if loose.found else -np.inf
-        status = "optimal" if bound >= solution.objective * (1 - 1e-9) else "feasible"
-        solution = replace(solution, bound=bound, status=status if solution.status == "optimal" else solution.status)
-    return solution
+    if not goals.township_minimum:
+        return solution
+    if not solution.found:
+        # Another choice of the townships' schools might do: nothing is proven by this one.
+        chosen = (_must(drawn, goals) & drawn.closable).any()
+        return replace(solution, status="stopped", reasons=()) if chosen else solution
+    free = replace(problem, must_open=~drawn.closable, demand=None, capacity=None, min_load=None)
+    loose = median.solve(free, int(schools or 0), control.part(5.0))
+    bound = min(solution.objective, loose.bound) if loose.found else -np.inf
+    status = "optimal" if bound >= solution.objective * (1 - 1e-9) else "feasible"
+    return replace(solution, bound=bound, status=status if solution.status == "optimal" else solution.status)
 
 
 def _fewest(drawn: CountyLayout, goals: Goals, control: Control) -> Solution:
@@ -210,14 +214,16 @@ def _fewest(drawn: CountyLayout, goals: Goals, control: Control) -> Solution:
     if not least.found:
         return least
     reasons: tuple[Reason, ...] = ()
+    proven = True  # that fewer schools cannot do
     for schools in range(max(int(least.bound), int(problem.must_open.sum()), 1), m + 1):
         found = _solve(drawn, goals, schools, control.part(max(1.0, control.left_s / 3)))
         if found.found:
-            return found
+            return found if proven else replace(found, bound=-np.inf, status="stopped")
+        proven &= found.status == "infeasible"
         reasons = reasons or found.reasons
         if control.stopped:
             break
-    if control.stopped:
+    if control.stopped or not proven:
         return nothing(n, m, "stopped", bound=-np.inf, seconds=control.seconds)
     return nothing(n, m, "infeasible", reasons, seconds=control.seconds)
 

@@ -32,8 +32,6 @@ class Goals:
         Whether schools may take in only as many as they have places (classes × class cap).
     township_minimum : bool
         Whether every township that has schools of the stage keeps at least one.
-    young_nearby : bool
-        Whether villages with pupils of grades 1-3 count as not served beyond the walking radius.
     gap : float
         Share at which a proof is good enough.
     mode : {"straight", "network", "terrain"}
@@ -48,7 +46,6 @@ class Goals:
     min_size: float | None = None
     capacity: bool = True
     township_minimum: bool = False
-    young_nearby: bool = False
     gap: float = 0.0
     mode: Literal["straight", "network", "terrain"] = "straight"
 

@@ -85,7 +85,7 @@ class CountyLayout:
         points, need = _points(start, bands, ids)
         if not len(points) or not len(ids):
             raise DataError([Fault("optimise_nobody", "attendance.csv", None, "pupils", stage)])
-        metres = moves._cost(drawn, ways, points.assign(stage=stage), sites)
+        metres = moves.cost_table(drawn, ways, points.assign(stage=stage), sites)
         receives = drawn.receives[bands].to_numpy()[sites]
         lacking = (need[:, None, :] & ~receives[None, :, :]).any(axis=2)
         home = pd.Index(ids).get_indexer(points["school_id"])

@@ -69,8 +69,8 @@ class Ground:
     @cached_property
     def rows(self) -> pd.DataFrame:
         """Return the year's rows as the formulas take them, with each stage's share of what the school shares."""
-        rows = self.frames._rows
-        return rows.assign(share=self.frames._shares.reindex(rows.index))[rows["year"] == self.year]
+        rows = self.frames.rows
+        return rows.assign(share=self.frames.shares.reindex(rows.index))[rows["year"] == self.year]
 
     @cached_property
     def values(self) -> dict[Cell, float]:

@@ -222,8 +222,8 @@ class Coefficients:
         """Prepare the division of shared assets: rows of one school, the weight of a pupil, who is complete."""
         frames = indicators.frames(self.layout.base.county, self.standard)
         self.weight = rows["stage"].map(frames.split_weights).to_numpy(dtype=float)
-        now = frames._shares  # the division of today tells which rows can be divided at all
-        table = frames._rows.loc[now.index]
+        now = frames.shares  # the division of today tells which rows can be divided at all
+        table = frames.rows.loc[now.index]
         today = pd.Series(now.to_numpy(), index=pd.MultiIndex.from_frame(table[["school_id", "year", "stage"]]))
         key = pd.MultiIndex.from_arrays([rows["school_id"], np.full(len(rows), self.layout.base.year), rows["stage"]])
         self.divisible = today.reindex(key).notna().to_numpy()

@@ -207,7 +207,7 @@ def _zoned(
     first = rows.assign(point=point).drop_duplicates("point").set_index("point").loc[demand.index]
     receives = layout.receives[bands]
     sites = np.flatnonzero((receives.any(axis=1) & allowed).to_numpy())
-    cost = _cost(layout, ways, first, sites)
+    cost = cost_table(layout, ways, first, sites)
     for at, band in enumerate(bands):  # a school without the grades of a village's pupils is none for the village
         lacking = ~receives[band].to_numpy()[sites]
         cost[np.ix_(demand.to_numpy()[:, at] > 0, lacking)] = np.nan
@@ -244,7 +244,7 @@ def _transported(
     from balance_lib import allocation
 
     sites = np.flatnonzero((layout.receives[band] & allowed).to_numpy())
-    cost = _within_reach(layout, _cost(layout, ways, rows, sites), rows["stage"])
+    cost = _within_reach(layout, cost_table(layout, ways, rows, sites), rows["stage"])
     ids = np.append(np.array(layout.ids, dtype=object)[sites], NOWHERE)
     found = allocation.transport(cost, rows["pupils"].to_numpy(), free[band].to_numpy()[sites])
     points, amounts = np.asarray(found.points, dtype=np.int64), np.round(np.asarray(found.amounts))
@@ -273,7 +273,7 @@ def _split_boarders(flow: pd.DataFrame) -> Floats:
     return out
 
 
-def _cost(layout: Layout, ways: Ways, rows: pd.DataFrame, sites: Any) -> Floats:
+def cost_table(layout: Layout, ways: Ways, rows: pd.DataFrame, sites: Any) -> Floats:
     """Return metres from each row's village to each site; unknown homes are put where their school stood."""
     ids = np.array(layout.ids, dtype=object)[sites]
     column = np.array([ways.school.get(s, -1) for s in ids], dtype=np.int64)

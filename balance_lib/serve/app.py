@@ -27,16 +27,17 @@ from traitlets.config import Config
 from voila.app import Voila
 from voila.tornado.contentshandler import VoilaContentsHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
 from balance_lib import locale
 from balance_lib.serve import gate, roles, settings
-from balance_lib.serve.handlers import Asset, Home, Kernel, Notebook, NotFound, log, look, version
+from balance_lib.serve.handlers import Asset, Channels, Home, Kernel, Notebook, NotFound, log, look, version
 
 TRIES = 20
 STAGGER_S = 3.0
 _DROPPED = (TornadoVoilaTreeHandler, VoilaContentsHandler)
-_REPLACED = {TornadoVoilaHandler: Notebook, KernelHandler: Kernel}
+_REPLACED = {TornadoVoilaHandler: Notebook, KernelHandler: Kernel, VoilaKernelWebsocketHandler: Channels}
 # What a page's widgets send; a page never asks for code to be run, nor for its kernel to end over the socket.
 MESSAGES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request"]
 

@@ -15,10 +15,13 @@ from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyter_server.utils import url_path_join
 from voila.handler import BaseVoilaHandler
 from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
 from balance_lib.serve import roles
 from balance_lib.serve.settings import SHARE, SPARE_BYTES, TEMPLATE, content_security_policy
 from balance_lib.widgets import style
+
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
 
 
 class Secure:
@@ -68,6 +71,20 @@ class Home(Secure, BaseVoilaHandler):
         pairs = [(k, v.decode()) for k, vs in self.request.query_arguments.items() if k != "token" for v in vs]
         query = f"?{urlencode(pairs)}" if pairs else ""
         self.redirect(url_path_join(self.base_url, "voila/render", f"{name}.ipynb{query}"))
+
+
+class Channels(VoilaKernelWebsocketHandler):
+    """Carry a page's widget messages, in the frames every browser of ours uses.
+
+    In the older frames the server takes each message apart and puts it together again: one page's state of a few
+    megabytes would hold up everybody else's page.
+    """
+
+    async def get(self, kernel_id: str) -> None:
+        """Open the socket if the newer frames are offered."""
+        if PROTOCOL not in self.request.headers.get("Sec-WebSocket-Protocol", ""):
+            raise tornado.web.HTTPError(400)
+        await super().get(kernel_id)
 
 
 class NotFound(Secure, BaseVoilaHandler):

@@ -69,7 +69,16 @@ class Library:
         return _opened(folders[name], _stamp(folders[name]))
 
     def writable(self, name: str) -> Path:
-        """Return the folder to write a county into; a county that only ships is copied there first."""
+        """Return the folder to write a county into; a county that only ships is copied there first.
+
+        Raises
+        ------
+        ViewerError
+            If the page was opened for looking only.
+        """
+        from balance_lib.store import role  # only who writes pays for the store
+
+        role.need_to_write()
         target, current = self.roots[0] / name, self.folders().get(name)
         if current is not None and current != target:
             target.parent.mkdir(parents=True, exist_ok=True)

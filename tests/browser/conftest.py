@@ -47,9 +47,9 @@ def chromium() -> str:
     return str(found)
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Any]:
-    """Return a running browser."""
+    """Return a running browser, one a module: its event loop counts as running in every test until it ends."""
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as play:

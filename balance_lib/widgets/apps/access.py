@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
-from collections.abc import Callable
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
@@ -32,9 +30,7 @@ class Access(Page):
         """Make the switches, the map, and what stands beside and below it."""
         self.walk: Walking | None = None
         self.chart: SchematicMap | None = None
-        self._later: Any = None
         self._shown: tuple[str, str] | None = None
-        self._quiet = False
         self._order = np.zeros(0, dtype=np.int64)  # the map's villages in the reach
         self.verdict, self.cards, self.story, self.ranking = html(), html(), html(), html()
         self.villages, self.foot, self.export, self.near = html(), html(), html(), html()
@@ -91,14 +87,14 @@ class Access(Page):
         self.areas = W.Checkbox(True, description=self.text("page.access.show_areas"), indent=False)
         orders = [(self.text(f"page.access.orders.{o}"), o) for o in access.ORDERS]
         self.order = W.ToggleButtons(options=orders)
-        self.order.observe(lambda _: self._on(self._tell), "value")
+        self.order.observe(lambda _: self.on(self._tell), "value")
         for switch in (self.stage, self.mode, self.target):
-            switch.observe(lambda _: self._on(self._choose), "value")
-        self.radius.observe(lambda _: self._on(self._move), "value")
-        self.reference.observe(lambda _: self._on(self._refer), "value")
-        self.when.observe(lambda c: self._on(lambda: self.model.choose(year=c["new"])), "value")
+            switch.observe(lambda _: self.on(self._choose), "value")
+        self.radius.observe(lambda _: self.on(self._move), "value")
+        self.reference.observe(lambda _: self.on(self._refer), "value")
+        self.when.observe(lambda c: self.on(lambda: self.model.choose(year=c["new"])), "value")
         for switch in (self.colour, self.circles, self.areas):
-            switch.observe(lambda _: self._on(self._draw), "value")
+            switch.observe(lambda _: self.on(self._draw), "value")
 
     def update(self) -> None:
         """Show the county in the year; another county starts anew with its own plan's radius."""
@@ -110,7 +106,7 @@ class Access(Page):
         self.walk.year = self.model.year
         if self.chart.year != self.model.year:
             self.chart.set_year(self.model.year)
-        self._quietly(self._show_year)
+        self.quietly(self._show_year)
         title, about = (
             self.text(f"page.access.{key}", crs=county.crs) for key in ("surroundings", "surroundings_about")
         )
@@ -128,8 +124,8 @@ class Access(Page):
         self._shown = None
         tools = block(self.colour, self.circles, self.areas)
         self.place.children = [self.chart, tools]
-        self._quietly(self._show_modes)
-        self._quietly(self._show_references)
+        self.quietly(self._show_modes)
+        self.quietly(self._show_references)
 
     def _show_year(self) -> None:
         years = self.model.county.years
@@ -172,7 +168,7 @@ class Access(Page):
         if walk is None:
             return
         if CHOICES[self.stage.value][0] != walk.stage:
-            self._quietly(self._show_references)
+            self.quietly(self._show_references)
         walk.choice, walk.to = self.stage.value, self.target.value
         before, walk.mode = walk.mode, self.mode.value
         if walk.mode not in walk.opened:
@@ -182,7 +178,7 @@ class Access(Page):
             _ = walk.reach
         except Exception:
             walk.mode = before
-            self._quietly(lambda: setattr(self.mode, "value", before))
+            self.quietly(lambda: setattr(self.mode, "value", before))
             raise
         self._draw()
         self._tell()
@@ -211,7 +207,7 @@ class Access(Page):
                 self._paint()
             if self.circles.value:
                 self.chart.radius_km = [self.walk.radius_m / 1000]
-        self._quietly(lambda: setattr(self.reference, "value", same))
+        self.quietly(lambda: setattr(self.reference, "value", same))
         self._say(words)
 
     def _draw(self) -> None:
@@ -309,7 +305,10 @@ class Access(Page):
     def _say(self, words: list[str]) -> None:
         for place, said in zip((self.verdict, self.cards, self.ranking, self.villages), words, strict=True):
             place.value = said
-        self._when_settled(self._show_foot)
+        if self.foot.value:
+            self.when_resting(self._show_foot, SETTLED_S)
+        else:
+            self._show_foot()
 
     def _show_foot(self) -> None:
         walk, lang = self.walk, self.model.lang
@@ -363,31 +362,3 @@ class Access(Page):
         found = access.near_schools(named_in(county, lang), points, year=self.model.year)
         note = f'<p class="bl-muted">{self.text("page.access.near_note")}</p>'
         self.near.value = walk_views.near_schools(found, lang) + note
-
-    def _on(self, act: Callable[[], None]) -> None:
-        if not self._quiet:
-            self.problem.value = ""
-            self._guarded(act)
-
-    def _quietly(self, act: Callable[[], Any]) -> None:
-        """Set a switch without its own change setting off the page again."""
-        before, self._quiet = self._quiet, True
-        try:
-            act()
-        finally:
-            self._quiet = before
-
-    def _when_settled(self, act: Callable[[], None]) -> None:
-        """Do what is heavy to send once the hand rests; at once where no event loop runs (tests, scripts)."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            act()
-            return
-        if not self.foot.value:
-            act()
-            return
-        self._later = loop.call_later(SETTLED_S, lambda: self._guarded(act))

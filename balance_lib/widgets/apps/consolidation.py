@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -36,8 +35,6 @@ class Consolidation(Page):
         """Make the controls, the map, and what stands beside and below it."""
         self.plan: Trial | None = None
         self.chart: SchematicMap | None = None
-        self._later: Any = None
-        self._quiet = False
         self._asked = request.query().get("scenario", "")
         self.verdict, self.first, self.coefficients = html(), html(), html()
         self.affected, self.gains, self.rules, self.shares, self.foot = (html() for _ in range(5))
@@ -178,26 +175,12 @@ class Consolidation(Page):
 
     # What a person does -----------------------------------------------------------------------------------------
 
-    def on(self, act: Callable[[], None]) -> None:
-        """Do what a control asks for, unless the page itself moves it; what goes wrong is told."""
-        if not self._quiet and self.plan is not None:
-            self.problem.value = ""
-            self._guarded(act)
-
-    def quietly(self, act: Callable[[], Any]) -> None:
-        """Set controls without their own change setting off the page again."""
-        before, self._quiet = self._quiet, True
-        try:
-            act()
-        finally:
-            self._quiet = before
-
     def _slide(self) -> None:
         """Answer a slider: who moves and how far at once, everything else when the hand rests."""
         assert self.plan is not None
         self.plan.change(sliders=self._state())
         self._at_once()
-        self._when_resting(self._show_outcome)
+        self.when_resting(self._show_outcome, RESTING_S)
 
     def _state(self) -> State:
         """Return where the sliders stand; what stands as usual is left to the plan and to the defaults."""
@@ -226,7 +209,7 @@ class Consolidation(Page):
     def follow(self) -> None:
         """Show what follows from a change of the scenario."""
         self._at_once()
-        self._when_resting(self._show_outcome)
+        self.when_resting(self._show_outcome, RESTING_S)
 
     def _undo(self) -> None:
         assert self.plan is not None
@@ -253,7 +236,7 @@ class Consolidation(Page):
     def _show_all(self) -> None:
         self.quietly(self._show_controls)
         self._at_once()
-        self._when_resting(self._show_outcome)
+        self.when_resting(self._show_outcome, RESTING_S)
 
     def _show_controls(self) -> None:
         """Put every control where the scenario has it."""
@@ -413,15 +396,3 @@ class Consolidation(Page):
         self.files.show(found)
         for part in self.slow:
             part.remove_class("bl-stale")
-
-    def _when_resting(self, act: Callable[[], None]) -> None:
-        """Do what takes longer once the hand rests; at once where no event loop runs (tests, scripts)."""
-        if self._later is not None:
-            self._later.cancel()
-            self._later = None
-        try:
-            loop = asyncio.get_running_loop()
-        except RuntimeError:
-            self._guarded(act)
-            return
-        self._later = loop.call_later(RESTING_S, lambda: self.on(act))

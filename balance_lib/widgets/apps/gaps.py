@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib.util
 from collections.abc import Callable
 from html import escape
 from typing import Any
@@ -20,7 +19,6 @@ from balance_lib.widgets.figure import SlimFigure
 from balance_lib.widgets.outlook import PANELS, Outlook
 from balance_lib.widgets.style import lamp
 
-REMEDIES = "balance_lib.widgets.apps.remedy_panel"
 PARTS = ("items", "schools", "pupils", "rules", "plan")
 
 
@@ -38,8 +36,7 @@ class Gaps(Page):
         self.sentence = html()
         self._fills: dict[str, Callable[[], None]] = {}
         self._stale: set[str] = set()
-        self._quiet = False
-        self.parts = [part for part in PARTS if part != "plan" or importlib.util.find_spec(REMEDIES) is not None]
+        self.parts = list(PARTS)
         self.boxes = {part: W.VBox() for part in self.parts}
         self.tab = W.Tab([self.boxes[part] for part in self.parts])
         for at, part in enumerate(self.parts):
@@ -69,21 +66,16 @@ class Gaps(Page):
 
     def _offer(self, choice: Any, options: Any, value: Any) -> None:
         """Change what can be chosen and what is, without anything following from it."""
-        self._quiet = True
-        try:
+
+        def change() -> None:
             choice.options = options
             choice.value = value
-        finally:
-            self._quiet = False
+
+        self.quietly(change)
 
     def _then(self, act: Callable[[], None]) -> Callable[[Any], None]:
         """Return what follows when a reader chooses."""
-
-        def follow(_: Any) -> None:
-            if not self._quiet:
-                self._guarded(act)
-
-        return follow
+        return lambda _: self.on(act)
 
     def _draw(self, box: W.VBox, panels: list[trend_plots.Panel]) -> None:
         """Put small multiples into a box; another number of panels is another figure, its axes are not the old ones."""

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
 
 from balance_lib import standards
-from balance_lib._errors import BalanceError, DataError, NotFoundError
+from balance_lib._errors import BalanceError, DataError
 from balance_lib.locale import text
 from balance_lib.widgets import request, views
 from balance_lib.widgets.library import Library
@@ -58,6 +59,8 @@ class Page(W.VBox):
 
     def __init__(self, shown: PageModel | None = None) -> None:
         self.model = shown or model()
+        self._quiet = False
+        self._later: asyncio.TimerHandle | None = None
         self.note = html()
         self.body = W.VBox()
         self._choices = self._chooser()
@@ -77,6 +80,32 @@ class Page(W.VBox):
     def text(self, key: str, **params: Any) -> str:
         """Return a text of this page in its language."""
         return text(key, self.model.lang, **params)
+
+    def on(self, act: Callable[[], Any]) -> None:
+        """Do what a control asks for, unless the page itself moves it; what goes wrong is told in words."""
+        if not self._quiet:
+            self.problem.value = ""
+            self._guarded(act)
+
+    def quietly(self, act: Callable[[], Any]) -> None:
+        """Set controls without their own change setting off the page again."""
+        before, self._quiet = self._quiet, True
+        try:
+            act()
+        finally:
+            self._quiet = before
+
+    def when_resting(self, act: Callable[[], Any], wait_s: float) -> None:
+        """Do what takes longer once the hand has rested; at once where no event loop runs (tests, scripts)."""
+        if self._later is not None:
+            self._later.cancel()
+            self._later = None
+        try:
+            loop = asyncio.get_running_loop()
+        except RuntimeError:
+            self._guarded(act)
+            return
+        self._later = loop.call_later(wait_s, lambda: self._guarded(act))
 
     def _title(self) -> W.HTML:
         title, about = (self.text(f"page.{self.name}.{part}") for part in ("title", "about"))
@@ -128,10 +157,8 @@ class Page(W.VBox):
             act()
         except DataError as error:
             self.problem.value = "".join(banner(f.sentence(self.model.lang), "error") for f in error.faults[:20])
-        except NotFoundError as error:
-            self.problem.value = banner(error.message(self.model.lang), "error")
         except BalanceError as error:
-            self.problem.value = banner(str(error), "error")
+            self.problem.value = banner(error.message(self.model.lang), "error")
         except Exception as error:
             log.exception("page %s", self.name)
             self.problem.value = banner(self.text("error.unexpected", detail=type(error).__name__), "error")
