@@ -38,7 +38,7 @@ wheel: .venv/.ready-test  ## build the wheel: it alone serves the demonstration
 
 lock: .venv/.ready  ## resolve the dependencies anew into the two lock files
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.lock
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test -c requirements.lock pyproject.toml -o requirements-test.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test --extra docs -c requirements.lock pyproject.toml -o requirements-test.lock
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

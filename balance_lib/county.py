@@ -19,6 +19,7 @@ import yaml
 
 from balance_lib import tables
 from balance_lib._errors import DataError, Fault, NotFoundError
+from balance_lib.plain import as_yaml
 
 META = "county.yaml"
 OUTLINE = "outline.geojson"
@@ -162,7 +163,7 @@ class County:
             "synthetic": self.synthetic,
         }
         head = {**own, **{key: value for key, value in self.meta.items() if key not in own}}
-        out = {META: yaml.safe_dump(head, allow_unicode=True, sort_keys=False, width=110)}
+        out = {META: as_yaml(head)}
         for name, frame in self.tables.items():
             if not frame.empty:
                 # The byte-order mark makes spreadsheet programs read Chinese correctly.

@@ -18,7 +18,7 @@ from balance_lib import locale
 def requirements(root: Path) -> dict[str, str]:
     """Return name to version bound of everything pyproject asks for; conda knows no extras in brackets."""
     project = tomllib.loads((root / "pyproject.toml").read_text("utf-8"))["project"]
-    found = [*project["dependencies"], *project["optional-dependencies"]["test"]]
+    found = sum(project["optional-dependencies"].values(), project["dependencies"])
     plain = [re.sub(r"\[.*?\]", "", each) for each in found]
     return {re.split(r"[<>=!~ ]", d, maxsplit=1)[0].lower(): d for d in plain}
 

@@ -22,18 +22,11 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from numba import njit
+
+from balance_lib.compiled import compiled
 
 # Reordered sums of two terms are exact; what must hold is only that no cost is NaN, which the caller sees to.
 _FAST = {"nnan", "nsz", "reassoc", "contract"}
-
-
-def compiled(function: Callable[..., Any], **options: Any) -> Any:
-    """Compile a loop, and keep it on disk where the installation can be written."""
-    try:
-        return njit(cache=True, nogil=True, **options)(function)
-    except RuntimeError:  # numba finds no folder for its cache
-        return njit(nogil=True, **options)(function)
 
 
 def vectorised(function: Callable[..., Any]) -> Any:

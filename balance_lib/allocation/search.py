@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from balance_lib.allocation.kernel import compiled
+from balance_lib.compiled import compiled
 
 
 @compiled

@@ -45,7 +45,8 @@ def _with_kind(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
     years = frames["school_years"]
     schools = frames["schools"].drop_duplicates("school_id").set_index("school_id")
     kind = years["kind"].where(years["kind"].notna(), years["school_id"].map(schools["kind"]))
-    opened, closed = (years["school_id"].map(schools[c]) for c in ("opened_year", "closed_year"))
+    # A county without schools maps to texts that no year can be compared with.
+    opened, closed = (pd.to_numeric(years["school_id"].map(schools[c])) for c in ("opened_year", "closed_year"))
     is_open = ~(years["year"] < opened) & ~(years["year"] >= closed)
     return years.assign(kind=kind, _open=is_open)
 

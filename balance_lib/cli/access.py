@@ -11,10 +11,9 @@ import typer
 
 from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _told, app
 from balance_lib.locale import text
+from balance_lib.plain import plain, records
 
 if TYPE_CHECKING:
-    import pandas as pd
-
     from balance_lib.access import Count, Limit, Reach
     from balance_lib.county import County
 
@@ -80,7 +79,7 @@ def access(
         result = _result(county, reach, metres, limit, lang)
         if points is not None:
             near = room.near_schools(county, room.read_points(points), year=wanted)
-            result["near_schools"] = _records(near)
+            result["near_schools"] = records(near)
         _print(as_json, result, _plain(result, lang))
 
 
@@ -103,11 +102,11 @@ def _result(county: County, reach: Reach, metres: float, limit: Limit | None, la
         "radius_from": text("access.limit.chosen", lang) if limit is None else limit.told().render(lang),
         "basis": reach.basis,
         "coverage": {to: _count(room.covered(reach, metres, to)) for to in room.TARGETS},
-        "farthest_m": {to: _number(room.farthest(reach, to)) for to in room.TARGETS},
-        "townships": {to: _records(room.by_township(reach, metres, to)) for to in room.TARGETS},
-        "outside": {to: _records(frame) for to, frame in outside.items()},
+        "farthest_m": {to: plain(room.farthest(reach, to)) for to in room.TARGETS},
+        "townships": {to: records(room.by_township(reach, metres, to)) for to in room.TARGETS},
+        "outside": {to: records(frame) for to, frame in outside.items()},
         "travel_time": _travel(reach),
-        "catchments": _records(areas.drop(columns="geometry")),
+        "catchments": records(areas.drop(columns="geometry")),
         "boarders": reach.boarders,
         "unplaced": {"villages": villages, "schools": schools},
         "pairs": reach.table.counts,
@@ -132,22 +131,8 @@ def _count(found: Count) -> dict[str, float | None]:
         "within": found.within,
         "outside": found.outside,
         "unknown": found.unknown,
-        "share": _number(found.share),
+        "share": plain(found.share),
     }
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    """Return rows as plain values: what is missing or unbounded is null."""
-    columns = {name: [_value(v) for v in frame[name].tolist()] for name in frame}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
-
-
-def _value(value: Any) -> Any:
-    return _number(value) if isinstance(value, float) else value
-
-
-def _number(value: float) -> float | None:
-    return value if math.isfinite(value) else None
 
 
 def _plain(result: dict[str, Any], lang: str) -> str:

@@ -9,9 +9,10 @@ import typer
 
 from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
 from balance_lib.locale import text
+from balance_lib.plain import plain, records
 
 if TYPE_CHECKING:
-    import pandas as pd
+    pass
 
 MOST = 20
 
@@ -40,8 +41,8 @@ def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> d
 
     saved = store.Store.default()
     evaluation = workplan.judged(county, chosen, on)
-    records = saved.task_records(county.county_id, chosen.id)
-    register = workplan.register_of(county, chosen, on, records=records, found=evaluation)
+    recorded = saved.task_records(county.county_id, chosen.id)
+    register = workplan.register_of(county, chosen, on, records=recorded, found=evaluation)
     result = {"county": county.county_id, "county_name": county.name(lang), "synthetic": county.synthetic}
     result |= register.as_dict(lang)
     shown = register.of(unit) if unit else register.tasks
@@ -50,9 +51,9 @@ def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> d
     after = chosen.plan.after if chosen.plan else {}
     result["pilots"] = list(chosen.plan.pilots) if chosen.plan else []
     result["inspections"] = list(chosen.plan.inspections) if chosen.plan else []
-    result["schedule"] = _records(workplan.schedule(shown, on, after=after))
-    result["achievements"] = _records(workplan.achievements(chosen))
-    result["groups"] = _records(workplan.groups(chosen))
+    result["schedule"] = records(workplan.schedule(shown, on, after=after))
+    result["achievements"] = records(workplan.achievements(chosen))
+    result["groups"] = records(workplan.groups(chosen))
     result["works"] = _works(workplan.programme(chosen, county, evaluation))
     result["ledger"] = _ledger(saved, county, chosen, on, lang)
     result["problems"] = 0 if evaluation is None else len(workplan.problem_list(evaluation, county, lang=lang, on=on))
@@ -63,8 +64,8 @@ def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> d
 def _works(found: Any) -> dict[str, Any] | None:
     if found is None:
         return None
-    whole = {name: _value(value) for name, value in vars(found).items() if name != "yearly"}
-    return {**whole, "yuan_per_m2": _value(found.yuan_per_m2), "yearly": _records(found.yearly)}
+    whole = {name: plain(value) for name, value in vars(found).items() if name != "yearly"}
+    return {**whole, "yuan_per_m2": plain(found.yuan_per_m2), "yearly": records(found.yearly)}
 
 
 def _ledger(saved: Any, county: Any, chosen: Any, on: date, lang: str) -> dict[str, Any]:
@@ -73,19 +74,7 @@ def _ledger(saved: Any, county: Any, chosen: Any, on: date, lang: str) -> dict[s
     entries = saved.ledger(county.county_id, chosen.id)
     shown = workplan.ledger_table(entries, county, chosen, on, lang)
     counts = {state: int((entries["state"] == state).sum()) for state in workplan.LEDGER_STATES}
-    return {"counts": counts, "late": int((shown["days_late"] > 0).sum()), "entries": _records(shown)}
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): _value(v) for k, v in row.items()} for row in frame.to_dict("records")]
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value
+    return {"counts": counts, "late": int((shown["days_late"] > 0).sum()), "entries": records(shown)}
 
 
 def _plain(found: dict[str, Any], lang: str) -> str:

@@ -7,9 +7,9 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-import yaml
 
 from balance_lib.county import County
+from balance_lib.plain import as_yaml
 
 FOLDER = "scenarios"
 MICRO = 10  # 徽县: micro-schools of fewer pupils are attached to a central school
@@ -238,7 +238,7 @@ def _head(made: County, name: str, year: int, *, target: int | None = None, **se
 
 def _yaml(head: Row, rows: list[Row], *, done: Iterable[str] = (), parents: list[Row] | None = None) -> str:
     """Write a scenario the way ``Scenario.to_yaml`` does: one operation a line."""
-    lines = [yaml.safe_dump(head, allow_unicode=True, sort_keys=False, width=110).rstrip(), "operations:"]
+    lines = [as_yaml(head).rstrip(), "operations:"]
     lines += [f"- {_flow(row)}" for row in rows]
     lines.append("procedure:")
     lines += [f"  {step}: {_flow({'done': step in tuple(done)})}" for step in _OPEN_STEPS]
@@ -247,4 +247,4 @@ def _yaml(head: Row, rows: list[Row], *, done: Iterable[str] = (), parents: list
 
 
 def _flow(row: Row) -> str:
-    return yaml.safe_dump(row, allow_unicode=True, sort_keys=False, width=100_000, default_flow_style=True).strip()
+    return as_yaml(row, flow=True).strip()

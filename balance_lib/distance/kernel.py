@@ -12,26 +12,17 @@ so that no step needs a check of its own.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any
 
 import numpy as np
 from numba import njit
 
+from balance_lib.compiled import compiled
 from balance_lib.distance.steps import NEIGHBOURS
 
 BUCKETS = 512  # a power of two
 BLOCK = 32
 DONE, WANTED = np.uint8(1), np.uint8(2)
 POWER = np.exp(np.arange(32 * 8) / 32)  # e to the power of 0, 1/32, 2/32 ... below 8; Tobler's function asks up to 3.7
-
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a loop, and keep it on disk where the installation can be written."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba finds no folder for its cache
-        return njit(nogil=True)(function)
 
 
 @compiled

@@ -11,6 +11,7 @@ from typing import Any
 import pandas as pd
 
 from balance_lib.locale import Message, text
+from balance_lib.plain import plain, records
 from balance_lib.standards import Item, Standard
 
 STATUSES = ("met", "not_met", "no_data", "evidence", "not_due", "not_applicable")
@@ -153,10 +154,10 @@ class Evaluation:
             "sentence": self.sentence(lang),
             "counts": self.counts(),
             "items": [self._item_dict(result, lang) for result in self.items],
-            "schools": _records(self.schools),
-            "rules": _records(self.rules),
-            "cv": _records(self.cv),
-            "contributions": _records(self.contributions),
+            "schools": records(self.schools),
+            "rules": records(self.rules),
+            "cv": records(self.cv),
+            "contributions": records(self.contributions),
             "provenance": dict(self.provenance),
         }
 
@@ -171,10 +172,10 @@ class Evaluation:
             "level": item.level,
             "stage": item.stage,
             "operator": item.operator,
-            "value": _plain(result.value),
-            "threshold": _plain(result.threshold),
+            "value": plain(result.value),
+            "threshold": plain(result.threshold),
             "unit": item.judged_unit,
-            "gap": _plain(result.gap),
+            "gap": plain(result.gap),
             "status": result.status,
             "reason": result.reason.render(lang),
             "required": item.required,
@@ -185,7 +186,7 @@ class Evaluation:
             "cooperating_units": list(item.cooperating_units),
             "verified": item.verified,
             "notes": [note.get(lang, note["zh"]) for note in item.notes],
-            "rows": [] if result.rows is None else _records(result.rows),
+            "rows": [] if result.rows is None else records(result.rows),
         }
 
 
@@ -193,15 +194,3 @@ def _short_rows(result: ItemResult) -> pd.DataFrame:
     rows = pd.DataFrame() if result.by_school is None else result.by_school
     short = rows[[met is False for met in rows["met"]]]
     return short.assign(code=result.item.code, stage=short.get("stage", result.item.stage))
-
-
-def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(k): _plain(v) for k, v in row.items()} for row in frame.to_dict("records")]
-
-
-def _plain(value: Any) -> Any:
-    if value is None or value is pd.NA:
-        return None
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -27,6 +27,7 @@ from balance_lib.optimise.goals import Goals
 from balance_lib.optimise.layouts import CountyLayout
 from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import Flags, Reason, Solution, nothing
+from balance_lib.plain import plain
 from balance_lib.scenarios import Close, Keep, Outcome, Scenario, evaluate
 
 
@@ -87,13 +88,13 @@ class Proposal:
             "sentence": self.sentence(lang),
             "kept": list(self.kept),
             "closed": list(self.closed),
-            "extra_pupil_km": _plain(found.objective / 1000),
-            "bound_pupil_km": _plain(found.bound / 1000),
-            "gap": _plain(found.gap),
+            "extra_pupil_km": plain(found.objective / 1000),
+            "bound_pupil_km": plain(found.bound / 1000),
+            "gap": plain(found.gap),
             "seconds": round(found.seconds, 2),
             "method": found.method,
             "reasons": [
-                {"rule": r.rule, "given": _plain(r.given), "needed": _plain(r.needed), "text": r.sentence(lang)}
+                {"rule": r.rule, "given": plain(r.given), "needed": plain(r.needed), "text": r.sentence(lang)}
                 for r in found.reasons
             ],
             "villages": list(self.villages),
@@ -337,7 +338,3 @@ def survives(
             }
         )
     return pd.DataFrame(rows)
-
-
-def _plain(value: float) -> float | None:
-    return float(value) if np.isfinite(value) else None

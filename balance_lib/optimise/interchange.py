@@ -13,19 +13,9 @@ with their costs, and the three profit tables.
 # mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any
-
 import numpy as np
-from numba import njit
 
-
-def compiled(function: Callable[..., Any]) -> Any:
-    """Compile a loop without the interpreter's lock, and keep it on disk where the installation can be written."""
-    try:
-        return njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # numba finds no folder for its cache
-        return njit(nogil=True)(function)
+from balance_lib.compiled import compiled
 
 
 @compiled

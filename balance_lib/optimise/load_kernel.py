@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from balance_lib.optimise.interchange import compiled
+from balance_lib.compiled import compiled
 
 
 @compiled

@@ -16,6 +16,7 @@ from balance_lib.county import County
 from balance_lib.evaluation import number
 from balance_lib.intake.xlsx import put
 from balance_lib.locale import Message, text
+from balance_lib.plain import plain
 from balance_lib.remedies.catalogue import Catalogue
 from balance_lib.remedies.levers import COUNTY
 from balance_lib.standards import Standard
@@ -238,12 +239,12 @@ class Plan:
         """Return everything as plain JSON values; what is not known is null."""
         words = {**vars(self), "standard": self.standard.id}
         frames = {name: _records(value, lang) for name, value in words.items() if isinstance(value, pd.DataFrame)}
-        plain = {name: _plain(words[name]) for name in ("cost_yuan", "bound_yuan", "greedy_yuan", "budget_yuan",
+        figures = {name: plain(words[name]) for name in ("cost_yuan", "bound_yuan", "greedy_yuan", "budget_yuan",
                  "seconds", "rounds", "synthetic")}  # fmt: skip
         return {
             "county": self.county_id, "standard": self.standard.id, "year": self.year, "by": self.by.isoformat(),
-            "status": self.status, "sentence": self.sentence(lang), "compared": self.compared(lang), **plain,
-            "yearly_yuan": _plain(self.yearly_yuan), "gap": _plain(self.gap), **frames,
+            "status": self.status, "sentence": self.sentence(lang), "compared": self.compared(lang), **figures,
+            "yearly_yuan": plain(self.yearly_yuan), "gap": plain(self.gap), **frames,
             "provenance": {**self.provenance, "software": f"balance_lib {__version__}"},
         }  # fmt: skip
 
@@ -287,10 +288,4 @@ def _told(value: float, status: str, lang: str) -> str:
 
 def _records(frame: pd.DataFrame, lang: str) -> list[dict[str, Any]]:
     rows = frame.to_dict("records")
-    return [{str(k): v.render(lang) if isinstance(v, Message) else _plain(v) for k, v in row.items()} for row in rows]
-
-
-def _plain(value: Any) -> Any:
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and not math.isfinite(value) else value
+    return [{str(k): v.render(lang) if isinstance(v, Message) else plain(v) for k, v in row.items()} for row in rows]

@@ -11,7 +11,7 @@ import math
 
 import numpy as np
 
-from balance_lib.allocation.kernel import compiled
+from balance_lib.compiled import compiled
 
 NOWHERE = -1
 _GRADES = 3  # of each band

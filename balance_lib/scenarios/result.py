@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from balance_lib import plain as values
 from balance_lib.county import County
 from balance_lib.evaluation import Evaluation, number
 from balance_lib.locale import Message, text
@@ -208,19 +209,11 @@ class Outcome:
 
 
 def plain(value: Any) -> Any:
-    """Return a plain value: whole numbers as such, missing and unbounded as None."""
-    if value is None or value is pd.NA:
-        return None
-    if hasattr(value, "item"):
-        value = value.item()
-    if isinstance(value, float):
-        if not math.isfinite(value):
-            return None
-        return int(value) if value == int(value) else value
-    return value
+    """Return a plain value; whole numbers as such: most figures here count pupils, schools and metres."""
+    found = values.plain(value)
+    return int(found) if isinstance(found, float) and found == int(found) else found
 
 
 def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table as plain values."""
-    columns = {str(name): [plain(v) for v in frame[name].tolist()] for name in frame}
-    return [dict(zip(columns, row, strict=True)) for row in zip(*columns.values(), strict=True)]
+    return [{name: plain(value) for name, value in row.items()} for row in values.records(frame)]

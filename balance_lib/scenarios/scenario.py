@@ -14,6 +14,7 @@ import yaml
 
 from balance_lib._errors import DataError, Fault
 from balance_lib.county import County
+from balance_lib.plain import as_yaml
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.operations import Operation
 from balance_lib.scenarios.settings import ASSIGNMENTS, STEPS, Parents, Procedure, Settings, Step
@@ -120,7 +121,7 @@ class Scenario:
     def to_yaml(self) -> str:
         """Write it as YAML, one operation a line; ``from_yaml`` gives back the same scenario."""
         head = {key: value for key, value in self.as_dict().items() if key not in ("operations", "procedure")}
-        lines = [_dump(head).rstrip(), "operations:" if self.operations else "operations: []"]
+        lines = [as_yaml(head).rstrip(), "operations:" if self.operations else "operations: []"]
         lines += [f"- {_flow(operation.as_dict())}" for operation in self.operations]
         lines.append("procedure:")
         for key, value in self.procedure.as_dict().items():
@@ -296,10 +297,5 @@ def _takes_back(later: Operation, earlier: Operation) -> bool:
     return closing and isinstance(later, ops.Open) and later == ops.Open(school_id=earlier.school_id, note=later.note)
 
 
-def _dump(value: Any) -> str:
-    return yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=110)
-
-
 def _flow(value: Any) -> str:
-    text = yaml.safe_dump(value, allow_unicode=True, sort_keys=False, width=100_000, default_flow_style=True)
-    return text.strip()
+    return as_yaml(value, flow=True).strip()

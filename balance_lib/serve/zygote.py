@@ -133,7 +133,6 @@ def _become_kernel(request: dict[str, Any]) -> None:
         os.environ.update(request["env"])
         os.environ["JPY_PARENT_PID"] = str(os.getppid())
         os.chdir(request["cwd"])
-        signal.signal(signal.SIGINT, signal.default_int_handler)
         limit()
         random.seed()
         sys.modules["numpy"].random.seed()
@@ -161,7 +160,8 @@ def main() -> None:
     channel = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the server: it closes the socket when it is done
     load()
-    serve(channel, rehearsals())
+    with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the server ended without waiting for an answer
+        serve(channel, rehearsals())
 
 
 if __name__ == "__main__":

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.locale import Message
+from balance_lib.plain import records
 from balance_lib.trends.counts import BAND_STAGE, BANDS
 from balance_lib.trends.settings import Settings
 
@@ -206,12 +207,9 @@ def whole(table: pd.DataFrame, by: Sequence[str] = ("year", "stage"), column: st
 
 
 def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
-    return [{str(key): _plain(value) for key, value in row.items()} for row in frame.to_dict("records")]
+    """Return the rows of a table as plain values, rounded: no forecast has more digits to tell."""
+    return [{name: _rounded(value) for name, value in row.items()} for row in records(frame)]
 
 
-def _plain(value: Any) -> Any:
-    if isinstance(value, np.generic):
-        value = value.item()
-    if isinstance(value, float):
-        return None if math.isnan(value) else round(value, 4)
-    return value
+def _rounded(value: Any) -> Any:
+    return round(value, 4) if isinstance(value, float) else value

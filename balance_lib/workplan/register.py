@@ -13,6 +13,7 @@ import pandas as pd
 
 from balance_lib.evaluation import Evaluation, ItemResult
 from balance_lib.locale import text
+from balance_lib.plain import plain, records
 from balance_lib.standards import Standard
 from balance_lib.workplan.stages import Stage, stage_on, stages
 from balance_lib.workplan.tasks import Task, tasks
@@ -131,19 +132,19 @@ class Register:
             "on": self.on.isoformat(),
             "year": self.year,
             "sentence": self.sentence(lang),
-            "stage": None if self.stage is None else _plain(vars(self.stage)),
-            "stages": [_plain(row) for row in self.stages.to_dict("records")],
+            "stage": None if self.stage is None else _values(vars(self.stage)),
+            "stages": records(self.stages),
             "counts": self.counts(),
             "due_before_adoption": self.due_before_adoption,
             "tasks": [self._task_dict(row, lang) for row in self.tasks.to_dict("records")],
-            "units": [_plain(row) for row in self.units.to_dict("records")],
+            "units": records(self.units),
             "laggards": list(self.laggards()["unit"]),
         }
 
     def _task_dict(self, row: dict[str, Any], lang: str) -> dict[str, Any]:
         lead, cooperating = (self.units_by_task or {}).get(row["task"], ((), ()))
         known = {"lead_units": list(lead), "cooperating_units": list(cooperating), "codes": row["codes"].split("、")}
-        return {**_plain(row), "label": row[f"label_{lang}"] or row["label_zh"], **known}
+        return {**_values(row), "label": row[f"label_{lang}"] or row["label_zh"], **known}
 
 
 def register(
@@ -297,13 +298,5 @@ def _status(task: Task, record: Mapping[str, Any], done: bool, waits: Sequence[s
     return "undated" if task.due is None else "on_course"
 
 
-def _plain(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {str(key): _value(value) for key, value in row.items()}
-
-
-def _value(value: Any) -> Any:
-    if isinstance(value, date):
-        return value.isoformat()
-    if hasattr(value, "item"):
-        value = value.item()
-    return None if isinstance(value, float) and value != value else value
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(name): plain(value) for name, value in row.items()}
