@@ -28,6 +28,7 @@ from balance_lib.demo import (
     settlements,
     skeleton,
     staff,
+    surroundings,
     terrain,
 )
 from balance_lib.demo.skeleton import NAMES, Skeleton, stream
@@ -111,6 +112,8 @@ def _make(name: str, seed: int) -> tuple[County, terrain.Terrain]:
         "townships.geojson": settlements.layer(places),
         "rivers.geojson": net.rivers,
     }
+    if name in surroundings.WHERE:
+        layers[surroundings.LAYER] = surroundings.build(schools, ground, stream(seed, name, "surroundings"))
     return _county(base, made, layers), ground
 
 
