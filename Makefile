@@ -5,7 +5,7 @@ UV     := $(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(
 PORT   ?= 8866
 
 .DEFAULT_GOAL := help
-.PHONY: help dashboard lab demo test lint format lock wheel clean
+.PHONY: help dashboard lab demo docs test lint format lock wheel clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -33,6 +33,9 @@ format: .venv/.ready-test  ## rewrite the sources in the common style
 	$(BIN)/ruff check --fix balance_lib tests
 	$(BIN)/ruff format balance_lib tests
 
+docs: .venv/.ready-test  ## build the documentation (two languages, strict) into site/; open site/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
+
 wheel: .venv/.ready-test  ## build the wheel: it alone serves the demonstration
 	$(BIN)/python -m hatchling build -t wheel -d dist
 
@@ -41,7 +44,7 @@ lock: .venv/.ready  ## resolve the dependencies anew into the two lock files
 	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test --extra docs -c requirements.lock pyproject.toml -o requirements-test.lock
 
 clean:  ## remove the environment and everything built
-	rm -rf .venv dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+	rm -rf .venv dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 $(BIN)/uv:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.11 ..."; exit 1; }
