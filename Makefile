@@ -14,7 +14,7 @@ dashboard: .venv/.ready  ## install what is needed and serve the dashboards on t
 	$(BIN)/balance dashboard --port $(PORT)
 
 lab: .venv/.ready  ## open the notebooks in JupyterLab
-	cd notebooks && ../$(BIN)/jupyter lab
+	cd notebooks && JUPYTER_CONFIG_PATH=$(CURDIR)/notebooks/.jupyter ../$(BIN)/jupyter lab 00-start-here.ipynb
 
 demo: .venv/.ready  ## rebuild the five demonstration counties
 	$(BIN)/balance demo --out data/demo

@@ -48,11 +48,32 @@ def coefficient_of_variation(values: npt.ArrayLike, weights: npt.ArrayLike) -> f
     >>> round(coefficient_of_variation([b / p for b, p in zip(books, pupils)], pupils), 10)
     0.5152566299
     """
+    return moments(values, weights)[2]
+
+
+def moments(values: npt.ArrayLike, weights: npt.ArrayLike) -> tuple[float, float, float]:
+    """Compute the county mean, the standard deviation and the difference coefficient together.
+
+    Parameters
+    ----------
+    values, weights
+        As for :func:`coefficient_of_variation`.
+
+    Returns
+    -------
+    (float, float, float)
+        As :func:`weighted_mean`, :func:`standard_deviation` and :func:`coefficient_of_variation`.
+
+    Examples
+    --------
+    >>> moments([1.0, 3.0], [1, 1])
+    (2.0, 1.0, 0.5)
+    """
     x, share = _weighted(values, weights)
     mean = float(share @ x)
-    if mean == 0 or np.isnan(mean):
-        return float("nan")
-    return standard_deviation(values, weights) / abs(mean)
+    deviation = x - mean
+    sd = float(np.sqrt(share @ (deviation * deviation)))
+    return mean, sd, sd / abs(mean) if mean and not np.isnan(mean) else float("nan")
 
 
 def weighted_mean(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
@@ -63,8 +84,7 @@ def weighted_mean(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
     >>> weighted_mean([1.0, 4.0], [2, 1])
     2.0
     """
-    x, share = _weighted(values, weights)
-    return float(share @ x)
+    return moments(values, weights)[0]
 
 
 def standard_deviation(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
@@ -75,9 +95,7 @@ def standard_deviation(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
     >>> standard_deviation([1.0, 3.0], [1, 1])
     1.0
     """
-    x, share = _weighted(values, weights)
-    deviation = x - share @ x
-    return float(np.sqrt(share @ (deviation * deviation)))
+    return moments(values, weights)[1]
 
 
 def contributions(values: npt.ArrayLike, weights: npt.ArrayLike) -> Floats:

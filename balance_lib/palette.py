@@ -47,6 +47,16 @@ LAMPS = {
     "not_due": Lamp("#56b4e9", "#12527d", "#e4f2fb", "○"),
     "not_applicable": Lamp("#c3c9d1", "#5a626d", "#f4f5f7", "–"),
 }
+# A task's status is shown by the light of a finding, with a word of its own.
+TASKS = {
+    "done": "met",
+    "on_course": "not_due",
+    "late": "not_met",
+    "due_before_adoption": "evidence",
+    "blocked": "evidence",
+    "not_started": "not_applicable",
+    "undated": "no_data",
+}
 VERDICTS = {"pass": LAMPS["met"], "fail": LAMPS["not_met"], "undetermined": LAMPS["evidence"]}
 
 

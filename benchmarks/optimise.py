@@ -2,14 +2,16 @@
 
 Parts: random, frontier, proofs, centre, loads, loads300, and spopt, which solves the same instances with PySAL's spopt
 in the same run (``pip install spopt`` in an environment of its own, with this package on PYTHONPATH). The county is
-made up: 1,500 villages in 25 towns, 250 schools, distances with a detour of 1.3. Seconds are wall time; ratios of one
-run are worth more than seconds.
+made up: 1,500 villages in 25 towns, 250 schools, distances with a detour of 1.3. Seconds are CPU time of this process;
+ratios of one run are worth more than seconds.
 """
 
 from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
+from itertools import combinations, product
 from typing import Any
 
 import numpy as np
@@ -29,46 +31,97 @@ def county(villages: int = 1500, schools: int = 250, *, seed: int = 1) -> tuple[
     return metres, rng.integers(5, 120, villages).astype(float)
 
 
-def timed(work: Any) -> tuple[Any, float]:
-    """Return what the work returns, and its wall seconds."""
-    began = time.perf_counter()
-    return work(), time.perf_counter() - began
+def timed(work: Any, times: int = 1) -> tuple[Any, float]:
+    """Return what the work returns, and the CPU seconds of its fastest run."""
+    least = np.inf
+    for _ in range(times):
+        began = time.process_time()
+        found = work()
+        least = min(least, time.process_time() - began)
+    return found, least
 
 
 def random_instances(n_instances: int = 1000) -> None:
-    """Solve random instances: every answer is checked, small ones against trying all."""
-    from itertools import combinations
-
+    """Solve random instances of every kind: each answer is checked, and held against trying all."""
     rng = np.random.default_rng(0)
-    optimal = forced = 0
-    for _ in range(n_instances):
-        n, m = int(rng.integers(1, 40)), int(rng.integers(1, 15))
-        p = int(rng.integers(1, m + 1))
+    kinds = {"median": _try_median, "loads": _try_loads, "cover": _try_cover, "most": _try_most, "centre": _try_centre}
+    told: dict[str, int] = dict.fromkeys(("optimal", "infeasible"), 0)
+    for turn in range(n_instances):
+        n, m = int(rng.integers(1, 40)), int(rng.integers(1, 10))
         cost = np.round(rng.uniform(0, 50, (n, m)), int(rng.integers(0, 3)))
-        cost[rng.random((n, m)) < rng.choice([0.0, 0.2])] = np.nan
-        weights = rng.integers(0, 9, n).astype(float)
-        found = optimise.p_median(cost, p, weights=weights)
-        assert optimise.faults(found, optimise.Problem.of(cost, weights=weights), p=p) == []
-        assert found.status in ("optimal", "infeasible")
-        optimal += found.status == "optimal"
-        finite = np.where(np.isfinite(cost), cost * weights[:, None], np.inf)
-        if m <= 9:
-            best = min(finite[:, s].min(axis=1).sum() for s in combinations(range(m), p))
-            assert np.isclose(found.objective, best, rtol=1e-6) if np.isfinite(best) else not found.found
-            forced += 1
-    print(f"random: {n_instances} instances, {optimal} optimal, all passed the check; {forced} against trying all")
+        cost[rng.random((n, m)) < rng.choice([0.0, 0.2])] = np.inf
+        p, weights = int(rng.integers(1, m + 1)), rng.integers(0, 9, n).astype(float)
+        found, truth = list(kinds.values())[turn % len(kinds)](rng, cost, p, weights)
+        assert found.status in told, (turn, found.status)
+        told[found.status] += 1
+        assert np.isclose(found.objective, truth, rtol=1e-6) if np.isfinite(truth) else not found.found, (turn, truth)
+    print(f"random: {n_instances} instances of {', '.join(kinds)}: {told}; all passed the check and trying all")
+
+
+def _choices(m: int, p: int) -> Iterator[list[int]]:
+    return (list(sites) for sites in combinations(range(m), p))
+
+
+def _try_median(rng: Any, cost: Any, p: int, weights: Any) -> tuple[Any, float]:
+    found = optimise.p_median(cost, p, weights=weights)
+    assert optimise.faults(found, optimise.Problem.of(cost, weights=weights), p=p) == []
+    paid = np.where(np.isfinite(cost), np.where(np.isfinite(cost), cost, 0) * weights[:, None], np.inf)
+    return found, min(float(paid[:, s].min(axis=1).sum()) for s in _choices(cost.shape[1], p))
+
+
+def _try_loads(rng: Any, cost: Any, p: int, weights: Any) -> tuple[Any, float]:
+    """Few points and sites: every assignment can be tried."""
+    cost, weights = cost[:5, :3], weights[:5]
+    n, m = cost.shape
+    p, demand = min(p, m), rng.integers(1, 6, n).astype(float)
+    limits = {
+        "capacity": np.floor(demand.sum() / p * rng.uniform(0.8, 1.6, m)),
+        "min_load": np.full(m, rng.integers(0, 4)),
+    }
+    found = optimise.p_median(cost, p, weights=weights, demand=demand, **limits)
+    assert optimise.faults(found, optimise.Problem.of(cost, weights=weights, demand=demand, **limits), p=p) == []
+    truth = np.inf
+    for sites in _choices(m, p):
+        for to in product(sites, repeat=n):
+            load, at = np.bincount(to, weights=demand, minlength=m)[sites], np.array(to)
+            paid = cost[np.arange(n), at]
+            if np.all(load <= limits["capacity"][sites]) and np.all(load >= limits["min_load"][sites]):
+                truth = min(truth, float((weights * paid).sum()) if np.isfinite(paid).all() else np.inf)
+    return found, truth
+
+
+def _try_cover(rng: Any, cost: Any, p: int, weights: Any) -> tuple[Any, float]:
+    reach = cost <= (radius := float(rng.uniform(10, 50)))
+    sizes = (
+        k for k in range(1, cost.shape[1] + 1) for s in _choices(cost.shape[1], k) if reach[:, s].any(axis=1).all()
+    )
+    return optimise.set_covering(cost, radius), float(next(sizes, np.inf))
+
+
+def _try_most(rng: Any, cost: Any, p: int, weights: Any) -> tuple[Any, float]:
+    reach = cost <= (radius := float(rng.uniform(2, 40)))
+    best = max(float(weights[reach[:, s].any(axis=1)].sum()) for s in _choices(cost.shape[1], p))
+    return optimise.maximal_covering(cost, p, radius, weights=weights), best
+
+
+def _try_centre(rng: Any, cost: Any, p: int, weights: Any) -> tuple[Any, float]:
+    truth = min(float(cost[:, s].min(axis=1).max()) for s in _choices(cost.shape[1], p))
+    return optimise.p_center(cost, p), truth
 
 
 def frontier_part(prove: bool) -> None:
     """Time the frontier, without proofs or with."""
     metres, pupils = county()
-    quick, seconds = timed(lambda: optimise.frontier(metres, weights=pupils))
+    quick, seconds = timed(lambda: optimise.frontier(metres, weights=pupils), 3)
     print(f"frontier for all p, heuristic: {seconds:.2f} s")
     if prove:
-        proven, seconds = timed(lambda: optimise.frontier(metres, weights=pupils, prove=True, time_limit_s=280))
-        gap = quick.objective / proven.bound - 1
-        done = int(proven.proven.sum())
-        print(f"  proven: {done} of {proven.p.size} in {seconds:.1f} s; heuristic's mean gap {100 * gap.mean():.3f} %")
+        proven, seconds = timed(
+            lambda: optimise.frontier(metres, weights=pupils, prove=True, time_limit_s=280, each_s=10)
+        )
+        apart = 100 * (quick.objective / proven.objective - 1).mean(), 100 * (quick.objective / proven.bound - 1).mean()
+        done = f"{int(proven.proven.sum())} of {proven.p.size}"
+        print(f"  proven: {done} in {seconds:.1f} s CPU; largest gap left {100 * proven.gap.max():.2f} %")
+        print(f"  heuristic's mean gap: {apart[0]:.3f} % to the best known, {apart[1]:.3f} % to the proven bounds")
 
 
 def centre_part() -> None:
@@ -102,10 +155,6 @@ def against_spopt() -> None:
     metres, pupils = county()
     radius = float(np.ceil(metres.min(axis=1).max() / 500) * 500)
     peers: dict[str, tuple[Any, Any]] = {
-        "p-median, p = 125": (
-            lambda: optimise.p_median(metres, 125, weights=pupils).objective,
-            lambda: PMedian.from_cost_matrix(metres, pupils, p_facilities=125),
-        ),
         f"LSCP, {radius / 1000:.1f} km": (
             lambda: optimise.set_covering(metres, radius).objective,
             lambda: LSCP.from_cost_matrix(metres, radius),
@@ -115,15 +164,21 @@ def against_spopt() -> None:
             lambda: MCLP.from_cost_matrix(metres, pupils, 3000.0, p_facilities=60),
         ),
     }
-    for name, (ours, theirs) in peers.items():
-        runs = [timed(ours) for _ in range(3)]
-        value, seconds = runs[0][0], min(run[1] for run in runs)
-        peer, peer_s = timed(lambda build=theirs: build().solve(pulp.HiGHS(msg=False, timeLimit=200), results=False))
-        other = pulp.value(peer.problem.objective)
-        print(
-            f"{name}: {seconds:.3f} s ({value:,.0f}); spopt {peer_s:.1f} s ({other:,.0f}): {peer_s / seconds:.0f} ×",
-            flush=True,
+    for n_villages, p in ((400, 125), (1500, 200)):
+        some = metres[:n_villages], pupils[:n_villages]
+        peers[f"p-median, {n_villages} villages, p = {p}"] = (
+            lambda some=some, p=p: optimise.p_median(some[0], p, weights=some[1]).objective,
+            lambda some=some, p=p: PMedian.from_cost_matrix(*some, p_facilities=p),
         )
+    for name, (ours, theirs) in peers.items():
+        value, seconds = timed(ours, 5)
+        solver = pulp.HiGHS(msg=False, timeLimit=300)
+        peer, peer_s = timed(lambda build=theirs, solver=solver: build().solve(solver, results=False))
+        # spopt calls a plan optimal that the time limit has stopped: the objective says whether it was.
+        other = pulp.value(peer.problem.objective)
+        ended = "" if np.isclose(other, value, rtol=1e-6) else " (not the optimum)"
+        theirs_told = f"spopt {peer_s:.1f} s ({other:,.0f}{ended})"
+        print(f"{name}: {seconds:.3f} s ({value:,.0f}); {theirs_told}: {peer_s / seconds:.0f} ×", flush=True)
 
 
 def main() -> None:

@@ -40,7 +40,7 @@ NGINX = """
 daemon off; pid {folder}/pid; error_log {folder}/error.log;
 events {{ worker_connections 512; }}
 http {{
-  access_log off; gzip on; gzip_proxied any; gzip_min_length 500;
+  access_log off; gzip on; gzip_proxied any; gzip_min_length 500; gzip_comp_level 5;
   gzip_types text/css text/javascript application/javascript application/json image/svg+xml;
   client_body_temp_path {folder}/b; proxy_temp_path {folder}/p; fastcgi_temp_path {folder}/f;
   uwsgi_temp_path {folder}/u; scgi_temp_path {folder}/s; types {{ }}

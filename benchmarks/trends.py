@@ -3,6 +3,7 @@
 Holds the last years of a panel back, projects them from what is left, and counts how many of the values then counted
 lie inside the 80 % band: on the five demonstration counties built with several seeds, on random simulated panels, and
 on real schools of two years if their folder is given. Errors beside a forecast that changes nothing (the naive one).
+Does the same for the paths of indicators by school, township and county, and of the items of standards.
 Prints milliseconds of a projection with and without its band.
 """
 
@@ -20,10 +21,12 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from balance_lib import demo, trends
+from balance_lib import demo, evaluation, standards, trends
 from balance_lib.county import County
 from balance_lib.intake.wide import read_wide
+from balance_lib.trends import path
 from balance_lib.trends.counts import BANDS, read
+from balance_lib.trends.settings import assumptions
 from tests.panels import simulated
 
 STAGES = ("primary", "junior")
@@ -90,6 +93,43 @@ def demonstration(seeds: int) -> Iterator[tuple[str, pd.DataFrame]]:
         yield name, pd.concat(rows, ignore_index=True)
 
 
+def indicator_paths(county: County, hold: int) -> pd.DataFrame:
+    """Carry every indicator forward from an earlier year, and set beside it what was then counted."""
+    law, last, key = standards.load("quality_2017"), county.years[-1], ["id", "stage", "indicator"]
+    parts = []
+    for of in trends.PLACES:
+        found = trends.paths(county, law, of=of, year=last - hold, to=last).rows
+        counted = trends.paths(county, law, of=of, to=last).rows
+        now = found[found["year"] == last - hold].set_index(key)["value"].rename("naive")
+        rows = found[found["projected"]].merge(counted[[*key, "year", "value"]], on=[*key, "year"])
+        rows = rows.rename(columns={"value_x": "forecast", "value_y": "actual"}).join(now, on=key)
+        parts.append(rows.assign(inside=rows["actual"].between(rows["low"] - 1e-9, rows["high"] + 1e-9)))
+    return pd.concat(parts, ignore_index=True)
+
+
+def item_paths(county: County) -> pd.DataFrame:
+    """Carry the items of the county's plan and of the national standard forward from each earlier year."""
+    share, parts = float(assumptions()["spread"]["item"]["share"]), []
+    for law in (standards.load(str(county.plan)), standards.load("quality_2017")):
+        for item in (i for i in law.judged if i.measure is not None and i.measure.transform == "level"):
+            known = evaluation.history_of_item(county, law, item.code).sort_values("year")
+            found = path.forecasts(known["year"].tolist(), known["value"].tolist(), share=share)
+            found["naive"] = found["origin"].map(dict(zip(known["year"], known["value"], strict=True)))
+            parts.append(found.assign(of=law.id))
+    return pd.concat(parts, ignore_index=True)
+
+
+def told_paths(name: str, rows: pd.DataFrame) -> None:
+    """Print the coverage of paths and the medians of their errors."""
+    cells = []
+    for of, mine in [*rows.groupby("of", sort=False), ("all", rows)]:
+        size = mine["actual"].abs().where(mine["actual"] != 0)
+        ours, naive = (100 * ((mine[n] - mine["actual"]).abs() / size).median() for n in ("forecast", "naive"))
+        share = 100 * mine["inside"].mean()
+        cells.append(f"{of} {share:5.1f} % of {len(mine):>6,} inside, error {ours:4.1f} % (naive {naive:4.1f})")
+    print(f"{name:<18}" + " | ".join(cells), flush=True)
+
+
 def speed() -> None:
     """Print what a projection costs on the largest demonstration county."""
     county = demo.county("wuxi")
@@ -110,6 +150,7 @@ def main() -> None:
     parser.add_argument("--real", type=Path, help="folder with the South African lists of 2017 and 2024")
     asked = parser.parse_args()
     speed()
+    print("pupils")
     for name, rows in demonstration(asked.seeds):
         told(name, rows)
     parts = [held_out(simulated(seed), hold) for seed in range(asked.panels) for hold in (2, 4)]
@@ -117,6 +158,13 @@ def main() -> None:
     if asked.real:
         files = [asked.real / f"schools_{year}.csv" for year in (2017, 2024)]
         told("Msinga, Nkandla", held_out(read_wide(files, "za_kzn_msinga_nkandla").county("za"), 7))
+    print("indicators")
+    for name in demo.NAMES:
+        counties = [demo.county(name, seed=demo.SEED + seed) for seed in range(min(asked.seeds, 2))]
+        told_paths(name, pd.concat([indicator_paths(c, 2 if len(c.years) < 9 else 3) for c in counties]))
+    print("items")
+    for name in demo.NAMES:
+        told_paths(name, item_paths(demo.county(name)))
 
 
 if __name__ == "__main__":

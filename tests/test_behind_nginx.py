@@ -1,4 +1,4 @@
-"""The proxy that docs/operating.md describes: HTTPS, a path of its own, people's roles, the kernel's socket."""
+"""The proxy that docs/operating.en.md describes: HTTPS, a path of its own, people's roles, the kernel's socket."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ NGINX = shutil.which("nginx", path="/usr/sbin:/usr/bin:/usr/local/sbin:/usr/loca
 OPENSSL = shutil.which("openssl")
 pytestmark = pytest.mark.skipif(not (NGINX and OPENSSL), reason="nginx and openssl are not installed")
 NAME, PLANNER, VIEWER = "balance.example.gov.cn", "plan-token", "look-token"
-DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "operating.md"
+DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "operating.en.md"
 PAGE = """
 import os
 from balance_lib.widgets.request import query

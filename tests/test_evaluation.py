@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import math
+import pickle
+from dataclasses import replace
 from datetime import date
 
 import numpy as np
@@ -409,3 +411,21 @@ def test_longest_walk_is_that_of_day_pupils() -> None:
     assert "30" in found.note.render("zh") and "远村" in found.note.render("zh")
     assert access.measures(walking(40), 2020) == {}
     assert np.isnan(access.measures(walking(10, lon=None), 2020)["walk_max_km", "primary"].value)
+
+
+def test_all_years_at_once_say_what_each_year_says() -> None:
+    rows = [towns.school_year("a", year=year, pupils=pupils) for year, pupils in ((2019, 100), (2020, 400))]
+    county = towns.county([towns.school("a")], rows)
+    together = evaluation.evaluate_years(county, QUALITY)
+    assert list(together) == [2019, 2020]
+    for year, found in together.items():
+        alone = evaluation.evaluate(replace(county), QUALITY, year=year)
+        assert found.as_dict() == alone.as_dict()
+    assert together[2019].item("L1-primary").status != together[2020].item("L1-primary").status
+
+
+def test_a_finding_travels_with_its_rows() -> None:
+    county = towns.county([towns.school("a")], [towns.school_year("a", pupils=400)])
+    found = evaluation.evaluate(county, QUALITY, year=2020).item("L1-primary")
+    again = pickle.loads(pickle.dumps(found))
+    assert again.rows is not None and again.rows.equals(found.rows) and again.behind is None

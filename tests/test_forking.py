@@ -15,7 +15,7 @@ import psutil
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 
-from balance_lib.serve import forking
+from balance_lib.serve import forking, process
 from balance_lib.serve.kernels import NAME, SameInterpreter
 from tests.serving import Served, write_notebook
 
@@ -140,7 +140,10 @@ def test_zygote_that_cannot_start_leaves_kernels_to_start_by_themselves(zygote, 
     async def run() -> None:
         manager = await started()
         try:
-            assert int(await said(manager, "import os; print(os.getppid())")) == os.getpid()
+            code = "import os, resource; print(os.getppid(), resource.getrlimit(resource.RLIMIT_DATA)[0] >> 20)"
+            parent, most = (await said(manager, code)).split()
+            assert int(parent) == os.getpid()
+            assert int(most) == process.LIMIT_MB  # it holds its share of memory all the same
         finally:
             await manager.shutdown_kernel(now=True)
 
@@ -160,8 +163,8 @@ def test_killed_server_leaves_no_process_behind(tmp_path: Path) -> None:
     server.process.kill()
     server.process.wait()
     _, alive = psutil.wait_procs(family, timeout=15)
-    for process in alive:
-        process.kill()
+    for left in alive:
+        left.kill()
     assert alive == []
 
 

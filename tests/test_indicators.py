@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import math
 
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balance_lib import indicators, standards
+from balance_lib._errors import PolicyError
 from tests import towns
 
 QUALITY, BASIC = standards.load("quality_2017"), standards.load("basic_2012")
@@ -177,3 +179,42 @@ def test_indoor_sports_are_not_teaching_area_in_2017() -> None:
     county = towns.county([towns.school("a")], [towns.school_year("a", indoor_sports_m2=200)])
     assert indicators.values(county, QUALITY, "teaching_area").iloc[0] == 5
     assert indicators.values(county, BASIC, "teaching_area").iloc[0] == 7
+
+
+# --- formulas ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("formula", "value"),
+    [
+        ("1 * (a < 0.15)", 0.0),  # 0.05 + 0.1 stands on the line, whatever the arithmetic left behind
+        ("1 * (a <= 0.15)", 1.0),
+        ("1 * (a > 0.15)", 0.0),
+        ("1 * (a >= 0.15)", 1.0),
+        ("1 * (a == 0.15)", 1.0),
+        ("1 * (a != 0.15)", 0.0),
+        ("1 * (a < 0.1501)", 1.0),
+    ],
+)
+@pytest.mark.parametrize("a", [0.05 + 0.1, 0.15, 0.15 - 1e-12])
+def test_a_figure_on_its_line_is_on_it_in_a_formula_too(formula, value, a) -> None:
+    assert indicators.evaluate(pd.DataFrame({"a": [a]}), formula).tolist() == [value]
+
+
+def test_a_formula_without_a_figure_or_with_a_zero_denominator_has_no_value() -> None:
+    rows = pd.DataFrame({"a": [1.0, math.nan, 3.0], "b": [2.0, 2.0, 0.0], "kind": ["primary", "junior", None]})
+    assert indicators.evaluate(rows, "a / b").tolist() == pytest.approx([0.5, math.nan, math.nan], nan_ok=True)
+    assert indicators.evaluate(rows, "a / b", ["a"]).tolist() == pytest.approx([0.5, 0.0, math.nan], nan_ok=True)
+    inside = indicators.evaluate(rows, "kind in ['primary', 'special']").tolist()
+    assert inside == pytest.approx([1.0, 0.0, math.nan], nan_ok=True)
+    assert indicators.evaluate(rows, "a + c").isna().all()
+    with pytest.raises(PolicyError):
+        indicators.evaluate(rows, "__import__('os')(a)")
+
+
+@settings(deadline=None)
+@given(a=st.floats(-1e6, 1e6), b=st.floats(-1e6, 1e6), c=st.integers(1, 60))
+def test_formulas_give_what_pandas_gives(a, b, c) -> None:
+    rows = pd.DataFrame({"a": [a], "b": [b], "c": [float(c)]})
+    for formula in ("100 * (a + b) / c", "a / (-((-c) // 12))", "-a - b * c", "1 * (a >= b + 1) + 1 * (c < 30)"):
+        assert indicators.evaluate(rows, formula).iloc[0] == float(rows.eval(formula, engine="python").iloc[0])

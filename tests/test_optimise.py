@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import Bounds, LinearConstraint, milp
 
 from balance_lib import optimise
 from balance_lib.optimise import Problem, Solution, faults, verify
@@ -103,20 +104,114 @@ def test_covers_and_centres_of_150_random_instances_are_those_found_by_trying_al
         cost, radius = random_cost(rng, n, m), float(rng.uniform(2, 10))
         reach = np.isfinite(cost) & (cost <= radius)
         weights = rng.integers(0, 5, n).astype(float)
-        sets = [list(s) for k in range(1, m + 1) for s in combinations(range(m), k)]
+        must = set(rng.choice(m, rng.integers(0, 2), replace=False).tolist()) if m > 1 else set()
+        never = {j for j in range(m) if j not in must and rng.random() < 0.1}
+        kw = {"fixed_open": sorted(must), "fixed_closed": sorted(never)}
+        sets = [
+            list(s)
+            for k in range(1, m + 1)
+            for s in combinations(range(m), k)
+            if must <= set(s) <= set(range(m)) - never
+        ]
         whole = [len(s) for s in sets if reach[:, s].any(axis=1).all()]
-        fewest = optimise.set_covering(cost, radius)
+        fewest = optimise.set_covering(cost, radius, **kw)
         assert fewest.status == ("optimal" if whole else "infeasible")
         assert not whole or fewest.objective == min(whole)
-        p = int(rng.integers(1, m + 1))
-        most = optimise.maximal_covering(cost, p, radius, weights=weights)
+        if len(never) == m:
+            continue
+        p = int(rng.integers(max(1, len(must)), m - len(never) + 1))
+        most = optimise.maximal_covering(cost, p, radius, weights=weights, **kw)
         truth = max(weights[reach[:, s].any(axis=1)].sum() for s in sets if len(s) == p)
         assert (most.status, most.objective) == ("optimal", truth)
         finite = np.where(np.isfinite(cost), cost, np.inf)
         worst = min(finite[:, s].min(axis=1).max() for s in sets if len(s) == p)
-        centre = optimise.p_center(cost, p)
+        centre = optimise.p_center(cost, p, **kw)
         assert centre.status == ("optimal" if np.isfinite(worst) else "infeasible")
         assert not np.isfinite(worst) or centre.objective == worst
+
+
+def by_milp(reach, fee, missed, p=None):
+    """Return what scipy's own model of a cover costs: fee for each site, missed for each row not reached."""
+    n, m = reach.shape
+    cost = np.concatenate((np.full(m, fee), missed))
+    rules = [LinearConstraint(np.hstack((reach.astype(float), np.eye(n))), lb=1)]
+    if p is not None:
+        rules.append(LinearConstraint(np.concatenate((np.ones(m), np.zeros(n))), lb=p, ub=p))
+    answer = milp(cost, integrality=np.ones(m + n), bounds=Bounds(0, 1), constraints=rules)
+    assert answer.success and answer.mip_gap == 0
+    return answer.fun
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_covers_and_centres_too_large_to_try_all_agree_with_another_model(seed):
+    rng = np.random.default_rng(seed)
+    home, seat = rng.uniform(0, 10, (90, 2)), rng.uniform(0, 10, (35, 2))
+    cost = np.hypot(*(home[:, None] - seat[None]).transpose(2, 0, 1))
+    radius, weights, p = float(cost.min(axis=1).max()) * 1.05, rng.integers(1, 30, 90).astype(float), 4 + seed
+    if seed % 2:
+        weights /= 7  # no longer whole: bounds must not be rounded
+    fewest = optimise.set_covering(cost, radius)
+    assert (fewest.status, fewest.objective) == ("optimal", round(by_milp(cost <= radius, 1.0, np.full(90, 2.0))))
+    most = optimise.maximal_covering(cost, p, radius / 2, weights=weights)
+    missed = by_milp(cost <= radius / 2, 0.0, weights, p)
+    assert most.status == "optimal" and most.objective == pytest.approx(weights.sum() - missed, rel=1e-6)
+    centre = optimise.p_center(cost, p)
+    below = np.unique(cost)[np.searchsorted(np.unique(cost), centre.objective) - 1]
+    assert centre.status == "optimal" and centre.open.sum() == p
+    assert by_milp(cost <= centre.objective, 1.0, np.full(90, 2.0)) <= p + 1e-6
+    assert by_milp(cost <= below, 1.0, np.full(90, 2.0)) > p + 0.5
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_medians_with_and_without_places_agree_with_another_model(seed):
+    rng = np.random.default_rng(100 + seed)
+    n, m, p = 24, 8, 3
+    cost, demand = rng.uniform(0, 10, (n, m)), rng.integers(1, 9, n).astype(float)
+    places, least = np.full(m, 1.25 * demand.sum() / p), np.full(m, 0.7 * demand.sum() / p)
+    pairs, loads, opens = np.kron(np.eye(n), np.ones(m)), np.kron(demand, np.eye(m)), np.hstack
+    only = opens((np.eye(n * m), -np.tile(np.eye(m), (n, 1))))
+    rules = [
+        LinearConstraint(opens((pairs, np.zeros((n, m)))), 1, 1),
+        LinearConstraint(only, ub=0),
+        LinearConstraint(np.concatenate((np.zeros(n * m), np.ones(m))), p, p),
+    ]
+    held = [
+        LinearConstraint(opens((loads, -np.diag(places))), ub=0),
+        LinearConstraint(opens((loads, -np.diag(least))), lb=0),
+    ]
+    fees = np.concatenate(((demand[:, None] * cost).ravel(), np.zeros(m)))
+    for extra, limits in (([], {}), (held, {"demand": demand, "capacity": places, "min_load": least})):
+        other = milp(fees, integrality=np.ones(n * m + m), bounds=Bounds(0, 1), constraints=rules + extra)
+        found = optimise.p_median(cost, p, weights=demand, time_limit_s=20, **limits)
+        assert other.success and found.status == "optimal"
+        assert found.objective == pytest.approx(other.fun, rel=1e-4)
+
+
+def test_what_is_left_out_of_a_cover_decides_nothing():
+    from balance_lib.optimise import dominance
+
+    # Row 2 is reached wherever row 0 is; site 2 reaches no more than site 1; row 3 has only site 3.
+    table = np.array([[1, 1, 0, 0], [0, 1, 1, 0], [1, 1, 0, 1], [0, 0, 0, 1]], np.bool_)
+    rows, sites, chosen = np.ones(4, np.bool_), np.ones(4, np.bool_), np.zeros(4, np.bool_)
+    dominance.thin_cover(dominance.pack(table), dominance.pack(table.T), rows, sites, chosen)
+    assert chosen.tolist() == [False, True, False, True] and not rows.any()
+    # A ring of five, each site reaching two neighbours: nothing can be left out, three of five sites are needed.
+    ring = np.eye(5, dtype=np.bool_) | np.roll(np.eye(5, dtype=np.bool_), 1, axis=1)
+    rows, sites, chosen = np.ones(5, np.bool_), np.ones(5, np.bool_), np.zeros(5, np.bool_)
+    dominance.thin_cover(dominance.pack(ring), dominance.pack(ring.T), rows, sites, chosen)
+    assert rows.all() and sites.all() and not chosen.any()
+    assert optimise.set_covering(np.where(ring, 0.0, 9.0), 1.0).objective == 3
+
+
+def test_the_curve_of_centres_shares_what_it_learns():
+    from balance_lib.optimise import center
+    from balance_lib.optimise.control import Control
+
+    rng = np.random.default_rng(8)
+    problem = Problem.of(rng.integers(0, 30, (40, 12)).astype(float))
+    radii, control = center.Radii.of(problem), Control(60)
+    shared = [center.solve(problem, p, control, radii=radii).objective for p in range(12, 0, -1)]
+    assert shared == [optimise.p_center(problem.cost, p).objective for p in range(12, 0, -1)] == sorted(shared)
 
 
 def test_the_frontier_knows_what_it_has_proven():
@@ -242,7 +337,7 @@ def test_cancelled_it_returns_the_best_so_far_with_its_honest_gap():
     cancel.set()
     found = optimise.p_median(cost, 12, progress=heard.append, cancel=cancel)
     assert found.status == "stopped" and found.found and 0 < found.gap < 1
-    assert found.bound <= optimise.p_median(cost, 12, time_limit_s=3).objective <= found.objective
+    assert found.bound <= optimise.p_median(cost, 12, time_limit_s=0.5).objective <= found.objective
     assert heard and heard[-1].objective == found.objective and heard[-1].open.sum() == 12
 
 

@@ -26,6 +26,9 @@ from balance_lib.county import County
 from balance_lib.evaluation import evaluate
 from balance_lib.remedies.affine import NotAffineError, ratio_of
 from balance_lib.remedies.catalogue import Price
+from balance_lib.remedies.demands import Demands
+from balance_lib.remedies.levers import Lever
+from balance_lib.remedies.model import Model
 from balance_lib.remedies.phasing import phase
 from tests import towns
 
@@ -455,3 +458,18 @@ def test_files_hold_the_plan_and_no_formula() -> None:
     found = plan.as_dict("en")
     assert found["status"] == "complete" and found["lines"][0]["action"] == "lay_fields"
     assert "costing" in found["sentence"] and found["unhelped"] == []
+
+
+def test_near_a_relaxed_plan_leaves_room_from_the_floor_to_the_line() -> None:
+    cell = (("S1", "primary", "multimedia_rooms"), 1.0)
+    levers = [
+        Lever(
+            "fit_multimedia", "S1", "primary", "buy", "rooms", "priced", (cell,), high=high, whole=True, once_yuan=1.0
+        )
+        for high in (1e9, 41.0)
+    ]
+    floored = np.array([40.0, 40.0])  # the relaxed plan leaves the indicator at 85 % of its line
+    model = Model(Demands(levers), [])
+    model.near(floored)
+    assert model.high[0] >= floored[0] / 0.85 and model.high[1] == 41.0  # never more than there is
+    assert 0.0 < model.low[0] <= 0.85 * floored[0]

@@ -24,7 +24,8 @@ from balance_lib.widgets.models import PageModel
 # Every county under its own plan; the national standards where they are cheap to search, and once on a large county.
 CASES = [
     ("akqi", "akqi_2022"), ("chuzhou", "chuzhou_2011"), ("huixian", "huixian_2024"), ("jiaohe", "jiaohe_2009"),
-    ("wuxi", "wuxi_2016"), ("akqi", "quality_2017"), ("huixian", "quality_2017"), ("akqi", "basic_2012"),
+    ("wuxi", "wuxi_2016"), ("akqi", "quality_2017"), ("huixian", "quality_2017"), ("chuzhou", "quality_2017"),
+    ("akqi", "basic_2012"),
 ]  # fmt: skip
 # Why a failing item may stay open after a plan.
 BEYOND = {"evidence", "past", "layout", "fact", "no_lever", "not_linear"}

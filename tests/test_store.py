@@ -20,6 +20,7 @@ from balance_lib import standards
 from balance_lib._errors import NotFoundError
 from balance_lib.cli import app
 from balance_lib.store import ConflictError, Stamp, Store, StoreError, version_of
+from balance_lib.store.backup import NAMES
 from balance_lib.store.engine import HEAD
 from balance_lib.store.place import folder, url
 from balance_lib.workplan import LifeCycleError
@@ -46,7 +47,7 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         made = Store(request.getfixturevalue("server"), tmp_path / "store")
         made.upgrade()
         with made.writing() as connection:
-            connection.execute(text("TRUNCATE scenarios, ledger, task_records, evidence, changes RESTART IDENTITY"))
+            connection.execute(text(f"TRUNCATE {', '.join(NAMES)} RESTART IDENTITY"))
     yield made
     made.close()
 
@@ -248,6 +249,23 @@ def test_task_record_needs_a_reason_to_be_blocked_and_keeps_its_turns(store):
     assert store.record_task(**own, state="done", who="乙", version=1, done_on=date(2022, 9, 1)) == 2
     (row,) = store.task_records(**OWN).to_dict("records")
     assert (row["state"], row["done_on"], row["version"]) == ("done", date(2022, 9, 1), 2)
+
+
+def test_journal_row_is_written_once_changed_in_turn_and_comes_back(store):
+    own = {**OWN, "who": "甲", "stamp": STAMP}
+    key = {"department": "人事科", "place_kind": "school", "place": "a"}
+    row = store.write_journal("visits", {**key, "visited_on": date(2012, 7, 1), "found": "一"}, **own)
+    with pytest.raises(StoreError):
+        store.write_journal("visits", {**key, "visited_on": date(2012, 7, 1), "found": "二"}, **own)
+    store.write_journal("visits", {"next_on": date(2012, 8, 1)}, **own, row_id=row, version=1)
+    with pytest.raises(ConflictError):
+        store.remove_from_journal("visits", row, **own, version=1)
+    store.remove_from_journal("visits", row, **own, version=2)
+    rows = [{**key, "visited_on": date(2012, 7, day), "found": "三"} for day in (1, 2)]
+    assert store.take_into_journal("visits", rows, **own) == (2, 0, 0)
+    found = store.journal("visits", **OWN)
+    assert sorted(found["version"]) == [1, 4] and row in set(found["row_id"])
+    assert list(store.history(subject_id=row)["action"].unique()) == ["add", "edit", "remove"]
 
 
 # ---- many at once ------------------------------------------------------------------------------------------------

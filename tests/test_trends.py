@@ -18,6 +18,7 @@ from balance_lib.county import County
 from balance_lib.intake.wide import read_wide
 from balance_lib.trends import Settings, errors
 from balance_lib.trends.counts import read
+from balance_lib.trends.quantile import regress
 from tests import towns
 from tests.panels import simulated
 
@@ -272,15 +273,27 @@ def test_the_band_holds_about_four_in_five_held_out_values_of_random_panels() ->
 
 def test_the_half_width_is_the_quantile_it_claims_and_grows_with_the_years() -> None:
     rng = np.random.default_rng(1)
-    rows = pd.DataFrame({"forecast": rng.uniform(20, 800, 3000), "horizon": rng.integers(1, 6, 3000), "stirred": 0.0})
+    rows = pd.DataFrame({"forecast": rng.uniform(20, 800, 3000), "horizon": rng.integers(1, 6, 3000)})
+    rows = rows.assign(stirred=0.0, known=8)
     noise = rng.standard_normal(3000) * np.sqrt(rows["forecast"] * rows["horizon"])
     rows["actual"] = rows["forecast"] + noise
     factors = errors.fit(rows, "school", 0.8)
-    half = errors.half_width(rows["forecast"].to_numpy(), rows["horizon"].to_numpy(), 0.0 * noise.to_numpy(), factors)
+    half = errors.half_width(*(rows[name].to_numpy() for name in errors.BASIS), factors=factors)
     assert np.mean(np.abs(noise) <= half) == pytest.approx(0.8, abs=0.005)
-    small, large = errors.half_width(np.array([100.0, 100.0]), np.array([1, 5]), np.zeros(2), factors)
+    two = np.array([100.0, 100.0]), np.array([1, 5]), np.zeros(2), np.full(2, 8)
+    small, large = errors.half_width(*two, factors=factors)
     assert small == pytest.approx(1.2816 * 10, rel=0.15)
     assert large == pytest.approx(1.2816 * math.sqrt(500), rel=0.15)
+
+
+def test_a_longer_panel_narrows_the_band_where_forecasts_made_with_more_years_were_better() -> None:
+    rng = np.random.default_rng(2)
+    rows = pd.DataFrame({"forecast": 100.0, "horizon": 1, "stirred": 0.0, "known": rng.choice([2, 4], 4000)})
+    rows["actual"] = rows["forecast"] + rng.standard_normal(4000) * 40.0 / rows["known"]
+    factors = errors.fit(rows, "village", 0.8)
+    told = np.full(3, 100.0), np.ones(3), np.zeros(3), np.array([2, 4, 8])
+    half = errors.half_width(*told, factors=factors)
+    assert half == pytest.approx(1.2816 * np.array([20.0, 10.0, 5.0]), rel=0.15)
 
 
 def test_the_quantile_regression_agrees_with_statsmodels() -> None:
@@ -288,7 +301,7 @@ def test_the_quantile_regression_agrees_with_statsmodels() -> None:
     rng = np.random.default_rng(5)
     left = np.column_stack([np.ones(400), rng.uniform(1, 9, 400)])
     right = np.abs(rng.standard_normal(400)) * left[:, 1] + 0.5
-    ours = errors._regress(left, right, 0.8)
+    ours = regress(left, right, 0.8)
     theirs = sm.QuantReg(right, left).fit(q=0.8).params
     loss = [
         np.where(right > left @ b, 0.8 * (right - left @ b), 0.2 * (left @ b - right)).sum() for b in (ours, theirs)

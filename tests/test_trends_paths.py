@@ -16,7 +16,7 @@ from balance_lib import evaluation, locale, standards, trends
 from balance_lib._errors import NotFoundError
 from balance_lib.county import County
 from balance_lib.evaluation.judge import line_of
-from balance_lib.trends import path
+from balance_lib.trends import calibration, path, series
 from tests import towns
 
 
@@ -260,3 +260,75 @@ def test_paths_cover_held_out_years_of_the_demonstration(demo_dir) -> None:  # t
     inside = (both["value_counted"] >= both["low"]) & (both["value_counted"] <= both["high"])
     assert len(both) > 1000 and 0.5 <= inside.mean() <= 0.98
     assert pd.notna(both["value"]).all()
+
+
+def many(values: np.ndarray, first: int = 2010, pupils: float = 200.0) -> series.Series:
+    """Return series of one indicator at as many schools, all with the same number of pupils."""
+    ids = [f"S{n:03d}" for n in range(len(values))]
+    index = pd.MultiIndex.from_product([ids, ["primary"], ["equipment"]], names=series.KEY)
+    years = np.arange(first, first + values.shape[1])
+    return series.Series(index, years, values, np.full(values.shape, pupils), np.ones(len(values)))
+
+
+def level_pupils(known: series.Series, pupils: float = 200.0) -> calibration.Pupils:
+    """Return the forecast that no school's pupils change."""
+    return lambda origin: np.full((len(known.index), int(known.years[-1]) - origin), pupils)
+
+
+def test_a_share_goes_on_as_a_share_and_fades() -> None:
+    grown = 100.0 * 1.2 ** np.arange(5.0)
+    middle, half = path.carry(np.arange(5), grown[None, :], 2, kept=0.5, way="share")
+    assert middle[0] == pytest.approx([grown[-1] * 1.2, grown[-1] * 1.2**1.5])
+    assert half[0] == pytest.approx([0.0, 0.0], abs=1e-6)
+    held, _ = path.carry(np.arange(5), grown[None, :], 2, way="level")
+    assert held[0].tolist() == [grown[-1]] * 2
+    empty, _ = path.carry(np.arange(5), np.array([[0.0, 1.0, 2.0, 3.0, 4.0]]), 1, way="share")
+    assert empty[0] == pytest.approx([5.0])  # a logarithm of nothing there is none: it goes on as a line
+
+
+@pytest.mark.parametrize(("name", "way"), [("compound", "share"), ("steady", "line"), ("noise", "level")])
+def test_how_an_indicator_goes_on_is_what_was_least_wrong_before(name: str, way: str) -> None:
+    rng, at = np.random.default_rng(4), np.arange(8.0)
+    size = rng.uniform(500, 2000, (60, 1))
+    shape = {"compound": 1.25**at, "steady": 1 + 0.2 * at, "noise": 1 + 0.1 * rng.standard_normal((60, 8))}[name]
+    known = many(size * shape * (1 + 0.002 * rng.standard_normal((60, 8))))
+    assert calibration.spreads(calibration.forecasts(known, level_pupils(known)))["equipment"].way == way
+
+
+def test_the_calibrated_band_holds_four_in_five_of_values_it_has_not_seen() -> None:
+    rng = np.random.default_rng(7)
+    walks = 1000.0 * np.exp(np.cumsum(0.05 + 0.06 * rng.standard_normal((400, 12)), axis=1))
+    known = many(walks[:, :9])
+    spread = calibration.spreads(calibration.forecasts(known, level_pupils(known)))["equipment"]
+    pupils, ahead = np.full((400, 3), 200.0), np.arange(1, 4)[None, :]
+    value, own = calibration.carried(known.amounts, known.years, pupils, spread.way)
+    half = calibration.half_width(spread, value, own, pupils, ahead)
+    assert np.mean(np.abs(walks[:, 9:] - value) <= half) == pytest.approx(0.8, abs=0.05)
+    assert (np.diff(half, axis=1) > 0).all()  # farther ahead, less is known
+
+
+def test_a_back_test_of_paths_knows_only_what_was_counted_before() -> None:
+    rng = np.random.default_rng(8)
+    values = 1000.0 + np.cumsum(50 * rng.standard_normal((30, 8)), axis=1)
+    known, later = many(values), values.copy()
+    later[:, 6:] *= 3.0
+    told, changed = (calibration.forecasts(s, level_pupils(s)).query("origin == 2015") for s in (known, many(later)))
+    assert told["forecast"].tolist() == changed["forecast"].tolist()
+    assert told["actual"].tolist() != changed["actual"].tolist()
+
+
+def test_too_short_a_panel_says_so_and_takes_the_assumed_error() -> None:
+    short = many(np.full((3, 3), 1000.0))
+    rows = calibration.forecasts(short, level_pupils(short))
+    assert rows.empty and calibration.tested(rows, "school").empty
+    half = calibration.half_width(calibration.Spread(), 1000.0, 0.0, 200.0, np.array([1, 2]))
+    assert half == pytest.approx([64.08, 128.16], abs=0.01)  # 1.2816 · 5 % of 1,000 a year
+    found = trends.paths(equipped([1e6, 1.1e6, 1.2e6], [100, 100, 100]), standards.load("quality_2017"))
+    assert found.tested.key == "trends.back_test.no_paths"
+
+
+def test_forecasts_of_a_single_series_stand_beside_what_came() -> None:
+    found = path.forecasts([2018, 2019, 2020, 2021, 2022], [1.0, 2.0, 3.0, 4.0, 9.0])
+    assert found[["origin", "year"]].to_numpy().tolist() == [[2020, 2021], [2020, 2022], [2021, 2022]]
+    assert found["forecast"].tolist() == pytest.approx([4.0, 4.9, 5.0])
+    assert found["inside"].tolist() == [True, False, False]

@@ -13,7 +13,7 @@ import pytest
 from balance_lib import scenarios, standards
 from balance_lib.scenarios import Close, Keep, Merge, Open, Scenario
 from balance_lib.scenarios.board import State
-from balance_lib.widgets import trial, trial_views
+from balance_lib.widgets import trial, views
 from balance_lib.widgets.apps import Consolidation
 from balance_lib.widgets.library import Library
 from balance_lib.widgets.models import PageModel
@@ -98,7 +98,7 @@ def test_lines_of_the_tick_are_those_of_the_outcome(made) -> None:
 def test_cells_that_begin_a_formula_are_disarmed_in_exports() -> None:
     import pandas as pd
 
-    said = trial_views.csv(pd.DataFrame({"school": ["=cmd|' /C calc'!A0", "甲校"], "n": [1, -2]})).decode("utf-8-sig")
+    said = views.csv(pd.DataFrame({"school": ["=cmd|' /C calc'!A0", "甲校"], "n": [1, -2]})).decode("utf-8-sig")
     assert said.splitlines() == ["school,n", "'=cmd|' /C calc'!A0,1", "甲校,-2"]
 
 
@@ -259,6 +259,9 @@ def test_point_of_the_frontier_is_loaded(page) -> None:
     page.optimiser.closable.value, page.optimiser.limit.value = 40, 600
     page.optimiser.draw.click()
     assert page.problem.value == ""
+    assert list(page.optimiser.chart.data[0].x) == [2, 3]  # with one school some live beyond the radius without a bus
+    page.optimiser.radius.value = page.optimiser.young.value = False
+    page.optimiser.draw.click()
     proven = page.optimiser.chart.data[0]
     assert list(proven.x) == [1, 2, 3]
     page.optimiser._clicked(proven, SimpleNamespace(point_inds=[0]), None)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import zipfile
 from pathlib import Path
 
@@ -83,6 +84,8 @@ def test_virtual_layer_under_a_false_name_reads_no_file(tmp_path: Path) -> None:
 
 # ---- fuzz ----------------------------------------------------------------------------------------------------------
 
+# The long form, ten thousand inputs: BALANCE_FUZZ=5000 python -m pytest -n 0 tests/test_upload_safety.py -k any_
+EXAMPLES = int(os.environ.get("BALANCE_FUZZ", "100"))
 NASTY = [
     "../../etc/passwd", "..", ".", "/", "\\", "\0", "²", "9" * 5000, "-1", "nan", "<script>", "'", "%00", "zh", "en",
     "1e9", "2023", "٢٠٢٣", "wuxi", "akqi", "akqi/..", "quality_2017", "file:///etc/passwd", "{0}", "%s",
@@ -96,7 +99,7 @@ def library(demo_dir: Path) -> Library:
     return Library((demo_dir,))
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=max(EXAMPLES, 300), deadline=None)
 @given(asked=QUERIES)
 def test_any_address_gives_a_page_of_a_county_that_is_there(library: Library, asked: dict[str, str]) -> None:
     model = PageModel(library, asked)
@@ -121,7 +124,7 @@ CONTENTS = st.one_of(
 )
 
 
-@settings(max_examples=120, deadline=None)
+@settings(max_examples=EXAMPLES, deadline=None)
 @given(uploaded=st.dictionaries(NAMES, CONTENTS, min_size=1, max_size=2), year=st.sampled_from([2023, 0, -5]))
 def test_any_upload_is_told_in_words_and_writes_only_its_county(
     tmp_path_factory: pytest.TempPathFactory, uploaded: dict[str, bytes], year: int

@@ -44,6 +44,7 @@ def test_akqi_on_the_day_it_was_issued_has_18_tasks_due_before_its_adoption():
     assert found.counts()["due_before_adoption"] == 18 and found.counts()["late"] == 0
     assert said(found, "A1-2")["due"] == date(2022, 3, 31)
     assert said(found, "A1-1")["status"] == "on_course" and said(found, "A1-1")["due"] == date(2022, 12, 31)
+    assert "受阻" not in found.sentence("zh") and "逾期0项" in found.sentence("zh")  # what there is none of is not told
     assert "期限早于方案印发18项" in found.sentence("zh") and "18 due before adoption" in found.sentence("en")
 
 
@@ -124,9 +125,7 @@ def test_chuzhou_on_2012_08_15_is_in_phase_3_with_12_groups_and_8_pilot_township
 
 def test_chuzhou_pilots_are_marked_in_the_county(demo_dir):
     county, standard = County.open(demo_dir / "chuzhou"), standards.load("chuzhou_2011")
-    from balance_lib.workplan.achievements import _pilots
-
-    assert sum(first is True for first in _pilots(standard, county).values()) == 8
+    assert sum(first is True for first in workplan.pilots(standard, county).values()) == 8
 
 
 def test_jiaohe_yearly_works_are_two_weak_schools_a_township(demo_dir):
@@ -261,6 +260,21 @@ def test_curve_steps_when_tasks_are_due_and_when_they_are_done():
     assert pd.isna(rows.loc[date(2020, 12, 31), "actual_share"])  # nobody knows the future
     assert pd.isna(rows.loc[date(2020, 1, 31), "actual_share"])  # nor what was before anything was recorded
     assert rows["planned_share"].is_monotonic_increasing
+
+
+def test_curve_of_a_county_steps_on_the_days_findings_were_recorded(demo_dir):
+    county, standard = County.open(demo_dir / "chuzhou"), standards.load("chuzhou_2011")
+    on = date(2012, 6, 15)
+    found = workplan.judged(county, standard, on)
+    shown = workplan.register_of(county, standard, on, found=found)
+    rows = workplan.curve_of(county, shown, evaluation_of=lambda _: found).set_index("day")["actual_share"].dropna()
+    papers = county.tables["evidence"]
+    days = {
+        date.fromisoformat(d[:10]) for d in papers.loc[papers["standard"] == "chuzhou_2011", "recorded_on"].dropna()
+    }
+    within = {day for day in days if standard.plan.starts < day <= on}
+    assert within and within <= set(rows.index)
+    assert rows.is_monotonic_increasing and rows.nunique() > 2
 
 
 def test_schedule_counts_back_through_what_waits():

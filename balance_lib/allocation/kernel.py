@@ -71,7 +71,7 @@ def _offer(cost, i, h, j, arc, holding):
 
 
 @compiled
-def _hold(j, h, head, after, before):
+def hold(j, h, head, after, before):
     """Put a holding in front of a site's list."""
     after[h] = head[j]
     before[h] = -1
@@ -81,7 +81,7 @@ def _hold(j, h, head, after, before):
 
 
 @compiled
-def _drop(j, h, head, after, before):
+def drop(j, h, head, after, before):
     """Take a holding out of a site's list."""
     if before[h] >= 0:
         after[before[h]] = after[h]
@@ -150,7 +150,7 @@ def ship(cost, demand, capacity, tolerance):
     for i in range(n):
         j = np.argmin(cost[i])
         point[i], amount[i] = i, demand[i]
-        _hold(j, i, head, after, before)
+        hold(j, i, head, after, before)
         load[j] += demand[i]
     spare = np.empty(size, np.int64)  # a stack of holdings not in use
     free = size - n
@@ -203,11 +203,11 @@ def ship(cost, demand, capacity, tolerance):
                     free -= 1
                     there = spare[free]
                     point[there], amount[there] = i, moved
-                    _hold(k, there, head, after, before)
+                    hold(k, there, head, after, before)
                     _offer(cost, i, there, k, arc, holding)
                 if amount[h] <= tolerance:
                     amount[there] += amount[h]
-                    _drop(j, h, head, after, before)
+                    drop(j, h, head, after, before)
                     spare[free] = h
                     free += 1
                     _arcs_of(cost, j, head, after, point, arc, holding)

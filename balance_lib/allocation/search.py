@@ -7,6 +7,7 @@ import math
 
 import numpy as np
 
+from balance_lib.allocation.kernel import drop, hold
 from balance_lib.compiled import compiled
 
 
@@ -22,20 +23,10 @@ def _fits(load, capacity, comes, goes, tolerance):
 @compiled
 def _move(i, to, site, load, demand, head, after, before):
     """Move a point to another site."""
-    a = site[i]
-    if a >= 0:
-        if before[i] >= 0:
-            after[before[i]] = after[i]
-        else:
-            head[a] = after[i]
-        if after[i] >= 0:
-            before[after[i]] = before[i]
-        load[a] -= demand[i]
-    after[i] = head[to]
-    before[i] = -1
-    if head[to] >= 0:
-        before[head[to]] = i
-    head[to] = i
+    if site[i] >= 0:
+        drop(site[i], i, head, after, before)
+        load[site[i]] -= demand[i]
+    hold(to, i, head, after, before)
     load[to] += demand[i]
     site[i] = to
 

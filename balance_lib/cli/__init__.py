@@ -43,6 +43,9 @@ class Crs(StrEnum):
 
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 InLang = Annotated[Lang, typer.Option("--lang", help="Language of texts.")]
+Switches = Annotated[
+    list[str] | None, typer.Option("--set", help="Definition switch, such as offices_in_teaching_area=true.")
+]
 Folder = Annotated[Path, typer.Argument(help="County folder.", metavar="DIR")]
 
 
@@ -59,11 +62,25 @@ def demo(
         list[str] | None, typer.Argument(metavar="[COUNTY]...", help="wuxi huixian akqi chuzhou jiaohe")
     ] = None,
     out: Annotated[Path, typer.Option("--out", help="Folder the county folders are written into.")] = ...,  # type: ignore[assignment]
+    province: Annotated[
+        int | None, typer.Option("--province", min=1, max=9999, help="Build so many made-up counties of a province.")
+    ] = None,
+    seed: Annotated[int, typer.Option("--seed", help="Seed of the made-up province.")] = 2012,
     as_json: AsJson = False,
     lang: InLang = Lang.zh,
 ) -> None:
-    """Build demonstration counties: real outlines and names, synthetic figures."""
+    """Build demonstration counties: real outlines and names, synthetic figures; or a made-up province for trials."""
     from balance_lib import demo as room
+
+    if province is not None:
+        from balance_lib.demo.province import build
+
+        if counties:
+            raise typer.BadParameter("COUNTY --province", param_hint="--province")
+        with _told(as_json, lang):
+            folders = build(province, out, seed=seed, workers=os.cpu_count() or 1, progress=_progress())
+            _print(as_json, {"built": [str(folder) for folder in folders]}, f"{out}: {len(folders)}")
+        return
 
     unknown = [name for name in counties or [] if name not in room.NAMES]
     if unknown:
@@ -177,9 +194,7 @@ def evaluate(
     on: Annotated[
         datetime | None, typer.Option("--on", formats=["%Y-%m-%d"], help="Day on which deadlines are judged.")
     ] = None,
-    switch: Annotated[
-        list[str] | None, typer.Option("--set", help="Definition switch, such as offices_in_teaching_area=true.")
-    ] = None,
+    switch: Switches = None,
     fail_on_not_met: Annotated[
         bool, typer.Option("--fail-on-not-met", help="Exit 3 unless the verdict is pass.")
     ] = False,
@@ -318,6 +333,7 @@ def main() -> None:
 
 # A command of its own module registers itself; it needs what stands above.
 from balance_lib.cli import access as _access  # noqa: E402, F401
+from balance_lib.cli import batch as _batch  # noqa: E402, F401
 from balance_lib.cli import optimise as _optimise  # noqa: E402, F401
 from balance_lib.cli import plan as _plan  # noqa: E402, F401
 from balance_lib.cli import project as _project  # noqa: E402, F401

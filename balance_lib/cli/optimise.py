@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -12,65 +14,154 @@ from balance_lib.cli.access import Mode, Stage
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from balance_lib.county import County
-    from balance_lib.optimise import Proposal
+    from balance_lib.optimise import CountyFrontier, Goals, Proposal
+    from balance_lib.scenarios import Scenario
+
+
+def _option(name: str, told: str, **more: Any) -> Any:
+    return typer.Option(name, help=told, **more)
 
 
 @app.command()
 def optimise(
     folder: Folder,
-    stage: Annotated[Stage, typer.Option("--stage", help="Stage.")],
-    year: Annotated[int | None, typer.Option("--year", help="School year; the last one by default.")] = None,
+    stage: Annotated[Stage, _option("--stage", "Stage.")],
+    year: Annotated[int | None, _option("--year", "School year; the last one by default.")] = None,
     schools: Annotated[
         int | None,
-        typer.Option("--schools", min=1, help="Schools of the stage to keep; without it the fewest that will do."),
-    ] = None,
-    max_distance_m: Annotated[
-        float | None, typer.Option("--max-distance-m", min=0, help="Nobody who changes school may have farther.")
-    ] = None,
-    min_size: Annotated[
-        float | None, typer.Option("--min-size", min=0, help="Pupils a school that might close must have to stay.")
+        _option("--schools", "Schools of the stage to be open, new ones too; without it the fewest that do.", min=1),
     ] = None,
     may_close: Annotated[
-        str | None,
-        typer.Option("--may-close", help="all, or a file of school ids, one a line. Without it nothing may close."),
+        str | None, _option("--may-close", "all, or a file of school ids, one a line. Without it nothing may close.")
     ] = None,
-    protect: Annotated[list[str] | None, typer.Option("--protect", help="A school that may not close.")] = None,
+    protect: Annotated[list[str] | None, _option("--protect", "A school that may not close.")] = None,
+    new_sites: Annotated[
+        Path | None,
+        _option(
+            "--new-sites",
+            "CSV of places where a school may open: site_id, name_zh, township, lon, lat, classes "
+            "[, kind, location, rank, building_yuan].",
+        ),
+    ] = None,
+    max_distance_m: Annotated[
+        float | None, _option("--max-distance-m", "Nobody who changes school may have farther.", min=0)
+    ] = None,
+    keep_radius: Annotated[
+        bool, _option("--keep-radius", "Who changes school walks within the radius, or a bus or a bed is there.")
+    ] = False,
+    walk_m: Annotated[float | None, _option("--walk-m", "Walking radius; the county plan's by default.", min=1)] = None,
+    bus_minutes: Annotated[
+        float | None, _option("--bus-minutes", "Beyond the radius pupils may ride so long; without it no bus.", min=1)
+    ] = None,
+    board_from_grade: Annotated[
+        int | None, _option("--board-from-grade", "Lowest grade that may board; never below 4.", min=4, max=9)
+    ] = None,
+    beds: Annotated[list[str] | None, _option("--beds", "SCHOOL=N: boarding places a school has.")] = None,
+    keep_young: Annotated[
+        bool, _option("--keep-young", "Grades 1 to 3 who change school are there within the minutes; they never board.")
+    ] = False,
+    young_minutes: Annotated[
+        float | None, _option("--young-minutes", "Longest way of grades 1 to 3; 30 by default.", min=1)
+    ] = None,
+    min_size: Annotated[
+        float | None, _option("--min-size", "Pupils a school that might close, or opens, must have.", min=0)
+    ] = None,
     keep_townships: Annotated[
-        bool, typer.Option("--keep-townships", help="Every township that has schools keeps one.")
+        bool, _option("--keep-townships", "Every township keeps a central primary, or a junior school.")
     ] = False,
-    ignore_places: Annotated[
-        bool, typer.Option("--ignore-places", help="Leave out of account how many places schools have.")
-    ] = False,
-    mode: Annotated[Mode, typer.Option("--mode", help="Way of measuring.")] = Mode.straight,
-    gap: Annotated[float, typer.Option("--gap", min=0, max=1, help="Share at which a proof is good enough.")] = 0.0,
-    time_limit_s: Annotated[float, typer.Option("--time-limit-s", min=1, help="Seconds.")] = 60.0,
-    out: Annotated[Path | None, typer.Option("--out", help="Write the scenario here (YAML).")] = None,
+    building_budget_yuan: Annotated[
+        float | None, _option("--building-budget-yuan", "Most that building may cost, once.", min=0)
+    ] = None,
+    running_budget_yuan: Annotated[
+        float | None,
+        _option("--running-budget-yuan", "Most that running may cost a year more than today; below 0 it must save."),
+    ] = None,
+    unit_cost: Annotated[list[str] | None, _option("--unit-cost", "NAME=YUAN: a unit cost of the scenario.")] = None,
+    ignore_places: Annotated[bool, _option("--ignore-places", "Leave out how many places schools have.")] = False,
+    scenario: Annotated[
+        Path | None,
+        _option("--scenario", "Scenario (YAML) whose settings, protected schools, beds and bus lines hold."),
+    ] = None,
+    mode: Annotated[Mode | None, _option("--mode", "Way of measuring; straight by default.")] = None,
+    gap: Annotated[float, _option("--gap", "Share at which a proof is good enough.", min=0, max=1)] = 0.0,
+    time_limit_s: Annotated[float, _option("--time-limit-s", "Seconds.", min=1)] = 60.0,
+    survival: Annotated[bool, _option("--survival", "Tell whether the plan survives births ±20 %.")] = False,
+    frontier: Annotated[bool, _option("--frontier", "Every number of schools instead of one plan.")] = False,
+    out: Annotated[Path | None, _option("--out", "Write the scenario here (YAML).")] = None,
     as_json: AsJson = False,
     lang: InLang = Lang.zh,
 ) -> None:
-    """Propose which schools of a stage to keep, with proof, and judge the proposal as a scenario."""
+    """Propose which schools of a stage to keep, close and open, with proof, and judge the proposal as a scenario."""
     from balance_lib.county import County
-    from balance_lib.optimise import Goals, propose
+    from balance_lib.optimise import Goals, county_frontier, propose, read_sites
 
-    goals = Goals(
-        aim="fewest" if schools is None else "walk",
-        schools=schools,
-        may_close=_closable(may_close),
-        protected=tuple(protect or ()),
-        max_distance_m=max_distance_m,
-        min_size=min_size,
-        capacity=not ignore_places,
-        township_minimum=keep_townships,
-        gap=gap,
-        mode=mode.value,
-    )
+    settings: dict[str, Any] = {
+        f"walk_{stage.value}_m": walk_m,
+        "bus_minutes": bus_minutes,
+        "boarding_from_grade": board_from_grade,
+        "young_minutes": young_minutes,
+        "mode": None if mode is None else mode.value,
+        "unit_costs": tuple(_pairs(unit_cost, "--unit-cost").items()) or None,
+    }
+    closable, places = _closable(may_close), _pairs(beds, "--beds")
     with _told(as_json, lang):
         county = County.open(folder)
-        proposal = propose(county, stage.value, goals, year=year, time_limit_s=time_limit_s)
+        goals = Goals(
+            aim="fewest" if schools is None and not frontier else "walk",
+            schools=schools or 1,
+            may_close=closable,
+            protected=tuple(protect or ()),
+            new_sites=() if new_sites is None else read_sites(new_sites),
+            max_distance_m=max_distance_m,
+            radius=keep_radius,
+            young=keep_young,
+            min_size=min_size,
+            capacity=not ignore_places,
+            township_minimum=keep_townships,
+            building_budget_yuan=building_budget_yuan,
+            running_budget_yuan=running_budget_yuan,
+            gap=gap,
+        )
+        base = _base(county, scenario, year, settings, places)
+        if frontier:
+            curve = county_frontier(county, stage.value, goals, scenario=base, prove=True, time_limit_s=time_limit_s)
+            _print(as_json, {"points": _records(curve.table)}, _curve(county, curve, lang))
+            return
+        proposal = propose(county, stage.value, goals, scenario=base, time_limit_s=time_limit_s)
         if out is not None and proposal.solution.found:
             out.write_text(proposal.scenario.to_yaml(), encoding="utf-8")
-        _print(as_json, proposal.as_dict(lang), _plain(county, proposal, stage.value, out, lang))
+        table = _survival(county, proposal, stage.value, goals, time_limit_s) if survival else None
+        told = {} if table is None else {"survival": _records(table.drop(columns="reasons"))}
+        lines = _plain(county, proposal, stage.value, out, lang) + _survived(table, lang)
+        _print(as_json, proposal.as_dict(lang) | told, "\n".join(lines))
+
+
+def _base(
+    county: County, file: Path | None, year: int | None, settings: dict[str, Any], beds: dict[str, float]
+) -> Scenario:
+    """Return the scenario a plan is drawn on: the file's, else the empty one, with what the options say."""
+    from balance_lib.scenarios import Boarding, Scenario
+
+    last = county.years[-1] if county.years else 0
+    found = Scenario.empty(county, last if year is None else year) if file is None else Scenario.from_yaml(file)
+    found = found.with_settings(**{name: value for name, value in settings.items() if value is not None})
+    told = [Boarding(school_id=school, places=int(places)) for school, places in beds.items()]
+    rest = [o for o in found.operations if not (isinstance(o, Boarding) and o.school_id in beds)]
+    return replace(found, operations=(*rest, *told))
+
+
+def _pairs(given: Sequence[str] | None, option: str) -> dict[str, float]:
+    out = {}
+    for one in given or ():
+        name, _, number = one.partition("=")
+        try:
+            out[name.strip()] = float(number)
+        except ValueError as error:
+            raise typer.BadParameter(f"{one}: NAME=NUMBER", param_hint=option) from error
+    return out
 
 
 def _closable(may_close: str | None) -> str | tuple[str, ...]:
@@ -83,24 +174,61 @@ def _closable(may_close: str | None) -> str | tuple[str, ...]:
     return tuple(line for line in lines if line and not line.startswith("#"))
 
 
-def _plain(county: County, proposal: Proposal, stage: str, out: Path | None, lang: str) -> str:
+def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
+    from balance_lib.plain import records
+
+    return records(table)
+
+
+def _survival(county: County, proposal: Proposal, stage: str, goals: Goals, limit_s: float) -> pd.DataFrame | None:
+    from balance_lib.optimise import survives
+
+    return survives(county, proposal, stage, goals, time_limit_s=limit_s) if proposal.trial is not None else None
+
+
+def _survived(table: pd.DataFrame | None, lang: str) -> list[str]:
+    from balance_lib.optimise import survival
+
+    return [] if table is None else [survival.sentence(table, lang)]
+
+
+def _head(county: County, year: int, stage: str, lang: str) -> list[str]:
+    told = {"county": county.name_zh if lang == "zh" else county.name_en, "year": year}
+    head = text("optimise.cli.head", lang, stage=text(f"stage.{stage}", lang), **told)
+    return [head, *([text("banner.synthetic", lang)] if county.synthetic else [])]
+
+
+def _plain(county: County, proposal: Proposal, stage: str, out: Path | None, lang: str) -> list[str]:
     def say(key: str, **facts: object) -> str:
         return text(f"optimise.cli.{key}", lang, **facts)
 
-    names = dict(zip(county.tables["schools"]["school_id"], county.tables["schools"]["name_zh"], strict=True))
+    names = proposal.layout.drawn.frame["name_zh"]
 
     def named(ids: tuple[str, ...]) -> str:
         return ", ".join(f"{i} {names.get(i, '')}".strip() for i in ids) or "–"
 
-    told = {"county": county.name_zh if lang == "zh" else county.name_en, "year": proposal.scenario.year}
-    lines = [say("head", stage=text(f"stage.{stage}", lang), **told), proposal.sentence(lang)]
-    lines += [text("banner.synthetic", lang)] if county.synthetic else []
+    lines = [*_head(county, proposal.scenario.year, stage, lang), proposal.sentence(lang)]
     if proposal.solution.found:
         lines += [say("kept", names=named(proposal.kept)), say("closed", names=named(proposal.closed))]
+        lines += [say("opened", names=named(proposal.opened))] if proposal.opened else []
+    if proposal.trial is not None:
+        yuan = {k: f"{getattr(proposal.trial, f'{k}_yuan') / 1e4:+,.1f}" for k in ("running", "building")}
+        lines.append(say("costs", km=f"{proposal.trial.worst_m / 1000:.1f}", **yuan))
     if proposal.villages:
         lines.append(say("villages", names=", ".join(proposal.villages)))
     if proposal.outcome is not None:
         lines.append(say("judged", sentence=proposal.outcome.sentence(lang)))
     if out is not None and proposal.solution.found:
         lines.append(say("written", file=out))
+    return lines
+
+
+def _curve(county: County, curve: CountyFrontier, lang: str) -> str:
+    lines = [*_head(county, curve.layout.baseline.year, curve.stage, lang), text("optimise.cli.frontier", lang)]
+    for row in curve.table.itertuples():
+        gap = text("optimise.cli.proven", lang) if row.proven else f"{100 * row.gap:.2f} %"
+        lines.append(
+            f"{row.schools:6d}  {row.extra_pupil_km:12,.1f}  {row.worst_m:10,.0f}  {row.moved:8,.0f}"
+            f"  {row.running_yuan / 1e4:+10,.1f}  {gap}"
+        )
     return "\n".join(lines)

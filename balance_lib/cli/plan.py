@@ -56,6 +56,7 @@ def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> d
     result["groups"] = records(workplan.groups(chosen))
     result["works"] = _works(workplan.programme(chosen, county, evaluation))
     result["ledger"] = _ledger(saved, county, chosen, on, lang)
+    result |= _journals(saved, county, chosen, on)
     result["problems"] = 0 if evaluation is None else len(workplan.problem_list(evaluation, county, lang=lang, on=on))
     result["provenance"] = {**vars(store.Stamp.of(county, chosen)), "year": register.year}
     return result
@@ -66,6 +67,20 @@ def _works(found: Any) -> dict[str, Any] | None:
         return None
     whole = {name: plain(value) for name, value in vars(found).items() if name != "yearly"}
     return {**whole, "yuan_per_m2": plain(found.yuan_per_m2), "yearly": records(found.yearly)}
+
+
+def _journals(saved: Any, county: Any, chosen: Any, on: date) -> dict[str, Any]:
+    """Return what the journals say on the day: pairs, each place's progress, reports, works."""
+    from balance_lib import workplan
+
+    kept = {name: saved.journal(name, county.county_id, chosen.id) for name in workplan.JOURNALS}
+    found = {
+        "pairs": workplan.pair_table(kept["pairings"], kept["visits"], county, on),
+        "places": workplan.place_table(kept["milestones"], county, chosen, on),
+        "reports": workplan.report_table(kept["progress_reports"], on),
+        "works_by_year": workplan.works_table(kept["works"], county, chosen, on),
+    }
+    return {name: records(rows) for name, rows in found.items()}
 
 
 def _ledger(saved: Any, county: Any, chosen: Any, on: date, lang: str) -> dict[str, Any]:
@@ -99,7 +114,31 @@ def _plain(found: dict[str, Any], lang: str) -> str:
         "",
         text("workplan.cli.ledger", lang, problems=found["problems"], late=ledger["late"], **ledger["counts"]),
     ]
-    return "\n".join(lines)
+    return "\n".join([*lines, *_field(found, lang)])
+
+
+def _field(found: dict[str, Any], lang: str) -> list[str]:
+    """Return lines on pairs and on places that are behind; none where nothing was entered."""
+    lines, pairs, places = [], found["pairs"], found["places"]
+    if pairs:
+        counts = {status: sum(p["status"] == status for p in pairs) for status in ("overdue", "never")}
+        lines.append(text("journal.cli.pairs", lang, n=len(pairs), **counts))
+        for pair in [p for p in pairs if p["status"] in counts][:MOST]:
+            days = {"last": pair["last_on"] or "–", "next": pair["next_on"] or "–", "late": pair["days_late"]}
+            lines.append(
+                text("journal.cli.pair", lang, department=pair["department"], place=pair["place_name"], **days)
+            )
+    behind = [place for place in places if place["behind"]]
+    if places:
+        lines.append(text("journal.cli.places", lang, n=len(places), behind=len(behind)))
+    for place in behind[:MOST]:
+        shares = {name: f"{place[f'{name}_share']:.0%}" for name in ("planned", "actual")}
+        facts = {"place": place["place_name"], "late": place["late"], "waits": place["waits_for"]}
+        lines.append(text("journal.cli.place", lang, **facts, **shares))
+    if short := sum(row["short"] for row in found["works_by_year"]):
+        listed = sum(row["listed"] for row in found["works_by_year"])
+        lines.append(text("journal.cli.works", lang, n=listed, short=f"{short:g}"))
+    return lines
 
 
 def _task(task: dict[str, Any], lang: str) -> str:

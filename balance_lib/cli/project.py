@@ -138,6 +138,7 @@ def _item(item: ItemPath, lang: str) -> dict[str, Any]:
         "on": None if crossing.on is None else crossing.on.isoformat(),
         "in_time": item.in_time,
         "reason": crossing.reason.render(lang),
+        "back_test": None if item.tested is None else item.tested.render(lang),
         "rows": [
             {key: (None if value != value else value) for key, value in row.items()}
             for row in item.rows.astype(object).to_dict("records")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _switches, _told, app
+from balance_lib.cli import AsJson, Folder, InLang, Lang, Switches, _print, _standard, _switches, _told, app
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -29,7 +29,8 @@ def report(
     only: Annotated[
         list[str] | None,
         typer.Option(
-            "--only", help="Only these: brief self_report forms school_tables problems ledger matrix schedule."
+            "--only",
+            help="Only these: brief self_report forms school_tables problems ledger matrix schedule visits progress.",
         ),
     ] = None,
     scenario: Annotated[
@@ -42,9 +43,7 @@ def report(
     made_on: Annotated[
         datetime | None, typer.Option("--made-on", formats=["%Y-%m-%d"], help="Day the papers bear; today by default.")
     ] = None,
-    switch: Annotated[
-        list[str] | None, typer.Option("--set", help="Definition switch, such as offices_in_teaching_area=true.")
-    ] = None,
+    switch: Switches = None,
     small_counts: Annotated[
         bool, typer.Option("--small-counts", help="Print counts of disabled or migrant children also under five.")
     ] = False,
@@ -75,6 +74,7 @@ def report(
             register=workplan.register_of(county, chosen, found.on, records=saved["records"], found=found),
             ledger=saved["ledger"],
             history=saved["history"],
+            journals=_journals(county.county_id, chosen.id, only),
             outcome=None if scenario is None else _outcome(county, scenario, chosen),
             small_counts=small_counts,
         )
@@ -105,6 +105,16 @@ def _saved(county_id: str, standard_id: str, only: list[str] | None) -> dict[str
         "history": store.history(county_id, standard_id),
         "records": store.task_records(county_id, standard_id),
     }
+
+
+def _journals(county_id: str, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame] | None:
+    from balance_lib.store import Store
+    from balance_lib.workplan import JOURNALS
+
+    store = Store.default()
+    if not store.exists or (only is not None and not {"visits", "progress"} & set(only)):
+        return None
+    return {name: store.journal(name, county_id, standard_id) for name in JOURNALS}
 
 
 def _outcome(county: County, file: Path, standard: Standard) -> Outcome:

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from balance_lib.cli import AsJson, InLang, Lang, _print, _told, app
+from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
 from balance_lib.locale import text
 
 store_app = typer.Typer(no_args_is_help=True, help="Back up, restore and upgrade what people saved.")
@@ -48,6 +48,37 @@ def upgrade(as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
     with _told(as_json, lang):
         done = Store.default().upgrade()
         _print(as_json, {"upgraded": done}, text(f"store.cli.{'upgraded' if done else 'current'}", lang))
+
+
+@store_app.command()
+def take(
+    journal: Annotated[
+        str, typer.Argument(metavar="JOURNAL", help="pairings visits milestones progress_reports works")
+    ],
+    file: Annotated[Path, typer.Argument(metavar="TABLE", help="CSV or XLSX; column names in one of the first rows.")],
+    folder: Folder,
+    standard: Annotated[str, typer.Option("--standard", help="The plan: a standard's id or YAML file.")],
+    who: Annotated[str, typer.Option("--who", help="Who brings it in, as the trail will say.")],
+    as_json: AsJson = False,
+    lang: InLang = Lang.zh,
+) -> None:
+    """Take a table into one of the office's journals, all of it or nothing; every fault is said at once."""
+    from balance_lib import workplan
+    from balance_lib.county import County
+    from balance_lib.store import Stamp, Store
+    from balance_lib.widgets.running import read_rows
+
+    if journal not in workplan.JOURNALS:
+        raise typer.BadParameter(" ".join(workplan.JOURNALS), param_hint="JOURNAL")
+    chosen = _standard(standard, lang)
+    with _told(as_json, lang):
+        county = County.open(folder)
+        rows = read_rows(journal, file.name, file.read_bytes(), county, lang.value)
+        own = {"county_id": county.county_id, "standard_id": chosen.id}
+        done = Store.default().take_into_journal(journal, rows, who=who, stamp=Stamp.of(county, chosen), **own)
+        counts = dict(zip(("new", "changed", "same"), done, strict=True))
+        title = workplan.JOURNALS[journal].title(lang)
+        _print(as_json, {"journal": journal, **counts}, text("journal.page.taken", lang, journal=title, **counts))
 
 
 def _said(key: str, file: Path, counts: dict[str, int], lang: str) -> str:

@@ -11,8 +11,9 @@ import balance_lib
 from balance_lib._errors import NotFoundError
 from balance_lib.county import County
 from balance_lib.evaluation import schools
-from balance_lib.evaluation.judge import Context, judge, number
+from balance_lib.evaluation.judge import Context, judge
 from balance_lib.evaluation.result import OPEN, STATUSES, Evaluation, ItemResult, Measured
+from balance_lib.evaluation.wording import number
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Standard
 
@@ -23,6 +24,7 @@ __all__ = [
     "ItemResult",
     "Measured",
     "evaluate",
+    "evaluate_years",
     "history",
     "history_of_coefficients",
     "number",
@@ -77,7 +79,6 @@ def evaluate(
     wanted = [item for item in standard.judged if codes is None or item.code in codes]
     found = {item.code: judge(item, context) for item in wanted if item.same_as is None}
     items = [found.get(item.code) or _repeat(item, found) for item in wanted]
-    table = _of_year(schools.school_table(county, standard, switches), year)
     return Evaluation(
         county_id=county.county_id,
         county_zh=county.name_zh,
@@ -87,12 +88,43 @@ def evaluate(
         year=year,
         on=context.on,
         items=items,
-        schools=table[schools.SCHOOL_COLUMNS],
-        rules=_of_year(schools.rule_table(county, standard, switches), year)[schools.RULE_COLUMNS],
-        cv=_of_year(schools.cv_table(county, standard, switches), year)[schools.CV_COLUMNS],
-        contributions=schools.contribution_table(table),
+        schools=schools.schools_of(county, standard, switches, year)[schools.SCHOOL_COLUMNS],
+        rules=schools.rules_of(county, standard, switches, year)[schools.RULE_COLUMNS],
+        cv=schools.cvs_of(county, standard, switches, year)[schools.CV_COLUMNS],
+        contributions=context.sheet.contributions(year),
         provenance=_provenance(county, standard, context),
     )
+
+
+def evaluate_years(
+    county: County,
+    standard: Standard,
+    years: Iterable[int] | None = None,
+    *,
+    measures: Mapping[int, Measures] | None = None,
+    definitions: Mapping[str, bool] | None = None,
+    codes: Collection[str] | None = None,
+) -> dict[int, Evaluation]:
+    """Judge a county in several school years; what the years share is computed once.
+
+    Parameters
+    ----------
+    county, standard, definitions, codes
+        As for :func:`evaluate`.
+    years : iterable of int, optional
+        School years; all the county has by default.
+    measures : mapping of year to measures, optional
+
+    Returns
+    -------
+    dict of int to Evaluation
+    """
+    return {
+        year: evaluate(
+            county, standard, year=year, measures=(measures or {}).get(year), definitions=definitions, codes=codes
+        )
+        for year in (county.years if years is None else years)
+    }
 
 
 def history(
@@ -118,11 +150,12 @@ def history(
     DataFrame
         year, code, value, threshold, gap, status: one row a year and item.
     """
-    rows = []
-    for year in years or county.years:
-        given = (measures or {}).get(year)
-        for result in evaluate(county, standard, year=year, measures=given, definitions=definitions).items:
-            rows.append((year, result.item.code, result.value, result.threshold, result.gap, result.status))
+    found = evaluate_years(county, standard, years or None, measures=measures, definitions=definitions)
+    rows = [
+        (year, result.item.code, result.value, result.threshold, result.gap, result.status)
+        for year, evaluation in found.items()
+        for result in evaluation.items
+    ]
     return pd.DataFrame(rows, columns=["year", "code", "value", "threshold", "gap", "status"])
 
 
@@ -186,10 +219,6 @@ def _repeat(item: Item, found: Mapping[str, ItemResult]) -> ItemResult:
         return ItemResult(item, "not_applicable", Message("reason.same_as", {"code": item.same_as}))
     reason = Message("reason.same_as", {"code": first.item.code})
     return ItemResult(item, first.status, reason, first.value, first.threshold, first.gap)
-
-
-def _of_year(table: pd.DataFrame, year: int) -> pd.DataFrame:
-    return table[table["year"] == year].reset_index(drop=True)
 
 
 def _provenance(county: County, standard: Standard, context: Context) -> dict[str, object]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -31,8 +32,8 @@ class Measured:
 class ItemResult:
     """Hold one item's finding.
 
-    ``gap`` is how far the value lies from what is required: negative is short, whatever the direction. ``rows`` are
-    the schools, townships or years behind the value, with columns ``value``, ``threshold`` and ``met``.
+    ``gap`` is how far the value lies from what is required: negative is short, whatever the direction. ``behind`` makes
+    the rows behind the value when they are asked for: most are not, and a table costs more than a judgement.
     """
 
     item: Item
@@ -41,7 +42,16 @@ class ItemResult:
     value: float = math.nan
     threshold: float = math.nan
     gap: float = math.nan
-    rows: pd.DataFrame | None = None
+    behind: Callable[[], pd.DataFrame] | None = field(default=None, repr=False, compare=False)
+
+    @cached_property
+    def rows(self) -> pd.DataFrame | None:
+        """Return the schools, townships or years behind the value, with columns ``value``, ``threshold``, ``met``."""
+        return None if self.behind is None else self.behind()
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Carry the rows, not what makes them."""
+        return {**self.__dict__, "rows": self.rows, "behind": None}
 
     @property
     def by_school(self) -> pd.DataFrame | None:

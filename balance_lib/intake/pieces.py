@@ -335,7 +335,8 @@ def _figures(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Fault]]
     key = list(spec.key)
     faults = []
     first_rows = frame.groupby([*key, "_piece"], dropna=False, sort=False)["_row"].transform("first")
-    twice = frame.duplicated([*key, "_piece"]) & frame[key].notna().all(axis=1)
+    # One source row may give the same key twice: pupils told by stage, teachers of the school whose only stage it is.
+    twice = (frame["_row"] != first_rows) & frame[key].notna().all(axis=1)
     for i in frame.index[twice]:
         shown = " / ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in frame.loc[i, key])
         row, first = int(frame.at[i, "_row"]), int(first_rows[i])

@@ -13,16 +13,22 @@ import numpy.typing as npt
 from balance_lib.optimise.background import Running, start
 from balance_lib.optimise.control import Control, Progress
 from balance_lib.optimise.curve import Frontier, frontier
-from balance_lib.optimise.goals import Goals
 from balance_lib.optimise.instances import Instance, read_pmed, read_pmedcap
 from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import PROVEN_GAP, Reason, Solution, optimality_gap
 from balance_lib.optimise.verify import WrongSolutionError, faults
 
 if TYPE_CHECKING:
-    from balance_lib.optimise.county_plan import CountyFrontier, Proposal, county_frontier, propose, survives
+    from balance_lib.optimise.county_curve import CountyFrontier, county_frontier
+    from balance_lib.optimise.county_plan import Proposal, propose
+    from balance_lib.optimise.goals import Goals
+    from balance_lib.optimise.sites import Site, read_sites
+    from balance_lib.optimise.survival import survives
 
-_OF_COUNTIES = ("CountyFrontier", "Proposal", "county_frontier", "propose", "survives")
+_OF_COUNTIES = {
+    "CountyFrontier": "county_curve", "county_frontier": "county_curve", "Proposal": "county_plan",
+    "propose": "county_plan", "Goals": "goals", "Site": "sites", "read_sites": "sites", "survives": "survival",
+}  # fmt: skip
 
 __all__ = [
     "PROVEN_GAP",
@@ -35,6 +41,7 @@ __all__ = [
     "Proposal",
     "Reason",
     "Running",
+    "Site",
     "Solution",
     "WrongSolutionError",
     "county_frontier",
@@ -47,6 +54,7 @@ __all__ = [
     "propose",
     "read_pmed",
     "read_pmedcap",
+    "read_sites",
     "set_covering",
     "start",
     "survives",
@@ -57,9 +65,9 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     # What is about counties loads tables and scenarios; matrices alone need neither.
     if name in _OF_COUNTIES:
-        from balance_lib.optimise import county_plan
+        from importlib import import_module
 
-        return getattr(county_plan, name)
+        return getattr(import_module(f"{__name__}.{_OF_COUNTIES[name]}"), name)
     raise AttributeError(name)
 
 
@@ -125,7 +133,7 @@ def p_median(
     Examples
     --------
     >>> from balance_lib import optimise
-    >>> found = optimise.p_median([[0, 4, 9], [4, 0, 5], [9, 5, 0]], 2)
+    >>> found = optimise.p_median([[0, 6, 9], [4, 0, 5], [9, 5, 0]], 2)
     >>> found.open.tolist(), found.objective, found.status
     ([True, False, True], 4.0, 'optimal')
     """
@@ -217,5 +225,7 @@ def warm_up() -> float:
     p_median(cost, 3)
     p_median(cost, 3, demand=np.ones(12), capacity=5.0, min_load=2.0, time_limit_s=5.0)
     frontier(cost)
-    maximal_covering(cost, 2, 2.0)
+    pairs = np.array([[0, 0, 9, 9], [0, 9, 0, 9], [0, 9, 9, 0], [9, 0, 0, 9], [9, 0, 9, 0], [9, 9, 0, 0]])
+    set_covering(pairs, 1.0)
+    maximal_covering(pairs, 2, 1.0)
     return time.perf_counter() - began

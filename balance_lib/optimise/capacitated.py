@@ -226,13 +226,7 @@ def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float
     model.lower[k:], model.upper[k:] = status == 1, status >= 0
     pair, sites = np.arange(k), np.arange(m)
     model.rows(point, pair, 1.0, np.ones(n), 1.0)
-    model.rows(
-        np.concatenate((pair, pair)),
-        np.concatenate((pair, k + site)),
-        np.repeat([1.0, -1.0], k),
-        np.full(k, -np.inf),
-        0.0,
-    )
+    _only_if_open(model, site)
     model.rows(np.zeros(m), k + sites, 1.0, [load.p], load.p)
     roomy = np.isfinite(places)
     for limit, sign in ((np.where(roomy, places, demand.sum()), 1.0), (least, -1.0)):
@@ -255,6 +249,14 @@ def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float
         load.bound = max(load.bound, min(median._rounded(proven, whole), load.figures[1]))
         return answer.infeasible or _done(load, gap)
     return False
+
+
+def _only_if_open(model: highs.Model, site: Any) -> None:
+    """Add (2): a pair, the first columns of the model, is used only if its site, the columns after them, is open."""
+    k = site.size
+    pair = np.arange(k)
+    columns = np.concatenate((pair, k + site))
+    model.rows(np.concatenate((pair, pair)), columns, np.repeat([1.0, -1.0], k), np.full(k, -np.inf), 0.0)
 
 
 def _as_columns(load: Load, point: Any, site: Any) -> Floats | None:
@@ -345,13 +347,7 @@ def relaxed_reasons(problem: Problem, p: int, control: Control) -> tuple[Reason,
     model.lower[k : k + m] = problem.must_open
     everyone = np.arange(n)
     model.rows(np.concatenate((point, everyone)), np.concatenate((pair, k + 3 * m + everyone)), 1.0, np.ones(n), 1.0)
-    model.rows(
-        np.concatenate((pair, pair)),
-        np.concatenate((pair, k + site)),
-        np.repeat([1.0, -1.0], k),
-        np.full(k, -np.inf),
-        0.0,
-    )
+    _only_if_open(model, site)
     model.rows(np.zeros(m), k + sites, 1.0, [p], p)
     limits = ((np.where(np.isfinite(places), places, demand.sum()), 1.0, k + m), (least, -1.0, k + 2 * m))
     for limit, sign, slack in limits:

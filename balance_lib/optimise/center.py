@@ -8,8 +8,9 @@
                 (5) x_ij, y_j in {0, 1}
 
 r is one of the costs. At a given r the question is a set cover: r will do exactly when no more than p sites reach
-everybody within r (Minieka 1970). The least such r is found by bisection over the distinct costs; each question is
-answered by greedy covers and packing first, by HiGHS only where these leave it open.
+everybody within r (Minieka 1970). The least such r is found by bisection over the distinct costs. Most questions are
+answered by a search for a cover and by its Lagrangian bound; HiGHS is asked only just below the best r known. What one
+p has taught stays known for the others (:class:`Radii`).
 """
 
 from __future__ import annotations
@@ -51,16 +52,16 @@ class Radii:
         least = float(table.min(axis=1).max())
         return cls(problem, np.unique(table[np.isfinite(table) & (table >= least)]))
 
-    def ask(self, step: int, p: int, control: Control) -> bool | None:
-        """Tell whether p sites do at this step; None when stopped before the answer."""
+    def ask(self, step: int, p: int, control: Control, *, quick: bool = False) -> bool | None:
+        """Tell whether p sites do at this step; None when it is not known: asked only quickly, or stopped."""
         known, bound = self.needs.get(step, (10**9, 0))
         if known <= p:
             return True
         if bound > p:
             return False
         reach = self.problem.cost <= self.steps[step]
-        is_open, bound_now = cover.least_cover(reach, self.problem.must_open, self.problem.may_open, control, enough=p)
-        assert is_open is not None
+        must, may = self.problem.must_open, self.problem.may_open
+        is_open, bound_now = cover.least_cover(reach, must, may, control, enough=p, quick=quick)
         self._learn(step, is_open, int(bound_now))
         if is_open.sum() <= p:
             return True
@@ -92,19 +93,12 @@ def solve(problem: Problem, p: int, control: Control, *, radii: Radii | None = N
     if impossible:
         return nothing(n, m, "infeasible", impossible, seconds=control.seconds, method="counting")
     radii = Radii.of(problem) if radii is None else radii
-    low, high = radii.bracket(p)
-    while high - low > 1 and not control.stopped:
-        step = (low + high) // 2
-        answer = radii.ask(step, p, control)
-        if answer is None:
-            break
-        low, high = radii.bracket(p)
-        _tell(radii, low, high, control)
+    low, high = _bisect(radii, p, control)
     if high == radii.steps.size:
         if low == high - 1:
             return nothing(n, m, "infeasible", (_too_far(problem, p, control),), seconds=control.seconds)
         return nothing(n, m, "stopped", seconds=control.seconds, bound=float(radii.steps[min(low + 1, high - 1)]))
-    is_open = cover._with_spare(radii.covers[high].copy(), problem, p)
+    is_open = cover.with_spare(radii.covers[high].copy(), problem, p)
     assignment = problem.nearest(is_open)
     objective = float(problem.cost[np.arange(n), assignment].max())
     bound = min(objective, float(radii.steps[low + 1]))
@@ -112,6 +106,26 @@ def solve(problem: Problem, p: int, control: Control, *, radii: Radii | None = N
     solution = Solution(is_open, assignment, objective, bound, status, (), control.seconds, "bisection on set covers")
     _confirm(solution, problem, p)
     return solution
+
+
+def _bisect(radii: Radii, p: int, control: Control) -> tuple[int, int]:
+    """Narrow the bracket of p until its ends are neighbours or time is up.
+
+    A step that is neither reached by a quick search nor refuted by a quick bound most likely will not do: it is passed
+    over upwards, so that an exact proof is asked for only just below the best plan known.
+    """
+    low, high = radii.bracket(p)
+    doubt = low
+    while high - low > 1 and not control.stopped:
+        quick = high - doubt > 1
+        step = (doubt + high) // 2 if quick else high - 1
+        answer = radii.ask(step, p, control, quick=quick)
+        if answer is None and not quick:
+            break
+        low, high = radii.bracket(p)
+        doubt = max(low, step if answer is None else min(doubt, high - 1))
+        _tell(radii, low, high, control)
+    return low, high
 
 
 def _tell(radii: Radii, low: int, high: int, control: Control) -> None:

@@ -1,34 +1,28 @@
-"""Propose a layout of schools for a county: optimise on its own distances, then have the scenario judge it again.
+"""Propose a layout of schools for a county: optimise on its own distances and rules, carried out as its own scenario.
 
-The model is the p-median of :mod:`balance_lib.optimise.median` (or, with places or a least size, of
-:mod:`balance_lib.optimise.capacitated`) on extra pupil-metres, see :mod:`balance_lib.optimise.layouts`. With
-``township_minimum`` one more set of constraints holds: every township that has schools of the stage keeps one; it is
-kept by
-fixing, township by township, the school whose opening costs least, which is a heuristic: the bound then stands
-without it.
-
-What is shown is never the model's figure but the outcome of the scenario (:func:`balance_lib.scenarios.evaluate`).
+The model with its numbered constraints stands in :mod:`balance_lib.optimise.county_model`. What is shown is never the
+model's figure: every plan is carried out as a scenario before it counts, and who goes where, the extra
+pupil-metres, the ways, places, beds, sizes and costs are read off that (:mod:`balance_lib.optimise.county_trial`).
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
-
-import numpy as np
-import pandas as pd
 
 from balance_lib.county import County
 from balance_lib.locale import text
-from balance_lib.optimise import capacitated, cover, median
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.curve import Frontier, frontier
+from balance_lib.optimise.county_search import Search
+from balance_lib.optimise.county_trial import PROOF_S, Trial, scenario_of
 from balance_lib.optimise.goals import Goals
 from balance_lib.optimise.layouts import CountyLayout
-from balance_lib.optimise.problem import Problem
-from balance_lib.optimise.solution import Flags, Reason, Solution, nothing
+from balance_lib.optimise.solution import Reason, Solution
 from balance_lib.plain import plain
-from balance_lib.scenarios import Close, Keep, Outcome, Scenario, evaluate
+from balance_lib.scenarios import Outcome, Scenario, evaluate
+
+NAMED = 3  # so many villages or schools are named in a sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -38,18 +32,21 @@ class Proposal:
     Parameters
     ----------
     scenario : Scenario
-        Closes what the plan closes; empty where there is no plan.
+        Closes and opens what the plan closes and opens; the layout's baseline where there is no plan.
     outcome : Outcome or None
         The scenario's own judgement; None where there is no plan.
     solution : Solution
-        Of the model: extra pupil-metres, bound, gap; its sites are ``layout.school_ids``.
+        Extra pupil-metres, bound, gap; its sites are ``layout.school_ids``.
     layout : CountyLayout
+    trial : Trial or None
+        The plan as the scenario carries it out: moves, loads, costs.
     """
 
     scenario: Scenario
     outcome: Outcome | None
     solution: Solution
     layout: CountyLayout
+    trial: Trial | None = None
 
     @property
     def closed(self) -> tuple[str, ...]:
@@ -57,9 +54,14 @@ class Proposal:
         return self.layout.changes(self.solution.open) if self.solution.found else ()
 
     @property
+    def opened(self) -> tuple[str, ...]:
+        """Return the new schools the plan opens."""
+        return tuple(str(s) for s in self.layout.school_ids[self.solution.open & self.layout.new])
+
+    @property
     def kept(self) -> tuple[str, ...]:
         """Return the schools the plan keeps."""
-        return tuple(str(s) for s in self.layout.school_ids[self.solution.open])
+        return tuple(str(s) for s in self.layout.school_ids[self.solution.open & ~self.layout.new])
 
     @property
     def villages(self) -> tuple[str, ...]:
@@ -67,40 +69,80 @@ class Proposal:
         at = sorted({i for reason in self.solution.reasons for i in reason.points})
         return tuple(dict.fromkeys(str(v) for v in self.layout.points["village_id"].iloc[at]))
 
+    def reasons(self, lang: str = "zh") -> list[str]:
+        """Tell why there is no plan, a sentence a reason, naming villages and schools."""
+        return [self._told(reason, lang) for reason in self.solution.reasons]
+
     def sentence(self, lang: str = "zh") -> str:
-        """Tell the proposal for people who decide: what closes, how proven, or why there is none."""
+        """Tell the proposal for people who decide: what closes and opens, how proven, or why there is none."""
         if not self.solution.found:
-            return self.solution.sentence(lang)
-        moved = self.layout.pupils[~self.solution.open[self.layout.home]].sum()
+            first = text(f"optimise.status.{self.solution.status}_without", lang)
+            return first + self._because(lang)
+        moved = self.layout.pupils[self.solution.assignment != self.layout.home].sum()
+        metres = self.solution.objective
         facts = {
             "kept": len(self.kept),
             "closed": len(self.closed),
             "moved": f"{moved:,.0f}",
-            "km": f"{self.solution.objective / 1000:,.1f}",
+            "km": f"{abs(metres) / 1000:,.1f}",
         }
-        return text("optimise.proposal", lang, **facts) + self.solution.sentence(lang)
+        opened = text("optimise.opened", lang, n=len(self.opened)) if self.opened else ""
+        whole = text("optimise.proposal" if metres >= 0 else "optimise.proposal_nearer", lang, **facts)
+        return whole + opened + self.solution.sentence(lang)
+
+    def _because(self, lang: str) -> str:
+        told = self.reasons(lang)
+        if not told or not self.solution.reasons[0].rule.startswith("give_"):
+            return "".join(told)
+        lead = text("optimise.any_of" if len(told) > 1 else "optimise.one_of", lang)
+        return lead + text("optimise.semicolon", lang).join(told) + text("optimise.full_stop", lang)
+
+    def _told(self, reason: Reason, lang: str) -> str:
+        villages = dict(zip(*(self._villages[c] for c in ("village_id", "name_zh")), strict=True))
+        ids = self.layout.points["village_id"].iloc[list(reason.points)]
+        names = [str(villages.get(v) or v) for v in dict.fromkeys(ids) if v]
+        if not names:
+            frame = self.layout.drawn.frame
+            column = "township" if reason.rule == "give_township" else "name_zh"
+            names = [str(frame.at[self.layout.school_ids[j], column]) for j in reason.sites]
+        return reason.sentence(lang) + (text("optimise.where", lang, names=_named(names, lang)) if names else "")
+
+    @property
+    def _villages(self) -> Any:
+        return self.layout.drawn.base.county.tables["villages"]
 
     def as_dict(self, lang: str = "zh") -> dict[str, Any]:
         """Return the proposal as plain values."""
-        found = self.solution
+        found, trial = self.solution, self.trial
         return {
             "status": found.status,
             "sentence": self.sentence(lang),
             "kept": list(self.kept),
             "closed": list(self.closed),
+            "opened": list(self.opened),
             "extra_pupil_km": plain(found.objective / 1000),
             "bound_pupil_km": plain(found.bound / 1000),
             "gap": plain(found.gap),
+            "worst_m": None if trial is None else plain(trial.worst_m),
+            "running_yuan": None if trial is None else plain(trial.running_yuan),
+            "building_yuan": None if trial is None else plain(trial.building_yuan),
             "seconds": round(found.seconds, 2),
             "method": found.method,
             "reasons": [
-                {"rule": r.rule, "given": plain(r.given), "needed": plain(r.needed), "text": r.sentence(lang)}
-                for r in found.reasons
+                {"rule": r.rule, "given": plain(r.given), "needed": plain(r.needed), "text": told}
+                for r, told in zip(found.reasons, self.reasons(lang), strict=True)
             ],
             "villages": list(self.villages),
             "scenario": self.scenario.as_dict(),
             "outcome": None if self.outcome is None else self.outcome.as_dict(lang),
         }
+
+
+def _named(names: Iterable[str], lang: str) -> str:
+    """Join the first names; say how many there are in all."""
+    all_ = list(dict.fromkeys(names))
+    joined = ("、" if lang == "zh" else ", ").join(all_[:NAMED])
+    return text("optimise.and_more", lang, names=joined, n=len(all_)) if len(all_) > NAMED else joined
 
 
 def propose(
@@ -109,13 +151,21 @@ def propose(
     goals: Goals,
     *,
     year: int | None = None,
+    scenario: Scenario | None = None,
     name: str | None = None,
     judge: bool = True,
     time_limit_s: float = 60.0,
     progress: Any = None,
     cancel: Any = None,
 ) -> Proposal:
-    """Propose which schools of a stage to keep.
+    """Propose which schools of a stage to keep, to close and to open.
+
+    1. The problem without all rules (p-median; with places and least sizes added up over bands) gives a plan in
+       fractions of a second, and a bound.
+    2. The plan is carried out as a scenario. Where it keeps every rule and is as good as the bound it is proven.
+    3. Else the whole model (:mod:`balance_lib.optimise.county_model`) goes to HiGHS; its choice is carried out in turn,
+       cut off when the scenario refuses it, until the best one left is proven or time is up.
+    4. Where no plan exists every rule is let go in turn: which one would do, where, and by how much.
 
     Parameters
     ----------
@@ -125,6 +175,9 @@ def propose(
         Nothing closes that they do not name as closable.
     year : int, optional
         School year; the last one by default.
+    scenario : Scenario, optional
+        What the plan is added to: radius, minutes, bus, boarding, class caps, unit costs, births and target year are
+        its settings; its protected schools, class numbers, beds and bus lines stay. Its closures and openings do not.
     name : str, optional
         Of the scenario.
     judge : bool
@@ -139,202 +192,32 @@ def propose(
     Raises
     ------
     NotFoundError, DataError
-        If the county has no such stage, year or school.
+        If the county has no such stage, year or school, or the scenario or a new site cannot be.
+
+    Examples
+    --------
+    >>> from balance_lib.county import County
+    >>> from balance_lib.shipped import shipped
+    >>> county = County.open(shipped("demo") / "akqi")
+    >>> plan = propose(county, "primary", Goals(schools=20, may_close="all"), judge=False)
+    >>> len(plan.kept), len(plan.closed), plan.solution.status
+    (20, 1, 'optimal')
     """
     control = Control(time_limit_s, progress, cancel)
-    drawn = CountyLayout.of(county, stage, goals, year=year)
-    solution = _fewest(drawn, goals, control) if goals.aim == "fewest" else _solve(drawn, goals, goals.schools, control)
-    scenario = scenario_of(drawn, solution, goals, stage, name)
-    outcome = evaluate(county, scenario) if judge and solution.found else None
-    return Proposal(scenario, outcome, solution, drawn)
+    drawn = CountyLayout.of(county, stage, goals, year=year, scenario=scenario)
+    search = Search(drawn, control)
+    if goals.aim == "fewest":
+        solution, trial = search.fewest()
+    else:
+        solution, trial = search.plan(int(goals.schools or 0), control)
+    if trial is None:
+        return Proposal(drawn.baseline, None, solution, drawn)
+    plan = scenario_of(drawn, trial.choice, name or _name(drawn, solution))
+    outcome = evaluate(county, plan, time_limit_s=PROOF_S) if judge else None
+    return Proposal(plan, outcome, solution, drawn, trial)
 
 
-def scenario_of(drawn: CountyLayout, solution: Solution, goals: Goals, stage: str, name: str | None) -> Scenario:
-    """Return a plan as a scenario."""
-    closed = drawn.changes(solution.open) if solution.found else ()
-    protected = tuple(Keep(school_id=str(s)) for s in sorted(set(goals.protected)))
-    told = name or text("optimise.scenario_name", "zh", stage=text(f"stage.{stage}", "zh"), n=len(closed))
-    plan = drawn.baseline.with_operations(*protected, *(Close(school_id=s) for s in closed))
-    return replace(plan, name=told)
-
-
-def _problem(drawn: CountyLayout, goals: Goals, must: Flags) -> Problem:
-    """Put the goals as constraints; a school nobody may close has no least size."""
-    loads = goals.capacity or goals.min_size is not None
-    free = np.full(drawn.places.size, np.inf)
-    return Problem.of(
-        drawn.extra_m,
-        weights=drawn.pupils,
-        demand=drawn.pupils if loads else None,
-        capacity=None
-        if not loads
-        else (_integral(drawn.places) if goals.capacity else free.clip(max=drawn.pupils.sum())),
-        min_load=None if goals.min_size is None else np.where(drawn.closable, goals.min_size, 0.0),
-        fixed_open=must,
-    )
-
-
-def _integral(places: Any) -> Any:
-    return np.floor(np.nan_to_num(places, nan=0.0))
-
-
-def _must(drawn: CountyLayout, goals: Goals) -> Flags:
-    """Return schools that stay open in any plan: those nobody may close and, if asked, one in every township."""
-    must = ~drawn.closable
-    if goals.township_minimum:
-        rolls = np.bincount(drawn.home, weights=drawn.pupils, minlength=drawn.places.size)
-        frame = pd.DataFrame({"town": drawn.townships, "must": must, "roll": rolls})
-        for _, here in frame[frame["town"] != ""].groupby("town"):
-            if not here["must"].any():
-                must[int(here["roll"].idxmax())] = True
-    return must
-
-
-def _solve(drawn: CountyLayout, goals: Goals, schools: int | None, control: Control) -> Solution:
-    problem = _problem(drawn, goals, _must(drawn, goals))
-    room = median if problem.demand is None else capacitated
-    solution = room.solve(problem, int(schools or 0), control, gap=goals.gap)
-    if not goals.township_minimum:
-        return solution
-    if not solution.found:
-        # Another choice of the townships' schools might do: nothing is proven by this one.
-        chosen = (_must(drawn, goals) & drawn.closable).any()
-        return replace(solution, status="stopped", reasons=()) if chosen else solution
-    free = replace(problem, must_open=~drawn.closable, demand=None, capacity=None, min_load=None)
-    loose = median.solve(free, int(schools or 0), control.part(5.0))
-    bound = min(solution.objective, loose.bound) if loose.found else -np.inf
-    status = "optimal" if bound >= solution.objective * (1 - 1e-9) else "feasible"
-    return replace(solution, bound=bound, status=status if solution.status == "optimal" else solution.status)
-
-
-def _fewest(drawn: CountyLayout, goals: Goals, control: Control) -> Solution:
-    """Return the plan with the fewest schools: from the least number that reaches everybody upward."""
-    problem = _problem(drawn, goals, _must(drawn, goals))
-    n, m = problem.shape
-    least = cover.fewest(problem, control.part(control.left_s / 4))
-    if not least.found:
-        return least
-    reasons: tuple[Reason, ...] = ()
-    proven = True  # that fewer schools cannot do
-    for schools in range(max(int(least.bound), int(problem.must_open.sum()), 1), m + 1):
-        found = _solve(drawn, goals, schools, control.part(max(1.0, control.left_s / 3)))
-        if found.found:
-            return found if proven else replace(found, bound=-np.inf, status="stopped")
-        proven &= found.status == "infeasible"
-        reasons = reasons or found.reasons
-        if control.stopped:
-            break
-    if control.stopped or not proven:
-        return nothing(n, m, "stopped", bound=-np.inf, seconds=control.seconds)
-    return nothing(n, m, "infeasible", reasons, seconds=control.seconds)
-
-
-@dataclass(frozen=True, eq=False)
-class CountyFrontier:
-    """Hold what every number of schools would cost a county's pupils.
-
-    Parameters
-    ----------
-    table : DataFrame
-        schools, extra_pupil_km, mean_m, worst_m (longest way of those who move), moved (pupils), gap, proven; one row a
-        number of schools.
-    layout : CountyLayout
-    curve : Frontier
-        On extra pupil-metres.
-    """
-
-    table: pd.DataFrame
-    layout: CountyLayout
-    curve: Frontier
-    goals: Goals
-    stage: str
-
-    def scenario(self, schools: int) -> Scenario:
-        """Return the plan with so many schools as a scenario, to be evaluated or loaded on a page."""
-        return scenario_of(self.layout, self.curve.at(schools), self.goals, self.stage, None)
-
-
-def county_frontier(
-    county: County,
-    stage: str,
-    goals: Goals,
-    *,
-    year: int | None = None,
-    prove: bool = False,
-    time_limit_s: float = 60.0,
-    progress: Any = None,
-    cancel: Any = None,
-) -> CountyFrontier:
-    """Return the frontier of a county: schools kept against pupil-kilometres and the longest way, without capacities.
-
-    Parameters are those of :func:`propose`; ``prove`` proves the points one after another.
-    """
-    drawn = CountyLayout.of(county, stage, goals, year=year)
-    curve = frontier(
-        drawn.extra_m,
-        weights=drawn.pupils,
-        fixed_open=_must(drawn, goals),
-        prove=prove,
-        time_limit_s=time_limit_s,
-        progress=progress,
-        cancel=cancel,
-    )
-    rows = [_row(drawn, curve, k) for k in range(curve.p.size)]
-    return CountyFrontier(pd.DataFrame(rows), drawn, curve, goals, stage)
-
-
-def _row(drawn: CountyLayout, curve: Frontier, k: int) -> dict[str, Any]:
-    is_open = curve.open[k]
-    site = curve.problem.nearest(is_open)
-    metres = drawn.metres[np.arange(site.size), site]
-    moves = site != drawn.home
-    known = np.isfinite(metres)
-    mean = np.average(metres[known], weights=drawn.pupils[known]) if known.any() else np.nan
-    return {
-        "schools": int(curve.p[k]),
-        "extra_pupil_km": float(curve.objective[k]) / 1000,
-        "mean_m": float(mean),
-        "worst_m": float(metres[moves & known].max()) if (moves & known).any() else 0.0,
-        "moved": float(drawn.pupils[moves].sum()),
-        "gap": float(curve.gap[k]),
-        "proven": bool(curve.proven[k]),
-    }
-
-
-def survives(
-    county: County,
-    proposal: Proposal,
-    stage: str,
-    goals: Goals,
-    *,
-    percents: tuple[float, ...] = (-20.0, 20.0),
-    time_limit_s: float = 20.0,
-) -> pd.DataFrame:
-    """Tell whether a plan still keeps its limits, and is still near the best, with fewer or more pupils.
-
-    Pupils of every village are multiplied alike; places stay as they are.
-
-    Returns
-    -------
-    DataFrame
-        percent, extra_pupil_km (of this plan; NaN where it cannot be kept), best_pupil_km (of a new plan), kept (bool).
-    """
-    rows = []
-    for percent in percents:
-        factor = 1 + percent / 100
-        drawn = replace(proposal.layout, pupils=proposal.layout.pupils * factor)
-        shut = Control(time_limit_s)
-        fixed = _problem(drawn, goals, proposal.solution.open)
-        fixed = replace(fixed, may_open=proposal.solution.open)
-        room = median if fixed.demand is None else capacitated
-        same = room.solve(fixed, int(proposal.solution.open.sum()), shut, gap=0.01)
-        best = _solve(drawn, goals, int(proposal.solution.open.sum()), Control(time_limit_s))
-        rows.append(
-            {
-                "percent": percent,
-                "extra_pupil_km": same.objective / 1000,
-                "best_pupil_km": best.objective / 1000,
-                "kept": same.found,
-            }
-        )
-    return pd.DataFrame(rows)
+def _name(drawn: CountyLayout, solution: Solution) -> str:
+    stage, opened = text(f"stage.{drawn.stage}", "zh"), int((drawn.new & solution.open).sum())
+    key = "optimise.scenario_name_opening" if opened else "optimise.scenario_name"
+    return text(key, "zh", stage=stage, n=len(drawn.changes(solution.open)), opened=opened)

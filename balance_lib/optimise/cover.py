@@ -14,13 +14,17 @@ Maximal covering (Church and ReVelle 1974):
                 (5) sum_j y_j = p
                 (2), (3), 0 <= z_i <= 1
 
-Before solving, rows that another row implies and sites that another site outdoes are left out; both are exact. z needs
-no integrality: with y whole, (4) makes it so.
+What cannot decide is left out first (:mod:`balance_lib.optimise.dominance`). A plan comes from a search, the bound from
+the Lagrangian dual of (1) or (4) (:mod:`balance_lib.optimise.cover_dual`), which often meets it; it fixes sites that
+no better plan can have otherwise, and HiGHS closes the rest of the gap. z needs no integrality: with y whole, (4) makes
+it so.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -28,15 +32,21 @@ import numpy.typing as npt
 from balance_lib.optimise import highs
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.problem import Problem
-from balance_lib.optimise.solution import Flags, Floats, Ints, Reason, Solution, nothing, status_of
+from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Ints, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import WrongSolutionError, confirm
 
-# Branching proves most maximal covers in this time; HiGHS gets those it does not.
-QUICK_S = 0.25
+# Fees and, where they are whole, weights add up to whole numbers: a better plan is better by one.
+ONE = 1.0 - 1e-5
+# Exchanges before the bound of a set cover is asked for, and before HiGHS; disturbances of a maximal cover.
+FIRST_STEPS, MORE_STEPS, SHAKES = 1000, 10_000, 60
+# Rounds of the dual, and nodes branched on a maximal cover before HiGHS: where they suffice they are the faster.
+DUAL_ROUNDS, NODES, NODE_ROUNDS = 400, 300, 40
+
+Table = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Reduced:
+class Core:
     """Hold the rows and sites that decide.
 
     Parameters
@@ -49,9 +59,32 @@ class Reduced:
         Summed over demand points with equal rows.
     """
 
-    reach: npt.NDArray[np.bool_]
+    reach: Table
     sites: Ints
     weights: Floats
+
+    @cached_property
+    def links(self) -> Any:
+        """Return the sites of every row and the rows of every site, as the loops take them."""
+        return *_lists(self.reach), *_lists(self.reach.T)
+
+    def missed(self, chosen: Flags) -> float:
+        """Return the weight that a choice does not reach."""
+        return float(self.weights[~self.reach[:, chosen].any(axis=1)].sum())
+
+    def without(self, status: Any) -> Core:
+        """Return what is left once sites are open (1) or closed (-1) for good."""
+        open_rows = ~self.reach[:, status == 1].any(axis=1)
+        free = status == 0
+        table, weights = _merge_equal(self.reach[open_rows][:, free], self.weights[open_rows])
+        return Core(table, self.sites[free], weights)
+
+
+def _lists(table: Table) -> tuple[Any, Any]:
+    row, column = np.nonzero(table)
+    start = np.zeros(table.shape[0] + 1, np.int64)
+    np.cumsum(np.bincount(row, minlength=table.shape[0]), out=start[1:])
+    return start, column
 
 
 def fewest(problem: Problem, control: Control, *, gap: float = 0.0) -> Solution:
@@ -70,78 +103,109 @@ def fewest(problem: Problem, control: Control, *, gap: float = 0.0) -> Solution:
     bound = min(bound, objective)
     status = status_of(objective, bound, gap, ended=not control.stopped)
     solution = Solution(
-        is_open, problem.nearest(is_open), objective, bound, status, (), control.seconds, "dominance, HiGHS"
+        is_open,
+        problem.nearest(is_open),
+        objective,
+        bound,
+        status,
+        (),
+        control.seconds,
+        "dominance, Lagrangian dual, HiGHS",
     )
     _confirm_count(solution, problem)
     return solution
 
 
 def least_cover(
-    reach: npt.NDArray[np.bool_],
+    reach: Table,
     must_open: Flags,
     may_open: Flags,
     control: Control,
     *,
     gap: float = 0.0,
     enough: int | None = None,
-) -> tuple[Flags | None, float]:
-    """Return the fewest sites that reach every row, and a proven bound of their number.
+    quick: bool = False,
+) -> tuple[Flags, float]:
+    """Return few sites that reach every row, and a proven bound of the fewest.
 
-    With ``enough``, any cover of that many sites will do.
+    With ``enough``, any cover of that many sites will do, and the bound says no more than whether there is one;
+    ``quick`` asks for what is known without HiGHS.
     """
-    chosen = must_open.copy()
-    left = ~reach[:, must_open].any(axis=1)
-    fixed = float(must_open.sum())
-    if not left.any():
+    left = np.logical_not(reach[:, must_open].any(axis=1))
+    chosen, core = _reduced_cover(reach, left, must_open, may_open)
+    fixed = float(chosen.sum())
+    if not core.sites.size:
         return _at_least_one(chosen, may_open), max(fixed, 1.0)
-    small = reduce(reach[left], may_open & ~must_open, np.ones(int(left.sum())), rows_too=True)
-    quick = greedy(small.reach)
-    if enough is not None and quick.sum() + fixed <= enough:
-        chosen[small.sites[quick]] = True
-        return chosen, fixed + 1.0
-    best, bound = _prove_cover(small.reach, quick, control, gap, None if enough is None else int(enough - fixed))
-    chosen[small.sites[best]] = True
+    best, bound = _cover_core(core, control, gap, None if enough is None else int(enough - fixed), quick)
+    chosen[core.sites[best]] = True
     return chosen, fixed + bound
 
 
+def _reduced_cover(reach: Table, left: Flags, must_open: Flags, may_open: Flags) -> tuple[Flags, Core]:
+    """Return the sites that must open, and what is left to decide."""
+    from balance_lib.optimise import dominance
+
+    rows, sites, chosen = left.copy(), may_open & ~must_open, must_open.copy()
+    dominance.thin_cover(dominance.pack(reach), dominance.pack(reach.T), rows, sites, chosen)
+    sites &= reach[rows].any(axis=0)
+    core = Core(reach[rows][:, sites], np.flatnonzero(sites), np.ones(int(rows.sum())))
+    return chosen, core
+
+
+def _cover_core(core: Core, control: Control, gap: float, enough: int | None, quick: bool) -> tuple[Flags, float]:
+    """Return a small cover and a proven bound of the smallest; any cover of ``enough`` sites will do."""
+    from balance_lib.optimise import cover_dual, cover_search
+
+    m = core.sites.size
+    best = cover_search.greedy(core.links)
+    cover_search.shrink(core.links, best, FIRST_STEPS, 0 if enough is None else enough, 0)
+    if enough is not None and best.sum() <= enough:
+        return best, 1.0
+    # Covers larger than ``enough`` are as good as none: the bound need not reach the best known.
+    aim = float(best.sum() if enough is None else enough + 1)
+    status, often, trial = np.zeros(m, np.int8), np.zeros(m), best.copy()
+    prices = np.where(core.reach, 1.0 / core.reach.sum(axis=0), 1.0).min(axis=1)
+    dual = cover_dual.ascend(
+        core.links, core.weights, 1.0, -1, status, prices, ONE, aim, trial, DUAL_ROUNDS, 1.5, 15, often
+    )
+    best = trial if dual[1] < aim else best
+    bound = _up(min(dual[0], dual[1] - ONE))
+    if bound < dual[1]:
+        cover_search.shrink(core.links, best, MORE_STEPS, int(bound) if enough is None else enough, 1)
+    if quick or best.sum() <= bound + gap * best.sum() or bound >= aim or (enough is not None and best.sum() <= enough):
+        return best, bound
+    limit = int(best.sum()) - 1 if enough is None else enough
+    found, proven = _prove_cover(core, status, limit, control, max(0.999, gap * limit), enough)
+    return (best if found is None else found), max(bound, min(proven, limit + 1.0))
+
+
 def _prove_cover(
-    reach: npt.NDArray[np.bool_], quick: Flags, control: Control, gap: float, enough: int | None
-) -> tuple[Flags, float]:
-    """Return the smallest cover and a proven bound of its size; any cover of ``enough`` sites will do."""
-    r, k = reach.shape
-    row, column = np.nonzero(reach)
+    core: Core, status: Any, limit: int, control: Control, apart: float, enough: int | None
+) -> tuple[Flags | None, float]:
+    """Look with HiGHS for a cover of at most ``limit`` sites among those not fixed; return it and a bound."""
+    rest, n_open = core.without(status), int((status == 1).sum())
+    if not rest.reach.any(axis=1).all():
+        return None, np.inf
+    (r, k), (row, column) = rest.reach.shape, np.nonzero(rest.reach)
     model = highs.Model(np.ones(k), np.zeros(k), np.ones(k), np.ones(k, np.bool_))
     model.rows(row, column, 1.0, np.ones(r), np.inf)
-    answer = highs.solve(
-        model, control, gap=gap, apart=0.999, start=quick.astype(float), stop_below=enough, stop_above=enough
-    )
-    best = quick if answer.values is None else answer.values > 0.5
-    if best.sum() > quick.sum() or not reach[:, best].any(axis=1).all():
-        best = quick
-    bound = float(enough + 1) if answer.infeasible and enough is not None else max(answer.bound, 1.0)
-    return best, float(np.ceil(bound - 1e-6))
+    stop = None if enough is None else enough - n_open
+    answer = highs.solve(model, control, apart=apart, stop_below=stop, stop_above=limit - n_open)
+    bound = _up(answer.bound + n_open)
+    if answer.values is None:
+        return None, bound
+    chosen = status == 1
+    chosen[np.isin(core.sites, rest.sites[answer.values > 0.5])] = True
+    return (chosen if core.missed(chosen) == 0 and chosen.sum() <= limit else None), bound
+
+
+def _up(bound: float) -> float:
+    return float(np.ceil(bound - 1e-6)) if np.isfinite(bound) else bound
 
 
 def _at_least_one(chosen: Flags, may_open: Flags) -> Flags:
     if not chosen.any():
         chosen[np.flatnonzero(may_open)[0]] = True
-    return chosen
-
-
-def greedy(reach: npt.NDArray[np.bool_]) -> Flags:
-    """Return a cover: the site that reaches most of those left, again and again; then without those not needed."""
-    chosen = np.zeros(reach.shape[1], np.bool_)
-    table = reach.astype(np.float32)
-    left = np.ones(reach.shape[0], np.float32)
-    while left.any():
-        best = int((left @ table).argmax())
-        chosen[best] = True
-        left[reach[:, best]] = 0
-    times = reach[:, chosen].sum(axis=1)
-    for j in np.flatnonzero(chosen):
-        if np.all(times[reach[:, j]] > 1):
-            chosen[j] = False
-            times -= reach[:, j]
     return chosen
 
 
@@ -169,7 +233,7 @@ def most(problem: Problem, p: int, control: Control, *, gap: float = 0.0) -> Sol
         status,
         (),
         control.seconds,
-        "dominance, Lagrangian dual, branching",
+        "exchange, Lagrangian dual, HiGHS",
         "max",
     )
     _confirm_most(solution, problem, p)
@@ -186,66 +250,95 @@ def _most(reach: npt.NDArray[np.bool_], problem: Problem, p: int, control: Contr
     asked &= reach[:, problem.may_open].any(axis=1)
     if not asked.any() or wanted == 0:
         missed = float(problem.weights[asked].sum())
-        return _with_spare(chosen, problem, p), never + missed
-    small = reduce(reach[asked], problem.may_open & ~must, problem.weights[asked], rows_too=False)
-    values, bound = _solve_most(small, wanted, control, gap)
-    chosen[small.sites[values]] = True
-    return _with_spare(chosen, problem, p), never + max(0.0, bound)
+        return with_spare(chosen, problem, p), never + missed
+    core = _reduced_most(reach[asked], problem.may_open & ~must, problem.weights[asked])
+    values, bound = _most_of_core(core, wanted, control, gap)
+    chosen[core.sites[values]] = True
+    return with_spare(chosen, problem, p), never + max(0.0, bound)
 
 
-def _solve_most(small: Reduced, wanted: int, control: Control, gap: float) -> tuple[Flags, float]:
-    """Solve as a p-median: reached costs nothing; one more site, always open, takes who is missed at full weight."""
-    from balance_lib.optimise import median
+def _reduced_most(reach: Table, may_open: Flags, weights: Floats) -> Core:
+    """Leave out sites that reach nothing but what another one reaches; rows that are equal become one."""
+    from balance_lib.optimise import dominance
 
-    r, k = small.reach.shape
-    if wanted >= k:
-        return np.ones(k, np.bool_), 0.0
-    cost = np.concatenate((np.where(small.reach, 0.0, np.inf), small.weights[:, None]), axis=1)
-    table = median.Sorted.of_costs(cost, np.arange(k + 1), np.arange(k + 1) == k)
-    search = median.first(table, wanted + 1)
-    whole = bool(np.all(small.weights == np.round(small.weights)))
-    if median.prove(table, wanted + 1, search, control.part(QUICK_S), gap=gap, whole=whole, n_sites=k + 1):
-        return search.is_open[:k].copy(), search.bound
-    model = highs.Model(
-        np.concatenate((np.zeros(k), small.weights)), np.zeros(k + r), np.ones(k + r), np.arange(k + r) < k
+    reach, weights = _merge_equal(reach, weights)
+    stay = may_open.copy()
+    dominance.thin_sites(dominance.pack(reach.T), reach.shape[0], stay)
+    reach, weights = _merge_equal(reach[:, stay], weights)
+    return Core(reach, np.flatnonzero(stay), weights)
+
+
+def _most_of_core(core: Core, p: int, control: Control, gap: float) -> tuple[Flags, float]:
+    """Return the p sites that miss least, and a proven bound of what is missed."""
+    from balance_lib.optimise import cover_dual, cover_search
+
+    m = core.sites.size
+    if p >= m:
+        return np.ones(m, np.bool_), 0.0
+    best, whole = np.zeros(m, np.bool_), bool(np.all(core.weights == np.round(core.weights)))
+    upper = cover_search.shake(core.links, core.weights, p, best, SHAKES, min(p, 8), 0)
+    by = max(ONE if whole else 0.0, max(gap, PROVEN_GAP / 2) * (core.weights.sum() - upper))
+    status, often = np.zeros(m, np.int8), np.zeros(m)
+    prices = core.weights * np.array([1.0, 0.5, 0.0])[core.reach[:, best].sum(axis=1).clip(0, 2)]
+    bound, upper = cover_dual.ascend(
+        core.links, core.weights, 0.0, p, status, prices, by, upper, best, DUAL_ROUNDS, 1.5, 12, often
     )
-    row, column = np.nonzero(small.reach)
+    fixed, closed = status.copy(), bound >= upper - by
+    if not closed:
+        stack = _stack(status, prices, bound)
+        for _ in range(NODES // 50):
+            if stack[3][0] == 0 or control.stopped:
+                break
+            upper = cover_dual.branch(core.links, core.weights, p, by, upper, best, stack, 50, NODE_ROUNDS)
+        closed = stack[3][0] == 0
+        bound = max(bound, stack[2][: stack[3][0]].min(initial=np.inf))
+    if not closed:
+        found, proven = _prove_most(core, fixed, p, best, control, gap, 0.999 if whole else 1e-9)
+        best = found if core.missed(found) < core.missed(best) else best
+        upper, bound = core.missed(best), max(bound, proven)
+    proven = min(bound, upper - by)
+    return best, _up(proven) if whole else proven
+
+
+def _stack(status: Any, prices: Floats, bound: float) -> Any:
+    """Return the open nodes of a search that begins: its root."""
+    depth = 2 * status.size + 4
+    stack = (
+        np.zeros((depth, status.size), np.int8),
+        np.zeros((depth, prices.size)),
+        np.full(depth, np.inf),
+        np.ones(1, np.int64),
+    )
+    stack[0][0], stack[1][0], stack[2][0] = status, prices, bound
+    return stack
+
+
+def _prove_most(
+    core: Core, status: Any, p: int, best: Flags, control: Control, gap: float, apart: float
+) -> tuple[Flags, float]:
+    """Hand HiGHS the sites not fixed; return its choice and its bound of what is missed."""
+    rest, chosen = core.without(status), status == 1
+    r, k = rest.reach.shape
+    row, column = np.nonzero(rest.reach)
     rows = np.arange(r)  # reached, or missed: column k + row
+    model = highs.Model(
+        np.concatenate((np.zeros(k), rest.weights)), np.zeros(k + r), np.ones(k + r), np.arange(k + r) < k
+    )
     model.rows(np.concatenate((row, rows)), np.concatenate((column, k + rows)), 1.0, np.ones(r), np.inf)
-    model.rows(np.zeros(k), np.arange(k), 1.0, [-np.inf], wanted)
-    known = search.is_open[:k]
-    missed = (~small.reach[:, known].any(axis=1)).astype(float)
-    answer = highs.solve(model, control, gap=gap, start=np.concatenate((known.astype(float), missed)))
-    better = known if answer.values is None else answer.values[:k] > 0.5
-    lost = [float(small.weights[~small.reach[:, plan].any(axis=1)].sum()) for plan in (known, better)]
-    return (better if lost[1] < lost[0] and better.sum() <= wanted else known), max(answer.bound, search.bound)
+    model.rows(np.zeros(k), np.arange(k), 1.0, [-np.inf], p - int(chosen.sum()))
+    known = best[status == 0] if not best[status == -1].any() and best[status == 1].all() else np.zeros(k, np.bool_)
+    start = np.concatenate((known, ~rest.reach[:, known].any(axis=1))).astype(float)
+    answer = highs.solve(model, control, gap=gap, apart=apart, start=start)
+    if answer.values is not None:
+        chosen[np.isin(core.sites, rest.sites[answer.values[:k] > 0.5])] = True
+    return (chosen if answer.values is not None and chosen.sum() <= p else best), answer.bound
 
 
-def _with_spare(chosen: Flags, problem: Problem, p: int) -> Flags:
+def with_spare(chosen: Flags, problem: Problem, p: int) -> Flags:
     """Open further sites, the first of those allowed, until p are open: they reach nobody new."""
     spare = np.flatnonzero(problem.may_open & ~chosen)[: p - int(chosen.sum())]
     chosen[spare] = True
     return chosen
-
-
-def reduce(reach: npt.NDArray[np.bool_], may_open: Flags, weights: Floats, *, rows_too: bool) -> Reduced:
-    """Leave out what cannot decide.
-
-    A site is left out when another one reaches all it reaches. Equal rows become one. With ``rows_too`` (set
-    covering) a row is left out when another row's sites are all among its own: reaching that one reaches this one.
-    """
-    sites = np.flatnonzero(may_open)
-    table = reach[:, sites]
-    while True:
-        table, weights = _merge_equal(table, weights)
-        before = table.shape
-        if rows_too:
-            stay = _undominated(~table)
-            table, weights = table[stay], weights[stay]
-        stay = _undominated(table.T)
-        table, sites = table[:, stay], sites[stay]
-        if table.shape == before:
-            return Reduced(table, sites, weights)
 
 
 def _merge_equal(table: npt.NDArray[np.bool_], weights: Floats) -> tuple[npt.NDArray[np.bool_], Floats]:
@@ -253,18 +346,6 @@ def _merge_equal(table: npt.NDArray[np.bool_], weights: Floats) -> tuple[npt.NDA
     keys = packed.view(np.dtype((np.void, packed.shape[1]))).ravel()
     _, first, which = np.unique(keys, return_index=True, return_inverse=True)
     return table[first], np.bincount(which, weights=weights, minlength=first.size).astype(float)
-
-
-def _undominated(sets: npt.NDArray[np.bool_]) -> Flags:
-    """Tell which rows, as sets, lie in no other row's set; of equal ones the first stays."""
-    numbers = sets.astype(np.float32)
-    size = numbers.sum(axis=1)
-    within = (numbers @ numbers.T) >= size[:, None] - 0.5  # [a, b]: a lies in b
-    equal = within & within.T
-    order = np.arange(size.size)
-    beaten = within & (~equal | (order[:, None] > order[None, :]))
-    np.fill_diagonal(beaten, False)
-    return ~beaten.any(axis=1)
 
 
 def _confirm_count(solution: Solution, problem: Problem) -> None:

@@ -73,6 +73,18 @@ def _weigh(i, near, near_cost, state, sign):
 
 
 @compiled
+def nearest(near, is_open):
+    """Return the closest open site of each demand point."""
+    found = np.full(near.shape[0], -1, np.int64)
+    for i in range(near.shape[0]):
+        for j in near[i]:
+            if is_open[j]:
+                found[i] = j
+                break
+    return found
+
+
+@compiled
 def move(near, near_cost, nowhere, state, goes_in, goes_out):
     """Open a site, close a site, or both (-1: none), and renew what they touch."""
     is_open, first, second = state[0], state[1], state[2]
@@ -235,6 +247,32 @@ def sweep_between(near, near_cost, nowhere, keep, opens, objectives):
         thin(near, near_cost, nowhere, state, keep, p)
         _record(p, descend(near, near_cost, nowhere, state, keep), state[0], opens, objectives)
         _go_to(near, near_cost, nowhere, state, opens[p])
+
+
+@compiled
+def sweep_unions(near, near_cost, nowhere, keep, opens, objectives, apart, rising, most):
+    """Improve every p up to ``most`` from all sites of its own best choice and of those with ``apart`` more and less.
+
+    What the three have beyond p is closed again, least lost first, and exchanged: choices that differ locally mix.
+    """
+    n, m = near.shape
+    least = max(1, keep.sum())
+    if most <= least:
+        return
+    state = empty_state(n, m)
+    set_state(near, near_cost, nowhere, state, opens[least + 1 if rising else most])
+    is_open = state[0]
+    for turn in range(most - least):
+        p = least + 1 + turn if rising else most - turn
+        union = opens[p] | opens[max(least, p - apart)] | opens[min(m, p + apart)]
+        for j in range(m):
+            if union[j] and not is_open[j]:
+                move(near, near_cost, nowhere, state, j, -1)
+        for j in range(m):
+            if is_open[j] and not union[j]:
+                move(near, near_cost, nowhere, state, -1, j)
+        thin(near, near_cost, nowhere, state, keep, p)
+        _record(p, descend(near, near_cost, nowhere, state, keep), is_open, opens, objectives)
 
 
 @compiled

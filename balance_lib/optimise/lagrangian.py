@@ -19,6 +19,33 @@ from balance_lib.compiled import compiled
 
 
 @compiled
+def cheapest(worth, status, p, total, chosen):
+    """Choose the open sites and the free ones of least worth until p are chosen.
+
+    Fill ``chosen``; return ``total`` plus their worth (infinite when there are not p), the last worth taken and the
+    first left out.
+    """
+    chosen[:] = False
+    wanted = p
+    for j in range(status.size):
+        if status[j] == 1:
+            chosen[j] = True
+            total += worth[j]
+            wanted -= 1
+    free = np.flatnonzero(status == 0)
+    if wanted < 0 or wanted > free.size:
+        return np.inf, 0.0, 0.0
+    ranks = np.argsort(worth[free])
+    for q in range(wanted):
+        j = free[ranks[q]]
+        chosen[j] = True
+        total += worth[j]
+    last = worth[free[ranks[wanted - 1]]] if wanted > 0 else -np.inf
+    first_out = worth[free[ranks[wanted]]] if wanted < free.size else np.inf
+    return total, last, first_out
+
+
+@compiled
 def relax(near, near_cost, u, status, p, rho, chosen):
     """Solve the relaxed problem. Fill ``rho`` and ``chosen``; return L(u), last rho taken, first left out."""
     n, m = near.shape
@@ -30,25 +57,7 @@ def relax(near, near_cost, u, status, p, rho, chosen):
             if c >= ui:
                 break
             rho[near[i, k]] += c - ui
-    total = u.sum()
-    chosen[:] = False
-    wanted = p
-    for j in range(m):
-        if status[j] == 1:
-            chosen[j] = True
-            total += rho[j]
-            wanted -= 1
-    free = np.flatnonzero(status == 0)
-    if wanted < 0 or wanted > free.size:
-        return np.inf, 0.0, 0.0
-    ranks = np.argsort(rho[free])
-    for q in range(wanted):
-        j = free[ranks[q]]
-        chosen[j] = True
-        total += rho[j]
-    last = rho[free[ranks[wanted - 1]]] if wanted > 0 else -np.inf
-    first_out = rho[free[ranks[wanted]]] if wanted < free.size else np.inf
-    return total, last, first_out
+    return cheapest(rho, status, p, u.sum(), chosen)
 
 
 @compiled
@@ -69,17 +78,15 @@ def fix(status, rho, chosen, bound, last, first_out, cut):
 
 
 @compiled
-def serve(near, near_cost, chosen):
-    """Return what it costs to serve everybody from the chosen sites; infinite when somebody is not reached."""
-    total = 0.0
-    for i in range(near.shape[0]):
-        found = np.inf
-        for k in range(near.shape[1]):
-            if chosen[near[i, k]]:
-                found = near_cost[i, k]
-                break
-        total += found
-    return total
+def most_undecided(status, often):
+    """Return the free site chosen nearest to half of the time; -1 when none is free."""
+    pick, best = -1, -1.0
+    for j in range(status.size):
+        if status[j] == 0:
+            score = min(often[j], 1 - often[j])
+            if score > best:
+                best, pick = score, j
+    return pick
 
 
 @compiled
@@ -173,12 +180,7 @@ def branch(near, near_cost, p, cut_by, cut_share, upper, best_open, stack, nodes
         cut = upper - max(cut_by, cut_share * abs(upper))
         if bound >= cut:
             continue
-        pick, best = -1, -1.0
-        for j in range(m):
-            if status[j] == 0:
-                score = min(often[j], 1 - often[j])
-                if score > best:
-                    best, pick = score, j
+        pick = most_undecided(status, often)
         n_open = (status == 1).sum()
         if pick < 0:
             continue  # nothing is free: the relaxed choice was a solution and has been counted

@@ -16,7 +16,9 @@ from __future__ import annotations
 
 import numpy as np
 
+from balance_lib.allocation.kernel import drop, hold
 from balance_lib.compiled import compiled
+from balance_lib.optimise.lagrangian import cheapest
 
 
 @compiled
@@ -68,24 +70,7 @@ def relax_loads(points, costs, sizes, u, status, p, demand, least, places, worth
     for j in range(m):
         if status[j] >= 0:
             worth[j], price[j] = _site(points[j], costs[j], sizes[j], u, demand, least[j], places[j])
-    total = u.sum()
-    chosen[:] = False
-    wanted = p
-    for j in range(m):
-        if status[j] == 1:
-            chosen[j] = True
-            total += worth[j]
-            wanted -= 1
-    free = np.flatnonzero(status == 0)
-    if wanted < 0 or wanted > free.size:
-        return np.inf, 0.0, 0.0
-    ranks = np.argsort(worth[free])
-    for q in range(wanted):
-        chosen[free[ranks[q]]] = True
-        total += worth[free[ranks[q]]]
-    last = worth[free[ranks[wanted - 1]]] if wanted > 0 else -np.inf
-    first_out = worth[free[ranks[wanted]]] if wanted < free.size else np.inf
-    return total, last, first_out
+    return cheapest(worth, status, p, u.sum(), chosen)
 
 
 @compiled
@@ -128,7 +113,8 @@ def ascend_loads(points, costs, sizes, u, status, p, demand, least, places, cut,
                     if costs[j, q] - at[i] - price[j] * demand[i] < 0:
                         direction[i] -= 1.0
         norm = (direction * direction).sum()
-        if norm < 1e-12:
+        if norm < 1e-12:  # nothing is left to raise
+            state[0] = 0.0
             return
         at += state[0] * max(cut - bound, 1e-9 * abs(cut)) / norm * direction
 
@@ -184,11 +170,7 @@ def improve(cost, near, demand, least, places, is_open, site, load, price, bread
     head = np.full(m, -1, np.int64)
     after, before = np.full(n, -1, np.int64), np.full(n, -1, np.int64)
     for i in range(n):
-        a = site[i]
-        after[i] = head[a]
-        if head[a] >= 0:
-            before[head[a]] = i
-        head[a] = i
+        hold(site[i], i, head, after, before)
     better = True
     passes = 0
     fresh = stirred.copy()
@@ -252,17 +234,9 @@ def improve(cost, near, demand, least, places, is_open, site, load, price, bread
 
 @compiled
 def _carry(i, a, b, site, load, demand, head, after, before):
-    if before[i] >= 0:
-        after[before[i]] = after[i]
-    else:
-        head[a] = after[i]
-    if after[i] >= 0:
-        before[after[i]] = before[i]
-    before[i] = -1
-    after[i] = head[b]
-    if head[b] >= 0:
-        before[head[b]] = i
-    head[b] = i
+    """Move a point from one site to another."""
+    drop(a, i, head, after, before)
+    hold(b, i, head, after, before)
     site[i] = b
     load[a] -= demand[i]
     load[b] += demand[i]

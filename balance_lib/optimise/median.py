@@ -71,16 +71,12 @@ class Sorted:
     def of(cls, problem: Problem) -> Sorted:
         """Sort the costs of all sites that may be open."""
         sites = np.flatnonzero(problem.may_open)
-        return cls.of_costs(problem.weighted[:, sites], sites, problem.must_open[sites])
-
-    @classmethod
-    def of_costs(cls, weighted: Floats, sites: npt.NDArray[np.int64], keep: Flags) -> Sorted:
-        """Sort a table of weighted costs, infinite where unreachable."""
-        near = np.argsort(weighted, axis=1, kind="stable")
-        cost = np.take_along_axis(weighted, near, axis=1)
+        # By cost, which weights do not reorder, so that a point without weight knows its nearest site too.
+        near = np.argsort(problem.cost[:, sites], axis=1, kind="stable")
+        cost = np.take_along_axis(problem.weighted[:, sites], near, axis=1)
         nowhere = 1.0 + float(np.where(np.isfinite(cost), cost, 0.0).max(axis=1).sum())
         finite = np.where(np.isfinite(cost), cost, nowhere)
-        return cls(sites, near.astype(np.int32), cost, finite, nowhere, keep)
+        return cls(sites, near.astype(np.int32), cost, finite, nowhere, problem.must_open[sites])
 
     def only(self, stay: Flags, keep: Flags) -> Sorted:
         """Return the same without the sites closed for good."""

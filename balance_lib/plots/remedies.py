@@ -92,7 +92,10 @@ def coefficients_before_after(plan: Plan, *, labels: Mapping[str, str], lang: st
     lang : {"zh", "en"}
     """
     rows = plan.coefficients[plan.coefficients["limit"].notna()].iloc[::-1]
-    names = [f"{labels.get(r.indicator, r.indicator)}({text(f'stage.{r.stage}', lang)})" for r in rows.itertuples()]
+    space = " " if lang == "en" else ""
+    names = [
+        f"{labels.get(r.indicator, r.indicator)}{space}({text(f'stage.{r.stage}', lang)})" for r in rows.itertuples()
+    ]
     figure = blank(text("remedy.plot.cv_title", lang), lang, height=110 + 28 * max(1, len(rows)))
     for at, row in enumerate(rows.itertuples()):
         figure.add_shape(

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from typing import Any
+from unicodedata import east_asian_width
 
 import numpy as np
 import pandas as pd
@@ -18,6 +19,7 @@ from balance_lib.plots.base import blank, short, status_markers, whole
 
 BAND = "rgba(11, 79, 138, 0.18)"
 PANEL_PX, HEAD_PX = 216, 54
+WIDEST = 60.0  # of a panel's title, in widths of a Latin letter
 STAGE_COLOURS = {"primary": palette.SERIES[0], "junior": palette.SERIES[5]}
 STAGE_BANDS = {"primary": "rgba(0, 114, 178, 0.20)", "junior": "rgba(213, 94, 0, 0.20)"}
 STAGE_SYMBOLS = {"primary": "circle", "junior": "square"}
@@ -47,6 +49,11 @@ class Panel:
     unit: str = ""
 
 
+def nothing(lang: str = "zh") -> go.Figure:
+    """Return the empty place of a figure that is being computed: no axes that could be read as data."""
+    return blank("", lang, height=380).update_xaxes(visible=False).update_yaxes(visible=False)
+
+
 def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
     """Draw one figure large: counted years, the path with its band, the line, the deadline and the verdict."""
     figure = blank(panel.title, lang, height=400)
@@ -74,10 +81,10 @@ def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") ->
         foot = high * 30 / (PANEL_PX + HEAD_PX)
         figure.layout[f"xaxis{axis}"] = {**style, "domain": [left, right], "anchor": f"y{axis}", "showgrid": False}
         figure.layout[f"yaxis{axis}"] = {
-            **style, "domain": [top - high + foot, top - head], "anchor": f"x{axis}", "nticks": 4, "zeroline": False,
+            **style, "domain": [top - high + foot, top - head], "anchor": f"x{axis}", "nticks": 6, "zeroline": False,
         }  # fmt: skip
         _draw(figure, panel, axis, lang, legend=False)
-        _head(figure, panel, left, top, most=28 if lang == "zh" else 56)
+        _head(figure, panel, left, top)
     return figure
 
 
@@ -171,9 +178,16 @@ def _verdict(figure: go.Figure, panel: Panel, *, x: float, y: float, size: int) 
     )  # fmt: skip
 
 
-def _head(figure: go.Figure, panel: Panel, x: float, y: float, *, most: int) -> None:
+def _fitting(title: str) -> str:
+    """Cut a title to the width of a panel at 1366 pixels; a Chinese character is about two Latin ones wide."""
+    ends = np.cumsum([2.0 if east_asian_width(sign) in "WF" else 1.1 for sign in title])
+    kept = int(np.searchsorted(ends, WIDEST, side="right"))
+    return title if kept == len(title) else title[: kept - 1] + "…"
+
+
+def _head(figure: go.Figure, panel: Panel, x: float, y: float) -> None:
     """Write a panel's title, and under it the verdict on its tint."""
-    title = panel.title if len(panel.title) <= most else panel.title[: most - 1] + "…"
+    title = _fitting(panel.title)
     figure.add_annotation(
         x=x, y=y, xref="paper", yref="paper", xanchor="left", yanchor="top", showarrow=False, align="left",
         text=f"<b>{title}</b>", font={"size": 13, "color": palette.INK}, hovertext=panel.title,
@@ -231,5 +245,7 @@ def enrolment(
         dtick=max(1, math.ceil((years[1] - years[0]) / 14)), tickformat="d", showgrid=False,
         range=[years[0] - 0.5, years[1] + 1.2],
     )  # fmt: skip
-    figure.update_yaxes(rangemode="tozero", title={"text": text("trends.plot.pupils", lang), "standoff": 8})
+    figure.update_yaxes(
+        rangemode="tozero", tickformat=",d", title={"text": text("trends.plot.pupils", lang), "standoff": 8}
+    )
     return figure.update_layout(margin={"l": 16, "r": 48, "t": 48, "b": 40})

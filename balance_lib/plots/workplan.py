@@ -15,16 +15,7 @@ from balance_lib.workplan import STATUSES, harmless
 ROW_PX = 26
 LABEL_MOST = 22
 MILLISECONDS = 86_400_000
-# A task's status as a lamp: the word in the legend and the hatching tell apart what shares a colour.
-LAMP = {
-    "done": "met",
-    "on_course": "not_due",
-    "late": "not_met",
-    "due_before_adoption": "evidence",
-    "blocked": "evidence",
-    "not_started": "not_applicable",
-    "undated": "no_data",
-}
+# The word in the legend and the hatching tell apart what shares a colour.
 HATCH = {"late": "/", "blocked": "x", "not_started": ".", "due_before_adoption": ""}
 HATCHING = {"fillmode": "overlay", "fgcolor": palette.SURFACE, "fgopacity": 1, "size": 6, "solidity": 0.3}
 STAGE_TINTS = (palette.GROUND, palette.SURFACE)
@@ -54,7 +45,7 @@ def gantt(tasks: pd.DataFrame, stages: pd.DataFrame, on: date, *, lang: str = "z
     labels = _labels(rows, lang)
     for status in (s for s in STATUSES if s in set(rows["status"])):
         mine = rows[rows["status"] == status]
-        lamp = palette.LAMPS[LAMP[status]]
+        lamp = palette.LAMPS[palette.TASKS[status]]
         figure.add_bar(
             y=[labels[task] for task in mine["task"]],
             base=[_start(row, on).isoformat() for row in mine.itertuples()],

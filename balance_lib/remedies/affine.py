@@ -159,3 +159,17 @@ def _sum(left: tuple[Affine, Affine], right: tuple[Affine, Affine]) -> tuple[Aff
     if right[1].constant and right[0].constant:
         return left[0].plus(left[1].scaled(right[0].const / right[1].const)), left[1]
     raise NotAffineError("sum")
+
+
+def either(yes: np.ndarray, one: Ratio, other: Ratio) -> Ratio:
+    """Return one ratio on some rows and another on the rest."""
+    return Ratio(
+        _mixed(yes, one.num, other.num), _mixed(yes, one.den, other.den), np.where(yes, one.known, other.known)
+    )
+
+
+def _mixed(yes: np.ndarray, one: Affine, other: Affine) -> Affine:
+    zero = np.zeros(len(yes))
+    names = dict.fromkeys([*one.coef, *other.coef])
+    coef = {n: np.where(yes, one.coef.get(n, zero), other.coef.get(n, zero)) for n in names}
+    return Affine(np.where(yes, one.const, other.const), {n: v for n, v in coef.items() if np.any(v)})

@@ -41,6 +41,7 @@ Key = tuple[str, str, str, str]  # code, school, stage, indicator
 WAN = 1e4  # the solver counts in 10,000 yuan
 STARTING_RATIOS = (-1.0, 0.0, 1.0, 3.0)
 FEASIBLE = 1e-9
+NEAR = 0.2  # of a relaxed number of units: more than the 15 % between a line and its floor
 
 
 @dataclass
@@ -252,11 +253,15 @@ class Model:
         return solver
 
     def near(self, x: Floats) -> None:
-        """Allow only whole numbers next to a relaxed plan."""
+        """Allow only whole numbers near a relaxed plan: wide enough for an indicator to leave its floor for its line.
+
+        The relaxed plan shares the one indicator a school may leave at its floor out among several; whoever loses its
+        share has to come up by as much as the floor lies below the line.
+        """
         for j, lever in enumerate(self.demands.levers):
             if lever.whole and not (lever.lends or lever.takes):
-                self.low[j] = max(0.0, math.floor(x[j] + 1e-6) - (1.0 if x[j] > 0.5 else 0.0))
-                self.high[j] = min(self.high[j], math.ceil(x[j] - 1e-6) + 1.0)
+                self.low[j] = max(0.0, math.floor((1.0 - NEAR) * x[j]) - 1.0)
+                self.high[j] = min(self.high[j], math.ceil((1.0 + NEAR) * x[j]) + 2.0)
 
     def units(self, columns: Floats) -> Floats:
         """Return the units of each lever from the solver's columns: whole ones rounded, others as they are."""

@@ -275,7 +275,7 @@ def stage_word(stage: str, lang: str) -> str:
 
 def figure_word(standard: Standard, name: str, lang: str) -> str:
     """Return the name of a county figure; of one reported under an item's code, the item's own."""
-    from balance_lib.evaluation.judge import label_of
+    from balance_lib.evaluation.wording import label_of
 
     code = name.partition("/")[2]
     return standard.item(code).label(lang) if code in standard.by_code else label_of(name, lang)

@@ -7,6 +7,7 @@ import tempfile
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -14,7 +15,16 @@ from balance_lib._errors import NotFoundError
 from balance_lib.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.locale import text
-from balance_lib.reports import application, application_book, argument, brief, lists, school_table, self_report
+from balance_lib.reports import (
+    application,
+    application_book,
+    argument,
+    brief,
+    field_lists,
+    lists,
+    school_table,
+    self_report,
+)
 from balance_lib.reports.stamp import Stamp
 
 if TYPE_CHECKING:
@@ -26,15 +36,17 @@ if TYPE_CHECKING:
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 DOCX = "application/vnd.openxmlformats-officedocument.wordprocessingml.document"
 _MIME = {".xlsx": XLSX, ".docx": DOCX}
+# A paper on journals is made once one of them holds something.
+_JOURNALS = {"visits": ("pairings", "visits"), "progress": ("milestones", "progress_reports", "works")}
 
 
 @dataclass(frozen=True)
 class Source:
     """Hold what papers are made from.
 
-    ``register`` is the plan's tasks on a day, ``ledger`` and ``history`` come from the store, ``outcome`` is a
-    scenario's; a paper whose source is missing cannot be made. ``small_counts`` prints counts of children by personal
-    attributes also under five.
+    ``register`` is the plan's tasks on a day, ``ledger``, ``history`` and ``journals`` (by name) come from the store,
+    ``outcome`` is a scenario's; a paper whose source is missing cannot be made. ``small_counts`` prints counts of
+    children by personal attributes also under five.
     """
 
     county: County
@@ -44,6 +56,7 @@ class Source:
     register: Register | None = None
     ledger: pd.DataFrame | None = None
     history: pd.DataFrame | None = None
+    journals: Mapping[str, pd.DataFrame] | None = None
     outcome: Outcome | None = None
     small_counts: bool = False
 
@@ -113,6 +126,13 @@ def _schedule(source: Source) -> bytes:
     return lists.schedule(source.county, source.register, year=year, lang=source.lang, made_on=source.made_on)
 
 
+def _field(how: Callable[..., bytes], source: Source) -> bytes:
+    assert source.journals is not None
+    standard, year = source.evaluation.standard, source.evaluation.year
+    return how(source.county, standard, source.journals, year=year, on=source.on, lang=source.lang,
+               made_on=source.made_on)  # fmt: skip
+
+
 def _argument(source: Source) -> bytes:
     assert source.outcome is not None
     return argument.write(source.outcome, lang=source.lang, made_on=source.made_on)
@@ -128,6 +148,8 @@ _PAPERS: Mapping[str, tuple[Callable[[Source], bytes], str]] = {
     "ledger": (_ledger, ".xlsx"),
     "matrix": (_matrix, ".xlsx"),
     "schedule": (_schedule, ".xlsx"),
+    "visits": (partial(_field, field_lists.visits), ".xlsx"),
+    "progress": (partial(_field, field_lists.progress), ".xlsx"),
     "argument": (_argument, ".docx"),
 }
 KEYS = tuple(_PAPERS)
@@ -144,6 +166,9 @@ def missing(key: str, source: Source) -> str | None:
         return None if application.fits(source.evaluation.standard) else "standard"
     if key == "ledger":
         return "ledger" if source.ledger is None or source.ledger.empty else None
+    if key in _JOURNALS:
+        kept = source.journals or {}
+        return None if any(len(kept.get(name, ())) for name in _JOURNALS[key]) else "journals"
     if key == "argument":
         return "outcome" if source.outcome is None else None
     if key in ("matrix", "schedule"):

@@ -129,7 +129,8 @@ class Letter:
                 style = "Table head" if place == 0 else "Table centre" if column in centred else "Table text"
                 paragraph._p.style = self._style_ids[style]
                 paragraph.add_run(plain(value, 1_000, self.lang))
-                paragraph.paragraph_format.keep_with_next = len(rows) <= _WHOLE and place < len(rows)
+                # A short table stands whole; of a long one the head never stands alone at the foot of a page.
+                paragraph.paragraph_format.keep_with_next = place < (len(rows) if len(rows) <= _WHOLE else 3)
         for column, width in zip(table.columns, wide, strict=True):
             column.width = width
         self._add("", "Note")
@@ -149,8 +150,8 @@ class Letter:
 
     def sign(self, unit: str) -> None:
         """Add who signs and the day, on the right."""
-        for words in (unit, self.stamp.day(self.lang)):
-            self._add(words, "Signature")
+        self._add(unit, "Signature").paragraph_format.keep_with_next = True
+        self._add(self.stamp.day(self.lang), "Signature")
 
     def origin(self) -> None:
         """Add where the figures come from: data, standard, software."""

@@ -29,7 +29,7 @@ _BAR = "■"
 # column: (width, alignment)
 _PROBLEMS: Mapping[str, tuple[float, str]] = {
     "number": (5, "center"), "school": (19, "left"), "township": (10, "left"), "stage": (6, "center"),
-    "code": (10, "left"), "item": (27, "left"), "value": (10, "right"), "operator": (7, "center"),
+    "code": (10, "left"), "item": (27, "left"), "value": (10, "right"), "operator": (9, "center"),
     "required": (8, "right"), "gap": (10, "right"), "unit": (8, "center"), "measure": (22, "left"),
     "lead_unit": (11, "left"), "due": (11, "center"), "latest_start": (11, "center"),
 }  # fmt: skip
@@ -74,19 +74,42 @@ def problems(county: County, evaluation: Evaluation, *, lang: str = "zh", made_o
     """
     stamp = Stamp.of_evaluation(county, evaluation, made_on)
     table, book = workplan.problem_list(evaluation, county, lang=lang), new_book()
-    page = _open(book, "problems", _PROBLEMS, stamp, lang, freeze=2)
+    page = open_sheet(book, "problems", _PROBLEMS, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
         op = text(f"op.{_OPS.get(str(row['operator']), 'eq')}", lang)
         school = row["school"] or text("workplan.whole_county", lang)
         figures = _figures(row, evaluation.standard, lang)
         stage = text(f"stage.{row['stage']}", lang)
         shown = {**row, **figures, "number": number, "school": school, "stage": stage, "operator": op}
-        _row(page, _PROBLEMS, shown, lang)
+        put_row(page, _PROBLEMS, shown, lang)
     page.note(text("report.lists.problems.note", lang, n=len(table)))
     page.finish()
+    _rollup(book, evaluation, stamp, lang)
     _open_items(book, evaluation, stamp, lang)
     origin_sheet(book, stamp, [text("report.lists.unrounded", lang)], lang)
     return book_of(book)
+
+
+def _rollup(book: Workbook, evaluation: Evaluation, stamp: Stamp, lang: str) -> None:
+    """Add how many schools meet each item that is judged school by school (县级汇总)."""
+    results = [r for r in evaluation.items if r.counts and r.by_school is not None and len(r.by_school)]
+    if not results:
+        return
+    title = text("report.lists.rollup.title", lang)
+    page = Sheet(book, title, (6, 14, 50, 8, 11, 11, 12, 12, 13, 12), stamp, lang=lang)
+    page.title(title)
+    page.line(f"{stamp.county(lang)}　{stamp.school_year(lang)}", align="center")
+    keys = ("number", "code", "item", "stage", "schools", "met", "short", "unknown", "share", "status")
+    page.head([[text(f"report.lists.rollup.{key}", lang) for key in keys]], freeze=2)
+    for number, result in enumerate(results, 1):
+        found = list(result.by_school["met"]) if result.by_school is not None else []
+        met, short = (sum(value is wanted for value in found) for wanted in (True, False))
+        words = [result.item.code, findings.label(result, lang), text(f"stage.{result.item.stage}", lang)]
+        counts = [len(found), met, short, len(found) - met - short, Value(100 * met / len(found), 1)]
+        align = ["center", "left", "left", *["center"] * 7]
+        page.data([number, *words, *counts, text(f"status.{result.status}", lang)], align=align)
+    page.note(text("report.lists.rollup.note", lang))
+    page.finish()
 
 
 def _open_items(book: Workbook, evaluation: Evaluation, stamp: Stamp, lang: str) -> None:
@@ -96,7 +119,8 @@ def _open_items(book: Workbook, evaluation: Evaluation, stamp: Stamp, lang: str)
     page.line(f"{stamp.county(lang)}　{stamp.school_year(lang)}", align="center")
     keys = ("number", "code", "item", "required", "status", "why")
     page.head([[text(f"report.lists.open.{key}", lang) for key in keys]], freeze=2)
-    for number, result in enumerate(evaluation.with_status(*OPEN), 1):
+    waiting = evaluation.with_status(*OPEN)
+    for number, result in enumerate(waiting, 1):
         why = wording.sentence(wording.plain(result.reason.render(lang), 1_000, lang), lang)
         words = [
             findings.label(result, lang),
@@ -104,7 +128,7 @@ def _open_items(book: Workbook, evaluation: Evaluation, stamp: Stamp, lang: str)
             text(f"status.{result.status}", lang),
         ]
         page.data([number, result.item.code, *words, why], align=["center", "left", "left", "left", "center", "left"])
-    page.note(text("report.lists.open.note", lang))
+    page.note(text(f"report.lists.open.{'note' if waiting else 'none'}", lang))
     page.finish()
 
 
@@ -138,11 +162,11 @@ def ledger(
     """
     stamp = Stamp.of(county, standard, year, on=on, made_on=made_on)
     table, book = workplan.ledger_table(entries, county, standard, on, lang), new_book()
-    page = _open(book, "ledger", _LEDGER, stamp, lang, freeze=2)
+    page = open_sheet(book, "ledger", _LEDGER, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
         by = row["closed_by"]
         closed = text(f"report.lists.closed_by.{by}", lang) if by in ("value", "evidence") else ""
-        _row(page, _LEDGER, {**row, **_figures(row, standard, lang), "number": number, "closed_by": closed}, lang)
+        put_row(page, _LEDGER, {**row, **_figures(row, standard, lang), "number": number, "closed_by": closed}, lang)
     states = table["state"].value_counts() if len(table) else {}
     counts = {state: int(states.get(state, 0)) for state in workplan.LEDGER_STATES}
     page.note(text("report.lists.ledger.note", lang, n=len(table), day=on.isoformat(), **counts))
@@ -154,12 +178,16 @@ def ledger(
 
 
 def _history(book: Workbook, history: pd.DataFrame, stamp: Stamp, lang: str) -> None:
-    page = _open(book, "history", _HISTORY, stamp, lang, freeze=1)
-    for row in history.to_dict("records"):
-        key = f"workplan.action.{row.get('action')}"
+    page = open_sheet(book, "history", _HISTORY, stamp, lang, freeze=1)
+    # The trail tells of tasks, files and journals too; this paper is about the ledger.
+    own = history[history["subject"] == "ledger"] if "subject" in history else history
+    for row in own.to_dict("records"):
+        key, field = f"workplan.action.{row.get('action')}", f"workplan.field.{row.get('field')}"
+        sides = {side: workplan.told(str(row.get("field")), row.get(side), lang) for side in ("before", "after")}
+        row = {**row, **sides, "field": text(field, lang) if has(field) else row.get("field")}
         at = row.get("at")
         told = at.strftime("%Y-%m-%d %H:%M") if isinstance(at, datetime) and at == at else at
-        _row(page, _HISTORY, {**row, "at": told, "action": text(key, lang) if has(key) else row.get("action")}, lang)
+        put_row(page, _HISTORY, {**row, "at": told, "action": text(key, lang) if has(key) else row.get("action")}, lang)
     page.finish()
 
 
@@ -178,14 +206,14 @@ def matrix(county: County, register: Register, *, year: int, lang: str = "zh", m
     """
     stamp, book = Stamp.of(county, register.standard, year, on=register.on, made_on=made_on), new_book()
     rows = [_task(row, lang) for row in register.tasks.to_dict("records")]
-    page = _open(book, "matrix", _TASKS, stamp, lang, freeze=3)
+    page = open_sheet(book, "matrix", _TASKS, stamp, lang, freeze=3)
     for number, row in enumerate(rows, 1):
-        _row(page, _TASKS, {**row, "number": number}, lang)
+        put_row(page, _TASKS, {**row, "number": number}, lang)
     page.note(text("report.lists.matrix.note", lang, day=register.on.isoformat(), n=len(rows)))
     page.finish()
-    units = _open(book, "units", _UNITS, stamp, lang, freeze=1)
+    units = open_sheet(book, "units", _UNITS, stamp, lang, freeze=1)
     for row in register.units.to_dict("records"):
-        _row(units, _UNITS, row, lang)
+        put_row(units, _UNITS, row, lang)
     units.finish()
     _by_unit(book, rows, register, stamp, lang)
     origin_sheet(book, stamp, [], lang)
@@ -199,17 +227,16 @@ def _by_unit(book: Workbook, rows: Sequence[Mapping[str, Any]], register: Regist
         "role": (8.0, "center"),
         **{k: _TASKS[k] for k in ("label", "codes", "due", "status")},
     }
-    page = _open(book, "by_unit", columns, stamp, lang, freeze=1)
+    page = open_sheet(book, "by_unit", columns, stamp, lang, freeze=1)
     for unit in register.units["unit"]:
-        mine = [(row, "lead") for row in rows if row["lead_unit"] == unit]
-        mine += [
-            (row, "helps")
-            for row in rows
-            if unit in str(row["cooperating_units"]).split("、") and row["lead_unit"] != unit
-        ]
+        # Units by task, not the joined text: some units' own names hold the mark that joins them.
+        owners = {
+            task: parts for task, parts in (register.units_by_task or {}).items() if unit in (*parts[0], *parts[1])
+        }
+        mine = [(row, "lead" if unit in owners[row["task"]][0] else "helps") for row in rows if row["task"] in owners]
         mine.sort(key=lambda pair: (pair[1] != "lead", _day(pair[0]["due"]) or date.max))
         for row, role in mine:
-            _row(page, columns, {**row, "unit": unit, "role": text(f"report.lists.role.{role}", lang)}, lang)
+            put_row(page, columns, {**row, "unit": unit, "role": text(f"report.lists.role.{role}", lang)}, lang)
     page.finish()
 
 
@@ -229,14 +256,14 @@ def schedule(county: County, register: Register, *, year: int, lang: str = "zh",
     dated.sort(key=lambda row: (_day(row["due"]) or date.max, str(row["task"])))
     once = [row for row in dated if not row["recurring"]] or dated
     spans = periods([d for row in once for d in (_day(row["starts"]), _day(row["due"])) if d], lang)
-    columns = {**_SCHEDULE, **{name: (5.4, "center") for name, _, _ in spans}}
-    page = _open(book, "schedule", columns, stamp, lang, freeze=2, extra=[name for name, _, _ in spans])
+    columns = {**_SCHEDULE, **{name: (7.0, "center") for name, _, _ in spans}}
+    page = open_sheet(book, "schedule", columns, stamp, lang, freeze=2, extra=[name for name, _, _ in spans])
     for number, row in enumerate(dated, 1):
         due = _day(row["due"])
         start = _day(row["starts"]) or due
         bars = {n: _BAR for n, first, last in spans if start and due and min(start, due) <= last and first <= due}
         times = {k: back.get(row["task"], {}).get(k) for k in ("lead_days", "latest_start")}
-        _row(page, columns, {**_task(row, lang), **times, "number": number, **bars}, lang)
+        put_row(page, columns, {**_task(row, lang), **times, "number": number, **bars}, lang)
     page.note(text("report.lists.schedule.note", lang, day=register.on.isoformat()))
     page.finish()
     if len(register.stages):
@@ -249,10 +276,10 @@ def _stages(book: Workbook, register: Register, stamp: Stamp, lang: str) -> None
     columns = {"code": (12.0, "left"), "label": (48.0, "left")}
     columns |= dict.fromkeys(("starts", "ends", "state"), (12.0, "center"))
     columns |= dict.fromkeys(("tasks", "done", "late"), (8.0, "center"))
-    page = _open(book, "stages", columns, stamp, lang, freeze=2)
+    page = open_sheet(book, "stages", columns, stamp, lang, freeze=2)
     for row in register.stages.to_dict("records"):
         state = text(f"report.lists.stage_state.{row['status']}", lang)
-        _row(page, columns, {**row, "label": row[f"label_{lang}"], "state": state}, lang)
+        put_row(page, columns, {**row, "label": row[f"label_{lang}"], "state": state}, lang)
     page.finish()
 
 
@@ -296,7 +323,7 @@ def _task(row: Mapping[str, Any], lang: str) -> dict[str, Any]:
     }
 
 
-def _open(
+def open_sheet(
     book: Workbook,
     key: str,
     columns: Mapping[str, tuple[float, str]],
@@ -311,12 +338,15 @@ def _open(
     page = Sheet(book, title, [wide for wide, _ in columns.values()], stamp, lang=lang)
     page.title(title)
     page.line(f"{stamp.county(lang)}　{stamp.school_year(lang)}", align="center")
-    labels = [name if name in extra else text(f"report.lists.column.{name}", lang) for name in columns]
+    # A month or quarter stands in two lines: its column is as narrow as a bar allows.
+    labels = [name.replace("年", "年\n", 1) if name in extra else text(f"report.lists.column.{name}", lang)
+              for name in columns]  # fmt: skip
     page.head([[label.replace("（", "\n（") for label in labels]], freeze=freeze)
     return page
 
 
-def _row(page: Sheet, columns: Mapping[str, tuple[float, str]], row: Mapping[str, Any], lang: str) -> None:
+def put_row(page: Sheet, columns: Mapping[str, tuple[float, str]], row: Mapping[str, Any], lang: str) -> None:
+    """Write one row of a table: a date, a number or a text in each column that is not blank."""
     page.data([_cell(name, row.get(name), lang) for name in columns], align=[align for _, align in columns.values()])
 
 

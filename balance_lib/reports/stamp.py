@@ -84,6 +84,13 @@ class Stamp:
         """Return which edition of the standard was used: its document and its date of issue."""
         return " ".join(part for part in (self.standard.document, self.standard.issued) if part)
 
+    @property
+    def digest(self) -> str:
+        """Return a digest of everything the standard says, so that a changed threshold shows."""
+        from balance_lib.store import version_of  # only who writes papers pays for the store
+
+        return version_of(self.standard)
+
     def lines(self, lang: str = "zh") -> list[tuple[str, str]]:
         """Return everything a reader needs to compute the same again, as label and value."""
         values = {
@@ -93,6 +100,7 @@ class Stamp:
             "made_on": self.day(lang),
             "standard": f"{self.standard.title(lang)} ({self.standard.id})",
             "version": self.version or "–",
+            "digest": self.digest,
             **({"switched": self._switches(lang)} if self.switched else {}),
             "county_hash": self.county_hash,
             "software": f"balance_lib {balance_lib.__version__}",
@@ -114,7 +122,7 @@ class Stamp:
             lang,
             hash=self.county_hash,
             standard=self.standard.id,
-            issued=self.standard.issued or self.standard.adopted or "–",
+            digest=self.digest,
             software=f"balance_lib {balance_lib.__version__}",
             made_on=self.made_on.isoformat(),
         )

@@ -66,8 +66,12 @@ def affected(moves: pd.DataFrame) -> pd.DataFrame:
         pupils=("pupils", "sum"), weighted_m=("weighted_m", "sum"), known=("known", "sum"),
         worst_extra_m=("extra_m", "max"), worst_metres=("metres_after", "max"), weighted_min=("weighted_min", "sum"),
         timed=("timed", "sum"), new_riders=("riders", "sum"), new_boarders=("new_boarders", "sum"), far=("far", "sum"),
-        to=("to_name", lambda names: "、".join(dict.fromkeys(str(n) for n in names.dropna()))),
     ).reset_index()  # fmt: skip
+    receivers: dict[str, dict[str, None]] = {village: {} for village in out["village_id"]}
+    for village, name in zip(moves["village_id"], moves["to_name"], strict=True):
+        if isinstance(name, str):
+            receivers[village][name] = None
+    out["to"] = ["、".join(receivers[village]) for village in out["village_id"]]
     out["extra_m"] = out["weighted_m"] / out["known"].where(out["known"] > 0)
     out["extra_min"] = out["weighted_min"] / out["timed"].where(out["timed"] > 0)
     order = np.lexsort((-out["pupils"], -out["worst_extra_m"].fillna(-np.inf), -out["far"]))
@@ -267,11 +271,14 @@ def class_sizes(layout: Layout, after: Base) -> pd.DataFrame:
         school_id, stage, classes (there), needed (so that none exceeds the cap), largest.
     """
     out = []
-    for (school, stage), row in after.rows[after.rows["stage"].isin(STAGES)].iterrows():
-        if school not in layout.frame.index or school not in after.sums.index:
+    sums = after.sums.to_dict("index")
+    rooms = {stage: layout.frame[f"classes_{stage}"].to_dict() for stage in STAGES}
+    rows = after.rows[after.rows["stage"].isin(STAGES)]
+    for school, stage, grades in zip(rows["school_id"], rows["stage"], rows["grades"], strict=True):
+        if school not in rooms[stage] or school not in sums:
             continue
-        bands = {b: float(after.sums.at[school, b]) for b in BANDS if STAGE_OF[b] == stage}
-        there, cap = layout.frame.at[school, f"classes_{stage}"], layout.scenario.settings.class_cap(stage)
-        found = classes.sizes(bands, row["grades"], there, cap)
+        bands = {b: float(sums[school][b]) for b in BANDS if STAGE_OF[b] == stage}
+        there, cap = rooms[stage][school], layout.scenario.settings.class_cap(stage)
+        found = classes.sizes(bands, grades, there, cap)
         out.append((school, stage, there, len(found), max(found, default=0)))
     return pd.DataFrame(out, columns=["school_id", "stage", "classes", "needed", "largest"])

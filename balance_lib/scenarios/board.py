@@ -22,7 +22,8 @@ from balance_lib.scenarios.base import BANDS
 from balance_lib.scenarios.coefficients import Coefficients
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.settings import default
-from balance_lib.scenarios.tick import NOWHERE, STAGE_OF_BAND, Answer, State, Tick
+from balance_lib.scenarios.sliders import State, Tick
+from balance_lib.scenarios.tick import NOWHERE, STAGE_OF_BAND, Answer
 from balance_lib.standards import STAGES, Standard
 
 Floats = npt.NDArray[np.float64]

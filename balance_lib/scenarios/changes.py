@@ -109,6 +109,7 @@ class _Rows:
         self.went = _sums(moved, ["from_id", "stage"], "pupils")
         self.beds_came = _sums(self.moved, ["to_id", "stage"], "boarders_after")
         self.beds_went = _sums(moved, ["from_id", "stage"], "boarders_before")
+        self.rooms = layout.base.rooms.to_dict()
         self.states, self.kinds = self.frame["state"].to_dict(), self.frame["kind"].to_dict()
         state = self.frame["state"]
         gifts = {to for o in layout.movings.values() for to in o.others()}
@@ -304,7 +305,7 @@ class _Rows:
         resized = float(self.frame.at[school, f"classes_{stage}"])
         if stage == "primary" and self.frame.at[school, "cut"]:
             row["grades"] = self.frame.at[school, "grades_primary"]
-        rooms = self.layout.base.rooms.get(at, np.nan)
+        rooms = self.rooms.get(at, np.nan)
         same = resized == rooms or np.isnan(resized)
         if at not in self.came and at not in self.went and same:
             return

@@ -15,7 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib import indicators, tables
-from balance_lib._errors import PolicyError
+from balance_lib.indicators import Formula
 from balance_lib.scenarios import goods
 from balance_lib.scenarios.layout import Layout
 from balance_lib.standards import STAGES, Standard
@@ -26,55 +26,6 @@ Ints = npt.NDArray[np.int64]
 Values = Mapping[str, Any]
 ALL = "pupils == pupils"  # a condition every row satisfies
 _DEGREES = ("teachers_college", "teachers_bachelor", "teachers_master", "teachers_doctor")
-
-
-_BINARY: dict[type, Callable[[Any, Any], Any]] = {
-    ast.Add: np.add, ast.Sub: np.subtract, ast.Mult: np.multiply, ast.Div: np.divide, ast.Pow: np.power,
-    ast.Lt: np.less, ast.LtE: np.less_equal, ast.Gt: np.greater, ast.GtE: np.greater_equal, ast.Eq: np.equal,
-    ast.NotEq: np.not_equal,
-}  # fmt: skip
-
-
-class Formula:
-    """Compute a formula of a standard over arrays, NaN where a figure it names is missing or a denominator is zero."""
-
-    def __init__(self, source: str, blank_is_zero: tuple[str, ...] = ()) -> None:
-        self.names = indicators.names_in(source)
-        self.blank = tuple(name for name in blank_is_zero if name in self.names)
-        self.value = _compiled(ast.parse(source.strip(), mode="eval").body)
-
-    def __call__(self, values: Values) -> Floats:
-        """Compute it; ``values`` holds an array for every name."""
-        data = {name: values[name] for name in self.names}
-        for name in self.blank:
-            data[name] = np.where(np.isnan(data[name]), 0.0, data[name])
-        out = np.asarray(self.value(data), dtype=float)
-        missing = ~np.isfinite(out)
-        for column in data.values():
-            missing |= np.isnan(column)
-        return np.where(missing, np.nan, out)
-
-
-def _compiled(node: ast.expr) -> Callable[[Values], Any]:
-    """Turn an expression over figures into a function; nothing but arithmetic and comparison is understood."""
-    match node:
-        case ast.Constant(value=int() | float() as number):
-            return lambda values: number
-        case ast.Name(id=name):
-            return lambda values: values[name]
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            inner = _compiled(operand)
-            return lambda values: -inner(values)
-        case ast.BinOp(left=left, op=op, right=right) if type(op) in _BINARY:
-            return _pair(left, type(op), right)
-        case ast.Compare(left=left, ops=[op], comparators=[right]) if type(op) in _BINARY:
-            return _pair(left, type(op), right)
-    raise PolicyError(f"a formula that cannot be followed while a slider moves: {ast.unparse(node)}")
-
-
-def _pair(left: ast.expr, op: type, right: ast.expr) -> Callable[[Values], Any]:
-    first, second, act = _compiled(left), _compiled(right), _BINARY[op]
-    return lambda values: act(first(values), second(values))
 
 
 class Condition:

@@ -75,8 +75,11 @@ def divided(total: float, weights: Sequence[float]) -> Floats:
     if np.isnan(total):
         return np.where(share > 0, np.nan, 0.0)
     whole = float(np.floor(total))
-    # Amounts beyond any count of persons need no monotony: start them at the whole part of their proportion.
-    out = np.floor(whole * (share / share.sum())) if whole > _PERSONS else np.zeros(len(share))
+    if whole > _PERSONS:  # beyond any count of persons no monotony is needed: start at the whole part of the proportion
+        out = np.floor(whole * (share / share.sum()))
+    else:  # the method's own rounding at a divisor that gives out too little: it would have got there one by one
+        below = max(whole - 0.5 * len(share), 0.0) * (1.0 - 1e-9)
+        out = np.maximum(np.ceil(below * (share / share.sum()) - 0.5), 0.0)
     for _ in range(round(whole - out.sum())):
         out[int(np.argmax(share / (2.0 * out + 1.0)))] += 1.0
     out[int(np.argmax(share))] += total - whole

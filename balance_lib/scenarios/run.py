@@ -97,12 +97,12 @@ def evaluate(
         If the result does not add up: a fault of the program, not of the scenario.
     """
     chosen = standard if isinstance(standard, Standard) else standards.load(standard or county.plan or FALLBACK)
-    drawn, ways, moved, changed = _carried_out(county, scenario, time_limit_s)
+    drawn, ways, found_moves, moved, changed = _carried_out(county, scenario, time_limit_s)
     after = Base(changed.county, drawn.base.year, drawn.base.basis, drawn.base.counted)
     before = _judge(drawn.base, chosen, ways, codes, whole=True)
     judged = before, _judge(after, chosen, ways, codes, whole=False)
     table = accounts.named(drawn, moved)
-    crowded = accounts.crowded(drawn, pd.DataFrame(moved.attrs["crowded"]))
+    crowded = accounts.crowded(drawn, found_moves.crowded)
     schools = accounts.schools(drawn, after)
     covered = _coverage(drawn, ways, changed.groups)
     found = breaks.Found(drawn, after, table, crowded, schools, judged)
@@ -126,15 +126,15 @@ def evaluate(
         layout=accounts.layout_table(drawn),
         breaks=breaks.find(found),
         bookkeeping=book,
-        solution=moved.attrs["solution"],
+        solution=found_moves.solution,
         provenance=_provenance(county, scenario, chosen, ways, drawn),
     )
 
 
 def _carried_out(
     county: County, scenario: Scenario, time_limit_s: float = 10.0
-) -> tuple[Layout, Ways, pd.DataFrame, changes.Changed]:
-    """Return the layout, the ways, who moves how, and the tables afterwards."""
+) -> tuple[Layout, Ways, moves.Moves, pd.DataFrame, changes.Changed]:
+    """Return the layout, the ways, who moves, how they get there, and the tables afterwards."""
     if scenario.year in county.years:
         faults.validate(county, scenario)
     start = base.of(county, scenario)
@@ -145,14 +145,13 @@ def _carried_out(
     ways = base.with_schools(ways, start.county, drawn.opened.reset_index(names="school_id"))
     found = moves.moves(drawn, ways, time_limit_s=time_limit_s)
     moved = riding.brought(drawn, ways, found.table)
-    moved.attrs |= {"solution": found.solution, "crowded": found.crowded.to_dict("list")}
     if scenario.is_empty:
-        return drawn, ways, moved, changes.Changed(start.county, start.groups, changes.account_of(start))
+        return drawn, ways, found, moved, changes.Changed(start.county, start.groups, changes.account_of(start))
     changed = changes.write(drawn, moved)
     # The digest of a county takes a while; that of the baseline and the scenario says as much.
     changed.county.__dict__["hash"] = f"{county.hash}+{scenario.digest}"
-    verify.verify(drawn, moved, changed, Base(changed.county, start.year, start.basis, start.counted))
-    return drawn, ways, moved, changed
+    verify.verify(drawn, moved, found.crowded, changed, Base(changed.county, start.year, start.basis, start.counted))
+    return drawn, ways, found, moved, changed
 
 
 def _judge(found: Base, standard: Standard, ways: Ways, codes: Collection[str] | None, *, whole: bool) -> Evaluation:

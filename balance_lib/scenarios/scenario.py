@@ -99,7 +99,7 @@ class Scenario:
         """Return what is done to a school."""
         return tuple(o for o in self.effective if o.school_id == school_id)
 
-    @property
+    @cached_property
     def digest(self) -> str:
         """Return a short digest of all it says."""
         return hashlib.sha256(self.to_yaml().encode("utf-8")).hexdigest()[:12]

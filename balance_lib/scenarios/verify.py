@@ -12,7 +12,7 @@ from balance_lib.scenarios.result import BookkeepingError
 from balance_lib.standards import STAGES
 
 
-def verify(layout: Layout, moved: pd.DataFrame, changed: Changed, after: Base) -> None:
+def verify(layout: Layout, moved: pd.DataFrame, crowded: pd.DataFrame, changed: Changed, after: Base) -> None:
     """Refuse a result that does not stand up, computed from the changed tables and not from what made them.
 
     Checked: a closed school has no pupils; the attendance of each school and stage is its enrolment; only pupils of
@@ -27,7 +27,7 @@ def verify(layout: Layout, moved: pd.DataFrame, changed: Changed, after: Base) -
     _rolls_agree(layout, after)
     _villages_keep_their_pupils(layout.base.groups, moved, changed.groups)
     _only_affected_move(layout, moved)
-    _overflow_is_told(layout, moved)
+    _overflow_is_told(layout, moved, crowded)
 
 
 def _refuse(what: str, where: object) -> None:
@@ -69,14 +69,13 @@ def _only_affected_move(layout: Layout, moved: pd.DataFrame) -> None:
         _refuse("pupils move without cause", sorted(set(without["from_id"])))
 
 
-def _overflow_is_told(layout: Layout, moved: pd.DataFrame) -> None:
+def _overflow_is_told(layout: Layout, moved: pd.DataFrame, stays: pd.DataFrame) -> None:
     """Count each school's pupils anew: beyond its places only by what was told, or by what it had before."""
     off = moved.groupby(["from_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
     on = moved.groupby(["to_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
     over = moved.groupby(["to_id", "band"])["overflow"].sum().unstack(fill_value=0.0)
     ids, bands = layout.places.index, layout.places.columns
     off, on, over = (f.reindex(index=ids, columns=bands, fill_value=0.0).to_numpy() for f in (off, on, over))
-    stays = pd.DataFrame(moved.attrs.get("crowded", {}))
     if len(stays):
         stays = stays.groupby(["to_id", "band"])["overflow"].sum().unstack(fill_value=0.0)
         over = over + stays.reindex(index=ids, columns=bands, fill_value=0.0).to_numpy()

@@ -55,7 +55,8 @@ def launch(
     dashboards : path, optional
         Folder of the notebooks; the shipped ones by default.
     pool : int
-        Kernels kept warm for each page (about 150 MB each); 0 starts every page cold.
+        Kernels kept warm for each page (about 30 MB each where kernels are forked, 150 MB elsewhere);
+        0 starts every page cold.
 
     Raises
     ------

@@ -12,6 +12,7 @@ import socket
 import subprocess
 import sys
 import threading
+from functools import cache
 from importlib.metadata import entry_points
 from pathlib import Path
 from typing import Any, ClassVar
@@ -19,9 +20,10 @@ from typing import Any, ClassVar
 from jupyter_client.provisioning.local_provisioner import LocalProvisioner
 
 NAME = "balance-fork"
-MODULE = "ipykernel_launcher"
+MODULE = "balance_lib.serve.process"
 
 
+@cache
 def known() -> bool:
     """Tell whether kernels can be forked here: Linux with process file descriptors, and the entry point installed."""
     able = sys.platform == "linux" and hasattr(os, "pidfd_open")

@@ -13,7 +13,7 @@ NAME = "python3"
 ARGV = [
     sys.executable,
     "-m",
-    "ipykernel_launcher",
+    forking.MODULE,
     "-f",
     "{connection_file}",
     # Pages leave no history behind, and many kernels at once would fight for its file.

@@ -83,6 +83,7 @@ def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version
         },
         "VoilaKernelManager": {"fill_delay": 1.5},
         "KernelManager": {"shutdown_wait_time": 4.0},
+        "KernelRestarter": {"time_to_dead": 1.0},  # seconds between looks whether a kernel still runs
         "MappingKernelManager": {"cull_idle_timeout": IDLE_S, "cull_interval": 60, "cull_connected": False},
         # Results are tables and figures, not runaway prints: a limit here would silently drop a widget's message.
         "ZMQChannelsWebsocketConnection": {"limit_rate": False},

@@ -13,10 +13,10 @@ from __future__ import annotations
 
 import contextlib
 import gc
+import importlib
 import json
 import os
 import random
-import resource
 import select
 import signal
 import socket
@@ -26,14 +26,28 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from balance_lib.serve.process import made, without_debugger
+from balance_lib.widgets.request import REHEARSED
+
 REAP_S = 2.0
-LIMIT_MB = 2048
+# Beside the first county, so many are rehearsed on the pages that hold most.
+COUNTIES = 8
+HEAVY = ("Consolidation", "Access", "Overview")
+# What ipykernel imports only once it starts.
+KERNEL = (
+    "IPython.core.completerlib", "IPython.core.debugger", "IPython.extensions.storemagic", "encodings.idna",
+    "ipykernel.debugger", "ipykernel.eventloops", "ipykernel.heartbeat", "ipykernel.kernelapp",
+    "ipykernel.parentpoller", "ipykernel.zmqshell", "psutil", "tornado.platform.asyncio", "tornado.queues",
+    "websockets.sync.client", "zmq.utils.garbage",
+)  # fmt: skip
 
 
 def load() -> None:
-    """Import what every page needs."""
-    import websockets.sync.client  # noqa: F401
-
+    """Import what every kernel and every page needs; what a kernel imports by itself it shares with nobody."""
+    without_debugger()
+    for name in KERNEL:
+        with contextlib.suppress(ImportError):  # another release may have moved it; then each kernel loads it
+            importlib.import_module(name)
     from balance_lib.widgets import apps  # noqa: F401
 
 
@@ -41,19 +55,38 @@ def rehearsals() -> Iterator[str]:
     """Make every page once, one at a step: what that loads and caches, the kernels forked from then on share.
 
     Without a kernel a widget talks to nobody; all of them are closed again. A page that fails here is left alone: it
-    will say so, in words, to whoever opens it.
+    will say so, in words, to whoever opens it. The heavy pages follow with the other counties, whose tables, distances
+    and outcomes a kernel would otherwise compute and keep for itself.
     """
+    from balance_lib.widgets import apps
+    from balance_lib.widgets.library import Library
+
+    pages = [name for name in apps.__all__ if isinstance(getattr(apps, name), type) and name != "Page"]
+    counties = list(Library.default().folders())[: COUNTIES + 1]
+    for county, name in [*((c, p) for c in counties[:1] or [""] for p in pages),
+                         *((c, p) for p in HEAVY for c in counties[1:])]:  # fmt: skip
+        with contextlib.suppress(Exception):
+            _rehearse(name, county)
+        os.environ[REHEARSED] = "1"
+        yield f"{name} {county}"
+
+
+def _rehearse(name: str, county: str) -> None:
+    """Make a page, move its first slider, and close it."""
     from ipywidgets import Widget
 
     from balance_lib.widgets import apps
+    from balance_lib.widgets.library import Library
+    from balance_lib.widgets.models import PageModel
 
-    for name in apps.__all__:
-        page = getattr(apps, name)
-        if isinstance(page, type) and page is not apps.Page:
-            with contextlib.suppress(Exception):
-                page()
-            Widget.close_all()
-            yield name
+    try:
+        page = getattr(apps, name)(PageModel(Library.default(), {"county": county}))
+        if name == "Consolidation":
+            import highspy  # noqa: F401  what proves a plan with closures
+
+            page.walk["primary"].value += 0.1
+    finally:
+        Widget.close_all()
 
 
 def threads() -> int:
@@ -78,10 +111,11 @@ def serve(channel: socket.socket, chores: Iterator[str]) -> None:
         line = lines.readline()
         if not line:
             return
+        own = os.getpid()
         pid = os.fork()
         if pid == 0:
             channel.close()
-            _become_kernel(json.loads(line))
+            _become_kernel(json.loads(line), own)
         _send(channel, {"pid": pid})
 
 
@@ -89,17 +123,6 @@ def _freeze() -> None:
     """Keep the collector off all there is: it would write to every page it looks at, and nothing would stay shared."""
     gc.collect()
     gc.freeze()
-
-
-def limit() -> None:
-    """Hold this process to its share of memory: what asks for more fails by itself and harms no other page.
-
-    ``BALANCE_KERNEL_MB`` says how much; 0 sets no limit.
-    """
-    wished = int(os.environ.get("BALANCE_KERNEL_MB") or LIMIT_MB) << 20
-    _, most = resource.getrlimit(resource.RLIMIT_DATA)
-    if wished and (most == resource.RLIM_INFINITY or wished < most):
-        resource.setrlimit(resource.RLIMIT_DATA, (wished, wished))
 
 
 def let_browser_ask(kernel: Any) -> None:
@@ -124,23 +147,20 @@ def _reap() -> None:
             pass
 
 
-def _become_kernel(request: dict[str, Any]) -> None:
+def _become_kernel(request: dict[str, Any], parent: int) -> None:
     """Turn this fork into a kernel, and never return."""
     code = 1
     try:
         os.setsid()  # signals go to the kernel's own group, as for a kernel started by itself
+        rehearsed = os.environ.get(REHEARSED, "")
         os.environ.clear()
-        os.environ.update(request["env"])
-        os.environ["JPY_PARENT_PID"] = str(os.getppid())
+        os.environ.update(request["env"] | {REHEARSED: rehearsed})
         os.chdir(request["cwd"])
-        limit()
         random.seed()
         sys.modules["numpy"].random.seed()
         sys.argv = ["ipykernel_launcher", *request["argv"]]
-        from ipykernel.kernelapp import IPKernelApp
-
-        app = IPKernelApp.instance()
-        app.initialize(request["argv"])
+        # ipykernel read JPY_PARENT_PID when it was imported: before this fork, where it stood for another parent.
+        app = made([*request["argv"], f"--IPKernelApp.parent_handle={parent}"])
         let_browser_ask(app.kernel)
         app.start()
         code = 0

@@ -177,6 +177,7 @@ def _dangling_plan(plan: Plan, standard: Standard) -> Iterable[str]:
         yield from (f"plan: after: {name}" for name in (task, *before) if name not in tasks)
     works = plan.works
     codes = [*plan.groups, *plan.inspections]
+    codes += [code for code in (plan.pairing, plan.own_schedules, plan.reporting) if code]
     codes += [code for code in (works.yearly, works.area, works.investment) if code] if works else []
     yield from (f"plan: {code}" for code in codes if code not in standard.by_code)
     if circle := _circle(plan.after):

@@ -139,7 +139,9 @@ class Works:
 class Plan:
     """Say how a plan is run: from when to when, what comes after what, who goes first, who inspects.
 
-    ``after`` maps a task (an item_id) to the tasks that must be done before it can begin.
+    ``after`` maps a task (an item_id) to the tasks that must be done before it can begin. ``pairing``,
+    ``own_schedules`` and ``reporting`` name the items that pair departments with schools, ask places for schedules of
+    their own, and ask for progress reports.
     """
 
     starts: date
@@ -149,6 +151,9 @@ class Plan:
     pilots: Sequence[str] = ()
     inspections: Sequence[str] = ()
     works: Works | None = None
+    pairing: str | None = None
+    own_schedules: str | None = None
+    reporting: str | None = None
 
 
 @dataclass(frozen=True, eq=False)  # compared and cached by identity

@@ -14,6 +14,7 @@ from balance_lib import workplan
 from balance_lib._errors import NotFoundError
 from balance_lib.evaluation import Evaluation
 from balance_lib.store import trail
+from balance_lib.store.inserting import insert_unless_there
 from balance_lib.store.models import Change, LedgerEntry
 from balance_lib.store.refused import ConflictError
 from balance_lib.store.stamp import Stamp
@@ -35,23 +36,12 @@ def open_entries(
     at, opened = trail.now(), 0
     for row in problems.to_dict("records"):
         entry = _entry(row, county_id, standard_id, at)
-        if _added(connection, {**asdict(entry), **vars(stamp)}):
+        if insert_unless_there(connection, TABLE, {**asdict(entry), **vars(stamp)}, "entry_id"):  # type: ignore[arg-type]
             opened += 1
             after = {name: getattr(entry, name) for name in TOLD if getattr(entry, name) not in (None, "", 0)}
             trail.write(connection, _subject(entry), who=who, at=at, version=1, action="open", before={}, after=after,
                         stamp=stamp)  # fmt: skip
     return opened, len(problems) - opened
-
-
-def _added(connection: Connection, values: Mapping[str, Any]) -> bool:
-    """Add a row unless the problem has one; two people may press the button at the same moment."""
-    # Loading the dialect that is not used would cost every page a fifth of a second.
-    if connection.dialect.name == "postgresql":
-        from sqlalchemy.dialects.postgresql import insert
-    else:
-        from sqlalchemy.dialects.sqlite import insert  # type: ignore[assignment]
-    added = insert(TABLE).values(**values).on_conflict_do_nothing().returning(TABLE.c.entry_id)  # type: ignore[arg-type]
-    return connection.execute(added).first() is not None
 
 
 def _entry(row: Mapping[str, Any], county_id: str, standard_id: str, at: datetime) -> Entry:

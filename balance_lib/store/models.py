@@ -1,4 +1,4 @@
-"""Hold the store's tables: scenarios, ledger, task records, evidence index, and one trail of every change."""
+"""Hold the store's tables: scenarios, ledger, task records, evidence index, journals, one trail of every change."""
 
 from __future__ import annotations
 
@@ -115,6 +115,95 @@ class Evidence(Stamped, Base):
     at: Mapped[datetime] = mapped_column(Utc)
 
 
+class Kept(Stamped):
+    """Columns every row of a journal carries; one that is taken off the list stays, with the moment it was."""
+
+    row_id: Mapped[str] = mapped_column(String(16), primary_key=True)
+    created_at: Mapped[datetime] = mapped_column(Utc)
+    changed_at: Mapped[datetime] = mapped_column(Utc)
+    removed_at: Mapped[datetime | None] = mapped_column(Utc)
+
+
+def _one(name: str, *key: str) -> tuple[UniqueConstraint]:
+    return (UniqueConstraint("county_id", "standard_id", *key, name=name),)
+
+
+class Pairing(Kept, Base):
+    """Which department is paired with which school or township."""
+
+    __tablename__ = "pairings"
+    __table_args__ = _one("one_pairing", "department", "place_kind", "place")
+
+    department: Mapped[str] = mapped_column(String(120))
+    place_kind: Mapped[str] = mapped_column(String(16))
+    place: Mapped[str] = mapped_column(String(200))
+    interval_days: Mapped[int | None] = mapped_column(Integer)
+    since: Mapped[date | None] = mapped_column(Date)
+    note: Mapped[str] = mapped_column(Text, default="")
+
+
+class Visit(Kept, Base):
+    """One visit of a department: when, who by their post, what was found, which ledger entry it led to, when next."""
+
+    __tablename__ = "visits"
+    __table_args__ = _one("one_visit", "department", "place_kind", "place", "visited_on")
+
+    department: Mapped[str] = mapped_column(String(120))
+    place_kind: Mapped[str] = mapped_column(String(16))
+    place: Mapped[str] = mapped_column(String(200))
+    visited_on: Mapped[date] = mapped_column(Date)
+    visitor: Mapped[str] = mapped_column(String(120), default="")
+    found: Mapped[str] = mapped_column(Text, default="")
+    entry_id: Mapped[str] = mapped_column(String(16), default="")
+    next_on: Mapped[date | None] = mapped_column(Date)
+
+
+class Milestone(Kept, Base):
+    """One item of a place's own schedule."""
+
+    __tablename__ = "milestones"
+    __table_args__ = _one("one_milestone", "place_kind", "place", "what")
+
+    place_kind: Mapped[str] = mapped_column(String(16))
+    place: Mapped[str] = mapped_column(String(200))
+    what: Mapped[str] = mapped_column(String(120))
+    planned_on: Mapped[date] = mapped_column(Date)
+    done_on: Mapped[date | None] = mapped_column(Date)
+    weight: Mapped[float | None] = mapped_column(Float)
+    note: Mapped[str] = mapped_column(Text, default="")
+
+
+class ProgressReport(Kept, Base):
+    """One report of progress: what was done, what stands in the way, what comes next, when the next one is due."""
+
+    __tablename__ = "progress_reports"
+    __table_args__ = _one("one_report", "reporter", "reported_on")
+
+    reporter: Mapped[str] = mapped_column(String(120))
+    reported_on: Mapped[date] = mapped_column(Date)
+    achieved: Mapped[str] = mapped_column(Text, default="")
+    trouble: Mapped[str] = mapped_column(Text, default="")
+    next_steps: Mapped[str] = mapped_column(Text, default="")
+    next_on: Mapped[date | None] = mapped_column(Date)
+
+
+class Work(Kept, Base):
+    """One building work of the plan's yearly programme."""
+
+    __tablename__ = "works"
+    __table_args__ = _one("one_work", "place_kind", "place", "what")
+
+    place_kind: Mapped[str] = mapped_column(String(16))
+    place: Mapped[str] = mapped_column(String(200))
+    what: Mapped[str] = mapped_column(String(120))
+    year: Mapped[int] = mapped_column(Integer)
+    area_m2: Mapped[float | None] = mapped_column(Float)
+    investment_yuan: Mapped[float | None] = mapped_column(Float)
+    planned_on: Mapped[date | None] = mapped_column(Date)
+    done_on: Mapped[date | None] = mapped_column(Date)
+    note: Mapped[str] = mapped_column(Text, default="")
+
+
 class Change(Base):
     """One changed field: who, when, before, after. Rows are added and never changed; the database itself sees to it."""
 
@@ -142,4 +231,5 @@ class Change(Base):
     software: Mapped[str] = mapped_column(String(80), default="")
 
 
-TABLES = (Scenario, LedgerEntry, TaskRecord, Evidence, Change)
+JOURNALS = (Pairing, Visit, Milestone, ProgressReport, Work)
+TABLES = (Scenario, LedgerEntry, TaskRecord, Evidence, *JOURNALS, Change)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
 from functools import cached_property
@@ -15,7 +15,7 @@ from sqlalchemy.exc import OperationalError
 
 from balance_lib._errors import NotFoundError
 from balance_lib.evaluation import Evaluation
-from balance_lib.store import backup, evidence, ledgers, place, records, role, scenarios, trail
+from balance_lib.store import backup, evidence, journals, ledgers, place, records, role, scenarios, trail
 from balance_lib.store.engine import open_engine, upgrade
 from balance_lib.store.refused import ConflictError, StoreError
 from balance_lib.store.scenarios import SavedScenario
@@ -278,6 +278,57 @@ class Store:
             return pd.DataFrame(columns=records.COLUMNS)
         with self.reading() as connection:
             return records.records(connection, county_id, standard_id)
+
+    # Journals --------------------------------------------------------------------------------------------------
+
+    def journal(self, name: str, county_id: str, standard_id: str) -> pd.DataFrame:
+        """Return what stands in a journal (one of ``workplan.JOURNALS``) with row_id, version and what it rests on."""
+        if not self.exists:
+            return pd.DataFrame(columns=journals.columns(name))
+        with self.reading() as connection:
+            return journals.rows(connection, name, county_id, standard_id)
+
+    def write_journal(
+        self,
+        name: str,
+        values: Mapping[str, Any],
+        *,
+        county_id: str,
+        standard_id: str,
+        who: str,
+        stamp: Stamp,
+        row_id: str | None = None,
+        version: int = 0,
+    ) -> str:
+        """Write a new row into a journal, or with ``row_id`` and the ``version`` one saw, a change; return its id.
+
+        Raises
+        ------
+        ConflictError
+            If somebody else changed the row since that version; nothing is written.
+        """
+        owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
+        with self.writing() as connection:
+            if row_id is None:
+                return journals.add(connection, name, values, owner)
+            journals.change(connection, name, row_id, values, owner, version=version)
+            return row_id
+
+    def remove_from_journal(
+        self, name: str, row_id: str, *, county_id: str, standard_id: str, who: str, version: int, stamp: Stamp
+    ) -> None:
+        """Take a row off a journal; what it said stays in the trail."""
+        owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
+        with self.writing() as connection:
+            journals.remove(connection, name, row_id, owner, version=version)
+
+    def take_into_journal(
+        self, name: str, rows: Iterable[Mapping[str, Any]], *, county_id: str, standard_id: str, who: str, stamp: Stamp
+    ) -> tuple[int, int, int]:
+        """Take the rows of a table into a journal, all or none; return how many are new, changed, and the same."""
+        owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
+        with self.writing() as connection:
+            return journals.take(connection, name, rows, owner)
 
     # Evidence --------------------------------------------------------------------------------------------------
 

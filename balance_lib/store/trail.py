@@ -18,7 +18,10 @@ from balance_lib.workplan import harmless
 
 NAME_MOST = 60
 TEXT_MOST = 500
-DAYS = ("at", "due", "done_on", "opened_at", "changed_at", "closed_at", "created_at")
+DAYS = (
+    "at", "due", "done_on", "opened_at", "changed_at", "closed_at", "created_at", "since", "visited_on", "next_on",
+    "planned_on", "reported_on",
+)  # fmt: skip
 COLUMNS = [column.name for column in Change.__table__.columns if column.name != "change_id"]
 
 

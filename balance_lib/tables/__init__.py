@@ -6,6 +6,7 @@ import csv
 import io
 import re
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cache
 from importlib import resources
@@ -18,6 +19,7 @@ import yaml
 from balance_lib._errors import DataError, Fault, NotFoundError
 
 YEARS = (1900, 2100)
+_FIGURES = frozenset("0123456789.+-eE")
 _NUMERIC = ("number", "count", "flag", "year")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
@@ -107,6 +109,11 @@ def table(name: str) -> Table:
 
 def empty(name: str) -> pd.DataFrame:
     """Return a table without rows, with its columns and types."""
+    return _empty(name).copy()
+
+
+@cache
+def _empty(name: str) -> pd.DataFrame:
     return conform(pd.DataFrame(), name)
 
 
@@ -129,11 +136,15 @@ def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
 def _text(values: pd.Series) -> pd.Series:
     """Return values as text, as a CSV gives them back: nothing but spaces is "no data", every line break is LF."""
-    text = values.astype("str").where(values.notna())
-    text = text.mask(text.str.strip() == "")
-    if text.str.contains("\r", regex=False, na=False).any():
-        text = text.str.replace(r"\r\n?", "\n", regex=True)
+    text = values if values.dtype == "str" else values.astype("str").where(values.notna())
+    cells = text.tolist()  # one pass over plain strings: pandas' own would take one for each question
+    if any(cell == cell and (not cell or cell.isspace() or "\r" in cell) for cell in cells):
+        return pd.Series([_word(cell) if cell == cell else np.nan for cell in cells], index=text.index, dtype="str")
     return text
+
+
+def _word(cell: str) -> str | float:
+    return np.nan if not cell or cell.isspace() else re.sub(r"\r\n?", "\n", cell) if "\r" in cell else cell
 
 
 def read(source: Path | io.StringIO, name: str, *, file: str | None = None) -> tuple[pd.DataFrame, list[Fault]]:
@@ -159,23 +170,42 @@ def read(source: Path | io.StringIO, name: str, *, file: str | None = None) -> t
         If the file is not UTF-8 or not a CSV at all.
     """
     spec, file = table(name), file or table(name).file
-    raw, faults = _read_cells(source, file, spec)
+    raw, height, faults = _read_cells(source, file, spec)
     faults += [Fault("missing_column", file, 1, key) for key in spec.key if key not in raw]
-    faults += [
-        Fault("unknown_column", file, 1, str(c), severity="warning") for c in raw.columns if c not in spec.columns
-    ]
-    out = raw.reindex(columns=list(spec.columns)).replace(r"^\s*$", np.nan, regex=True)
-    for column in (c for c in spec.columns.values() if c.numeric and c.name in raw):
-        numbers = pd.to_numeric(out[column.name], errors="coerce").astype("float64")
-        numbers = numbers.where(np.isfinite(numbers))
-        for index in out.index[numbers.isna() & out[column.name].notna()]:
-            faults.append(Fault("not_a_number", file, int(index) + 2, column.name, out.at[index, column.name]))
-        out[column.name] = numbers
-    return conform(out, name), faults
+    faults += [Fault("unknown_column", file, 1, c, severity="warning") for c in raw if c not in spec.columns]
+    out: dict[str, pd.Series] = {}
+    for column in spec.columns.values():
+        cells = raw.get(column.name)
+        if not column.numeric:
+            words = [_word(cell) for cell in cells] if cells is not None else [np.nan] * height
+            out[column.name] = pd.Series(words, dtype="str")
+        elif cells is None:
+            out[column.name] = pd.Series(np.full(height, np.nan))
+        else:
+            out[column.name], wrong = _numbers(cells)
+            faults += [Fault("not_a_number", file, i + 2, column.name, cells[i]) for i in wrong]
+    return pd.DataFrame(out), faults
 
 
-def _read_cells(source: Path | io.StringIO, file: str, spec: Table) -> tuple[pd.DataFrame, list[Fault]]:
-    """Read a CSV as text cells; row i of the frame is row i + 2 of the spreadsheet, blank rows at the end left off.
+def _numbers(cells: Sequence[str]) -> tuple[pd.Series, list[int]]:
+    """Return cells as numbers, "no data" where they are blank or none, and where those stand that are none."""
+    if _FIGURES.issuperset("".join(cells)):
+        with suppress(ValueError):
+            plain = np.array([float(cell) if cell else np.nan for cell in cells], dtype="float64")
+            if not np.isinf(plain).any():
+                return pd.Series(plain), []
+    values = pd.to_numeric(pd.Series(cells, dtype="str"), errors="coerce").astype("float64")
+    values = values.where(np.isfinite(values))
+    return values, [i for i, value in enumerate(values) if np.isnan(value) and cells[i].strip()]
+
+
+def _read_cells(
+    source: Path | io.StringIO, file: str, spec: Table
+) -> tuple[dict[str, Sequence[str]], int, list[Fault]]:
+    """Read a CSV as columns of text cells, with their length; cell i is of row i + 2 of the spreadsheet.
+
+    Blank rows at the end are left off.
+
 
     Not pandas' reader: it takes a first column for an index where rows are longer than the header, renames columns
     that stand there twice, and gives up a whole file for one ragged row.
@@ -184,7 +214,7 @@ def _read_cells(source: Path | io.StringIO, file: str, spec: Table) -> tuple[pd.
     header, *rows = [*csv.reader(io.StringIO(text, newline=""), strict=True)] or [[]]
     header = [label.strip() for label in header]
     if not set(header) & set(spec.key) and len(header) == 1 and (found := re.search(r"[;\t|]", header[0])):
-        return pd.DataFrame(), [Fault("delimiter", file, 1, None, found[0])]
+        return {}, 0, [Fault("delimiter", file, 1, None, found[0])]
     while rows and not any(cell.strip() for cell in rows[-1]):
         rows.pop()
     faults = [Fault("duplicate_column", file, 1, c) for c in dict.fromkeys(header) if c and header.count(c) > 1]
@@ -193,26 +223,32 @@ def _read_cells(source: Path | io.StringIO, file: str, spec: Table) -> tuple[pd.
         for i, row in enumerate(rows, 2)
         if len(row) > len(header) and any(cell.strip() for cell in row[len(header) :])
     ]
-    cells = [(row + [""] * len(header))[: len(header)] for row in rows]
-    frame = pd.DataFrame(cells, columns=range(len(header)), dtype="str")
+    width = len(header)
+    whole = [row if len(row) == width else (row + [""] * width)[:width] for row in rows]
+    columns = list(zip(*whole, strict=True)) if whole else [()] * width
     first = {label: i for i, label in reversed(list(enumerate(header))) if label}
     used = dict(sorted(first.items(), key=lambda item: item[1]))
-    return frame[list(used.values())].set_axis(list(used), axis=1), faults
+    return {label: columns[i] for label, i in used.items()}, len(whole), faults
 
 
 def write(frame: pd.DataFrame, name: str) -> str:
     """Return a table as canonical CSV text: whole numbers without a point, empty for "no data"."""
     spec = table(name)
     out = conform(frame, name)
-    text = pd.DataFrame({c.name: _as_text(out[c.name], c) for c in spec.columns.values()})
-    used = [c.name for c in spec.columns.values() if c.required or c.name in spec.key or out[c.name].notna().any()]
-    return str(text[used].to_csv(index=False, lineterminator="\n"))
+    known = dict(out.notna().any())
+    used = [c for c in spec.columns.values() if c.required or c.name in spec.key or known[c.name]]
+    text = io.StringIO()
+    lines = csv.writer(text, lineterminator="\n")
+    lines.writerow([column.name for column in used])
+    lines.writerows(zip(*(_as_text(out[column.name], column) for column in used), strict=True))
+    return text.getvalue()
 
 
-def _as_text(values: pd.Series, column: Column) -> pd.Series:
+def _as_text(values: pd.Series, column: Column) -> Sequence[str]:
     if not column.numeric:
-        return values.fillna("")
-    return values.map(lambda v: "" if pd.isna(v) else f"{int(v)}" if float(v).is_integer() else repr(float(v)))
+        return list(values.fillna(""))
+    cells = values.tolist()
+    return ["" if v != v else str(int(v)) if v.is_integer() else repr(v) for v in cells]
 
 
 def check(frames: Mapping[str, pd.DataFrame]) -> list[Fault]:

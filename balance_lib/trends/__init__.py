@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from balance_lib.trends.enrolment import project
-from balance_lib.trends.indicators import Paths, paths
+from balance_lib.trends.indicators import PLACES, Paths, paths
 from balance_lib.trends.items import (
     GrowthRule,
     ItemPath,
@@ -20,6 +20,7 @@ from balance_lib.trends.settings import MOST_YEARS, Settings
 
 __all__ = [
     "MOST_YEARS",
+    "PLACES",
     "BackTest",
     "Crossing",
     "GrowthRule",

@@ -13,26 +13,27 @@ import pandas as pd
 from balance_lib.county import County
 from balance_lib.standards import STAGES
 from balance_lib.trends.counts import BAND_STAGE, BANDS, FIRST_AGE, Counts, read
+from balance_lib.trends.quantile import regress
 from balance_lib.trends.result import BACK_TEST_COLUMNS, BackTest, Projection
 from balance_lib.trends.run import Run
 from balance_lib.trends.settings import Settings, assumptions
 
 MOST_ORIGINS = 6  # forecasts are made again from so many earlier years, spread over the panel
 MOST_ROWS = 4000  # of one kind that a band is fitted to; more tell nothing new
-GROWTH = 0.75  # of the error with the years ahead: between accidents that add up (½) and a wrong drift (1)
 KINDS = ("village", "school", "county")
+BASIS = ("forecast", "horizon", "stirred", "known")  # what the half width is a function of
 
 
 def banded(projection: Projection, county: County) -> Projection:
     """Return a projection with its band and its back-test."""
     settings = projection.settings
     width, tested = _measured(county, projection.base, settings.zoned, settings.migration, settings.level)
-    unborn = _unborn(projection)
+    unborn, known = _unborn(projection), counted_years(read(county, projection.base))
     return replace(
         projection,
-        villages=_with_band(projection.villages, projection.base, width["village"], unborn["band"]),
-        schools=_with_band(projection.schools, projection.base, width["school"], unborn["stage"]),
-        county=_with_band(projection.county, projection.base, width["county"], unborn["stage"]),
+        villages=_with_band(projection.villages, projection.base, known, width["village"], unborn["band"]),
+        schools=_with_band(projection.schools, projection.base, known, width["school"], unborn["stage"]),
+        county=_with_band(projection.county, projection.base, known, width["county"], unborn["stage"]),
         back_test=tested,
     )
 
@@ -64,11 +65,11 @@ def _unborn(projection: Projection) -> dict[str, pd.Series]:
     return out
 
 
-def _with_band(table: pd.DataFrame, base: int, width: Any, unborn: pd.Series) -> pd.DataFrame:
+def _with_band(table: pd.DataFrame, base: int, known: int, width: Any, unborn: pd.Series) -> pd.DataFrame:
     """Give projected rows their band: never below zero, and none where nobody is (a closed school)."""
     pupils = table["pupils"].to_numpy()
     stirred = table["stirred"].to_numpy() if "stirred" in table else np.zeros(len(table))
-    half = half_width(pupils, table["year"].to_numpy() - base, stirred, width)
+    half = half_width(pupils, table["year"].to_numpy() - base, stirred, np.full(len(table), known), factors=width)
     keys = pd.MultiIndex.from_frame(table[["year", str(unborn.index.names[1])]])
     half = np.hypot(half, pupils * unborn.reindex(keys).fillna(0.0).to_numpy())
     half = np.where((pupils > 0) & (table["year"].to_numpy() > base), half, 0.0)
@@ -85,22 +86,28 @@ def forecasts(county: County, base: int, zoned: bool = True, migration: str = "o
     Returns
     -------
     DataFrame
-        origin, year, horizon, what, id, stage, band, forecast, actual, stirred.
+        origin, known (years counted until then), year, horizon, what, id, stage, band, forecast, actual, stirred.
     """
     counts = read(county, base)
     settings = Settings(zoned=zoned, migration="none" if migration == "none" else "observed")
     parts = []
-    for origin in _origins(counts):
+    for origin in origins(counts):
         run = Run(county, counts.until(origin), base, settings)
         run.go()
-        parts += [_compare(run, counts, step) for step in range(1, base - origin + 1)]
+        known = counted_years(run.counts)
+        parts += [_compare(run, counts, step).assign(known=known) for step in range(1, base - origin + 1)]
     if not parts:
-        names = [*(c for c in BACK_TEST_COLUMNS if c not in ("low", "high", "inside")), "stirred"]
+        names = [*(c for c in BACK_TEST_COLUMNS if c not in ("low", "high", "inside")), "stirred", "known"]
         return pd.DataFrame(columns=names)
     return pd.concat(parts, ignore_index=True)
 
 
-def _origins(counts: Counts) -> list[int]:
+def counted_years(counts: Counts) -> int:
+    """Return how many school years a forecaster of the base year had before him."""
+    return counts.flows["year"].nunique()
+
+
+def origins(counts: Counts) -> list[int]:
     """Return the years to forecast from: those with three years before them where there are enough, at most so many."""
     told = sorted(set(counts.flows["year"]))[:-1]
     # A forecaster of the base year has the whole panel: origins with too short a past would widen the band for nothing.
@@ -141,65 +148,52 @@ def _rows(what: str, ids: Any, stage: str, band: str | None, forecast: Any, actu
 def fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
     """Fit the half width of the band to measured errors by quantile regression.
 
-    The half width is a sum of four parts, none negative: a constant, the square root of the pupils (chance: few
-    pupils vary more) and the pupils themselves, both growing with the years ahead, and the pupils times the share of
-    pupils around who must move because a school closes. Their factors make ``level`` of the absolute errors smaller
-    than the half width. Where few errors could be measured the assumed spread stands in for the rest.
+    The half width is a sum of parts, none negative: a constant, the square root of the pupils (chance: few pupils
+    vary more) and the pupils themselves, both growing with the years ahead, and the pupils times the share of pupils
+    around who must move because a school closes. What grows with the years ahead stands twice, once divided by the
+    number of years counted before the forecast: drifts and single ages are known the better the longer the panel, and
+    the forecast of today has a longer one than those of earlier years it is judged by. The factors make ``level`` of
+    the absolute errors smaller than the half width. Where few errors could be measured the assumed spread stands in
+    for the rest.
 
     Parameters
     ----------
     rows : DataFrame
-        forecast, actual, horizon of one kind.
+        forecast, actual, horizon, stirred, known of one kind.
     kind : {"village", "school", "county"}
     level : float
 
     Returns
     -------
-    array (4,)
-
-    References
-    ----------
-    R. Koenker and G. Bassett (1978), Regression quantiles, Econometrica 46(1): 33–50.
+    array (6,)
     """
     given = assumptions()
     spread, normal = given["spread"][kind], NormalDist().inv_cdf((1.0 + level) / 2.0)
     assumed = normal * np.array(
-        [0.0, float(spread["own"]) ** 0.5, float(spread["share"]), 0.0 if kind != "school" else 0.5]
+        [0.0, float(spread["own"]) ** 0.5, float(spread["share"]), 0.0 if kind != "school" else 0.5, 0.0, 0.0]
     )
     weight = min(1.0, len(rows) / float(given["enough"][kind]))
     if not weight:
         return assumed
     rows = rows.iloc[:: max(1, len(rows) // MOST_ROWS)]
-    measured = _regress(
-        _basis(*(rows[name].to_numpy() for name in ("forecast", "horizon", "stirred"))),
+    measured = regress(
+        _basis(*(rows[name].to_numpy() for name in BASIS)),
         (rows["forecast"] - rows["actual"]).abs().to_numpy(),
         level,
     )
     return weight * measured + (1.0 - weight) * assumed
 
 
-def half_width(pupils: Any, ahead: Any, stirred: Any, factors: Any) -> Any:
+def half_width(pupils: Any, ahead: Any, stirred: Any, known: Any, *, factors: Any) -> Any:
     """Return the half width of the band; zero in the base year, which is counted."""
-    return np.where(ahead > 0, _basis(pupils, ahead, stirred) @ factors, 0.0)
+    return np.where(ahead > 0, _basis(pupils, ahead, stirred, known) @ factors, 0.0)
 
 
-def _basis(pupils: Any, ahead: Any, stirred: Any) -> Any:
+def _basis(pupils: Any, ahead: Any, stirred: Any, known: Any) -> Any:
     years = np.maximum(np.asarray(ahead, dtype=float), 0.0)
     pupils = np.maximum(np.asarray(pupils, dtype=float), 0.0)
-    return np.stack([np.ones(len(pupils)), np.sqrt(pupils * years), pupils * years**GROWTH, pupils * stirred], axis=1)
-
-
-def _regress(left: Any, right: Any, level: float) -> Any:
-    """Solve the quantile regression with factors that are not negative, as the dual linear programme (k rows only)."""
-    from scipy.optimize import linprog  # lazy
-
-    scale = np.maximum(left.mean(axis=0), 1e-12)
-    found = linprog(
-        -right, A_ub=(left / scale).T, b_ub=np.zeros(left.shape[1]), bounds=(level - 1.0, level), method="highs-ds"
-    )
-    if not found.success:
-        raise RuntimeError(f"quantile regression: {found.message}")
-    return np.maximum(-found.ineqlin.marginals, 0.0) / scale
+    chance, share = np.sqrt(pupils * years), pupils * years ** float(assumptions()["error_growth"])
+    return np.stack([np.ones(len(pupils)), chance, share, pupils * stirred, chance / known, share / known], axis=1)
 
 
 def _tested(rows: pd.DataFrame, level: float) -> pd.DataFrame:
@@ -209,8 +203,7 @@ def _tested(rows: pd.DataFrame, level: float) -> pd.DataFrame:
         mine = rows[rows["what"] == kind]
         for origin, part in mine.groupby("origin"):
             factors = fit(mine[mine["origin"] != origin], kind, level)
-            forecast, ahead, stirred = (part[name].to_numpy() for name in ("forecast", "horizon", "stirred"))
-            half = half_width(forecast, ahead, stirred, factors)
+            half = half_width(*(part[name].to_numpy() for name in BASIS), factors=factors)
             low, high = np.maximum(part["forecast"] - half, 0.0), part["forecast"] + half
             inside = (part["actual"] >= low) & (part["actual"] <= high)
             parts.append(part.assign(low=low, high=high, inside=inside))

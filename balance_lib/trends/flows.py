@@ -86,17 +86,17 @@ class Ways:
         total = _by(self.village, moving, int(self.village.max()) + 1)
         return total[self.village] * self.entering[:, grade]
 
-    def reroute(self, school: int, receivers: dict[int, int]) -> None:
+    def reroute(self, school: int, hosts: dict[int, int]) -> None:
         """Close a school: everything on its ways goes on with the receiver of each band.
 
         Parameters
         ----------
         school : int
-        receivers : mapping of band to school
+        hosts : mapping of band to school
         """
         self.closed.add(school)
         for way in np.flatnonzero(self.school == school):
-            for band, to in receivers.items():
+            for band, to in hosts.items():
                 low, high = BAND_GRADES[band]
                 if not self.pupils[way, low:high].any() and not self.entering[way, low:high].any():
                     continue

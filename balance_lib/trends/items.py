@@ -18,6 +18,7 @@ from balance_lib.locale import Message, unit
 from balance_lib.standards import Item, Standard
 from balance_lib.trends import path
 from balance_lib.trends.path import Crossing
+from balance_lib.trends.settings import assumptions
 
 PER_CENT = ("%", "percent")
 
@@ -53,6 +54,20 @@ class ItemPath:
         if rows.empty or int(rows["year"].iloc[-1]) < self.due_year:
             return None
         return bool(rows["status"].iloc[-1] == "met")
+
+    @property
+    def tested(self) -> Message | None:
+        """Return how far the same forecasts made in earlier years were off; None of an item without a path."""
+        if not self.rows["projected"].any():
+            return None
+        counted = self.rows[~self.rows["projected"]]
+        found = path.forecasts(counted["year"].tolist(), counted["value"].tolist(), share=_share())
+        wrong = (found["forecast"] - found["actual"]).abs() / found["actual"].abs()
+        wrong = wrong[found["actual"] != 0]
+        if wrong.empty:
+            return Message("trends.back_test.no_paths")
+        told = {"n": len(found), "inside": int(found["inside"].sum()), "median": f"{100 * wrong.median():.1f}"}
+        return Message("trends.back_test.item", told)
 
 
 def item_path(
@@ -97,7 +112,12 @@ def item_path(
     if item.judged_unit in PER_CENT:
         bounds["high"] = 100.0
     found = path.fit(
-        history["year"].tolist(), history["value"].tolist(), base if rule else to or end, level=level, **bounds
+        history["year"].tolist(),
+        history["value"].tolist(),
+        base if rule else to or end,
+        level=level,
+        share=_share(),
+        **bounds,
     )
     line = line_by_date(standard, item)
     # What the evaluation judged by stands: a rule may have a line of its own every year.
@@ -111,6 +131,10 @@ def item_path(
     else:
         crossed = path.crossing(found, item.operator, line, _unit(item))
     return ItemPath(item, found, crossed)
+
+
+def _share() -> float:
+    return float(assumptions()["spread"]["item"]["share"])
 
 
 def _unit(item: Item) -> Any:

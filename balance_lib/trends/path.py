@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import date
+from statistics import NormalDist
 from typing import Any
 
 import numpy as np
@@ -14,8 +15,9 @@ import pandas as pd
 from balance_lib.evaluation import number
 from balance_lib.evaluation.schools import satisfies, shortfall
 from balance_lib.locale import Message
+from balance_lib.trends.settings import assumptions
 
-KEPT = 0.9  # share of a trend that is left a year later: no trend goes on for ever
+MOST_LOG = 2.0  # half width of a logarithm: a band of a seventh to seven times the figure says nothing any more
 FEWEST = 3  # counted years a path needs: two steps, one to go by and one to see how steps differ
 Line = Callable[[int], float]
 PATH_COLUMNS = ["year", "value", "low", "high", "projected"]
@@ -50,8 +52,8 @@ class Crossing:
 
 
 def fit(
-    years: Sequence[int], values: Sequence[float], to: int, *, level: float = 0.8, kept: float = KEPT,
-    low: float = -math.inf, high: float = math.inf,
+    years: Sequence[int], values: Sequence[float], to: int, *, level: float = 0.8,
+    kept: float | None = None, share: float = 0.0, low: float = -math.inf, high: float = math.inf,
 ) -> pd.DataFrame:  # fmt: skip
     """Carry a series on as a random walk with a drift that fades out.
 
@@ -68,8 +70,10 @@ def fit(
         Last year of the path.
     level : float
         Share of cases the band is to hold.
-    kept : float
-        k above.
+    kept : float, optional
+        k above; by default what ``assumptions.yaml`` says.
+    share : float
+        Standard deviation of a trend that is wrong, in shares of the value for each year ahead: besides the scatter.
     low, high : float
         Bounds of what the figure can be.
 
@@ -91,6 +95,7 @@ def fit(
         return counted[PATH_COLUMNS]
     ahead = np.arange(known[-1] + 1, to + 1)
     middle, half = carry(at, value[None, :], len(ahead), level=level, kept=kept)
+    half = _with_share(middle, half, share, level)
     columns = {
         "year": ahead,
         "value": np.clip(middle[0], low, high),
@@ -101,7 +106,9 @@ def fit(
     return pd.concat([counted[at <= known[-1]], pd.DataFrame(columns)], ignore_index=True)[PATH_COLUMNS]
 
 
-def carry(years: Any, values: Any, ahead: int, *, level: float = 0.8, kept: float = KEPT) -> tuple[Any, Any]:
+def carry(
+    years: Any, values: Any, ahead: int, *, level: float = 0.8, kept: float | None = None, way: str = "line"
+) -> tuple[Any, Any]:
     """Carry many series on at once: see :func:`fit`.
 
     Parameters
@@ -111,12 +118,18 @@ def carry(years: Any, values: Any, ahead: int, *, level: float = 0.8, kept: floa
         NaN where nothing was counted.
     ahead : int
         Years after each series' own last counted one.
+    way : {"line", "share", "level"}
+        A series goes on by what it changed by a year, by the share it changed by (its logarithm goes on; where it
+        was ever zero or below, as a line), or not at all.
 
     Returns
     -------
     (array, array) of (series, ahead)
         The path and the half width of its band; NaN for a series of fewer than three counted years.
     """
+    if way == "share":
+        return _carry_share(years, values, ahead, level, kept)
+    kept = float(assumptions()["trend_kept"]) if kept is None else kept
     shape = len(values)
     first, last, before, square, steps = (np.full(shape, np.nan) for _ in range(5))
     since, until = np.zeros(shape), np.zeros(shape)
@@ -131,19 +144,58 @@ def carry(years: Any, values: Any, ahead: int, *, level: float = 0.8, kept: floa
         before[told], last[told], until[told] = column[told], column[told], year
     with np.errstate(divide="ignore", invalid="ignore"):
         span = np.where(steps >= FEWEST - 1, until - since, np.nan)
-        drift = (last - first) / span
+        drift = (last - first) / span if way == "line" else np.zeros(shape) * span
         spread = np.sqrt(np.maximum(square - drift**2 * span, 0.0) / (steps - 1))
     h = np.arange(1, ahead + 1)
-    faded = np.cumsum(kept ** (h - 1.0))
+    faded = np.cumsum(kept ** (h - 1.0)) if way == "line" else np.zeros(ahead)
     middle = last[:, None] + drift[:, None] * faded
     quantile = _student(level, np.maximum(steps - 1, 1))
     return middle, (quantile * spread)[:, None] * np.sqrt(h + faded**2 / span[:, None])
+
+
+def _carry_share(years: Any, values: Any, ahead: int, level: float, kept: float | None) -> tuple[Any, Any]:
+    """Carry the logarithms on; the half width is that of the upper end, the wider one."""
+    middle, half = carry(years, values, ahead, level=level, kept=kept)
+    whole = ~(values <= 0).any(axis=1)
+    with np.errstate(divide="ignore", invalid="ignore", over="ignore"):
+        log, wide = carry(years, np.log(values[whole]), ahead, level=level, kept=kept)
+        middle[whole] = np.exp(log)
+        half[whole] = np.exp(log) * np.expm1(np.minimum(wide, MOST_LOG))
+    return middle, half
 
 
 def _student(level: float, freedom: Any) -> Any:
     from scipy.special import stdtrit  # lazy; scipy.stats would cost three times as much at import
 
     return stdtrit(freedom, (1.0 + level) / 2.0)
+
+
+def _with_share(middle: Any, half: Any, share: float, level: float) -> Any:
+    """Return half widths to which an error that grows with the value and the years ahead is added."""
+    wrong = NormalDist().inv_cdf((1.0 + level) / 2.0) * share * np.arange(1, middle.shape[1] + 1)
+    return np.hypot(half, wrong * np.abs(middle))
+
+
+def forecasts(years: Sequence[int], values: Sequence[float], *, level: float = 0.8, share: float = 0.0) -> pd.DataFrame:
+    """Carry a series on from each of its earlier years, and set beside it what was then counted.
+
+    Returns
+    -------
+    DataFrame
+        origin, year, forecast, actual, inside; none for a series of fewer than four counted years.
+    """
+    at, value, rows = np.array([int(year) for year in years]), np.asarray(values, dtype=float), []
+    for cut in range(FEWEST, len(at)):
+        if not np.isfinite(value[cut - 1]):
+            continue
+        middle, half = carry(at[:cut], value[None, :cut], int(at[-1] - at[cut - 1]), level=level)
+        half = _with_share(middle, half, share, level)
+        for year, actual in zip(at[cut:], value[cut:], strict=True):
+            step = int(year - at[cut - 1]) - 1
+            if np.isfinite(actual) and np.isfinite(middle[0, step]):
+                inside = abs(actual - middle[0, step]) <= half[0, step] + 1e-9
+                rows.append((int(at[cut - 1]), int(year), float(middle[0, step]), float(actual), bool(inside)))
+    return pd.DataFrame(rows, columns=["origin", "year", "forecast", "actual", "inside"])
 
 
 def crossing(path: pd.DataFrame, operator: str, line: float | Callable[[int], float], unit: str = "") -> Crossing:

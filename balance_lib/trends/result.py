@@ -74,7 +74,7 @@ class BackTest:
         rows = self.rows[self.rows["what"] == "school"]
         if rows.empty:
             return Message("trends.back_test.none")
-        whole = BackTest(rows).summary(by=["what"]).iloc[0]
+        rolls = BackTest(rows).summary(by=["what"]).iloc[0]
         county = self.rows[self.rows["what"] == "county"]
         total = BackTest(county).summary(by=["what"]).iloc[0] if len(county) else None
         return Message(
@@ -84,9 +84,9 @@ class BackTest:
                 "last": int(rows["origin"].max()),
                 "n": f"{len(rows):,}",
                 "horizon": int(rows["horizon"].max()),
-                "median": f"{whole['median_error_percent']:.1f}",
+                "median": f"{rolls['median_error_percent']:.1f}",
                 "county": "–" if total is None else f"{total['mape_percent']:.1f}",
-                "coverage": f"{whole['coverage_percent']:.0f}",
+                "coverage": f"{rolls['coverage_percent']:.0f}",
             },
         )
 

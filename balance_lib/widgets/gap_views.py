@@ -17,6 +17,7 @@ from balance_lib.widgets import outlook, views
 from balance_lib.widgets.style import lamp
 
 MOST = 60
+FEW = 12  # rows a table shows without being scrolled
 SIGNS = {">=": "≥", "<=": "≤", ">": "&gt;", "<": "&lt;", "==": "="}
 
 
@@ -39,7 +40,13 @@ def items(paths: Sequence[ItemPath], lang: str) -> str:
             ]
         )
     heads = [text(f"trends.head.{name}", lang) for name in ("item", "value", "line", "deadline", "outlook", "why")]
-    return views.table(heads, body, numeric=[1], empty=text("trends.page.no_open", lang))
+    table = views.table(heads, body, numeric=[1], empty=text("trends.page.no_open", lang))
+    return _whole(table) if len(body) <= FEW else table
+
+
+def _whole(table: str) -> str:
+    """Return a table that stands at its full height: of a verdict a year, none may hide below an edge."""
+    return table.replace('class="bl-scroll"', 'class="bl-scroll" style="max-height:none"')
 
 
 def crossings(
@@ -106,10 +113,10 @@ def growth(rules: Sequence[GrowthRule], lang: str) -> str:
                 ]
             )
     heads = ("item", "year", "before", "figure", "growth", "against", "outlook")
-    return views.table(
+    return _whole(views.table(
         [text(f"trends.head.{head}", lang) for head in heads], body, numeric=[1, 2, 3, 4, 5],
         empty=text("trends.page.no_growth_rule", lang),
-    )  # fmt: skip
+    ))  # fmt: skip
 
 
 def _figure(value: float) -> str:
@@ -144,7 +151,8 @@ def falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> str:
             body.append([escape(text(f"stage.{stage}", lang)), escape(label), *cells, known])
     heads = [text(f"trends.head.{name}", lang) for name in ("stage", "indicator")]
     heads += [*map(str, years), text("trends.head.falls", lang)]
-    return views.table(heads, body, numeric=range(2, 2 + len(years)), empty=text("trends.page.no_coefficient", lang))
+    empty = text("trends.page.no_coefficient", lang)
+    return _whole(views.table(heads, body, numeric=range(2, 2 + len(years)), empty=empty))
 
 
 def coefficients(evaluated: Evaluation, county: object, lang: str) -> str:
@@ -185,4 +193,4 @@ def projection_csv(found: Projection, names: dict[str, str], lang: str) -> bytes
         ["of", "id", "name", "stage", "band", "year", "pupils", "low", "high"]
     ]
     table = table.rename(columns={name: text(f"trends.csv.{name}", lang) for name in table.columns})
-    return ("\ufeff" + table.round(1).to_csv(index=False)).encode("utf-8")
+    return views.csv(table.round(1))

@@ -14,7 +14,7 @@ from balance_lib.locale import text
 from balance_lib.widgets import views
 from balance_lib.widgets.register_views import MOST, NAME_MOST, day, head, rest, safe
 from balance_lib.widgets.style import lamp
-from balance_lib.workplan import LEDGER_STATES, harmless
+from balance_lib.workplan import harmless, told
 
 LAMP = {"open": "not_met", "in_progress": "not_due", "evidence": "evidence", "verified": "met"}
 
@@ -90,26 +90,12 @@ def history_table(rows: pd.DataFrame, lang: str) -> str:
     body = [
         [escape(_moment(row["at"])), safe(row["who"]), escape(text(f"workplan.action.{row['action']}", lang)),
          escape(text(f"workplan.field.{row['field']}", lang) if row["field"] else "–"),
-         safe(_told(row, "before", lang), 120), safe(_told(row, "after", lang), 120), safe(row["note"], 160),
+         *(safe(told(row["field"], row[side], lang), 120) for side in ("before", "after")), safe(row["note"], 160),
          str(row["version"])]
         for row in rows.iloc[::-1].to_dict("records")
     ]  # fmt: skip
     names = ("at", "who", "action", "field", "before_value", "after_value", "note", "version")
     return views.table(head(names, lang), body, numeric=[7], empty=text("workplan.page.no_history", lang))
-
-
-def _told(row: Mapping[str, Any], side: str, lang: str) -> str:
-    """Return a value of the trail as people write it."""
-    field, value = row["field"], str(row[side])
-    if field == "state" and value in LEDGER_STATES:
-        return text(f"workplan.state.{value}", lang)
-    if field == "stage" and value:
-        return text(f"stage.{value}", lang)
-    if field in ("value", "required", "gap", "needed") and value:
-        return _figure(float(value))
-    if field in ("opened_at", "closed_at") and value:
-        return _moment(datetime.fromisoformat(value))
-    return text(f"workplan.closed_by.{value}", lang) if field == "closed_by" and value else value
 
 
 def _figure(value: float | None) -> str:

@@ -86,7 +86,7 @@ class Library:
         return target
 
 
-@lru_cache(maxsize=4)
+@lru_cache(maxsize=12)
 def _opened(folder: Path, stamp: tuple[tuple[str, int], ...]) -> County:
     return County.open(folder)
 

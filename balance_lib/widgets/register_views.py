@@ -12,21 +12,12 @@ import pandas as pd
 
 from balance_lib.evaluation import number
 from balance_lib.locale import has, text, unit
+from balance_lib.palette import TASKS
 from balance_lib.store import Stamp
 from balance_lib.widgets import views
 from balance_lib.widgets.style import card, lamp
-from balance_lib.workplan import Programme, Register, csv_cell, harmless, shares
+from balance_lib.workplan import Programme, Register, harmless, shares
 
-# A status of a task, shown by the lamp of a finding with a word of its own.
-LAMP = {
-    "done": "met",
-    "on_course": "not_due",
-    "late": "not_met",
-    "due_before_adoption": "evidence",
-    "blocked": "evidence",
-    "not_started": "not_applicable",
-    "undated": "no_data",
-}
 MOST = 300
 NAME_MOST = 80
 
@@ -48,7 +39,7 @@ def sentence(found: Register, lang: str) -> str:
     status = "done" if counts["done"] and counts["done"] == len(found.tasks) else status
     words = escape(found.sentence(lang))
     light = task_lamp(status, lang)
-    return f'<section class="bl-verdict" data-status="{LAMP[status]}"><p>{light} {words}</p></section>'
+    return f'<section class="bl-verdict" data-status="{TASKS[status]}"><p>{light} {words}</p></section>'
 
 
 def cards(found: Register, ledger: pd.DataFrame, lang: str) -> str:
@@ -98,6 +89,35 @@ def stage_table(found: Register, lang: str) -> str:
     return views.table(heads, rows, numeric=[4, 5, 6], empty=text("workplan.no_stage", lang))
 
 
+def inspection_table(found: Register, lang: str) -> str:
+    """Return the inspections the plan looks forward to, by date; empty where it names none."""
+    codes = found.standard.plan.inspections if found.standard.plan else ()
+    rows = found.tasks[found.tasks["task"].isin(codes)].sort_values("due", kind="stable")
+    body = [
+        [task_lamp(row["status"], lang), _task(row, lang), day(row["due"]), safe(_days(row["days_left"], lang))]
+        for row in rows.to_dict("records")
+    ]
+    return views.table(head(("status", "inspection", "due", "remark"), lang), body) if body else ""
+
+
+def doubts(found: Register, lang: str) -> str:
+    """Return what is doubtful in the plan's own wording and how it is read, folded; empty where nothing is."""
+    notes = [escape(note.get(lang, note["zh"])) for note in found.standard.notes]
+    title = escape(text("workplan.page.doubts", lang, n=len(notes)))
+    items = "".join(f"<li>{note}</li>" for note in notes)
+    return f"<details><summary>{title}</summary><ol>{items}</ol></details>" if notes else ""
+
+
+def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> str:
+    """Return the plan's working groups with what each has done."""
+    mine = units.set_index("unit")
+    body = []
+    for row in rows.rename(columns={"code": "task"}).to_dict("records"):
+        known = mine.loc[row["unit"]] if row["unit"] in mine.index else {"done": 0, "late": 0}
+        body.append([_task(row, lang), str(row["tasks"]), str(known["done"]), str(known["late"] or "")])
+    return views.table(head(("group", "tasks", "done", "late"), lang), body, numeric=[1, 2, 3])
+
+
 def task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> str:
     """Return tasks with status, leading unit, date and what they wait for."""
     rows = [_task_row(row, lang) for row in tasks.head(most).to_dict("records")]
@@ -120,7 +140,7 @@ def _task_row(row: Mapping[str, Any], lang: str) -> list[str]:
         task_lamp(row["status"], lang),
         _task(row, lang),
         f"{safe(row['lead_unit'] or text('page.no_owner', lang))}{_under(helps)}",
-        f"{safe(due or text('page.no_date', lang))}{_under(days)}",
+        f'<span style="white-space:nowrap">{safe(due or text("page.no_date", lang))}{_under(days)}</span>',
         lamp(row["finding"], lang) + facts if row["finding"] else "–",
         safe(" ".join(filter(None, (waits, row["remark"]))), 200),
     ]
@@ -137,7 +157,7 @@ def _under(words: str) -> str:
 
 def task_lamp(status: str, lang: str) -> str:
     """Return a task's status as a lamp with its own word."""
-    return lamp(LAMP[status], lang, text(f"workplan.status.{status}", lang))
+    return lamp(TASKS[status], lang, text(f"workplan.status.{status}", lang))
 
 
 def _days(left: int | None, lang: str) -> str:
@@ -146,15 +166,15 @@ def _days(left: int | None, lang: str) -> str:
 
 def unit_table(units: pd.DataFrame, lang: str) -> str:
     """Return every unit with what it owes: by status, next date, planned against actual; no column without a figure."""
-    told = ("done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
+    told = ("cooperating", "done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
     statuses = [status for status in told if units[status].any()]
     rows = [
-        [safe(row["unit"]), *(str(row[s] or "") for s in ("lead", "cooperating", *statuses)),
+        [safe(row["unit"]), *(str(row[s] or "") for s in ("lead", *statuses)),
          percent(row["planned_share"]), percent(row["actual_share"]), day(row["next_due"])]
         for row in units.to_dict("records")
     ]  # fmt: skip
-    heads = head(("unit", "lead", "cooperating"), lang)
-    heads += [text(f"workplan.status.{status}", lang) for status in statuses]
+    heads = head(("any_unit", "lead"), lang)
+    heads += [text(f"workplan.{'head' if s == 'cooperating' else 'status'}.{s}", lang) for s in statuses]
     heads += head(("planned", "actual", "next_due"), lang)
     numeric = range(1, len(heads) - 1)
     return views.table(heads, rows, numeric=numeric, empty=text("workplan.page.no_unit", lang))
@@ -264,7 +284,7 @@ def csv(rows: pd.DataFrame, lang: str, stamp: Stamp, *, on: date, synthetic: boo
     # What the rows rest on stands in every row: rows are cut out and sent on.
     for name, value in (*vars(stamp).items(), ("on", on.isoformat()), ("synthetic", str(synthetic))):
         frame[text(f"workplan.csv.stamp_{name}", lang)] = value
-    return b"\xef\xbb\xbf" + frame.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")
+    return views.csv(frame)
 
 
 def _cell(value: Any, name: str, lang: str) -> Any:
@@ -279,4 +299,4 @@ def _cell(value: Any, name: str, lang: str) -> Any:
     words = {"status": f"workplan.status.{value}", "action": f"workplan.action.{value}", "finding": f"status.{value}"}
     if name in words and has(words[name]):
         return text(words[name], lang)
-    return csv_cell(value) if isinstance(value, str) else value
+    return value

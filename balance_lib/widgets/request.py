@@ -7,6 +7,9 @@ import os
 import time
 from urllib.parse import parse_qsl
 
+# Set in a kernel whose parent has made every page before: what `apps.warm` does is done.
+REHEARSED = "BALANCE_REHEARSED"
+
 
 def query() -> dict[str, str]:
     """Return the choices in the page's address, waiting for the visitor when the kernel was warmed up beforehand.

@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import date
+from typing import Any
 
 import pandas as pd
 import traitlets
 
 from balance_lib import workplan
+from balance_lib._errors import DataError, Fault
+from balance_lib.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.store import Stamp, Store
 from balance_lib.widgets.library import Library
 from balance_lib.widgets.models import PageModel
 from balance_lib.workplan import Entry, Register
+
+# Results that rest on what is saved.
+SAVED = ("register", "records", "journal")
 
 
 class RunModel(PageModel):
@@ -81,7 +87,7 @@ class RunModel(PageModel):
 
     def renew(self) -> None:
         """Look at what is saved again."""
-        self._results = {key: value for key, value in self._results.items() if key[0] not in ("register", "records")}
+        self._results = {key: value for key, value in self._results.items() if key[0] not in SAVED}
         self.revision += 1
 
     @property
@@ -193,6 +199,81 @@ class RunModel(PageModel):
             stamp=self.stamp,
         )
 
+    # Journals --------------------------------------------------------------------------------------------------
+
+    def journal(self, name: str) -> pd.DataFrame:
+        """Return what stands in a journal."""
+        key = ("journal", name, self.county_id, self.standard_id)
+        if key not in self._results:
+            self._results[key] = self.saved.journal(name, self.county.county_id, self.standard_id)
+        return self._results[key]
+
+    @property
+    def pairs(self) -> pd.DataFrame:
+        """Return the pairs of departments and places on the day, overdue ones first; a chosen unit's alone."""
+        found = workplan.pair_table(self.journal("pairings"), self.journal("visits"), self.county, self.on)
+        return found[found["department"] == self.unit].reset_index(drop=True) if self.unit else found
+
+    @property
+    def places(self) -> pd.DataFrame:
+        """Return the places' progress on their own schedules on the day, furthest behind first."""
+        return workplan.place_table(self.journal("milestones"), self.county, self.standard, self.on)
+
+    @property
+    def units_known(self) -> list[str]:
+        """Return the units the plan and the journals name."""
+        journals = (("pairings", "department"), ("visits", "department"), ("progress_reports", "reporter"))
+        named = [unit for name, column in journals for unit in self.journal(name)[column]]
+        return list(dict.fromkeys(workplan.harmless(unit, 60) for unit in [*named, *self.register.units["unit"]]))
+
+    def entries_of(self, place: str) -> list[tuple[str, str]]:
+        """Return the open ledger entries of a school, or of a township's schools, as they are shown and by id."""
+        rows = self.ledger()
+        mine = rows[((rows["school_id"] == place) | (rows["township"] == place)) & (rows["state"] != "verified")]
+        return [
+            (workplan.harmless(f"{row.school} · {row.code} {row.item}", 80), str(row.entry_id))
+            for row in mine.head(200).itertuples()
+        ]
+
+    @property
+    def _own(self) -> dict[str, Any]:
+        return {"county_id": self.county.county_id, "standard_id": self.standard_id, "stamp": self.stamp}
+
+    def write_journal(
+        self, name: str, values: Mapping[str, Any], *, who: str, seen: Mapping[str, Any] | None = None
+    ) -> str:
+        """Write a new row into a journal, or change a row as it was seen; return its id.
+
+        Raises
+        ------
+        DataError
+            If it holds a telephone or identity number: no personal data is stored.
+        """
+        if faults := personal_numbers(name, [values], workplan.JOURNALS[name].title(self.lang), self.lang):
+            raise DataError(faults)
+        known: dict[str, Any] = {} if seen is None else {"row_id": str(seen["row_id"]), "version": int(seen["version"])}
+        done = self.saved.write_journal(name, values, who=who, **self._own, **known)
+        self.renew()
+        return done
+
+    def remove_from_journal(self, name: str, seen: Mapping[str, Any], *, who: str) -> None:
+        """Take a row off a journal as it was seen."""
+        self.saved.remove_from_journal(name, seen["row_id"], version=int(seen["version"]), who=who, **self._own)
+        self.renew()
+
+    def take_into_journal(self, name: str, file: str, content: bytes, *, who: str) -> tuple[int, int, int]:
+        """Take a table into a journal; return how many rows are new, changed, and the same.
+
+        Raises
+        ------
+        DataError
+            With every fault of the file; nothing is taken.
+        """
+        rows = read_rows(name, file, content, self.county, self.lang)
+        done = self.saved.take_into_journal(name, rows, who=who, **self._own)
+        self.renew()
+        return done
+
     def record(
         self, task: str, *, state: str, who: str, due: date | None = None, done_on: date | None = None, note: str = ""
     ) -> None:
@@ -204,3 +285,51 @@ class RunModel(PageModel):
             due=due, done_on=done_on, note=note,
         )  # fmt: skip
         self.renew()
+
+
+def read_rows(name: str, file: str, content: bytes, county: County, lang: str) -> list[dict[str, Any]]:
+    """Return the rows of a table handed in for a journal.
+
+    Raises
+    ------
+    DataError
+        With every fault of the file.
+    """
+    rows = workplan.read_table(workplan.JOURNALS[name], read_sheet(file, content), county, file=file, lang=lang)
+    if faults := personal_numbers(name, rows, file, lang):
+        raise DataError(faults)
+    return rows
+
+
+def read_sheet(file: str, content: bytes) -> list[list[str]]:
+    """Return the rows of the one table in a CSV or XLSX file.
+
+    Raises
+    ------
+    DataError
+        If it cannot be read, or holds several tables.
+    """
+    from balance_lib.intake.grid import read_grids
+    from balance_lib.intake.xlsx import Source
+
+    shown = workplan.harmless(file, 80)
+    grids, faults = read_grids(Source(shown, content))
+    full = [grid for grid in grids if not grid.hidden and any(any(row) for row in grid.rows)]
+    if not faults and len(full) != 1:
+        faults = [Fault("journal_sheets", shown, found=len(full))]
+    if faults:
+        raise DataError(faults)
+    return full[0].rows
+
+
+def personal_numbers(name: str, rows: Iterable[Mapping[str, Any]], file: str, lang: str) -> list[Fault]:
+    """Return a fault for every text of a journal's rows that holds a telephone or identity number."""
+    from balance_lib.intake.cells import holds_personal_number
+
+    asked = [column for column in workplan.JOURNALS[name].columns if column.kind in ("name", "text")]
+    return [
+        Fault("journal_personal", file, None, column.label(lang), params={"n": at})
+        for at, row in enumerate(rows, start=1)
+        for column in asked
+        if holds_personal_number(row.get(column.name) or "")
+    ]

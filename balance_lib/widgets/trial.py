@@ -10,18 +10,15 @@ import numpy as np
 import pandas as pd
 
 from balance_lib import scenarios
+from balance_lib.check.rolls import STAGES_OF
 from balance_lib.county import County
 from balance_lib.distance import straight_m
 from balance_lib.scenarios import Attach, Boarding, Close, Keep, Merge, Operation, Outcome, Resize, Scenario, ToPoint
 from balance_lib.scenarios.board import Board, State, Tick
-from balance_lib.standards import Standard
+from balance_lib.standards import STAGES, Standard
 
 # What a click can make of a school, in the order of the buttons; the map has one class for each.
 STATES = ("as_is", "keep", "close", "to_point", "merge", "attach")
-TEACHES = {
-    "primary": {"primary"}, "teaching_point": {"primary"}, "junior": {"junior"}, "complete_secondary": {"junior"},
-    "nine_year": {"primary", "junior"}, "twelve_year": {"primary", "junior"},
-}  # fmt: skip
 MOST_KEPT = 12
 PROOF_S = 0.25  # for each proof that the zones are the best: the page says how far an answer may be from it
 
@@ -38,8 +35,6 @@ class Trial:
     county : County
     year : int
     standard : Standard
-    places : bool
-        Reckon with places while the sliders move.
     """
 
     county: County
@@ -132,6 +127,19 @@ class Trial:
         """Return what the sliders do at once; None where only a whole evaluation can tell."""
         return self.board().tick(self.sliders) if Board.follows(self.decided) else None
 
+    def cover_today(self) -> dict[str, dict[str, float]]:
+        """Return how pupils get to school before anything is done, under the settings decided."""
+        plain = replace(self.decided, operations=())
+        return self._keep(("cover", plain), lambda: self._board(plain).tick(State()).cover)
+
+    def limits(self) -> dict[tuple[str, str], float]:
+        """Return the limit of each difference coefficient, by stage and indicator."""
+
+        def make() -> dict[tuple[str, str], float]:
+            return {(r.stage, r.indicator): float(r.limit) for r in self.today().before.cv.itertuples()}
+
+        return self._keep("limits", make)
+
     def outcome(self, scenario: Scenario | None = None) -> Outcome:
         """Return everything that follows from the scenario, or from another one."""
         chosen = scenario or self.scenario
@@ -161,15 +169,20 @@ class Trial:
 
     @property
     def schools(self) -> pd.DataFrame:
-        """Return the schools of the year: name, kind, township, pupils, place; smallest first."""
+        """Return the schools of the year: names, kind, township, pupils, place; smallest first."""
 
         def make() -> pd.DataFrame:
             found = self.today().schools.set_index("school_id")
             found = found[found["kind_before"].notna()]
             places = self.county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
-            return found.join(places[["lon", "lat"]]).sort_values(["pupils_before", "school"], kind="stable")
+            return found.join(places[["name_en", "lon", "lat"]]).sort_values(["pupils_before", "school"], kind="stable")
 
         return self._keep("schools", make)
+
+    def names(self, lang: str) -> pd.Series:
+        """Return what the schools are called in a language, by id; in Chinese where they have no other name."""
+        found = self.schools
+        return found["school"] if lang == "zh" else found["name_en"].fillna(found["school"])
 
     def nearest(self, school_id: str) -> list[str]:
         """Return the other schools of the year, nearest first; those without a place come last."""
@@ -185,9 +198,13 @@ class Trial:
     def hosts(self, school_id: str) -> list[str]:
         """Return the schools that teach everything this one teaches, points apart; nearest first."""
         kinds = self.schools["kind_before"]
-        wanted = TEACHES.get(kinds[school_id], set())
-        return [s for s in self.nearest(school_id)
-                if kinds[s] != "teaching_point" and wanted <= TEACHES.get(kinds[s], set())]  # fmt: skip
+        wanted = teaches(kinds[school_id])
+        return [s for s in self.nearest(school_id) if kinds[s] != "teaching_point" and wanted <= teaches(kinds[s])]
+
+
+def teaches(kind: str) -> set[str]:
+    """Return the compulsory stages a kind of school teaches; of a special school nothing another could take over."""
+    return set() if kind == "special" else set(STAGES_OF.get(kind, ())) & set(STAGES)
 
 
 def moves_of(outcome: Outcome) -> pd.DataFrame:

@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-import io
 import math
 from collections.abc import Sequence
 from html import escape
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from balance_lib.evaluation import number
 from balance_lib.locale import text
@@ -284,13 +282,3 @@ def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], flo
     if not known:
         return ""
     return f'<p class="bl-muted">{escape(text("page.consolidation.coefficients", lang, over=over, n=known))}</p>'
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """Return a table as CSV that a spreadsheet opens with its Chinese intact, cells that begin a formula disarmed."""
-    safe = frame.copy()
-    for name in safe.columns:
-        safe[name] = [f"'{v}" if isinstance(v, str) and v[:1] in "=+-@\t\r" else v for v in safe[name]]
-    out = io.StringIO()
-    safe.to_csv(out, index=False)
-    return out.getvalue().encode("utf-8-sig")

@@ -13,7 +13,7 @@ from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.locale import has, text, unit
 from balance_lib.palette import LAMPS
-from balance_lib.standards import Item
+from balance_lib.standards import Item, Standard
 from balance_lib.widgets.style import banner, card, lamp
 
 ORDER = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
@@ -44,6 +44,26 @@ def download(name: str, content: bytes, kind: str, label: str) -> str:
     data = base64.b64encode(content).decode()
     target = f'download="{escape(name)}" href="data:{kind};base64,{data}"'
     return f'<a class="bl-download bl-noprint" {target}>⬇ {escape(label)}</a>'
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """Return a table as CSV a spreadsheet opens: its Chinese intact, no cell and no head a formula."""
+    from balance_lib.workplan import csv_cell  # only who downloads pays for the room
+
+    safe = frame.rename(columns=csv_cell)
+    for at in range(safe.shape[1]):
+        column = safe.iloc[:, at]
+        if not pd.api.types.is_numeric_dtype(column):
+            safe.isetitem(at, [csv_cell(value) if isinstance(value, str) else value for value in column])
+    return b"\xef\xbb\xbf" + safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")
+
+
+def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang: str) -> pd.DataFrame:
+    """Return a table each row of which says what it rests on: rows are cut out and sent on."""
+    from balance_lib.store import Stamp  # only who downloads pays for the room
+
+    told = {text(f"workplan.csv.stamp_{name}", lang): value for name, value in vars(Stamp.of(county, standard)).items()}
+    return frame.assign(**told)
 
 
 def provenance(found: Evaluation, lang: str) -> str:
@@ -341,8 +361,11 @@ def items_csv(found: Evaluation, lang: str) -> bytes:
     frame["notes"] = [" ".join(row["notes"]) for row in rows]
     frame = frame.assign(status_word=[text(f"status.{s}", lang) for s in frame["status"]])
     head = {"county": found.county_id, "year": found.year, "standard": found.standard.id, "synthetic": found.synthetic}
-    frame = frame.assign(**head, county_hash=found.provenance["county_hash"], software=found.provenance["software"])
-    return b"\xef\xbb\xbf" + frame.to_csv(index=False, lineterminator="\r\n").encode()
+    from balance_lib.store import version_of  # only who downloads pays for the room
+
+    known = {"county_hash": found.provenance["county_hash"], "software": found.provenance["software"]}
+    frame = frame.assign(**head, **known, standard_version=version_of(found.standard))
+    return csv(frame)
 
 
 def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
@@ -381,4 +404,4 @@ def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
             "synthetic": found.synthetic,
         }
     ).rename(columns={name: text(f"page.csv.{name}", lang) for name in heads})
-    return b"\xef\xbb\xbf" + frame.to_csv(index=False, lineterminator="\r\n").encode()
+    return csv(stamped(frame, county, found.standard, lang))

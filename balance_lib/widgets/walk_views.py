@@ -15,6 +15,7 @@ from balance_lib.access import Count, Limit
 from balance_lib.evaluation import number
 from balance_lib.locale import text
 from balance_lib.widgets.style import card, lamp
+from balance_lib.widgets.views import csv, stamped
 from balance_lib.widgets.views import table as rows_table
 from balance_lib.widgets.walking import CHOICES, Walking
 
@@ -477,4 +478,4 @@ def _csv(walk: Walking, frame: pd.DataFrame, lang: str) -> bytes:
         "stage": text(f"page.access.stages.{walk.choice}", lang), "synthetic": int(walk.county.synthetic),
     }  # fmt: skip
     frame = frame.assign(**head).rename(columns=lambda name: text(f"page.access.csv.{name}", lang))
-    return b"\xef\xbb\xbf" + frame.to_csv(index=False, lineterminator="\r\n").encode()
+    return csv(stamped(frame, walk.county, walk.page.standard, lang))

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from balance_lib.workplan.achievements import achievements, groups, townships
+from balance_lib.workplan.achievements import achievements, groups, pilots, townships
 from balance_lib.workplan.curve import curve
 from balance_lib.workplan.harmless import csv_cell, harmless
+from balance_lib.workplan.journals import JOURNALS, Journal, Places, blank, check_row, named, read_table
 from balance_lib.workplan.ledger import (
     ACTIONS,
     EDITABLE,
@@ -17,24 +18,30 @@ from balance_lib.workplan.ledger import (
     allowed,
     ledger_table,
     recheck,
+    told,
 )
 from balance_lib.workplan.of_county import curve_of, judged, register_of, year_of
+from balance_lib.workplan.places import pilots_against_rest, place_curve, place_table, report_table, works_table
 from balance_lib.workplan.problems import problem_list
 from balance_lib.workplan.register import STATUSES, Register, register
 from balance_lib.workplan.schedule import lead_times, schedule
 from balance_lib.workplan.stages import Stage, stage_on, stages
 from balance_lib.workplan.tasks import Task, tasks, units_of
 from balance_lib.workplan.units import shares
+from balance_lib.workplan.visits import pair_table
 from balance_lib.workplan.works import Programme, programme, required_by
 
 __all__ = [
     "ACTIONS",
     "EDITABLE",
     "ENTRY_FIELDS",
+    "JOURNALS",
     "LEDGER_STATES",
     "STATUSES",
     "Entry",
+    "Journal",
     "LifeCycleError",
+    "Places",
     "Programme",
     "Register",
     "Stage",
@@ -43,6 +50,8 @@ __all__ = [
     "achievements",
     "act",
     "allowed",
+    "blank",
+    "check_row",
     "csv_cell",
     "curve",
     "curve_of",
@@ -51,18 +60,28 @@ __all__ = [
     "judged",
     "lead_times",
     "ledger_table",
+    "named",
+    "pair_table",
+    "pilots",
+    "pilots_against_rest",
+    "place_curve",
+    "place_table",
     "problem_list",
     "programme",
+    "read_table",
     "recheck",
     "register",
     "register_of",
+    "report_table",
     "required_by",
     "schedule",
     "shares",
     "stage_on",
     "stages",
     "tasks",
+    "told",
     "townships",
     "units_of",
+    "works_table",
     "year_of",
 ]

@@ -67,7 +67,7 @@ def townships(evaluation: Evaluation, county: County) -> pd.DataFrame:
         return pd.DataFrame(columns=heads)
     checks = pd.concat(parts, ignore_index=True)
     checks["township"] = checks["school_id"].map(place)
-    first = _pilots(evaluation.standard, county)
+    first = pilots(evaluation.standard, county)
     rows = []
     for name, mine in checks.dropna(subset=["township"]).groupby("township", sort=False):
         met = sum(m is True for m in mine["met"])
@@ -77,7 +77,7 @@ def townships(evaluation: Evaluation, county: County) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=heads).sort_values("met_share", kind="stable").reset_index(drop=True)
 
 
-def _pilots(standard: Standard, county: County) -> dict[str, bool | None]:
+def pilots(standard: Standard, county: County) -> dict[str, bool | None]:
     """Return which townships start first: the county's own mark, else the plan's list of names."""
     table = county.tables["townships"]
     named = standard.plan.pilots if standard.plan else ()

@@ -11,8 +11,8 @@ import pandas as pd
 
 from balance_lib._errors import BalanceError
 from balance_lib.county import County
-from balance_lib.evaluation import Evaluation
-from balance_lib.locale import text, unit
+from balance_lib.evaluation import Evaluation, number
+from balance_lib.locale import has, text, unit
 from balance_lib.standards import Standard
 
 LEDGER_STATES = ("open", "in_progress", "evidence", "verified")
@@ -265,6 +265,25 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
         days_open=[max(0, (end - start).days) for start, end in zip(opened, ends, strict=True)],
         days_late=late,
     )
+
+
+def told(field: str, given: object, lang: str = "zh") -> str:
+    """Return a value of the trail as people write it: words for states and stages, a minute for a moment.
+
+    Examples
+    --------
+    >>> told("state", "open"), told("gap", "-0.29943"), told("due", "2012-12-31")
+    ('待整改', '-0.299', '2012-12-31')
+    """
+    value = "" if given is None or given != given else str(given)
+    kinds = {"state": "workplan.state", "stage": "stage", "closed_by": "workplan.closed_by"}
+    if value and field in kinds and has(f"{kinds[field]}.{value}"):
+        return text(f"{kinds[field]}.{value}", lang)
+    if value and field in FIGURES and field != "year":
+        return number(round(float(value), 3))
+    if value and field.endswith("_at"):
+        return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M")
+    return value
 
 
 def _of(schools: pd.DataFrame, school_id: str, column: str) -> str:

@@ -62,7 +62,8 @@ def curve_of(
 ) -> pd.DataFrame:
     """Return a county's planned and actual progress up to the register's day; see :func:`curve`.
 
-    The figures are looked at on the first day of the plan and on 1 September of every school year in it.
+    The figures are looked at on the first day of the plan, on 1 September of every school year in it, and on every day
+    a finding was recorded.
 
     Parameters
     ----------
@@ -74,7 +75,7 @@ def curve_of(
     standard, plan = shown.standard, shown.standard.plan
     if plan is None or not ((shown.tasks["recurring"] == "") & shown.tasks["due"].notna()).any():
         return pd.DataFrame(columns=["day", "planned_share", "actual_share"])
-    looks = (date(year, 9, 1) for year in county.years)
+    looks = [*(date(year, 9, 1) for year in county.years), *_recorded(county, standard)]
     days = sorted({min(plan.starts, shown.on), *(day for day in looks if plan.starts < day <= shown.on)})
     seen = []
     for day in days:
@@ -83,3 +84,10 @@ def curve_of(
         then = register_of(county, standard, day, found=found)
         seen.append((day, set(then.tasks.loc[then.tasks["status"] == "done", "task"])))
     return curve(shown.tasks, shown.on, starts=plan.starts, seen=seen)
+
+
+def _recorded(county: County, standard: Standard) -> list[date]:
+    """Return the days on which evidence for the plan's items was recorded."""
+    papers = county.tables["evidence"]
+    days = papers.loc[papers["standard"] == standard.id, "recorded_on"].dropna()
+    return [date.fromisoformat(str(day)[:10]) for day in days.unique()]

@@ -20,6 +20,7 @@ from balance_lib.workplan.tasks import Task, tasks
 from balance_lib.workplan.units import unit_table
 
 STATUSES = ("done", "on_course", "late", "due_before_adoption", "blocked", "not_started", "undated")
+SAID = ("done", "late", "blocked", "due_before_adoption", "on_course", "not_started", "undated")
 COLUMNS = (
     "task", "codes", "kind", "group", "label_zh", "label_en", "plan_stage", "starts", "due", "deadline", "recurring",
     "lead_unit", "cooperating_units", "status", "finding", "due_before_adoption", "days_left", "blocked_by", "done_on",
@@ -114,9 +115,13 @@ class Register:
     def sentence(self, lang: str = "zh") -> str:
         """Say in one sentence where the plan stands."""
         where = self.stage.label(lang) if self.stage else text(f"workplan.{self._outside()}", lang)
-        return text(
-            "workplan.sentence", lang, on=self.on.isoformat(), stage=where, total=len(self.tasks), **self.counts()
-        )
+        # What there is none of is not told, but for what everybody asks about.
+        told = {status: n for status, n in self.counts().items() if n or status in ("done", "late")}
+        order = [status for status in SAID if status in told]
+        parts = [text(f"workplan.part.{status}", lang, n=told[status]) for status in order]
+        stop = text("workplan.sentence_stop", lang)
+        on, total = self.on.isoformat(), len(self.tasks)
+        return text("workplan.sentence", lang, on=on, stage=where, total=total, parts=stop.join(parts))
 
     def _outside(self) -> str:
         plan = self.standard.plan

@@ -58,18 +58,19 @@ def schedule(
         task, label_zh, label_en, due, needed_by, lead_days, latest_start, slack_days (negative: too late), impossible,
         before (the tasks waiting for it); the most urgent first.
     """
-    still_open = tasks[tasks["status"] != "done"].set_index("task")
-    order = {task: [first for first in before if first in still_open.index] for task, before in (after or {}).items()}
+    # Row by row through a table is ten times as slow.
+    still_open = {row["task"]: row for row in tasks[tasks["status"] != "done"].to_dict("records")}
+    order = {task: [first for first in before if first in still_open] for task, before in (after or {}).items()}
     waiting: dict[str, list[str]] = {}
     for task, before in order.items():
-        for first in before if task in still_open.index else ():
+        for first in before if task in still_open else ():
             waiting.setdefault(first, []).append(task)
     own = lead_days or {}
     starts: dict[str, date] = {}
     rows = []
     # What comes last is dated first.
-    for task in reversed(list(TopologicalSorter({t: order.get(t, []) for t in still_open.index}).static_order())):
-        row = still_open.loc[task]
+    for task in reversed(list(TopologicalSorter({t: order.get(t, []) for t in still_open}).static_order())):
+        row = still_open[task]
         limits = [day for day in (row["due"], *(starts.get(t) for t in waiting.get(task, ()))) if day is not None]
         if not limits:
             continue

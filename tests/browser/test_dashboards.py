@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.browser.conftest import Visit, painted
+from tests.browser.reading import faults
 from tests.serving import Served
 
 pytestmark = pytest.mark.browser
@@ -44,18 +45,20 @@ def open_page(seen: Visit, name: str, query: str = "county=akqi") -> Any:
     return page
 
 
-@pytest.mark.parametrize("name", PAGES)
+@pytest.mark.parametrize("name", [*PAGES, "consolidation", "workplan"])
 def test_page_shows_its_county_and_nothing_broken(served: Served, visit: Any, name: str) -> None:
     seen = visit(served.url)
     page = open_page(seen, name)
     text = page.inner_text("body")
-    assert PAGES[name] in page.inner_text(".bl-app h1")
+    assert PAGES.get(name, "") in page.inner_text(".bl-app h1")
     assert "阿合奇县" in page.content()
     assert "演示数据" in text
     assert [word for word in BROKEN if word in text] == []
     assert seen.elsewhere == []
     assert seen.complaints == []
     assert painted(page, ".bl-app h1", "总览差距校际均衡数据阿合奇")
+    page.wait_for_timeout(600)  # the page's script follows what ipywidgets builds
+    assert faults(page) == []
 
 
 @pytest.mark.parametrize("name", PAGES)

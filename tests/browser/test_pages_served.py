@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import re
-import signal
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -59,12 +57,6 @@ FROM_KERNEL = """
 del os.environ["BALANCE_PLOTLY"]
 W.VBox([SlimFigure(bars(4)), SlimFigure(bars(5))])
 """
-MORTAL = """
-import os, ipywidgets as W
-from balance_lib.widgets.request import query
-asked = query()
-W.HTML(f"进程 {os.getpid()} 问:" + "|".join(f"{k}={v}" for k, v in sorted(asked.items())))
-"""
 UPLOAD = """
 import ipywidgets as W, hashlib
 box, said = W.FileUpload(multiple=True), W.HTML("等待")
@@ -84,7 +76,6 @@ def served(tmp_path_factory: pytest.TempPathFactory, chromium: str) -> Iterator[
     write_notebook(folder, "figures", [FIGURES, TWO], title="图表", title_en="Figures", order=3)
     write_notebook(folder, "kernel", [FIGURES, FROM_KERNEL], title="内核", title_en="Kernel", order=4)
     write_notebook(folder, "upload", [UPLOAD], title="上传", title_en="Upload", order=5)
-    write_notebook(folder, "mortal", [MORTAL], title="内核结束", title_en="Mortal", order=6)
     server = Served(folder)
     yield server
     server.close()
@@ -274,45 +265,6 @@ def test_leaving_a_page_ends_its_kernel(served: Served, visit: Any) -> None:
     while page.request.get(address).status != 404 and time.monotonic() < deadline:
         page.wait_for_timeout(300)
     assert page.request.get(address).status == 404
-
-
-def test_lost_server_is_said_and_a_new_one_asks_to_reload(tmp_path: Path, chromium: str, visit: Any) -> None:
-    write_notebook(tmp_path, "index", ["import ipywidgets as W; W.HTML('在')"], title="页")
-    first = Served(tmp_path, pool=0)
-    port = first.port
-    page = visit(first.url).open(wait=".jupyter-widgets")
-    page.wait_for_timeout(1500)
-    assert not page.is_visible("#bl-lost")
-    first.close()
-    page.wait_for_selector("#bl-lost:visible", timeout=20_000)
-    assert "连接已断开" in page.inner_text("#bl-lost")
-    second = Served(tmp_path, pool=0, port=port)
-    try:
-        assert second.port == port
-        page.wait_for_selector("#bl-gone:visible", timeout=30_000)
-        assert "会话已过期" in page.inner_text("#bl-gone")
-        page.click("#bl-gone a")
-        page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
-        assert not page.is_visible("#bl-gone")
-    finally:
-        second.close()
-
-
-def test_killed_kernel_is_said_and_reloading_keeps_the_address(served: Served, visit: Any) -> None:
-    page = visit(served.url).open("mortal?county=a&scenario=Ab3", wait=".jupyter-widgets")
-    page.wait_for_timeout(1000)
-    number = re.search(r"进程 (\d+)", page.inner_text("main"))
-    assert number is not None
-    os.kill(int(number.group(1)), signal.SIGKILL)
-    begun = time.monotonic()
-    page.wait_for_selector("#bl-gone:visible", timeout=15_000)
-    assert time.monotonic() - begun < 8  # the server looks every 3 s; the rest is room for a busy machine
-    assert "会话已过期" in page.inner_text("#bl-gone")
-    page.click("#bl-gone a")
-    page.wait_for_selector("#bl-gone", state="hidden", timeout=60_000)
-    page.wait_for_selector("html[data-ready]", state="attached", timeout=60_000)
-    assert page.url.endswith("mortal.ipynb?county=a&scenario=Ab3")
-    assert "scenario=Ab3" in page.inner_text("main")
 
 
 def test_keyboard_reaches_controls_and_shows_where_it_is(front: Visit) -> None:

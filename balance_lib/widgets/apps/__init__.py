@@ -10,6 +10,7 @@ from balance_lib.widgets.apps.gaps import Gaps
 from balance_lib.widgets.apps.index import Index
 from balance_lib.widgets.apps.overview import Overview
 from balance_lib.widgets.apps.page import Page, model, warm
+from balance_lib.widgets.apps.province import Province
 from balance_lib.widgets.apps.workplan import Workplan
 
 __all__ = [
@@ -21,6 +22,7 @@ __all__ = [
     "Index",
     "Overview",
     "Page",
+    "Province",
     "Workplan",
     "model",
     "warm",

@@ -275,27 +275,12 @@ class Consolidation(Page):
         if tick is None:
             return
         board, lang = plan.board(), self.model.lang
-        said = trial_views.first_cards(tick, self._cover_before(), lang)
+        said = trial_views.first_cards(tick, plan.cover_today(), lang)
         with chart.hold_sync():
             if self.when.value == "after":
                 self._draw_tick(tick)
         self.first.value = said
-        self.coefficients.value = trial_views.coefficient_line(board, tick, self._limits(), lang)
-
-    def _cover_before(self) -> dict[str, dict[str, float]]:
-        assert self.plan is not None
-        found = self.plan.board().tick(State())
-        return found.cover if not self.plan.decided.operations else self._today_cover()
-
-    def _today_cover(self) -> dict[str, dict[str, float]]:
-        assert self.plan is not None
-        empty = replace(self.plan.decided, operations=())
-        return self.plan._board(empty).tick(State()).cover
-
-    def _limits(self) -> dict[tuple[str, str], float]:
-        assert self.plan is not None
-        rows = self.plan.today().before.cv
-        return {(r.stage, r.indicator): float(r.limit) for r in rows.itertuples()}
+        self.coefficients.value = trial_views.coefficient_line(board, tick, plan.limits(), lang)
 
     def _draw_tick(self, tick: Tick) -> None:
         plan, chart = self.plan, self.chart

@@ -93,7 +93,7 @@ class Gaps(Page):
         self.shown = W.ToggleButtons(options=shown, description=self.text("trends.show.title"))
         self.sheet = W.Dropdown(description=self.text("trends.show.sheet"), layout={"width": "260px"})
         self.item = W.Dropdown(description=self.text("page.head.item"), layout={"width": "min(100%, 720px)"})
-        self.multiples, self.chart = W.VBox(), SlimFigure(lang=lang)
+        self.multiples, self.chart = W.VBox(), SlimFigure(trend_plots.nothing(lang), lang=lang)
         self.reason, self.dates, self.needs, self.matrix, self.export = (html() for _ in range(5))
         stages = [(self.text(f"stage.{stage}"), stage) for stage in STAGES]
         self.stage = W.ToggleButtons(options=stages, description=self.text("page.head.stage"))
@@ -155,9 +155,10 @@ class Gaps(Page):
         result, lang = self.model.evaluation.item(self.item.value), self.model.lang
         first = since(self.model.history_of(self.item.value), self.item.value, self.model.year)
         run = "" if first is None else " " + self.text("page.gaps.since", year=first)
-        ahead = self.outlook.item(self.item.value).crossing.reason.render(lang)
-        said = f"<p>{lamp(result.status, lang)} {escape(result.reason.render(lang) + run)}</p>"
-        self.reason.value = said + f"<p>{escape(ahead)}</p>"
+        found = self.outlook.item(self.item.value)
+        said = [found.crossing.reason.render(lang), found.tested.render(lang) if found.tested else ""]
+        judged = f"<p>{lamp(result.status, lang)} {escape(result.reason.render(lang) + run)}</p>"
+        self.reason.value = judged + "".join(f"<p>{escape(part)}</p>" for part in said if part)
         self.chart.replace(trend_plots.outlook(self.outlook.panel(result), lang=lang))
 
     def _show_matrix(self) -> None:
@@ -204,7 +205,8 @@ class Gaps(Page):
         found = self.outlook.paths(self.of.value, self.place_stage.value, self.indicator.value)
         panels = self.outlook.place_panels(found, self.indicator.value)
         note = "trends.page.places" if panels else "trends.page.no_places"
-        self.place_note.value = f"<p>{escape(self.text(note, n=len(panels), to=self.outlook.to))}</p>"
+        said = [self.text(note, n=len(panels), to=self.outlook.to), found.tested.render(lang) if panels else ""]
+        self.place_note.value = "".join(f"<p>{escape(part)}</p>" for part in said if part)
         self._draw(self.places, panels)
         table = gap_views.crossings(found, self.model.evaluation, self.outlook.names(), lang, of=self.of.value)
         self.crossings.value = views.panel(self.text("trends.page.when"), table)
@@ -221,7 +223,8 @@ class Gaps(Page):
             options=[(self.text(f"stage.{s}"), s) for s in STAGES], description=self.text("page.head.stage")
         )
         self.target = W.Dropdown(description=self.text("trends.set.year"), layout={"width": "220px"})
-        self.pupils, self.pupil_note, self.pupil_table = SlimFigure(lang=self.model.lang), html(), html()
+        self.pupils = SlimFigure(trend_plots.nothing(self.model.lang), lang=self.model.lang)
+        self.pupil_note, self.pupil_table = html(), html()
         self.pupil_export = html()
         for choice in (self.births, self.migration, self.town, self.zoned):
             choice.observe(self._then(self._show_pupils), "value")

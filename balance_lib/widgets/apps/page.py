@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -22,6 +23,8 @@ log = logging.getLogger(__name__)
 
 def warm() -> None:
     """Do before anybody comes what does not depend on who comes: open the first county and judge it."""
+    if os.environ.get(request.REHEARSED):
+        return
     found = PageModel(Library.default())
     if found.county_id:
         _ = found.evaluation

@@ -109,7 +109,7 @@ class Files(W.VBox):
         ]
         for name in TABLES:
             frame = getattr(found, name).assign(synthetic=found.synthetic, county_hash=found.provenance["county_hash"])
-            content = trial_views.csv(frame)
+            content = views.csv(frame)
             files.append(views.download(f"{stem}-{name}.csv", content, "text/csv", self.words(f"export.{name}")))
         self.exports.value = f'<div class="bl-row">{"".join(files)}</div>'
         self.paper.value = ""

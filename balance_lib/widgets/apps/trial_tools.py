@@ -62,8 +62,7 @@ class Tools(W.VBox):
 
     def name(self, school_id: str) -> str:
         """Return a school's name."""
-        schools = self.plan.schools
-        return str(schools.loc[school_id, "school"]) if school_id in schools.index else school_id
+        return str(self.plan.names(self.page.model.lang).get(school_id, school_id))
 
     def add(self, operation: Operation) -> None:
         """Take an operation into the scenario."""
@@ -116,10 +115,12 @@ class SchoolTools(Tools):
 
     def _list(self) -> None:
         schools, wanted = self.plan.schools, self.find.value.strip()
-        found = schools[[wanted in f"{n}{t}" for n, t in zip(schools["school"], schools["township"], strict=True)]]
+        schools = schools.assign(called=self.plan.names(self.page.model.lang))
+        said = zip(schools["called"], schools["school"], schools["township"], strict=True)
+        found = schools[[wanted in f"{called} {name} {town}" for called, name, town in said]]
         touched = {o.school_id for o in self.plan.decided.effective}
         options = []
-        for school_id, name, pupils in zip(found.index, found["school"], found["pupils_before"], strict=True):
+        for school_id, name, pupils in zip(found.index, found["called"], found["pupils_before"], strict=True):
             state = self.plan.state_of(school_id) if school_id in touched else "as_is"
             mark = "" if state == "as_is" else f"[{self.words(f'state.{state}')}] "
             options.append((f"{mark}{name} · {self.words('people', n=trial_views.count(pupils))}", school_id))

@@ -16,6 +16,7 @@ from balance_lib.locale import text
 from balance_lib.plots import workplan as plots
 from balance_lib.store import StoreError
 from balance_lib.widgets import register_views, request, views
+from balance_lib.widgets.apps.field_desk import PlaceDesk, VisitDesk
 from balance_lib.widgets.apps.ledger_desk import LedgerDesk
 from balance_lib.widgets.apps.page import Page, block, html, tabs
 from balance_lib.widgets.figure import SlimFigure
@@ -45,12 +46,15 @@ class Workplan(Page):
         """Make the parts of the page."""
         self.sentence, self.cards, self.foot = html(), html(), html()
         self.desk = LedgerDesk(self.model, self._guarded_in_words)
+        self.visits, self.places = (made(self.model, self._guarded_in_words) for made in (VisitDesk, PlaceDesk))
         parts = [
             (self.text("workplan.page.tab.progress"), self._progress()),
             (self.text("workplan.page.tab.tasks"), self._tasks()),
             (self.text("workplan.page.tab.units"), self._units()),
             (self.text("workplan.page.tab.schedule"), self._schedule()),
             (self.text("workplan.page.tab.ledger"), self.desk),
+            (self.text("journal.page.tab.visits"), self.visits),
+            (self.text("journal.page.tab.places"), self.places),
             (self.text("workplan.page.tab.export"), self._exports()),
         ]
         self.tabs = tabs(parts)
@@ -71,9 +75,7 @@ class Workplan(Page):
         self.export.value = self.made.value = ""
         self._show_tasks()
         self._show_units()
-        self.stages.value = views.panel(
-            self.text("workplan.page.stages"), register_views.stage_table(found, lang), self._note()
-        )
+        self._show_stages()
         self.desk.update()
         self._show_tab()
         self.foot.value = self._foot()
@@ -146,8 +148,18 @@ class Workplan(Page):
                 register_views.schedule_table(model.schedule, lang),
                 self.text("workplan.page.schedule_note"),
             )
-        elif at == 5:
+        elif at in (5, 6):
+            self.tabs.children[at].update()
+        elif at == 7:
             self._show_papers()
+
+    def _show_stages(self) -> None:
+        found, lang = self.model.register, self.model.lang
+        content = register_views.stage_table(found, lang) + register_views.doubts(found, lang)
+        panels = [views.panel(self.text("workplan.page.stages"), content, self._note())]
+        if ahead := register_views.inspection_table(found, lang):
+            panels.append(views.panel(self.text("workplan.page.inspections"), ahead))
+        self.stages.value = f'<div class="bl-stack">{"".join(panels)}</div>'
 
     def _units(self) -> W.Widget:
         self.units = html()
@@ -159,6 +171,9 @@ class Workplan(Page):
         behind = found.laggards()
         if len(behind):
             parts.insert(0, (self.text("workplan.page.laggards"), register_views.unit_table(behind, lang)))
+        groups = workplan.groups(model.standard)
+        if len(groups):
+            parts.append((self.text("workplan.page.groups"), register_views.group_table(groups, found.units, lang)))
         works = workplan.programme(model.standard, model.county, model.judged)
         if works is not None:
             required = workplan.required_by(works, model.on)
@@ -298,6 +313,7 @@ class Workplan(Page):
             register=model.register,
             ledger=model.saved.ledger(county, model.standard_id),
             history=model.saved.history(county, model.standard_id),
+            journals={name: model.journal(name) for name in workplan.JOURNALS},
         )
 
     def _show_papers(self) -> None:

@@ -49,36 +49,104 @@
     done();
   }
 
+  // A saved scenario stands in the address from then on: loading the page again brings it back.
+  function address() {
+    const link = document.querySelector("#bl-cells a.bl-share");
+    if (link && link.origin === location.origin && link.pathname === location.pathname && link.href !== location.href)
+      history.replaceState(null, "", link.href);
+  }
+
+  // What ipywidgets leaves to the mouse alone: the heads of folds, and tables longer than their frame.
+  function reachable() {
+    for (const head of all(".jupyter-widget-Collapse-header:not([tabindex])")) {
+      head.tabIndex = 0;
+      head.setAttribute("role", "button");
+    }
+    for (const frame of all(".bl-scroll")) {
+      if (frame.scrollHeight > frame.clientHeight + 1 || frame.scrollWidth > frame.clientWidth + 1) frame.tabIndex = 0;
+      else frame.removeAttribute("tabindex");
+    }
+  }
+
+  const SHEET_PX = 1030;  // A4 across, without its margins
+
+  function follow() {
+    const cells = document.getElementById("bl-cells");
+    if (!cells) return;
+    addEventListener("beforeprint", () => {
+      const zoom = Math.min(1, SHEET_PX / cells.clientWidth);
+      document.documentElement.style.setProperty("--bl-zoom", zoom.toFixed(3));
+    });
+    let due = 0;
+    const look = () => { due = 0; address(); reachable(); };
+    new MutationObserver(() => { if (!due) due = setTimeout(look, 200); }).observe(cells, { childList: true, subtree: true });
+    cells.addEventListener("keydown", (event) => {
+      if (!event.target.matches(".jupyter-widget-Collapse-header") || (event.key !== "Enter" && event.key !== " ")) return;
+      event.preventDefault();
+      event.target.click();
+    });
+  }
+
+  // The socket alone does not tell when a cable is out: the server is asked every two seconds whether the page's kernel
+  // still runs, so that whoever looks knows within five.
+  const EVERY_MS = 2000, PATIENCE_MS = 2500;
+  const LONG_MS = 1000;  // what takes longer than this is said to be under way
+
+  function busy(kernel) {
+    const sign = document.getElementById("bl-busy");
+    let due = 0;
+    kernel.statusChanged.connect((_, status) => {
+      if (status === "busy") { if (!due) due = setTimeout(() => { sign.hidden = false; }, LONG_MS); return; }
+      clearTimeout(due);
+      due = 0;
+      sign.hidden = true;
+    });
+  }
+
   function connection() {
     if (!document.getElementById("bl-cells")) return;
     const lost = document.getElementById("bl-lost");
     const gone = document.getElementById("bl-gone");
-    let down = false;
-    const look = async (id) => {
+    let down = false, deaf = false, asking = false, unhappy = 0, kernel = null, timer = 0;
+    const show = () => { lost.hidden = !(down || deaf) || !gone.hidden; };
+    const over = () => { gone.hidden = false; clearTimeout(timer); show(); };
+    const ask = async () => {
+      if (asking) return;
+      asking = true;
+      clearTimeout(timer);
+      const stop = new AbortController();
+      const patience = setTimeout(() => stop.abort(), PATIENCE_MS);
       try {
-        const answer = await fetch(`${base}api/kernels/${id}`, { cache: "no-store" });
-        if (answer.status === 404) { lost.hidden = true; gone.hidden = false; return; }
-        lost.hidden = !down;
-      } catch { lost.hidden = false; }
-      if (down) setTimeout(() => look(id), 3000);
+        const answer = await fetch(`${base}api/kernels/${kernel.id}`, { cache: "no-store", redirect: "manual", signal: stop.signal });
+        // After a restart the server knows neither this kernel nor, with a password, this visitor.
+        if (answer.type === "opaqueredirect" || [401, 403, 404].includes(answer.status)) { over(); return; }
+        if (!answer.ok) throw new Error(answer.status);
+        // JupyterLab gives up after a while, or for good when its own question fails, and may hold a socket that is dead
+        // without having been told.
+        unhappy = down ? unhappy + 1 : 0;
+        if (deaf || unhappy > 1) { unhappy = 0; kernel.reconnect().catch(() => {}); }
+        deaf = false;
+      } catch { deaf = true; } finally { asking = false; clearTimeout(patience); }
+      show();
+      if (gone.hidden) timer = setTimeout(ask, EVERY_MS);
     };
     const wait = setInterval(() => {
-      const kernel = window.jupyterapp?.widgetManager?.kernel;
+      kernel = window.jupyterapp?.widgetManager?.kernel;
       if (!kernel) return;
       clearInterval(wait);
-      kernel.connectionStatusChanged.connect((_, status) => {
-        const was = down;
-        down = status !== "connected";
-        if (!down) lost.hidden = true;
-        else if (!was) look(kernel.id);
-      });
+      busy(kernel);
+      kernel.connectionStatusChanged.connect((_, status) => { down = status !== "connected"; show(); });
       // A kernel that died is started again by the server, but empty: this page's widgets answer to nobody.
       const ended = ["dead", "restarting", "autorestarting"];
-      kernel.statusChanged.connect((_, status) => { if (ended.includes(status)) gone.hidden = false; });
+      kernel.statusChanged.connect((_, status) => { if (ended.includes(status)) over(); });
+      addEventListener("offline", () => { deaf = true; show(); });
+      addEventListener("online", ask);
+      document.addEventListener("visibilitychange", () => { if (!document.hidden && gone.hidden) ask(); });
+      ask();
     }, 300);
   }
 
-  document.addEventListener("DOMContentLoaded", () => { frame(); connection(); });
+  document.addEventListener("DOMContentLoaded", () => { frame(); follow(); connection(); });
   // The waiting box stands early in a page that may take seconds to arrive.
   const early = new MutationObserver(() => {
     if (document.getElementById("bl-cells")) { early.disconnect(); waiting(); }

@@ -1,0 +1,119 @@
+"""Carry every figure of a county forward and say in which year it comes to meet its line, and whether in time."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date
+from typing import Any
+
+import numpy as np
+
+from balance_lib.batch.schema import TABLES
+from balance_lib.county import County
+from balance_lib.evaluation import Evaluation, ItemResult
+from balance_lib.standards import Standard, parse_deadline
+from balance_lib.trends.items import line_by_date
+from balance_lib.trends.path import Crossing, carry, cross
+
+HORIZON = 10  # years beyond the last counted one
+WHOLE = ""  # code of the row that speaks of the standard as a whole
+_ORDER = ("no_data", "not_before", "crosses", "falls", "met")
+
+
+def columns(county: County, judged: Mapping[str, Mapping[int, Evaluation]], by: str | None) -> dict[str, list[Any]]:
+    """Say of every figure a standard judges when it meets its line, and of the standard when all of them do.
+
+    Figures found year by year are carried on as :func:`balance_lib.trends.fit` does; findings from documents and rules
+    on the change of one year have no path. The row with an empty code is the whole standard: met when the last year
+    passes, else the year in which the last figure that falls short today crosses its line.
+
+    Parameters
+    ----------
+    county : County
+        Its folder may say by when it is to pass: ``targets: {quality_2017: 2027-12}``.
+    judged : mapping of standard to mapping of year to Evaluation
+    by : str or None
+        Date for counties that name none.
+    """
+    rows: list[dict[str, Any]] = []
+    for standard, of_year in judged.items():
+        if of_year:
+            last = of_year[max(of_year)]
+            due = target(county, last.standard, by)
+            mine = _rows(of_year, None if due is None else due.year - (due.month <= 8))
+            rows += [{"standard": standard, **row} for row in [*mine, _whole(last, mine)]]
+    return {name: [row.get(name) for row in rows] for name in TABLES["outlook"]}
+
+
+def target(county: County, standard: Standard, by: str | None) -> date | None:
+    """Return the day by which a county is to pass a standard: its folder's, else the one asked for, else none."""
+    named = (county.meta.get("targets") or {}).get(standard.id)
+    return parse_deadline(str(named or by or ""))
+
+
+def _rows(of_year: Mapping[int, Evaluation], due: int | None) -> list[dict[str, Any]]:
+    years = sorted(of_year)
+    last = of_year[years[-1]]
+    at = [i for i, result in enumerate(last.items) if result.counts and _has_path(result)]
+    if not at:
+        return []
+    values = np.array([[of_year[year].items[i].value for year in years] for i in at], dtype=float)
+    ahead = max(HORIZON, 0 if due is None else min(due, years[-1] + 30) - years[-1])
+    middle, half = carry(np.array(years), values, ahead)
+    rows = []
+    for i, value, path, band in zip(at, values, middle, half, strict=True):
+        item = last.items[i].item
+        known = np.flatnonzero(np.isfinite(value))
+        since = years[known[-1]] if len(known) else years[-1]
+        line = line_by_date(last.standard, item)
+        found = cross(
+            np.array(years), value, np.arange(since + 1, since + 1 + ahead), (path, path - band, path + band),
+            item.operator, line, item.judged_unit,
+        )  # fmt: skip
+        rows.append({"code": item.code, **_told(found, due)})
+    return rows
+
+
+def _has_path(result: ItemResult) -> bool:
+    measure = result.item.measure
+    return measure is not None and measure.source != "evidence" and measure.transform == "level" and not measure.against
+
+
+def _told(found: Crossing, due: int | None) -> dict[str, Any]:
+    ends = {
+        name: None if math.isnan(year) else int(year)
+        for name, year in (("year", found.year), ("earliest", found.earliest), ("latest", found.latest))
+    }
+    return {"status": found.status, **ends, "due_year": due, "in_time": _in_time(found.status, ends["year"], due)}
+
+
+def _in_time(status: str, year: int | None, due: int | None) -> bool | None:
+    if due is None or status == "no_data":
+        return None
+    if status == "falls":
+        return year is not None and year > due
+    return status == "met" or (status == "crosses" and year is not None and year <= due)
+
+
+def _whole(last: Evaluation, rows: list[dict[str, Any]]) -> dict[str, Any]:
+    """Put the figures together: the standard is met when the slowest of them is."""
+    due = rows[0]["due_year"] if rows else None
+    short = {result.item.code for result in last.items if result.counts and result.status in ("not_met", "not_due")}
+    mine = [row for row in rows if row["code"] in short]
+    if last.verdict == "pass":
+        return {
+            "code": WHOLE,
+            "status": "met",
+            "year": last.year,
+            "due_year": due,
+            "in_time": None if due is None else True,
+        }
+    status = min((row["status"] for row in mine), key=_ORDER.index, default="no_data")
+    # A figure without a path must not hide one that surely comes too late.
+    if any(row["status"] == "not_before" for row in mine):
+        status = "not_before"
+    year = max((row["year"] or 0 for row in mine), default=0) if status == "crosses" else None
+    told = [row["in_time"] for row in mine]
+    in_time = None if due is None else False if False in told else None if None in told or not told else True
+    return {"code": WHOLE, "status": status, "year": year, "due_year": due, "in_time": in_time}

@@ -1,0 +1,131 @@
+"""Judge items about the county as a whole: its figures year by year, what it reports, what was found on the spot."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from functools import lru_cache, partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balance_lib import indicators
+from balance_lib.county import County
+from balance_lib.evaluation import schools, wording
+from balance_lib.evaluation.finding import Context, line_of, single, worst_of
+from balance_lib.evaluation.result import ItemResult
+from balance_lib.indicators.comparison import gaps
+from balance_lib.locale import Message
+from balance_lib.standards import Item, Measure
+
+
+class Series:
+    """Hold a county figure by year, as it is or against the year before."""
+
+    def __init__(self, years: Sequence[Any], values: Sequence[Any], transform: str) -> None:
+        self.level = {int(year): float(value) for year, value in zip(years, values, strict=True)}
+        self.transform = transform
+
+    def knows(self, year: int) -> bool:
+        """Tell whether the series has the year at all; between the first and the last, changes are reckoned."""
+        if self.transform == "level" or not self.level:
+            return year in self.level
+        return min(self.level) <= year <= max(self.level)
+
+    def __getitem__(self, year: int) -> float:
+        now, before = self.level.get(year, math.nan), self.level.get(year - 1, math.nan)
+        if self.transform == "level":
+            return now
+        # A year without a row must not be bridged: change is against the calendar year before.
+        if self.transform == "change":
+            return now - before
+        return 100.0 * (now / before - 1.0) if before > 0 else math.nan
+
+
+def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a county figure, in each of the last n years when the rule asks for it; the worst year counts."""
+    figure, line = _county_series(measure.formula, measure, context), line_of(item)
+    years = list(range(context.year - measure.years + 1, context.year + 1))
+    if measure.against:
+        against = _county_series(measure.against, measure, context)
+        lines = np.array([against[year] for year in years])
+    else:
+        lines = np.array([line if figure.knows(year) else math.nan for year in years])
+    values = np.array([figure[year] for year in years])
+    gap = gaps(values, item.operator, lines)
+    found = schools.findings(gap, item.operator, lines)
+    names = indicators.names_in(measure.formula) + (indicators.names_in(measure.against) if measure.against else [])
+    missing = partial(wording.missing_figures, names, context.frames, context.year, measure)
+
+    def rows() -> pd.DataFrame:
+        return schools.judged(values, item.operator, lines).assign(year=years)[
+            ["year", "value", "threshold", "gap", "met"]
+        ]
+
+    fails = found == 0
+    if not fails.any() and (found == -1).any():
+        return ItemResult(item, "no_data", missing(), behind=rows)
+    worst = worst_of(gap, fails if fails.any() else found == 1)
+    note = None
+    if measure.years > 1:
+        span = {"first": years[0], "last": years[-1], "n": len(years), "fails": int(fails.sum()), "worst": years[worst]}
+        note = Message("reason.years", span)
+    return single(item, float(values[worst]), float(lines[worst]), missing, note, rows)
+
+
+def _county_series(formula: str, measure: Measure, context: Context) -> Series:
+    values = context.frames.values("county", formula, measure.blank_is_zero)
+    return Series(context.frames.column("county", "year").tolist(), values.tolist(), measure.transform)
+
+
+def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a measure another room computed and handed in, such as the longest walk of a day pupil."""
+    given = context.measures.get((measure.formula, item.stage))
+    if given is None:
+        reason = Message("reason.not_given", {"name": measure.formula})
+        return ItemResult(item, "no_data", reason, threshold=line_of(item))
+    table = given.rows
+
+    def rows() -> pd.DataFrame:
+        assert table is not None
+        lines = pd.Series(line_of(item), index=table.index)
+        found = schools.judge_column(table["value"], item.operator, lines)
+        return table.assign(threshold=found["threshold"], gap=found["gap"], met=found["met"])
+
+    return single(item, given.value, line_of(item), lambda: given.note, given.note, None if table is None else rows)
+
+
+def judge_reported(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a figure the county reports under the item's own code."""
+    key = f"{context.standard.id}/{item.code}"
+    value, source = _reported(context.county).get((context.year, key), (math.nan, None))
+    missing = partial(Message, "reason.not_reported", {"key": key, "year": context.year})
+    note = Message("reason.reported", {"source": source}) if isinstance(source, str) else None
+    return single(item, value, line_of(item), missing, note)
+
+
+@lru_cache(maxsize=32)
+def _reported(county: County) -> dict[tuple[float, str], tuple[float, Any]]:
+    table = county.tables["county_years"]
+    keys = zip(table["year"], table["item"], strict=True)
+    rows = zip(table["value"].astype(float), table["source"], strict=True)
+    return dict(reversed(list(zip(keys, rows, strict=True))))
+
+
+def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Take the finding recorded for this item in this year, with the document that shows it."""
+    key = (context.standard.id, item.code, context.year)
+    finding, document = _evidence(context.county).get(key, (None, None))
+    if finding not in ("met", "not_met"):  # a record without a finding finds nothing
+        return ItemResult(item, "evidence", Message("reason.evidence.open"))
+    shown = document if isinstance(document, str) else "–"
+    return ItemResult(item, str(finding), Message(f"reason.evidence.{finding}", {"document": shown}))
+
+
+@lru_cache(maxsize=32)
+def _evidence(county: County) -> dict[tuple[Any, Any, Any], tuple[Any, Any]]:
+    table = county.tables["evidence"]
+    keys = zip(table["standard"], table["item_id"], table["year"], strict=True)
+    rows = zip(table["finding"], table["document"], strict=True)
+    return dict(reversed(list(zip(keys, rows, strict=True))))

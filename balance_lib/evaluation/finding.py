@@ -1,0 +1,89 @@
+"""Hold one number against one line and say what was found; what every judgement needs to know."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from datetime import date
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from balance_lib import indicators
+from balance_lib.county import County
+from balance_lib.evaluation import schools, wording
+from balance_lib.evaluation.result import ItemResult, Measured
+from balance_lib.evaluation.wording import number
+from balance_lib.indicators.comparison import satisfies, shortfall
+from balance_lib.locale import Message
+from balance_lib.standards import STAGES, Item, Standard
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.int64]
+Missing = Callable[[], Message]
+Rows = Callable[[], pd.DataFrame]
+
+
+@dataclass(frozen=True)
+class Context:
+    """Hold what every judgement needs: the county, the standard, the year and the day, switches and measures."""
+
+    county: County
+    standard: Standard
+    year: int
+    on: date
+    switches: schools.Switches
+    measures: Mapping[tuple[str, str], Measured]
+
+    @cached_property
+    def frames(self) -> indicators.Frames:
+        """Return the county's figures prepared for this standard."""
+        return indicators.frames(self.county, self.standard)
+
+    @cached_property
+    def sheet(self) -> schools.Sheet:
+        """Return the indicators of the county's schools."""
+        return schools.sheet(self.county, self.standard, self.switches)
+
+
+def line_of(item: Item) -> float:
+    """Return the number an item is judged by; NaN when it has none."""
+    if item.threshold is not None:
+        return float(item.threshold)
+    return float(item.value) if isinstance(item.value, (int, float)) else math.nan
+
+
+def stages_of(item: Item) -> tuple[str, ...]:
+    """Return the stages an item speaks of."""
+    return (item.stage,) if item.stage in STAGES else STAGES
+
+
+def single(
+    item: Item, value: float, threshold: float, missing: Missing, note: Message | None = None, rows: Rows | None = None
+) -> ItemResult:
+    """Judge one number against one line."""
+    met = satisfies(value, item.operator, threshold)
+    gap = shortfall(value, item.operator, threshold)
+    if met is None:
+        return ItemResult(item, "no_data", missing(), value, threshold, behind=rows)
+    key = "met" if met else "not_met"
+    params = {
+        "value": number(value),
+        "threshold": number(threshold),
+        "gap": number(abs(gap)),
+        "unit": wording.unit(item),
+    }
+    reason = Message(f"reason.single.{key}", {**params, "op": wording.operator(item)})
+    if note is not None:
+        reason = Message("reason.with_note", {"why": reason, "note": note})
+    return ItemResult(item, key, reason, value, threshold, gap, rows)
+
+
+def worst_of(gap: Floats, among: Any) -> int:
+    """Return the position of the least gap among some rows, the first of equals."""
+    at = np.flatnonzero(among)
+    return int(at[np.argmin(np.where(np.isnan(gap[at]), np.inf, gap[at]))])

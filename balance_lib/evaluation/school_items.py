@@ -1,0 +1,273 @@
+"""Judge items about schools: a figure of every row, indicators, the school rule, difference coefficients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balance_lib import indicators, standards, tables
+from balance_lib.evaluation import schools, wording
+from balance_lib.evaluation.county_items import Series
+from balance_lib.evaluation.finding import Context, Floats, Ints, Missing, Rows, line_of, single, stages_of, worst_of
+from balance_lib.evaluation.result import ItemResult
+from balance_lib.evaluation.wording import number
+from balance_lib.indicators.comparison import gaps
+from balance_lib.locale import Message
+from balance_lib.standards import STAGES, Item, Measure
+
+_PLACE = {"schools": ["school_id"], "stages": ["school_id", "stage"], "townships": ["township"], "county": []}
+
+
+def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a figure of schools, school stages or townships: every row, their total, or the share that satisfies."""
+    source, frames = measure.source, context.frames
+    if source == "townships" and frames.frame(source).empty:  # every county has townships: the table is missing
+        label = {lang: tables.table("townships").label(lang) for lang in ("zh", "en")}
+        lacking = Message("reason.missing", {"names": label, "year": context.year})
+        return ItemResult(item, "no_data", lacking, threshold=line_of(item))
+    at, unknown = _rows_of(item, measure, context)
+    if not len(at):
+        return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
+    values, lines = _variants(item, measure, context, at)
+    names = indicators.names_in(measure.formula) + (indicators.names_in(measure.where) if measure.where else [])
+    places = frames.column(source, "township" if source == "townships" else "school_id")[at]
+
+    def missing() -> Message:
+        columns = {name: frames.column(source, name)[at] for name in names}
+        return wording.missing_rows(names, columns, values, places, context.county)
+
+    def rows(shown: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:
+        here = frames.frame(source).iloc[at][_PLACE[source]]
+        return here.join(shown(here.index))
+
+    known = np.where(unknown, np.nan, values)
+    if measure.judge == "total":
+        whole = partial(rows, lambda index: _plain(known, math.nan, np.full(len(at), None), index))
+        return single(item, _total(measure, context, at, known), line_of(item), missing, rows=whole)
+    if measure.judge == "share":
+        met = schools.told(np.where(np.isnan(values), -1, values == 1.0).astype(np.int8))
+        each = partial(rows, lambda index: _plain(values, 1.0, met, index))
+        return single(item, 100.0 * float(known.sum() / len(known)), line_of(item), missing, rows=each)
+    every = partial(rows, lambda index: schools.judged(known, item.operator, lines, index))
+    return _every(
+        item, places, "township" if source == "townships" else "school", known, lines, missing, context, every
+    )
+
+
+def _plain(values: Floats, threshold: float, met: Any, index: Any) -> pd.DataFrame:
+    frame = pd.DataFrame({"value": values, "threshold": threshold}, index=index)
+    return frame.assign(met=pd.Series(met, dtype=object, index=index))
+
+
+def _rows_of(item: Item, measure: Measure, context: Context) -> tuple[Ints, Any]:
+    """Return the rows an item speaks of, and which of them only may be among them."""
+    source, frames = measure.source, context.frames
+    at = frames.at(source, context.year)
+    counted, unknown = frames.satisfying(source, measure.where)
+    at = at[(counted | unknown)[at]]
+    if source == "stages" and item.stage in STAGES:
+        at = at[frames.column(source, "stage")[at] == item.stage]
+    elif source == "schools" and item.stage in STAGES:
+        mine = frames.at("stages", context.year)
+        taught = set(frames.column("stages", "school_id")[mine[frames.column("stages", "stage")[mine] == item.stage]])
+        at = at[[school in taught for school in frames.column("schools", "school_id")[at]]]
+    return at, unknown[at]
+
+
+def _variants(item: Item, measure: Measure, context: Context, at: Ints) -> tuple[Floats, Floats]:
+    values = context.frames.values(measure.source, measure.formula, measure.blank_is_zero)[at]
+    lines = np.full(len(at), line_of(item))
+    switches = dict(context.switches)
+    for variant in (v for v in measure.variants if switches.get(v.when)):
+        applies = context.frames.satisfying(measure.source, variant.where)[0][at]
+        if isinstance(variant.formula, str):
+            changed = context.frames.values(measure.source, variant.formula, variant.blank_is_zero)[at]
+            values = np.where(applies, changed, values)
+        if variant.value is not None:
+            lines = np.where(applies, variant.value, lines)
+    return values, lines
+
+
+def _total(measure: Measure, context: Context, at: Ints, values: Floats) -> float:
+    """Compute the formula on the columns' totals: 100·Σa/Σb, not the mean of ratios."""
+    if np.isnan(values).any():
+        return math.nan
+    columns = {n: context.frames.column(measure.source, n)[at] for n in indicators.names_in(measure.formula)}
+    totals = {n: np.array([c.sum() if c.dtype.kind == "f" else np.nan]) for n, c in columns.items()}
+    return float(indicators.Formula(measure.formula)(totals)[0])
+
+
+def _every(
+    item: Item,
+    places: Any,
+    of: str,
+    values: Floats,
+    lines: Floats,
+    missing: Missing,
+    context: Context,
+    rows: Rows,
+    allowed: Any = None,
+) -> ItemResult:
+    """Judge that every row satisfies the line; ``allowed`` rows below it are let pass by a rule of the standard."""
+    gap = gaps(values, item.operator, lines)
+    found = schools.findings(gap, item.operator, lines)
+    held = found if allowed is None else np.where(allowed, 1, found)
+
+    def shown() -> pd.DataFrame:
+        table = rows()
+        return table if allowed is None else table.assign(met=table["met"].where(~allowed, True))
+
+    fails, unknown = held == 0, held == -1
+    if not fails.any() and unknown.any():
+        return ItemResult(item, "no_data", missing(), threshold=line_of(item), behind=shown)
+    worst = worst_of(gap, fails if fails.any() else np.ones(len(held), dtype=bool))
+    key = "not_met" if fails.any() else "met"
+    params = {
+        "of": Message(f"count_of.{of}"),
+        "n": len(held),
+        "met": len(held) - int(fails.sum()) - int(unknown.sum()),
+        "fails": int(fails.sum()),
+        "worst": wording.names([places[worst]], context.county),
+        "value": number(values[worst]),
+        "threshold": number(lines[worst]),
+        "unit": wording.unit(item),
+        "op": wording.operator(item),
+    }
+    reason = Message(f"reason.every.{key}", params)
+    if allowed is not None and key == "met" and allowed.any():
+        reason = Message("reason.allowance", {"why": reason, "n": int(allowed.sum())})
+        worst = worst_of(gap, ~allowed) if (~allowed).any() else worst
+    least = float(gap[worst])
+    least = max(0.0, least) if key == "met" and item.operator != "==" else least
+    return ItemResult(item, key, reason, float(values[worst]), float(lines[worst]), least, shown)
+
+
+def judge_indicator(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge an indicator school by school; where the standard lets a school leave one indicator at a floor, it may."""
+    sheet, stages = context.sheet, stages_of(item)
+    at = sheet.rows(context.year, stages)
+    if not len(at) or measure.formula not in sheet.names:
+        return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
+    column = sheet.names.index(measure.formula)
+    values, lines = sheet.values[at, column], np.full(len(at), line_of(item))
+    places = sheet.school[at]
+
+    def missing() -> Message:
+        spec = context.standard.indicators[measure.formula]
+        names = [n for stage in stages for n in indicators.names_in(indicators.formula_of(spec, stage) or "0")]
+        columns = {name: sheet.frames.column("stages", name)[sheet.at[at]] for name in names}
+        return wording.missing_rows(names, columns, values, places, context.county)
+
+    def rows() -> pd.DataFrame:
+        index = at * len(sheet.names) + column
+        here = pd.DataFrame({"school_id": places, "stage": sheet.stage[at]}, index=index, dtype="str")
+        return here.join(schools.judged(values, item.operator, lines, index))
+
+    allowed = _allowed(values, lines, item, context)
+    return _every(item, places, "school", values, lines, missing, context, rows, allowed)
+
+
+def _allowed(values: Floats, lines: Floats, item: Item, context: Context) -> Any:
+    """Tell which schools may stay below the line here: the school passes its rule all the same."""
+    stages, at = stages_of(item), context.sheet.rows(context.year, stages_of(item))
+    if all(schools.rule_item(context.standard, stage) is None for stage in stages if stage in context.sheet.stage[at]):
+        return None
+    passes = np.zeros(len(at), dtype=bool)
+    for stage in stages:
+        if (rule := context.sheet.rule(context.year, stage)) is not None:
+            passes[context.sheet.stage[at] == stage] = [passed is True for passed in rule["passes"]]
+    below = schools.findings(gaps(values, item.operator, lines), item.operator, lines) == 0
+    return below & passes
+
+
+def judge_rule(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge that every included school meets so many of the indicators and the rest at the floor."""
+    rules = [rule for stage in stages_of(item) if (rule := context.sheet.rule(context.year, stage)) is not None]
+    if not rules:
+        return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
+    passes = np.concatenate([rule["passes"] for rule in rules])
+    n, fails, unknown = len(passes), sum(p is False for p in passes), sum(p is None for p in passes)
+
+    def detail() -> pd.DataFrame:
+        table = schools.rules_of(context.county, context.standard, context.switches, context.year)
+        table = table[table["stage"].isin(stages_of(item))]
+        return table[["school_id", "stage"]].assign(
+            value=table["met_count"].astype(float), threshold=measure.at_least, met=table["passes"]
+        )
+
+    if not fails and unknown:
+        reason = Message("reason.rule.no_data", {"n": n, "unknown": unknown})
+        return ItemResult(item, "no_data", reason, behind=detail)
+    share, line = 100.0 * (n - fails - unknown) / n, line_of(item)
+    failing = np.concatenate([rule["school_id"] for rule in rules])[[p is False for p in passes]]
+    key = "not_met" if fails else "met"
+    params = {
+        "n": n,
+        "passes": n - fails - unknown,
+        "fails": fails,
+        "at_least": measure.at_least,
+        "names": wording.names(list(failing), context.county),
+        "floor": number(100 * float(measure.floor_share or 0)),
+        "of": max(int(rule["of"].max()) for rule in rules),
+    }
+    return ItemResult(item, key, Message(f"reason.rule.{key}", params), share, line, share - line, detail)
+
+
+def judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a difference coefficient, or its change from year to year, in one stage or in both."""
+    standard = standards.load(measure.of) if measure.of else context.standard
+    switches = tuple(sorted(standard.switches().items())) if measure.of else context.switches
+    sheet = schools.sheet(context.county, standard, switches)
+    now = [row for stage in sorted(stages_of(item)) for row in _cvs(sheet, measure, context.year, stage)]
+    if not now:
+        return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
+    years = list(range(context.year - measure.years + 1, context.year + 1))
+    pairs = [(year, row["stage"]) for row in now for year in years]
+    series = {row["stage"]: _cv_series(sheet, measure, row["stage"], years) for row in now}
+    values = np.array([series[stage][year] for year, stage in pairs])
+    lines = np.full(len(pairs), line_of(item))
+    gap = gaps(values, item.operator, lines)
+    found = schools.findings(gap, item.operator, lines)
+
+    def rows() -> pd.DataFrame:
+        table = schools.judged(values, item.operator, lines)
+        table.insert(0, "year", [year for year, _ in pairs])
+        return table.assign(stage=[stage for _, stage in pairs])
+
+    fails, missing = found == 0, partial(_missing_cv, sheet, list(series), measure, context)
+    if not fails.any() and np.isnan(values).any():
+        return ItemResult(item, "no_data", missing(), threshold=line_of(item), behind=rows)
+    worst = worst_of(gap, fails if fails.any() else np.ones(len(pairs), dtype=bool))
+    year, stage = pairs[worst]
+    where = {"n": max(row["n"] for row in now), "year": year, "stage": Message(f"stage.{stage}")}
+    note = Message("reason.cv.note", where)
+    return single(item, float(values[worst]), float(lines[worst]), missing, note, rows)
+
+
+def _cvs(sheet: schools.Sheet, measure: Measure, year: int, stage: str) -> list[dict[str, Any]]:
+    return [row for row in sheet.coefficients(year, stage) if row["indicator"] == measure.formula]
+
+
+def _cv_series(sheet: schools.Sheet, measure: Measure, stage: str, years: list[int]) -> Series:
+    span = years if measure.transform == "level" else [years[0] - 1, *years]
+    known = {year: row["cv"] for year in span for row in _cvs(sheet, measure, year, stage)}
+    return Series(list(known), list(known.values()), measure.transform)
+
+
+def _missing_cv(sheet: schools.Sheet, stages: list[str], measure: Measure, context: Context) -> Message:
+    """Name the schools without which a coefficient cannot be computed: a figure is missing, or there are no pupils."""
+    first = context.year - measure.years + 1 - (measure.transform != "level")
+    mine = (sheet.year >= first) & (sheet.year <= context.year) & np.isin(sheet.stage.astype(str), stages)
+    columns = slice(None) if measure.formula == schools.COMPOSITE else [sheet.names.index(measure.formula)]
+    lacks = np.isnan(sheet.values[:, columns]).any(axis=1) | ~(sheet.pupils > 0)
+    lacking = list(dict.fromkeys(sheet.school[mine & lacks]))
+    if not lacking:
+        return Message("reason.cv.nothing")
+    n = len(set(sheet.school[mine]))
+    said = {"missing": len(lacking), "n": n, "names": wording.names(lacking, context.county)}
+    return Message("reason.cv.no_data", said)

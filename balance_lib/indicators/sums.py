@@ -1,0 +1,53 @@
+"""Sum and count columns of figures by group: a missing figure is never a zero."""
+
+from __future__ import annotations
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+
+
+def numbered(keys: Ints) -> tuple[Ints, Ints]:
+    """Number groups of equal keys in the order they first appear: group of each row, first row of each group."""
+    group, found = pd.factorize(keys)
+    first = np.full(len(found), len(keys))
+    first[group[::-1]] = np.arange(len(keys))[::-1]
+    return group, first
+
+
+def sums(figures: Floats, group: Ints, n: int) -> Floats:
+    """Sum columns by group, passing over what is missing."""
+    if not len(figures) or not figures.shape[1]:
+        return np.zeros((n, figures.shape[1]))
+    return pd.DataFrame(figures).groupby(group).sum().reindex(range(n)).to_numpy()  # compensated sums
+
+
+def counted(which: Bools, group: Ints, n: int) -> Ints:
+    """Count by group and column."""
+    order = np.argsort(group, kind="stable")
+    out = np.zeros((n, which.shape[1]), dtype=np.int64)
+    if len(order):
+        starts = np.flatnonzero(np.diff(group[order], prepend=-1))
+        out[group[order][starts]] = np.add.reduceat(which[order], starts, axis=0, dtype=np.int64)
+    return out
+
+
+def all_missing(figures: Floats, group: Ints, n: int) -> Bools:
+    """Tell by group and column whether no row has the figure."""
+    return counted(~np.isnan(figures), group, n) == 0
+
+
+def strict(figures: Floats, group: Ints, n: int) -> Floats:
+    """Sum columns by group; a group in which one row lacks the figure has no sum."""
+    return np.where(counted(np.isnan(figures), group, n) > 0, np.nan, sums(figures, group, n))
+
+
+def by_year(figures: Floats, years: Floats, every: Floats) -> Floats:
+    """Sum columns by year, strictly; a year without rows has no sum."""
+    group, n = np.searchsorted(every, years), len(every)
+    there = np.bincount(group, minlength=n) > 0
+    return np.where(there[:, None], strict(figures, group, n), np.nan)

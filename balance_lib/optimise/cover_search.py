@@ -1,0 +1,241 @@
+"""Search for covers by opening, closing and exchanging sites: compiled loops (numba).
+
+``core`` is (start, site, first, row): the sites of row i are site[start[i]:start[i + 1]], the rows of site j are
+row[first[j]:first[j + 1]].
+"""
+
+# mypy: allow-untyped-defs, allow-untyped-calls
+from __future__ import annotations
+
+import numpy as np
+
+from balance_lib.compiled import compiled
+
+
+@compiled
+def empty(core, weights):
+    """Return a state in which nothing is open: (flags of sites, open sites of each row, their sum, score).
+
+    A site's score is what it reaches alone: the weight gained by opening it, or lost by closing it.
+    """
+    first, row = core[2], core[3]
+    m = first.size - 1
+    score = np.zeros(m)
+    for j in range(m):
+        for q in range(first[j], first[j + 1]):
+            score[j] += weights[row[q]]
+    return np.zeros(m, np.bool_), np.zeros(weights.size, np.int64), np.zeros(weights.size, np.int64), score
+
+
+@compiled
+def toggle(core, weights, state, j):
+    """Open a closed site or close an open one, and renew the scores this touches."""
+    start, site, first, row = core
+    is_open, times, total, score = state
+    sign = -1 if is_open[j] else 1
+    is_open[j] = sign > 0
+    for q in range(first[j], first[j + 1]):
+        i = row[q]
+        others = times[i] if sign > 0 else times[i] - 1
+        if others == 0:  # j alone reaches the row: what others would gain there goes or comes back
+            for t in range(start[i], start[i + 1]):
+                if site[t] != j:
+                    score[site[t]] -= sign * weights[i]
+        elif others == 1:  # the sum of open sites without j is the one other
+            score[total[i] if sign > 0 else total[i] - j] -= sign * weights[i]
+        times[i] += sign
+        total[i] += sign * j
+
+
+@compiled
+def _state_of(core, weights, chosen):
+    state = empty(core, weights)
+    for j in range(chosen.size):
+        if chosen[j]:
+            toggle(core, weights, state, j)
+    return state
+
+
+@compiled
+def _best_closed(is_open, score):
+    best = -1
+    for j in range(score.size):
+        if not is_open[j] and (best < 0 or score[j] > score[best]):
+            best = j
+    return best
+
+
+@compiled
+def greedy(core):
+    """Return a cover: the site that reaches most of what is left, again and again; then without those not needed."""
+    weights = np.ones(core[0].size - 1)
+    state = empty(core, weights)
+    is_open, score = state[0], state[3]
+    best = _best_closed(is_open, score)
+    while best >= 0 and score[best] > 0:
+        toggle(core, weights, state, best)
+        best = _best_closed(is_open, score)
+    for j in range(score.size):
+        if is_open[j] and score[j] <= 0:
+            toggle(core, weights, state, j)
+    return is_open
+
+
+@compiled
+def _missed(times, rows):
+    """Write down the rows nobody reaches; return how many."""
+    n = 0
+    for i in range(times.size):
+        if times[i] == 0:
+            rows[n] = i
+            n += 1
+    return n
+
+
+@compiled
+def _least_needed(is_open, score, moved, tabu):
+    out = -1
+    for j in range(score.size):
+        if not is_open[j] or j == tabu:
+            continue
+        if out < 0 or score[j] < score[out] or (score[j] == score[out] and moved[j] < moved[out]):
+            out = j
+    return out
+
+
+@compiled
+def _around(core, j, fresh):
+    """Mark the sites that share a row with a site: what they are worth has changed."""
+    start, site, first, row = core
+    for q in range(first[j], first[j + 1]):
+        for t in range(start[row[q]], start[row[q] + 1]):
+            fresh[site[t]] = True
+
+
+@compiled
+def shrink(core, best, steps, enough, seed):
+    """Make a cover smaller in place until it has ``enough`` sites or the steps are done.
+
+    One site less than the best cover has, then exchange until everything is reached: the least needed site goes, one
+    that reaches a missed row comes, missed rows grow in weight, and a site comes back only after something around it
+    has changed (row weighting local search, Gao et al. 2015, "An efficient local search heuristic with row weighting
+    for the unicost set covering problem").
+    """
+    np.random.seed(seed)
+    start, site = core[0], core[1]
+    n, m = start.size - 1, best.size
+    weights = np.ones(n)
+    state = _state_of(core, weights, best)
+    is_open, times, _, score = state
+    moved, fresh, rows = np.zeros(m, np.int64), np.ones(m, np.bool_), np.zeros(n, np.int64)
+    n_open, least, tabu = best.sum(), best.sum(), -1
+    for step in range(1, steps + 1):
+        whole = _missed(times, rows) == 0
+        if whole:
+            best[:] = is_open
+            least = n_open
+            if least <= enough:
+                return
+        while n_open > least - 2:
+            out = _least_needed(is_open, score, moved, tabu)
+            if out < 0:
+                return
+            toggle(core, weights, state, out)
+            n_open -= 1
+            _around(core, out, fresh)
+            moved[out], fresh[out] = step, False
+        n_missed = _missed(times, rows)
+        if n_missed == 0:
+            continue
+        i = rows[np.random.randint(n_missed)]
+        into = -1
+        for t in range(start[i], start[i + 1]):
+            j = site[t]
+            if fresh[j] and (
+                into < 0 or score[j] > score[into] or (score[j] == score[into] and moved[j] < moved[into])
+            ):
+                into = j
+        if into < 0:
+            into = site[start[i] + np.random.randint(start[i + 1] - start[i])]
+        toggle(core, weights, state, into)
+        _around(core, into, fresh)
+        n_open += 1
+        moved[into], tabu = step, into
+        for q in range(n_missed):
+            i = rows[q]
+            if times[i] == 0:
+                weights[i] += 1.0
+                for t in range(start[i], start[i + 1]):
+                    score[site[t]] += 1.0
+
+
+@compiled
+def exchange(core, weights, state):
+    """Swap the best pair of sites until none is better. Return the weight missed."""
+    first, row = core[2], core[3]
+    is_open, times, total, score = state
+    m = score.size
+    both, met = np.zeros(m), np.zeros(m, np.int64)
+    room = 1e-12 * weights.sum()
+    while True:
+        least = -1
+        for j in range(m):
+            if is_open[j] and (least < 0 or score[j] < score[least]):
+                least = j
+        best, into, out = room, -1, -1
+        for k in range(m):
+            if is_open[k] or least < 0:
+                continue
+            if score[k] - score[least] > best:
+                best, into, out = score[k] - score[least], k, least
+            n_met = 0
+            for q in range(first[k], first[k + 1]):
+                i = row[q]
+                if times[i] == 1:  # total[i] alone reaches the row, and k would too
+                    if both[total[i]] == 0.0:
+                        met[n_met] = total[i]
+                        n_met += 1
+                    both[total[i]] += weights[i]
+            for t in range(n_met):
+                j = met[t]
+                if score[k] - score[j] + both[j] > best:
+                    best, into, out = score[k] - score[j] + both[j], k, j
+                both[j] = 0.0
+        if into < 0:
+            return (weights * (times == 0)).sum()
+        toggle(core, weights, state, out)
+        toggle(core, weights, state, into)
+
+
+@compiled
+def shake(core, weights, p, best, rounds, strength, seed):
+    """Open greedily until p are open, exchange, disturb and exchange again; ``best`` is changed in place.
+
+    A round exchanges k random pairs, k rising from 1 to ``strength`` while nothing better is found (variable
+    neighbourhood search). Return the weight missed.
+    """
+    np.random.seed(seed)
+    state = _state_of(core, weights, best)
+    now, score = state[0], state[3]
+    for _ in range(p - now.sum()):
+        toggle(core, weights, state, _best_closed(now, score))
+    least = exchange(core, weights, state)
+    best[:] = now
+    k = 1
+    for _ in range(rounds):
+        if least <= 0.0 or best.all():
+            break
+        for _ in range(k):
+            opened, closed = np.flatnonzero(now), np.flatnonzero(~now)
+            toggle(core, weights, state, opened[np.random.randint(opened.size)])
+            toggle(core, weights, state, closed[np.random.randint(closed.size)])
+        missed = exchange(core, weights, state)
+        if missed < least * (1 - 1e-12):
+            least, k = missed, 1
+            best[:] = now
+        else:
+            k = k + 1 if k < strength else 1
+            for j in range(now.size):
+                if now[j] != best[j]:
+                    toggle(core, weights, state, j)
+    return least

@@ -1,0 +1,67 @@
+"""Tell what of a page the keyboard cannot reach, what is too pale to read, and what is cut or beyond the edge."""
+
+from __future__ import annotations
+
+from typing import Any
+
+# WCAG 2.2: 1.4.3 text 4.5 to 1, large text 3 to 1; 1.4.11 a lamp's mark, whose word stands beside it, 3 to 1.
+FAULTS = """() => {
+  const faults = new Set();
+  const style = (e) => getComputedStyle(e);
+  const seen = (e) => {
+    const box = e.getBoundingClientRect();
+    return box.width > 1 && box.height > 1 && style(e).visibility !== "hidden";
+  };
+  const name = (e) => e.tagName + "." + (e.className.baseVal ?? e.className) + " " + e.textContent.trim().slice(0, 20);
+  // Of tabs one is in the order, the arrows lead to the others; a map is moved by its stage.
+  const controls = "a, button, input, select, textarea, summary, [role=button], .noUi-handle, [aria-selected=true]";
+  const deaf = (e) => seen(e) && !e.disabled && e.tabIndex < 0 && !e.closest("svg, [aria-hidden=true], [disabled]");
+  for (const e of document.querySelectorAll(controls + ", .jupyter-widget-Collapse-header"))
+    if (deaf(e)) faults.add("keyboard: " + name(e));
+  const rgba = (text) => [...text.match(/[\\d.]+/g).map(Number), 1].slice(0, 4);
+  const over = (top, under) => [0, 1, 2].map((i) => top[i] * top[3] + under[i] * (1 - top[3])).concat(1);
+  const linear = (v) => v <= 0.04045 ? v / 12.92 : ((v + 0.055) / 1.055) ** 2.4;
+  const light = (c) => [0.2126, 0.7152, 0.0722].reduce((sum, share, i) => sum + share * linear(c[i] / 255), 0);
+  const ground = (e) => {
+    const coats = [];
+    for (let n = e; n; n = n.parentElement) {
+      const coat = rgba(style(n).backgroundColor);
+      if (coat[3] > 0) coats.unshift(coat);
+      if (coat[3] === 1) break;
+    }
+    return coats.reduce((under, coat) => over(coat, under), [255, 255, 255, 1]);
+  };
+  for (const e of document.querySelectorAll("body *")) {
+    if (![...e.childNodes].some((n) => n.nodeType === 3 && n.textContent.trim()) || !seen(e)) continue;
+    if (e.closest("script, style, option, .bl-stale, :disabled, [disabled]")) continue;
+    const svg = e.closest("svg");
+    const ink = rgba(svg ? style(e).fill : style(e).color);
+    const under = ground(svg ? svg.parentElement : e);
+    const [a, b] = [light(over(ink, under)), light(under)].sort((x, y) => y - x);
+    const size = parseFloat(style(e).fontSize);
+    const large = size >= 24 || (size >= 18.66 && Number(style(e).fontWeight) >= 700) || e.matches(".bl-lamp i");
+    const enough = large ? 3 : 4.5;
+    if (ink[3] > 0 && (a + 0.05) / (b + 0.05) < enough) faults.add("pale: " + name(e));
+  }
+  return [...faults];
+}"""
+WIDE = """() => {
+  const wide = document.documentElement.clientWidth;
+  if (document.documentElement.scrollWidth <= wide) return [];
+  const beyond = (e) => e.getBoundingClientRect().right > wide + 1 && !e.closest(".bl-scroll");
+  return [...document.querySelectorAll("body *")].filter(beyond).slice(0, 5)
+    .map((e) => `${wide}: ${e.tagName}.${e.className}`);
+}"""
+TABLET, UPRIGHT, MEETING_ROOM = (1024, 768), (768, 1024), (3840, 2160)
+
+
+def faults(page: Any) -> list[str]:
+    """Return what hinders reading or working with a page, at its size and on a tablet and a large screen."""
+    found = list(page.evaluate(FAULTS))
+    before = page.viewport_size
+    for width, height in (TABLET, UPRIGHT, MEETING_ROOM):
+        page.set_viewport_size({"width": width, "height": height})
+        page.wait_for_timeout(150)
+        found += page.evaluate(WIDE)
+    page.set_viewport_size(before)
+    return found
