@@ -30,7 +30,7 @@ class Watch:
     """Sum up CPU and memory of this process's children while something runs."""
 
     def __enter__(self) -> Watch:
-        self.started, self.peaks, self.cpu = time.perf_counter(), [], {}
+        self.started, self.peaks, self.cpu, self.begun = time.perf_counter(), [], {}, 0.0
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._look, daemon=True)
         self._thread.start()
@@ -40,6 +40,10 @@ class Watch:
         self.seconds = time.perf_counter() - self.started
         self._stop.set()
         self._thread.join()
+
+    def first(self, done: int, *_: Any) -> None:
+        """Note what it cost to start the workers and read the code: a country pays that once."""
+        self.begun = self.begun or sum(self.cpu.values())
 
     def _look(self) -> None:
         while not self._stop.wait(0.25):
@@ -58,7 +62,7 @@ class Watch:
 def judged(root: Path, workers: int, options: Options) -> Watch:
     """Run over all counties from nothing."""
     with tempfile.TemporaryDirectory() as place, Watch() as watch:
-        done = run(root, Path(place) / "out", options, workers=workers)
+        done = run(root, Path(place) / "out", options, workers=workers, progress=watch.first)
         assert all(one.state == "judged" for one in done), [one for one in done if one.state != "judged"][:3]
     return watch
 
@@ -86,12 +90,13 @@ def plain_loop(folders: list[Path]) -> float:
 
 def single(folders: list[Path], options: Options) -> float:
     """Return the CPU seconds one county takes in this process, without reading code or starting workers."""
-    from balance_lib.batch.findings import findings
+    from balance_lib.batch.folders import find
+    from balance_lib.batch.run import work
 
-    findings(folders[0], "warm", options, "")
+    jobs = [(folder, ()) for folder in find(folders[0].parent) if folder.name in {path.name for path in folders}]
+    work(jobs[:1], options, "")
     started = time.process_time()
-    for folder in folders:
-        findings(folder, folder.name, options, "")
+    work(jobs, options, "")
     return (time.process_time() - started) / len(folders)
 
 
@@ -116,11 +121,12 @@ def main() -> None:
     for workers in (1, 2):
         found = judged(root, workers, options)
         walls[workers] = found.seconds
-        cpu = sum(found.cpu.values())
+        cpu = sum(found.cpu.values()) - found.begun
         half = len(found.peaks) // 2
         print(
             f"{workers} worker(s): {found.seconds:.1f} s, {len(folders) / found.seconds:.2f} counties/s; "
-            f"workers' CPU {cpu:.1f} s = {len(folders) * workers / cpu:.2f} counties/s on {workers} quiet core(s) "
+            f"workers' CPU {found.begun:.1f} s to start, "
+            f"then {cpu:.1f} s = {len(folders) * workers / cpu:.2f} counties/s on {workers} quiet core(s) "
             f"→ {COUNTRY} counties in {COUNTRY * cpu / len(folders) / workers / 60:.1f} min; "
             f"largest worker {max(found.peaks[:half] or [0]):.0f} MB in the first half, "
             f"{max(found.peaks[half:]):.0f} MB in the second"

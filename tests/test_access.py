@@ -705,3 +705,12 @@ def test_table_of_costs_is_not_changed(toy) -> None:
     assert set(access.BANDS["primary"] + access.BANDS["junior"]) == set(
         tables.table("attendance").columns["band"].choices or {}
     )
+
+
+def test_a_county_whose_children_are_not_known_has_no_count(root, tmp_path) -> None:
+    known = County.open(root / "data" / "demo" / "akqi")
+    empty = {name: known.tables[name][:0] for name in ("attendance", "village_years")}
+    folder = str(known.with_tables(**empty).save(tmp_path / "akqi"))
+    ask = [folder, "--stage", "primary", "--mode", "straight"]
+    assert set(json.loads(run(*ask, "--json").stdout)["coverage"]["nearest"].values()) == {None}
+    assert "适龄儿童" in run(*ask).stdout

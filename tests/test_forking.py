@@ -17,6 +17,7 @@ from jupyter_client.manager import AsyncKernelManager
 
 from balance_lib.serve import forking, process
 from balance_lib.serve.kernels import NAME, SameInterpreter
+from tests import towns
 from tests.serving import Served, write_notebook
 
 pytestmark = pytest.mark.skipif(not forking.known(), reason="forking needs Linux with process file descriptors")
@@ -176,3 +177,15 @@ def test_a_fork_starts_from_one_thread() -> None:
     env = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
     assert done.stdout.split()[-1] == "1"
+
+
+@pytest.mark.parametrize("counties", [0, 1])
+def test_every_page_is_rehearsed_without_a_fault(monkeypatch, tmp_path, caplog, counties) -> None:
+    from balance_lib.serve.zygote import REHEARSED, rehearsals
+
+    monkeypatch.setenv("BALANCE_ROOT", str(tmp_path))
+    monkeypatch.setenv(REHEARSED, "")
+    if counties:
+        towns.county([towns.school("A")], [towns.school_year("A")]).save(tmp_path / "toy")
+    assert len(list(rehearsals())) >= 9
+    assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []

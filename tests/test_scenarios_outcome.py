@@ -389,3 +389,10 @@ def test_every_rule_has_both_texts() -> None:
     for key in keys:
         for part in ("what", "mend"):
             assert f"scenarios.break.{key}.{part}" in catalogue("en")
+
+
+def test_a_school_whose_roll_is_not_known_is_not_called_emptied() -> None:
+    toy = county(attendance=False, C={"pupils": None, "pupils_in_zone": None})
+    outcome = evaluate(toy, Scenario("试", "toy", YEAR, operations=(Close(school_id="B"),)), codes=ONE_ITEM)
+    assert math.isnan(outcome.schools.set_index("school_id").at["C", "pupils_before"])
+    assert "emptied" not in rules(outcome)

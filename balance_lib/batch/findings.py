@@ -158,7 +158,7 @@ def _judge(county: County, standard: Standard, years: list[int]) -> dict[int, Ev
     """Judge the county by a standard in every year, with the walks handed in where the standard asks for them."""
     asks = any(item.measure is not None and item.measure.source == "given" for item in standard.judged)
     measures = {year: access.measures(county, year) for year in years} if asks else {}
-    return dict(evaluation.evaluate_years(county, standard, years, measures=measures))
+    return dict(evaluation.evaluate_years(county, standard, years, measures=measures, by_school=False))
 
 
 def _verdicts(judged: Mapping[str, Mapping[int, Evaluation]]) -> Findings:

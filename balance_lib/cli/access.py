@@ -14,6 +14,8 @@ from balance_lib.locale import text
 from balance_lib.plain import plain, records
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from balance_lib.access import Count, Limit, Reach
     from balance_lib.county import County
 
@@ -101,7 +103,7 @@ def _result(county: County, reach: Reach, metres: float, limit: Limit | None, la
         "radius_m": metres,
         "radius_from": text("access.limit.chosen", lang) if limit is None else limit.told().render(lang),
         "basis": reach.basis,
-        "coverage": {to: _count(room.covered(reach, metres, to)) for to in room.TARGETS},
+        "coverage": _coverage(reach, metres),
         "farthest_m": {to: plain(room.farthest(reach, to)) for to in room.TARGETS},
         "townships": {to: records(room.by_township(reach, metres, to)) for to in room.TARGETS},
         "outside": {to: records(frame) for to, frame in outside.items()},
@@ -125,6 +127,14 @@ def _travel(reach: Reach) -> dict[str, Any] | None:
     return {"band": limit.band, "limit_min": limit.minutes, "on_foot": True, "mode": reach.table.mode, **counts}
 
 
+def _coverage(reach: Reach, metres: float) -> dict[str, Any]:
+    """Count by target; a county of which neither attendance nor children by age is known has no count, not nobody."""
+    from balance_lib import access as room
+
+    counts = {to: _count(room.covered(reach, metres, to)) for to in room.TARGETS}
+    return {to: dict.fromkeys(count) if reach.basis == "none" else count for to, count in counts.items()}
+
+
 def _count(found: Count) -> dict[str, float | None]:
     return {
         "pupils": found.pupils,
@@ -136,42 +146,54 @@ def _count(found: Count) -> dict[str, float | None]:
 
 
 def _plain(result: dict[str, Any], lang: str) -> str:
-    from balance_lib.access import percent
-
     def say(key: str, **facts: Any) -> str:
         return text(f"access.cli.{key}", lang, **facts)
 
-    def share(count: dict[str, Any]) -> str:
-        return percent(math.nan if count["share"] is None else count["share"])
-
-    def km(metres: float | None) -> str:
-        return "–" if metres is None else f"{metres / 1000:.2f}"
-
+    stage = text(f"stage.{result['stage']}", lang)
     lines = [
-        say("head", county=result["county"], year=result["year"], stage=text(f"stage.{result['stage']}", lang)),
-        say("how", how=result["how"], km=km(result["radius_m"]), limit=result["radius_from"]),
+        say("head", county=result["county"], year=result["year"], stage=stage),
+        say("how", how=result["how"], km=_km(result["radius_m"]), limit=result["radius_from"]),
     ]
-    if result["synthetic"]:
-        lines.append(text("banner.synthetic", lang))
-    for to, count in result["coverage"].items():
-        whole = {name: f"{value:,.0f}" for name, value in count.items() if name != "share"}
-        aim = text(f"access.target.{to}", lang)
-        lines.append(say("covered", to=aim, share=share(count), farthest=km(result["farthest_m"][to]), **whole))
-    if result["travel_time"]:
-        for to in result["coverage"]:
-            count = result["travel_time"][to]
-            facts = {"to": text(f"access.target.{to}", lang), "limit": f"{result['travel_time']['limit_min']:.0f}"}
-            lines.append(say("time", share=share(count), outside=f"{count['outside']:,.0f}", **facts))
-    for to, rows in result["outside"].items():
-        lines += ["", say("outside", to=text(f"access.target.{to}", lang), n=len(rows))]
-        lines += [say("village", **_words(row, km)) for row in rows[:MOST]]
-        lines += [say("more", n=len(rows) - MOST)] if len(rows) > MOST else []
+    lines += [text("banner.synthetic", lang)] if result["synthetic"] else []
+    if result["basis"] == "none":
+        lines.append(text("page.access.nobody", lang, year=result["year"], stage=stage))
+    else:
+        lines += _walks(result, say, lang)
     missing = [*result["unplaced"]["villages"], *result["unplaced"]["schools"]]
     lines += ["", say("unplaced", names=", ".join(missing))] if missing else []
     if "near_schools" in result:
         lines += ["", say("near", n=len(result["near_schools"]))]
         lines += [_near(row, lang) for row in result["near_schools"]]
     return "\n".join(lines)
+
+
+def _walks(result: dict[str, Any], say: Callable[..., str], lang: str) -> list[str]:
+    """Tell who lives within the radius, and the villages outside."""
+    lines = []
+    for to, count in result["coverage"].items():
+        whole = {name: f"{value:,.0f}" for name, value in count.items() if name != "share"}
+        aim = text(f"access.target.{to}", lang)
+        lines.append(say("covered", to=aim, share=_share(count), farthest=_km(result["farthest_m"][to]), **whole))
+    if result["travel_time"]:
+        for to in result["coverage"]:
+            count = result["travel_time"][to]
+            facts = {"to": text(f"access.target.{to}", lang), "limit": f"{result['travel_time']['limit_min']:.0f}"}
+            lines.append(say("time", share=_share(count), outside=f"{count['outside']:,.0f}", **facts))
+    for to, rows in result["outside"].items():
+        lines += ["", say("outside", to=text(f"access.target.{to}", lang), n=len(rows))]
+        lines += [say("village", **_words(row)) for row in rows[:MOST]]
+        lines += [say("more", n=len(rows) - MOST)] if len(rows) > MOST else []
+    return lines
+
+
+def _share(count: dict[str, Any]) -> str:
+    from balance_lib.access import percent
+
+    return percent(math.nan if count["share"] is None else count["share"])
+
+
+def _km(metres: float | None) -> str:
+    return "–" if metres is None else f"{metres / 1000:.2f}"
 
 
 def _near(row: dict[str, Any], lang: str) -> str:
@@ -183,7 +205,7 @@ def _near(row: dict[str, Any], lang: str) -> str:
     return f"  {sign} {row['school']}  {row['kind']} {row['name']}  {row['metres']:.0f} m  {rule}".rstrip()
 
 
-def _words(row: dict[str, Any], km: Any) -> dict[str, Any]:
+def _words(row: dict[str, Any]) -> dict[str, Any]:
     places = {name: row[name] or "–" for name in ("village", "township", "school", "nearest", "second")}
-    distances = {f"{name}_km": km(row[f"{name}_m"]) for name in ("distance", "nearest", "second")}
+    distances = {f"{name}_km": _km(row[f"{name}_m"]) for name in ("distance", "nearest", "second")}
     return {**places, **distances, "pupils": f"{row['pupils']:,.0f}"}

@@ -42,6 +42,7 @@ def evaluate(
     definitions: Mapping[str, bool] | None = None,
     on: date | None = None,
     codes: Collection[str] | None = None,
+    by_school: bool = True,
 ) -> Evaluation:
     """Judge a county against a standard in one school year.
 
@@ -62,6 +63,9 @@ def evaluate(
         Day on which deadlines are judged; by default the last day of the school year, 31 August of the next year.
     codes : collection of str, optional
         Judge only these items; the verdict then speaks of them alone.
+    by_school : bool
+        False leaves ``schools``, ``rules`` and ``contributions`` without rows: who asks a hundred counties for their
+        verdicts reads none of these tables, and they are a third of the work.
 
     Returns
     -------
@@ -79,6 +83,7 @@ def evaluate(
     wanted = [item for item in standard.judged if codes is None or item.code in codes]
     found = {item.code: judge(item, context) for item in wanted if item.same_as is None}
     items = [found.get(item.code) or _repeat(item, found) for item in wanted]
+    tables = _by_school(context) if by_school else {}
     return Evaluation(
         county_id=county.county_id,
         county_zh=county.name_zh,
@@ -88,10 +93,10 @@ def evaluate(
         year=year,
         on=context.on,
         items=items,
-        schools=schools.schools_of(county, standard, switches, year)[schools.SCHOOL_COLUMNS],
-        rules=schools.rules_of(county, standard, switches, year)[schools.RULE_COLUMNS],
+        schools=tables.get("schools", pd.DataFrame(columns=schools.SCHOOL_COLUMNS)),
+        rules=tables.get("rules", pd.DataFrame(columns=schools.RULE_COLUMNS)),
         cv=schools.cvs_of(county, standard, switches, year)[schools.CV_COLUMNS],
-        contributions=context.sheet.contributions(year),
+        contributions=tables.get("contributions", pd.DataFrame(columns=schools.CONTRIBUTION_COLUMNS)),
         provenance=_provenance(county, standard, context),
     )
 
@@ -104,12 +109,13 @@ def evaluate_years(
     measures: Mapping[int, Measures] | None = None,
     definitions: Mapping[str, bool] | None = None,
     codes: Collection[str] | None = None,
+    by_school: bool = True,
 ) -> dict[int, Evaluation]:
     """Judge a county in several school years; what the years share is computed once.
 
     Parameters
     ----------
-    county, standard, definitions, codes
+    county, standard, definitions, codes, by_school
         As for :func:`evaluate`.
     years : iterable of int, optional
         School years; all the county has by default.
@@ -121,7 +127,13 @@ def evaluate_years(
     """
     return {
         year: evaluate(
-            county, standard, year=year, measures=(measures or {}).get(year), definitions=definitions, codes=codes
+            county,
+            standard,
+            year=year,
+            measures=(measures or {}).get(year),
+            definitions=definitions,
+            codes=codes,
+            by_school=by_school,
         )
         for year in (county.years if years is None else years)
     }
@@ -219,6 +231,16 @@ def _repeat(item: Item, found: Mapping[str, ItemResult]) -> ItemResult:
         return ItemResult(item, "not_applicable", Message("reason.same_as", {"code": item.same_as}))
     reason = Message("reason.same_as", {"code": first.item.code})
     return ItemResult(item, first.status, reason, first.value, first.threshold, first.gap)
+
+
+def _by_school(context: Context) -> dict[str, pd.DataFrame]:
+    """Return the tables of schools: their indicators, the rule they pass, their share of each coefficient."""
+    of = (context.county, context.standard, context.switches, context.year)
+    return {
+        "schools": schools.schools_of(*of)[schools.SCHOOL_COLUMNS],
+        "rules": schools.rules_of(*of)[schools.RULE_COLUMNS],
+        "contributions": context.sheet.contributions(context.year),
+    }
 
 
 def _provenance(county: County, standard: Standard, context: Context) -> dict[str, object]:

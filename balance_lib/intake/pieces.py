@@ -227,12 +227,12 @@ def join(read_pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], list[Fa
         if not pieces:
             continue
         frame = pd.concat([p.frame.assign(_piece=i) for i, p in enumerate(pieces)], ignore_index=True)
+        for column in tables.table(name).key:
+            if column not in frame:
+                frame[column] = None
         if name == "school_years":
             frame, told = _staged(frame, read_pieces)
             faults += told
-        for column in tables.table(name).key:
-            if column not in frame:
-                frame[column] = np.nan
         joined[name], told = _things(frame, name) if name in THINGS else _figures(frame, name)
         faults += told
     if "school_years" in joined and "schools" in joined:
@@ -243,8 +243,6 @@ def join(read_pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], list[Fa
 
 def _staged(frame: pd.DataFrame, read_pieces: Sequence[Piece]) -> tuple[pd.DataFrame, list[Fault]]:
     """Give a stage to rows that have none: the school's kind says it; through-schools' figures are of the whole."""
-    if "stage" not in frame:
-        frame["stage"] = None
     bare = frame["stage"].isna()
     if not bare.any():
         return frame, []

@@ -74,7 +74,8 @@ def affected(moves: pd.DataFrame) -> pd.DataFrame:
     out["to"] = ["、".join(receivers[village]) for village in out["village_id"]]
     out["extra_m"] = out["weighted_m"] / out["known"].where(out["known"] > 0)
     out["extra_min"] = out["weighted_min"] / out["timed"].where(out["timed"] > 0)
-    order = np.lexsort((-out["pupils"], -out["worst_extra_m"].fillna(-np.inf), -out["far"]))
+    nearer = out["worst_extra_m"] <= 0  # far as before, but no loss
+    order = np.lexsort((-out["pupils"], -out["worst_extra_m"].fillna(-np.inf), -out["far"], nearer))
     return out[_AFFECTED].iloc[order].reset_index(drop=True)
 
 

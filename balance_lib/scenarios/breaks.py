@@ -209,7 +209,8 @@ def _items(found: Found) -> Iterator[Break]:
 def _empty(found: Found) -> Iterator[Break]:
     for row in found.schools.itertuples():
         stays = row.state not in ("closed", "merged")
-        if stays and not row.pupils_after > 0:
+        # A school whose roll is not known is not emptied: nothing says that it had pupils, or that it has none.
+        if stays and not row.pupils_after > 0 and (row.pupils_before > 0 or row.state == "opened"):
             rule = "opened_empty" if row.state == "opened" else "emptied"
             yield Break(rule, "warns", (row.school_id,), 0, 1, params={"school": found.name(row.school_id)})
 

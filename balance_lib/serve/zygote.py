@@ -77,11 +77,11 @@ def _rehearse(name: str, county: str) -> None:
 
     from balance_lib.widgets import apps
     from balance_lib.widgets.library import Library
-    from balance_lib.widgets.models import PageModel
 
     try:
-        page = getattr(apps, name)(PageModel(Library.default(), {"county": county}))
-        if name == "Consolidation":
+        kind = getattr(apps, name)
+        page = kind(kind.shows(Library.default(), {"county": county}))
+        if name == "Consolidation" and county:
             import highspy  # noqa: F401  what proves a plan with closures
 
             page.walk["primary"].value += 0.1

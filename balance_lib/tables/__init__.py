@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cache
 from importlib import resources
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -173,30 +174,30 @@ def read(source: Path | io.StringIO, name: str, *, file: str | None = None) -> t
     raw, height, faults = _read_cells(source, file, spec)
     faults += [Fault("missing_column", file, 1, key) for key in spec.key if key not in raw]
     faults += [Fault("unknown_column", file, 1, c, severity="warning") for c in raw if c not in spec.columns]
-    out: dict[str, pd.Series] = {}
+    out: dict[str, Any] = {}  # arrays, not Series: a frame of these need not align seventy indexes
     for column in spec.columns.values():
         cells = raw.get(column.name)
         if not column.numeric:
             words = [_word(cell) for cell in cells] if cells is not None else [np.nan] * height
-            out[column.name] = pd.Series(words, dtype="str")
+            out[column.name] = pd.array(words, dtype="str")
         elif cells is None:
-            out[column.name] = pd.Series(np.full(height, np.nan))
+            out[column.name] = np.full(height, np.nan)
         else:
             out[column.name], wrong = _numbers(cells)
             faults += [Fault("not_a_number", file, i + 2, column.name, cells[i]) for i in wrong]
-    return pd.DataFrame(out), faults
+    return pd.DataFrame(out, index=range(height)), faults
 
 
-def _numbers(cells: Sequence[str]) -> tuple[pd.Series, list[int]]:
+def _numbers(cells: Sequence[str]) -> tuple[Any, list[int]]:
     """Return cells as numbers, "no data" where they are blank or none, and where those stand that are none."""
     if _FIGURES.issuperset("".join(cells)):
         with suppress(ValueError):
             plain = np.array([float(cell) if cell else np.nan for cell in cells], dtype="float64")
             if not np.isinf(plain).any():
-                return pd.Series(plain), []
+                return plain, []
     values = pd.to_numeric(pd.Series(cells, dtype="str"), errors="coerce").astype("float64")
     values = values.where(np.isfinite(values))
-    return values, [i for i, value in enumerate(values) if np.isnan(value) and cells[i].strip()]
+    return values.to_numpy(), [i for i, value in enumerate(values) if np.isnan(value) and cells[i].strip()]
 
 
 def _read_cells(

@@ -57,7 +57,7 @@ def pressed(page: Any, button: str, words: str) -> None:
 def test_ledger_is_led_and_its_files_come_down(seen: Any, home: Path) -> None:
     page = seen.page
     tab(page, "问题与整改台账")
-    page.get_by_label("经办人").last.fill("李科")
+    page.get_by_label("经办人").locator("visible=true").first.fill("李科")
     page.keyboard.press("Tab")
     pressed(page, "把问题清单列入台账", "新立项")
     page.get_by_label("责任人").fill("基建科")

@@ -6,7 +6,7 @@ import asyncio
 import logging
 import os
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, ClassVar
 
 import ipywidgets as W  # noqa: N812
 
@@ -30,10 +30,10 @@ def warm() -> None:
         _ = found.evaluation
 
 
-def model() -> PageModel:
+def model(kind: type[PageModel] = PageModel) -> PageModel:
     """Return the state the page's address asks for."""
     asked = request.query()
-    return PageModel(Library.default(), {**asked, "lang": request.language(asked)})
+    return kind(Library.default(), {**asked, "lang": request.language(asked)})
 
 
 def block(*children: W.Widget, kind: str = "") -> W.Box:
@@ -59,9 +59,10 @@ class Page(W.VBox):
     """
 
     name = ""
+    shows: ClassVar[type[PageModel]] = PageModel
 
     def __init__(self, shown: PageModel | None = None) -> None:
-        self.model = shown or model()
+        self.model = shown or model(self.shows)
         self._quiet = False
         self._later: asyncio.TimerHandle | None = None
         self.note = html()

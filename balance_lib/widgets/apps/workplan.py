@@ -15,12 +15,11 @@ from balance_lib._errors import BalanceError
 from balance_lib.locale import text
 from balance_lib.plots import workplan as plots
 from balance_lib.store import StoreError
-from balance_lib.widgets import register_views, request, views
+from balance_lib.widgets import register_views, views
 from balance_lib.widgets.apps.field_desk import PlaceDesk, VisitDesk
 from balance_lib.widgets.apps.ledger_desk import LedgerDesk
 from balance_lib.widgets.apps.page import Page, block, html, tabs
 from balance_lib.widgets.figure import SlimFigure
-from balance_lib.widgets.library import Library
 from balance_lib.widgets.running import RunModel
 from balance_lib.widgets.style import banner
 
@@ -35,12 +34,9 @@ class Workplan(Page):
     """Show where the plan stands on a day, then its tasks, units, schedule, ledger and exports under tabs."""
 
     name = "workplan"
+    shows = RunModel
     model: RunModel
     _renewing = False
-
-    def __init__(self, shown: RunModel | None = None) -> None:
-        asked = request.query() if shown is None else {}
-        super().__init__(shown or RunModel(Library.default(), {**asked, "lang": request.language(asked)}))
 
     def build(self) -> None:
         """Make the parts of the page."""
