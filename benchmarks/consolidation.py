@@ -27,8 +27,8 @@ WATCH = """
 () => {
   const app = document.querySelector('.bl-app');
   window.bench = { painted: [], settled: [] };
-  let start = 0, last = 0, calm = 0;
-  document.addEventListener('keydown', () => { start = performance.now(); last = calm = 0; }, true);
+  let start = 0, last = 0, calm = 0, stale = false;
+  document.addEventListener('keydown', () => { start = performance.now(); last = calm = 0; stale = false; }, true);
   const after = (act) => requestAnimationFrame(() => {
     const c = new MessageChannel();
     c.port1.onmessage = act;
@@ -40,7 +40,8 @@ WATCH = """
     after(() => {
       if (from !== start) return;
       last = performance.now() - start;
-      if (!grey) calm = last;
+      stale = stale || grey;
+      if (stale && !grey) calm = last;
     });
   }).observe(app, { subtree: true, childList: true, attributes: true, characterData: true });
   window.take = (name) => { window.bench[name].push(name === 'painted' ? last : calm); };
@@ -85,7 +86,7 @@ def _measure(page: Any, moves: int, pauses: int) -> None:
     page.wait_for_timeout(4_000)
     for _ in range(pauses):
         page.keyboard.press("ArrowLeft")
-        page.wait_for_function("calm()", timeout=60_000)
+        page.wait_for_function("() => calm()", timeout=60_000)
         page.evaluate("take('settled')")
     found = page.evaluate("bench")
     for name, off in (("painted", 0.0), ("settled", 1000 * RESTING_S)):
