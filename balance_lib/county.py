@@ -148,7 +148,7 @@ class County:
             for layer in (file for file in fresh.glob("*.geojson") if file.name not in self.layers):
                 layer.unlink()
             fresh.chmod(0o755)
-            _swap(fresh, folder)
+            put_in_place(fresh, folder)
         finally:
             shutil.rmtree(fresh, ignore_errors=True)
         return folder
@@ -256,7 +256,7 @@ def _read_layer(file: Path) -> tuple[Any, list[Fault]]:
     return layer, []
 
 
-def _swap(fresh: Path, folder: Path) -> None:
+def put_in_place(fresh: Path, folder: Path) -> None:
     """Put a finished folder in the place of the old one; the old one stays until the new one stands."""
     if not folder.exists():
         fresh.replace(folder)

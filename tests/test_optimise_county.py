@@ -82,7 +82,7 @@ def test_the_frontier_falls_and_its_points_load_as_scenarios(akqi: County):
 
 
 def test_births_up_and_down_a_fifth(akqi: County, plan: optimise.Proposal):
-    table = optimise.survives(akqi, plan, "primary", Goals(schools=18, may_close="all"), time_limit_s=10)
+    table = optimise.survives(plan, time_limit_s=10)
     fewer = table.set_index("percent").loc[-20.0]
     assert fewer["kept"] and fewer["extra_pupil_km"] == pytest.approx(0.8 * plan.solution.objective / 1000, rel=1e-3)
     assert np.all(table["best_pupil_km"].fillna(0) <= table["extra_pupil_km"].fillna(np.inf) * 1.01)

@@ -20,10 +20,11 @@ from balance_lib import optimise, scenarios
 from balance_lib._errors import DataError
 from balance_lib.cli import app
 from balance_lib.county import County
-from balance_lib.optimise import Goals, Site, survival
-from balance_lib.optimise.county_model import CountyModel
-from balance_lib.optimise.county_trial import Choice, Trial, Trials, broken
-from balance_lib.optimise.layouts import CountyLayout
+from balance_lib.optimise import Goals, Site
+from balance_lib.optimise.counties import survival
+from balance_lib.optimise.counties.layouts import CountyLayout
+from balance_lib.optimise.counties.model import CountyModel
+from balance_lib.optimise.counties.trial import Choice, Trial, Trials, broken
 from balance_lib.scenarios import Boarding, Scenario
 from tests import scenario_towns
 
@@ -227,7 +228,7 @@ def test_fewer_births_break_a_least_size_and_say_so(toy: County):
     goals = Goals(schools=2, may_close=("B", "C"), protected=("B",), min_size=40)
     found = optimise.propose(toy, "primary", replace(goals, protected=()), judge=False)
     assert found.closed == ("C",)  # B then has 48
-    table = optimise.survives(toy, found, "primary", goals).set_index("percent")
+    table = optimise.survives(found).set_index("percent")
     assert not table.loc[-20.0, "kept"] and table.loc[20.0, "kept"]
     told = {r.rule: r.needed for r in table.loc[-20.0, "reasons"]}
     assert told["give_min_size"] == 38  # 0.8 × 48

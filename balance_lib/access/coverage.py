@@ -24,7 +24,8 @@ OUTSIDE_COLUMNS = [
 class Count:
     """Hold how many pupils are within a limit, beyond it, and not known.
 
-    ``share`` is over the pupils whose way is known, between 0 and 1; NaN when none is.
+    ``share`` is over the pupils whose way is known, between 0 and 1; NaN when none is. All are NaN where nobody knows
+    how many pupils there are.
     """
 
     within: float
@@ -62,8 +63,11 @@ def covered(reach: Reach, radius_m: float, to: Target = "own") -> Count:
     Returns
     -------
     Count
-        Grows with the radius; to the nearest school it never shrinks when a school opens.
+        Grows with the radius; to the nearest school it never shrinks when a school opens. NaN for a county of which
+        neither attendance nor children by age is known: that is not nobody.
     """
+    if reach.basis == "none":
+        return Count(math.nan, math.nan, math.nan)
     return _count(reach.pupils, reach.metres(to), radius_m)
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 import tempfile
 from collections.abc import Sequence
@@ -18,6 +17,7 @@ import balance_lib
 from balance_lib._errors import NotFoundError
 from balance_lib.batch.options import Options
 from balance_lib.batch.schema import SPATIAL, TABLES, columns
+from balance_lib.county import put_in_place
 
 ONE_FILE = ".parquet"
 LABELS = "standard_items"
@@ -49,20 +49,10 @@ def write(out: Path, parts: Sequence[Path], options: Options) -> Path:
                 (fresh / "one.parquet").replace(out)
             else:
                 fresh.chmod(0o755)
-                _swap(fresh, out)
+                put_in_place(fresh, out)
     finally:
         shutil.rmtree(fresh, ignore_errors=True)
     return out
-
-
-def _swap(fresh: Path, out: Path) -> None:
-    if not out.exists():
-        fresh.replace(out)
-        return
-    old = out.with_name(f".{out.name}-old-{os.getpid()}")
-    out.replace(old)
-    fresh.replace(out)
-    shutil.rmtree(old, ignore_errors=True)
 
 
 def _connect() -> Any:

@@ -103,7 +103,7 @@ def _result(county: County, reach: Reach, metres: float, limit: Limit | None, la
         "radius_m": metres,
         "radius_from": text("access.limit.chosen", lang) if limit is None else limit.told().render(lang),
         "basis": reach.basis,
-        "coverage": _coverage(reach, metres),
+        "coverage": {to: _count(room.covered(reach, metres, to)) for to in room.TARGETS},
         "farthest_m": {to: plain(room.farthest(reach, to)) for to in room.TARGETS},
         "townships": {to: records(room.by_township(reach, metres, to)) for to in room.TARGETS},
         "outside": {to: records(frame) for to, frame in outside.items()},
@@ -127,22 +127,8 @@ def _travel(reach: Reach) -> dict[str, Any] | None:
     return {"band": limit.band, "limit_min": limit.minutes, "on_foot": True, "mode": reach.table.mode, **counts}
 
 
-def _coverage(reach: Reach, metres: float) -> dict[str, Any]:
-    """Count by target; a county of which neither attendance nor children by age is known has no count, not nobody."""
-    from balance_lib import access as room
-
-    counts = {to: _count(room.covered(reach, metres, to)) for to in room.TARGETS}
-    return {to: dict.fromkeys(count) if reach.basis == "none" else count for to, count in counts.items()}
-
-
 def _count(found: Count) -> dict[str, float | None]:
-    return {
-        "pupils": found.pupils,
-        "within": found.within,
-        "outside": found.outside,
-        "unknown": found.unknown,
-        "share": plain(found.share),
-    }
+    return {name: plain(getattr(found, name)) for name in ("pupils", "within", "outside", "unknown", "share")}
 
 
 def _plain(result: dict[str, Any], lang: str) -> str:

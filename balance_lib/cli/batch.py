@@ -79,7 +79,8 @@ def batch(
             storage=dict(_pair(each) for each in storage or ()) or None,
             progress=_bar(lang),
         )
-        _print(as_json, _as_dict(out, done), "\n".join(_plain(out, done, lang)))
+        verdicts = _verdicts(out)
+        _print(as_json, _as_dict(out, done, verdicts), "\n".join(_plain(out, done, verdicts, lang)))
         if not any(one.state == "judged" for one in done):
             raise typer.Exit(1)
 
@@ -115,14 +116,14 @@ def _bar(lang: str) -> Any:
     return show
 
 
-def _as_dict(out: Path, done: list[Done]) -> dict[str, Any]:
+def _as_dict(out: Path, done: list[Done], verdicts: list[dict[str, Any]]) -> dict[str, Any]:
     return {
         "out": str(out),
         "counties": len(done),
         "done_before": sum(one.again for one in done),
         "states": dict(Counter(one.state for one in done)),
         "failed": [{"county": one.county, "state": one.state} for one in done if one.state != "judged"],
-        "verdicts": _verdicts(out),
+        "verdicts": verdicts,
     }
 
 
@@ -135,12 +136,12 @@ def _verdicts(out: Path) -> list[dict[str, Any]]:
     return records(Province.open(out).sql(query))
 
 
-def _plain(out: Path, done: list[Done], lang: str) -> list[str]:
+def _plain(out: Path, done: list[Done], verdicts: list[dict[str, Any]], lang: str) -> list[str]:
     bad = sum(one.state != "judged" for one in done)
     again = sum(one.again for one in done)
     lines = [text("batch.cli.done", lang, n=len(done), again=again, bad=bad, out=out)]
     last: dict[str, list[dict[str, Any]]] = {}
-    for row in _verdicts(out):
+    for row in verdicts:
         mine = last.setdefault(row["standard"], [])
         last[row["standard"]] = [row] if mine and mine[0]["year"] != row["year"] else [*mine, row]
     for standard, rows in last.items():

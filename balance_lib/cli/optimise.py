@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from balance_lib.county import County
-    from balance_lib.optimise import CountyFrontier, Goals, Proposal
+    from balance_lib.optimise import CountyFrontier, Proposal
     from balance_lib.scenarios import Scenario
 
 
@@ -96,7 +96,7 @@ def optimise(
 ) -> None:
     """Propose which schools of a stage to keep, close and open, with proof, and judge the proposal as a scenario."""
     from balance_lib.county import County
-    from balance_lib.optimise import Goals, county_frontier, propose, read_sites
+    from balance_lib.optimise import Goals, county_frontier, propose, read_sites, survives
 
     settings: dict[str, Any] = {
         f"walk_{stage.value}_m": walk_m,
@@ -133,7 +133,7 @@ def optimise(
         proposal = propose(county, stage.value, goals, scenario=base, time_limit_s=time_limit_s)
         if out is not None and proposal.solution.found:
             out.write_text(proposal.scenario.to_yaml(), encoding="utf-8")
-        table = _survival(county, proposal, stage.value, goals, time_limit_s) if survival else None
+        table = survives(proposal, time_limit_s=time_limit_s) if survival and proposal.trial is not None else None
         told = {} if table is None else {"survival": _records(table.drop(columns="reasons"))}
         lines = _plain(county, proposal, stage.value, out, lang) + _survived(table, lang)
         _print(as_json, proposal.as_dict(lang) | told, "\n".join(lines))
@@ -180,14 +180,8 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
     return records(table)
 
 
-def _survival(county: County, proposal: Proposal, stage: str, goals: Goals, limit_s: float) -> pd.DataFrame | None:
-    from balance_lib.optimise import survives
-
-    return survives(county, proposal, stage, goals, time_limit_s=limit_s) if proposal.trial is not None else None
-
-
 def _survived(table: pd.DataFrame | None, lang: str) -> list[str]:
-    from balance_lib.optimise import survival
+    from balance_lib.optimise.counties import survival
 
     return [] if table is None else [survival.sentence(table, lang)]
 

@@ -19,15 +19,15 @@ from balance_lib.optimise.solution import PROVEN_GAP, Reason, Solution, optimali
 from balance_lib.optimise.verify import WrongSolutionError, faults
 
 if TYPE_CHECKING:
-    from balance_lib.optimise.county_curve import CountyFrontier, county_frontier
-    from balance_lib.optimise.county_plan import Proposal, propose
-    from balance_lib.optimise.goals import Goals
-    from balance_lib.optimise.sites import Site, read_sites
-    from balance_lib.optimise.survival import survives
+    from balance_lib.optimise.counties.curve import CountyFrontier, county_frontier
+    from balance_lib.optimise.counties.goals import Goals
+    from balance_lib.optimise.counties.plan import Proposal, propose
+    from balance_lib.optimise.counties.sites import Site, read_sites
+    from balance_lib.optimise.counties.survival import survives
 
 _OF_COUNTIES = {
-    "CountyFrontier": "county_curve", "county_frontier": "county_curve", "Proposal": "county_plan",
-    "propose": "county_plan", "Goals": "goals", "Site": "sites", "read_sites": "sites", "survives": "survival",
+    "CountyFrontier": "curve", "county_frontier": "curve", "Proposal": "plan", "propose": "plan",
+    "Goals": "goals", "Site": "sites", "read_sites": "sites", "survives": "survival",
 }  # fmt: skip
 
 __all__ = [
@@ -67,7 +67,7 @@ def __getattr__(name: str) -> Any:
     if name in _OF_COUNTIES:
         from importlib import import_module
 
-        return getattr(import_module(f"{__name__}.{_OF_COUNTIES[name]}"), name)
+        return getattr(import_module(f"{__name__}.counties.{_OF_COUNTIES[name]}"), name)
     raise AttributeError(name)
 
 

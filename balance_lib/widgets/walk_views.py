@@ -38,7 +38,7 @@ def sentence(walk: Walking, found: Count, villages: int, lang: str) -> str:
     reach, to, limit = walk.reach, walk.target, walk.limit()
     year = walk.year
     stage = text(f"page.access.stages.{walk.choice}", lang)
-    if reach.basis == "none" or not found.pupils:
+    if not found.pupils > 0:  # or nobody knows
         said = text("page.access.nobody", lang, year=year, stage=stage)
         return f'<section class="bl-verdict"><p>{escape(said)}</p></section>'
     facts = {

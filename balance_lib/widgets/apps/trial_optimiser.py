@@ -220,11 +220,10 @@ class Optimiser(Tools):
         self.take.disabled = self.found is None
         if self.found is not None:
             self.survival.value = f"<p class='bl-muted'>{escape(self.words('optimiser.surviving'))}</p>"
-            place = (self.plan.county, found, self.stage.value, found.layout.goals)
-            self._behind(optimise.survives, place, self._survived, lambda _: None, time_limit_s=SURVIVAL_S)
+            self._behind(optimise.survives, (found,), self._survived, lambda _: None, time_limit_s=SURVIVAL_S)
 
     def _survived(self, table: pd.DataFrame) -> None:
-        from balance_lib.optimise import survival
+        from balance_lib.optimise.counties import survival
 
         said = self.words("optimiser.survives", said=survival.sentence(table, self.page.model.lang))
         self.survival.value = f"<p>{escape(said)}</p>"

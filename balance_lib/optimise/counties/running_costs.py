@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib.optimise.layouts import CountyLayout
+from balance_lib.optimise.counties.layouts import CountyLayout
 from balance_lib.optimise.solution import Floats
 from balance_lib.scenarios import default
 

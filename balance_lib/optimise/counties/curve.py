@@ -10,12 +10,12 @@ import pandas as pd
 
 from balance_lib.county import County
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.county_plan import _name
-from balance_lib.optimise.county_search import Search
-from balance_lib.optimise.county_trial import Trial, broken, scenario_of
+from balance_lib.optimise.counties.goals import Goals
+from balance_lib.optimise.counties.layouts import CountyLayout
+from balance_lib.optimise.counties.plan import name_of
+from balance_lib.optimise.counties.search import Search
+from balance_lib.optimise.counties.trial import Trial, broken, scenario_of
 from balance_lib.optimise.curve import Frontier, frontier
-from balance_lib.optimise.goals import Goals
-from balance_lib.optimise.layouts import CountyLayout
 from balance_lib.optimise.solution import PROVEN_GAP, Solution, optimality_gap
 from balance_lib.scenarios import Scenario, default, evaluate
 from balance_lib.standards import Standard
@@ -56,7 +56,7 @@ class CountyFrontier:
         """
         trial = self.trials[schools]
         held = Solution(trial.choice.flags, trial.assignment, trial.objective, -np.inf, "feasible")
-        return scenario_of(self.layout, trial.choice, _name(self.layout, held))
+        return scenario_of(self.layout, trial.choice, name_of(self.layout, held))
 
 
 def county_frontier(

@@ -20,9 +20,9 @@ import pandas as pd
 
 from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.county import County
-from balance_lib.optimise.goals import Goals
+from balance_lib.optimise.counties.goals import Goals
+from balance_lib.optimise.counties.travel import Travel
 from balance_lib.optimise.solution import Flags, Floats, Ints
-from balance_lib.optimise.travel import Travel
 from balance_lib.scenarios import Boarding, BusLine, Keep, Resize, Scenario, base, default, layout, moves, validate
 from balance_lib.scenarios.base import BANDS, STAGE_OF
 

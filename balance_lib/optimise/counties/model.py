@@ -18,7 +18,7 @@
                 (8)  sum_i k_ij x_ij <= B_j + leavers' beds     beds for those who can only board (never grades 1-3)
                 (9)  sum_{j in T} y_j >= 1                      every township T keeps its central primary, its junior
                 (10) sum_{j new} c_j y_j <= building budget
-                (11) R(x, y) - R(today) <= running budget       :mod:`balance_lib.optimise.running_costs`
+                (11) R(x, y) - R(today) <= running budget       :mod:`balance_lib.optimise.counties.running_costs`
                 (12) sum_v z_vj >= y_j, sum_j z_vj <= 1         a new school has a zone, a village one new school
                 (12b) sum_i n_i x_ij >= y_j                 no school is left open without pupils
                 (13) y_j = 1 unless j may close or is new
@@ -26,7 +26,7 @@
                 (15) x_ij, y_j, z_vj in {0, 1}
 
 The scenario sends pupils of closed schools by the least total distance within places, whatever (7b)–(8) and (10)–(11)
-would like. So the model's best choice of schools is carried out (:mod:`balance_lib.optimise.county_trial`); when the
+would like. So the model's best choice of schools is carried out (:mod:`balance_lib.optimise.counties.trial`); when the
 scenario then breaks a rule the choice is cut off by (14) and the model solved again. The model's optimum is a bound on
 every choice not cut off.
 """
@@ -39,8 +39,8 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib.optimise.layouts import CountyLayout
-from balance_lib.optimise.running_costs import Rates
+from balance_lib.optimise.counties.layouts import CountyLayout
+from balance_lib.optimise.counties.running_costs import Rates
 from balance_lib.optimise.solution import Flags, Ints
 
 # Beyond the reach nobody is sent, but to one of so many nearest schools: as in a scenario.

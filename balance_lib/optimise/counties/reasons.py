@@ -13,10 +13,10 @@ import numpy as np
 
 from balance_lib.optimise import highs
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.county_model import CountyModel
-from balance_lib.optimise.county_question import Question
-from balance_lib.optimise.county_trial import Choice
-from balance_lib.optimise.layouts import CountyLayout
+from balance_lib.optimise.counties.layouts import CountyLayout
+from balance_lib.optimise.counties.model import CountyModel
+from balance_lib.optimise.counties.question import Question
+from balance_lib.optimise.counties.trial import Choice
 from balance_lib.optimise.solution import Floats, Reason
 from balance_lib.scenarios import riding
 

@@ -1,4 +1,4 @@
-"""Write one question to a county's model as rows for HiGHS; the numbered model stands in :mod:`.county_model`."""
+"""Write one question to a county's model as rows for HiGHS; the numbered model stands in :mod:`.model`."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 
 from balance_lib.optimise import highs
-from balance_lib.optimise.county_model import CountyModel
-from balance_lib.optimise.county_trial import Choice, Trial
+from balance_lib.optimise.counties.model import CountyModel
+from balance_lib.optimise.counties.trial import Choice, Trial
 from balance_lib.optimise.solution import Floats, Ints
 from balance_lib.scenarios import riding
 

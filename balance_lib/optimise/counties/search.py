@@ -8,12 +8,13 @@ from functools import cached_property
 
 import numpy as np
 
-from balance_lib.optimise import capacitated, county_reasons, highs, median
+from balance_lib.optimise import capacitated, highs, median
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.county_model import CountyModel
-from balance_lib.optimise.county_question import Question
-from balance_lib.optimise.county_trial import Choice, Trial, Trials, broken
-from balance_lib.optimise.layouts import CountyLayout
+from balance_lib.optimise.counties import reasons as why_not
+from balance_lib.optimise.counties.layouts import CountyLayout
+from balance_lib.optimise.counties.model import CountyModel
+from balance_lib.optimise.counties.question import Question
+from balance_lib.optimise.counties.trial import Choice, Trial, Trials, broken
 from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import WrongSolutionError
@@ -51,14 +52,14 @@ class Search:
     def plan(self, schools: int, control: Control, *, explain: bool = True) -> tuple[Solution, Trial | None]:
         """Return the best plan with so many schools."""
         drawn = self.layout
-        counted = county_reasons.counted(drawn, schools)
+        counted = why_not.counted(drawn, schools)
         if counted:
             return self._none("infeasible", counted), None
         one = _Plan(self, schools, control)
         if not one.first():
             one.exact()
         if one.best is None and one.impossible:
-            found = county_reasons.reasons(self.model, schools, self.control) if explain else ()
+            found = why_not.reasons(self.model, schools, self.control) if explain else ()
             if self.refused and (not found or found[0].rule == "limits_do_not_fit" or _stays_possible(found, schools)):
                 found = (Reason("refused", given=len(self.refused)),)
             return self._none("infeasible", found or (Reason("limits_do_not_fit"),)), None
@@ -72,7 +73,7 @@ class Search:
         question = Question(self.model, None, counts=True)
         answer = highs.solve(question.model(), control.part(control.left_s / 4))
         if answer.infeasible:
-            return self._none("infeasible", county_reasons.reasons(self.model, None, control)), None
+            return self._none("infeasible", why_not.reasons(self.model, None, control)), None
         least = max(int(np.ceil(answer.bound - 1e-6)), int(self.layout.must.sum()), 1)
         proven = True  # that fewer schools cannot do
         for schools in range(least, self.layout.must.size + 1):
@@ -84,7 +85,7 @@ class Search:
                 break
         if control.stopped or not proven:
             return self._none("stopped", bound=-np.inf), None
-        return self._none("infeasible", county_reasons.reasons(self.model, None, control)), None
+        return self._none("infeasible", why_not.reasons(self.model, None, control)), None
 
     def zoned(self, is_open: Flags) -> Choice | None:
         """Give new schools the villages that are nearer to them than to where they would go otherwise."""

@@ -1,8 +1,8 @@
 """Propose a layout of schools for a county: optimise on its own distances and rules, carried out as its own scenario.
 
-The model with its numbered constraints stands in :mod:`balance_lib.optimise.county_model`. What is shown is never the
+The model with its numbered constraints stands in :mod:`balance_lib.optimise.counties.model`. What is shown is never the
 model's figure: every plan is carried out as a scenario before it counts, and who goes where, the extra
-pupil-metres, the ways, places, beds, sizes and costs are read off that (:mod:`balance_lib.optimise.county_trial`).
+pupil-metres, the ways, places, beds, sizes and costs are read off that (:mod:`balance_lib.optimise.counties.trial`).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import Any
 from balance_lib.county import County
 from balance_lib.locale import text
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.county_search import Search
-from balance_lib.optimise.county_trial import PROOF_S, Trial, scenario_of
-from balance_lib.optimise.goals import Goals
-from balance_lib.optimise.layouts import CountyLayout
+from balance_lib.optimise.counties.goals import Goals
+from balance_lib.optimise.counties.layouts import CountyLayout
+from balance_lib.optimise.counties.search import Search
+from balance_lib.optimise.counties.trial import PROOF_S, Trial, scenario_of
 from balance_lib.optimise.solution import Reason, Solution
 from balance_lib.plain import plain
 from balance_lib.scenarios import Outcome, Scenario, evaluate
@@ -163,8 +163,8 @@ def propose(
     1. The problem without all rules (p-median; with places and least sizes added up over bands) gives a plan in
        fractions of a second, and a bound.
     2. The plan is carried out as a scenario. Where it keeps every rule and is as good as the bound it is proven.
-    3. Else the whole model (:mod:`balance_lib.optimise.county_model`) goes to HiGHS; its choice is carried out in turn,
-       cut off when the scenario refuses it, until the best one left is proven or time is up.
+    3. Else the whole model (:mod:`balance_lib.optimise.counties.model`) goes to HiGHS; its choice is carried out in
+       turn, cut off when the scenario refuses it, until the best one left is proven or time is up.
     4. Where no plan exists every rule is let go in turn: which one would do, where, and by how much.
 
     Parameters
@@ -212,12 +212,13 @@ def propose(
         solution, trial = search.plan(int(goals.schools or 0), control)
     if trial is None:
         return Proposal(drawn.baseline, None, solution, drawn)
-    plan = scenario_of(drawn, trial.choice, name or _name(drawn, solution))
+    plan = scenario_of(drawn, trial.choice, name or name_of(drawn, solution))
     outcome = evaluate(county, plan, time_limit_s=PROOF_S) if judge else None
     return Proposal(plan, outcome, solution, drawn, trial)
 
 
-def _name(drawn: CountyLayout, solution: Solution) -> str:
+def name_of(drawn: CountyLayout, solution: Solution) -> str:
+    """Name a plan by its stage and by how many schools it changes."""
     stage, opened = text(f"stage.{drawn.stage}", "zh"), int((drawn.new & solution.open).sum())
     key = "optimise.scenario_name_opening" if opened else "optimise.scenario_name"
     return text(key, "zh", stage=stage, n=len(drawn.changes(solution.open)), opened=opened)

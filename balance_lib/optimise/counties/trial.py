@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib.optimise.goals import Goals
-from balance_lib.optimise.layouts import CountyLayout
+from balance_lib.optimise.counties.goals import Goals
+from balance_lib.optimise.counties.layouts import CountyLayout
 from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.scenarios import Close, Keep, Scenario, accounts, changes, layout, moves, riding
 from balance_lib.scenarios.base import Base

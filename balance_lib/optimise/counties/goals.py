@@ -6,7 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Literal
 
-from balance_lib.optimise.sites import Site
+from balance_lib.optimise.counties.sites import Site
 
 Aim = Literal["walk", "fewest"]
 

@@ -2,20 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
 
 import numpy as np
 import pandas as pd
 
-from balance_lib.county import County
 from balance_lib.locale import text
-from balance_lib.optimise import county_reasons, highs
-from balance_lib.optimise.control import Control
-from balance_lib.optimise.county_model import CountyModel
-from balance_lib.optimise.county_plan import Proposal
-from balance_lib.optimise.county_question import Question
-from balance_lib.optimise.county_trial import Choice
-from balance_lib.optimise.goals import Goals
+from balance_lib.optimise import highs
+from balance_lib.optimise.control import Cancel, Control, Progress
+from balance_lib.optimise.counties import reasons as why_not
+from balance_lib.optimise.counties.model import CountyModel
+from balance_lib.optimise.counties.plan import Proposal
+from balance_lib.optimise.counties.question import Question
+from balance_lib.optimise.counties.trial import Choice
 from balance_lib.optimise.solution import Reason
 
 PERCENTS = (-20.0, 20.0)
@@ -24,30 +23,27 @@ FAR_OFF = 0.05
 
 
 def survives(
-    county: County,
     proposal: Proposal,
-    stage: str,
-    goals: Goals,
     *,
     percents: tuple[float, ...] = PERCENTS,
     time_limit_s: float = 20.0,
-    progress: Any = None,
-    cancel: Any = None,
+    progress: Callable[[Progress], None] | None = None,
+    cancel: Cancel | None = None,
 ) -> pd.DataFrame:
     """Tell whether a plan still keeps its rules, and is still near the best, with fewer or more pupils.
 
     Pupils of every village are multiplied alike; places stay as they are. By the model of
-    :mod:`balance_lib.optimise.county_model`, with the plan's schools and zones held.
+    :mod:`balance_lib.optimise.counties.model`, with the plan's schools and zones held.
 
     Parameters
     ----------
-    county, stage, goals
-        Those of the proposal.
     proposal : Proposal
         With a plan.
     percents : tuple of float
     time_limit_s : float
         For each search of a better plan.
+    progress, cancel
+        As of :class:`~balance_lib.optimise.control.Control`.
 
     Returns
     -------
@@ -57,22 +53,21 @@ def survives(
     """
     if proposal.trial is None:
         raise ValueError("a proposal without a plan has nothing to survive")
-    del county, stage, goals, progress
     choice, drawn = proposal.trial.choice, proposal.layout
     offset = 0.0
     if drawn.goals.running_budget_yuan is not None:
-        from balance_lib.optimise.county_trial import Trials
+        from balance_lib.optimise.counties.trial import Trials
 
         offset = Trials(drawn).staying.running_yuan
     rows = []
     for percent in percents:
         model = CountyModel(drawn.scaled(1 + percent / 100), offset)
-        same = _solve(model, choice, Control(time_limit_s, None, cancel))
+        same = _solve(model, choice, Control(time_limit_s, progress, cancel))
         kept = bool(np.isfinite(same))
         why: tuple[Reason, ...] = ()
         if not kept:
-            why = county_reasons.reasons(model, sum(choice.open), Control(time_limit_s, None, cancel), choice)
-        best = _solve(model, None, Control(time_limit_s, None, cancel), sum(choice.open))
+            why = why_not.reasons(model, sum(choice.open), Control(time_limit_s, progress, cancel), choice)
+        best = _solve(model, None, Control(time_limit_s, progress, cancel), sum(choice.open))
         rows.append((percent, same / 1000, float(np.fmin(best, same)) / 1000, kept, why))
     return pd.DataFrame(rows, columns=["percent", "extra_pupil_km", "best_pupil_km", "kept", "reasons"])
 
