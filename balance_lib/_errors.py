@@ -43,11 +43,15 @@ class Fault:
 
     def expected(self, lang: str = "zh") -> str:
         """Say what should stand there."""
-        return locale.text(f"fault.{self.rule}.expected", lang, found=self.found, column=self.column, **self.params)
+        return self._said("expected", lang)
 
     def hint(self, lang: str = "zh") -> str:
         """Say what to do about it."""
-        return locale.text(f"fault.{self.rule}.hint", lang, found=self.found, column=self.column, **self.params)
+        return self._said("hint", lang)
+
+    def _said(self, part: str, lang: str) -> str:
+        facts = {"found": self.found, "column": self.column, **self.params}
+        return locale.Message(f"fault.{self.rule}.{part}", facts).render(lang)
 
     def as_dict(self, lang: str = "zh") -> dict[str, Any]:
         """Return the fault as plain values: the row of a list to download."""

@@ -24,6 +24,7 @@ from balance_lib.plain import as_yaml
 META = "county.yaml"
 OUTLINE = "outline.geojson"
 TOWNSHIPS = "townships.geojson"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast as Python's own
 CRS_NAMES = ("WGS84", "CGCS2000", "GCJ02", "BD09")
 
 
@@ -218,7 +219,7 @@ class County:
 
 def _read_meta(folder: Path) -> dict[str, Any]:
     try:
-        meta = yaml.safe_load((folder / META).read_text(encoding="utf-8-sig"))
+        meta = yaml.load((folder / META).read_text(encoding="utf-8-sig"), Loader=_Loader)
     except (yaml.YAMLError, UnicodeDecodeError) as error:
         raise DataError([Fault("unreadable", META, found=str(error).splitlines()[0])]) from error
     if not isinstance(meta, dict):

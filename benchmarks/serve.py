@@ -35,6 +35,7 @@ import psutil
 from balance_lib.shipped import shipped
 
 PAGE, TICK_S, SLIDER = "voila/render/consolidation.ipynb?county=wuxi", 2.0, "FloatSliderModel"
+POOLS_S = 30  # a page is warmed every three seconds, after the pages have been rehearsed once
 HANDLE, PROTOCOL = ".noUi-handle", "v1.kernel.websocket.jupyter.org"
 NGINX = """
 daemon off; pid {folder}/pid; error_log {folder}/error.log;
@@ -241,8 +242,8 @@ class Viewer:
             found = parse(await asyncio.wait_for(channel.recv(), 60))
             states = found["content"].get("data", {}).get("states", {}) if found["msg_type"] == "comm_msg" else {}
             for model, facts in states.items():
-                if facts["model_name"] == SLIDER and not facts["state"]["disabled"]:
-                    return model, float(facts["state"]["value"])
+                if facts["model_name"] == SLIDER and not facts["state"].get("disabled"):
+                    return model, float(facts["state"].get("value", 0))
 
     async def _move(self, channel: Any, slider: str, value: float, seconds: float) -> None:
         end = time.monotonic() + seconds
@@ -310,11 +311,11 @@ def measure(plain: bool, asked: argparse.Namespace) -> dict[str, Any]:
     """Return every figure of one server."""
     with server(plain) as (url, process, started):
         found = {"server start to first page: s": started}
-        time.sleep(0 if plain else 12)  # the pool of every page is filled
+        time.sleep(0 if plain else POOLS_S)
         if asked.opens:
             found |= browse(url, process, asked.opens, asked.tabs)
     with server(plain) as (url, process, _):
-        time.sleep(0 if plain else 12)
+        time.sleep(0 if plain else POOLS_S)
         found |= asyncio.run(gather(url, process, asked.viewers, asked.seconds))
     return found
 

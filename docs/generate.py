@@ -36,13 +36,14 @@ HEADS = {
     },
     "indicators": {"zh": ["指标", "公式", "单位"], "en": ["indicator", "formula", "unit"]},
     "switches": {"zh": ["开关", "默认", "含义"], "en": ["switch", "default", "meaning"]},
-    "options": {"zh": ["参数", "类型", "说明(英文)"], "en": ["parameter", "type", "what it does"]},
+    "options": {"zh": ["参数", "类型", "说明（英文）"], "en": ["parameter", "type", "what it does"]},
 }
 WORDS = {
     "zh": {
         "number": "数", "count": "非负整数", "flag": "1是 0否", "year": "年", "date": "日期", "text": "文字",
-        "choice": "选项", "key": "主键", "split": "共用资源,可填全校数,按加权学生数拆分", "sensitive": "少于5人不显示",
-        "refers": "对应", "required": "是", "primary": "小学", "junior": "初中", "on": "开", "off": "关",
+        "choice": "选项", "key": "主键", "split": "共用资源，可填全校数，按加权学生数拆分",
+        "sensitive": "少于5人不显示", "refers": "对应", "required": "是",
+        "primary": "小学", "junior": "初中", "on": "开", "off": "关",
         "file": "文件", "reported": "县填报", "evidence": "凭材料认定",
         "cv": "差异系数", "given": "由“可达性”算出",
     },

@@ -67,9 +67,15 @@ def county(
     outline: dict[str, Any] | None = None,
     **more: list[dict[str, Any]],
 ) -> County:
-    """Return a county of these places; each school has a year's row for its stage."""
+    """Return a county of these places; each school has a year's row for its stage, its roll is who goes there."""
     stage = {"junior": "junior"}
-    years = [towns.school_year(s["school_id"], stage.get(s["kind"], "primary")) for s in schools]
+    rolls: dict[str, float] = {}
+    for row in attendance:
+        rolls[row["school_id"]] = rolls.get(row["school_id"], 0.0) + row["pupils"]
+    years = []
+    for row in schools:
+        own = {} if not rolls else dict.fromkeys(("pupils", "pupils_in_zone"), rolls.get(row["school_id"]))
+        years.append(towns.school_year(row["school_id"], stage.get(row["kind"], "primary"), **own))
     rows = {"villages": villages, "attendance": attendance, **more}
     made = towns.county(schools, years, **{name: found for name, found in rows.items() if found})
     return replace(made, layers={} if outline is None else {"outline.geojson": outline})
@@ -204,6 +210,27 @@ def test_missing_coordinates_are_counted_and_named_never_guessed() -> None:
     found = access.outside(reach, 5_000)
     assert found[["village_id", "reason"]].to_numpy().tolist() == [["v2", "unknown"], ["v1", "unknown"]]
     assert found["distance_m"].isna().all()
+
+
+def test_pupils_whom_attendance_leaves_out_are_unknown_never_within(toy) -> None:
+    rows = toy.tables["school_years"]
+    more = toy.with_tables(school_years=rows.assign(pupils=rows["pupils"].where(rows["school_id"] != "A", 120.0)))
+    assert access.unlisted(more, 2020)["pupils"].tolist() == [10, 10]  # A lists 100 of its 120
+    found = access.covered(reach_of(more, metres=METRES), 2_000)
+    assert (found.within, found.outside, found.unknown) == (70, 25, 20)
+    measured = access.measures(more, 2020)
+    assert math.isnan(measured["walk_max_km", "primary"].value)  # the farthest may be among them
+    assert math.isnan(measured["walk_covered_percent", "primary"].value)
+    assert measured["walk_max_km", "junior"].value == pytest.approx(
+        access.measures(toy, 2020)["walk_max_km", "junior"].value
+    )
+    boarders = more.with_tables(school_years=more.tables["school_years"].assign(boarders=35.0))
+    assert access.unlisted(boarders, 2020)["school_id"].tolist() == []  # 15 of 35 boarders are listed: 20 are not
+    blank = toy.with_tables(
+        school_years=rows.assign(pupils=rows["pupils"].where(rows["school_id"] != "T")),
+        attendance=toy.tables["attendance"][toy.tables["attendance"]["school_id"] != "T"],
+    )
+    assert math.isnan(access.measures(blank, 2020)["walk_max_km", "primary"].value)
 
 
 def test_blank_boarders_are_said() -> None:

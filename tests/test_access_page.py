@@ -87,7 +87,7 @@ def test_places_bear_the_name_the_map_gives_them(saved) -> None:
 
 def test_figures_of_the_page_are_those_of_the_room(page) -> None:
     # 60 + 10 + 20 of 95 day pupils within 3 km of the school they attend; v3's five are 9 km off.
-    assert re.search(r"95人.*94\.7%.*圈外5人,分布在1个村", page.verdict.value)
+    assert re.search(r"95人.*94\.7%.*圈外5人，分布在1个村", page.verdict.value)
     assert "v3村" in page.villages.value
     assert codes(page) == ["inside", "inside", "outside"]
     assert "9.0公里" in page.cards.value
@@ -174,7 +174,7 @@ def test_click_tells_the_story(page) -> None:
     assert "T校" in page.story.value
     assert len(page.chart._links) == 2 * 8  # to A and to T
     page.chart.clicked = {"kind": "school", "id": "A", "n": 2}
-    assert "走读生85人,来自3个村" in page.story.value
+    assert "走读生85人，来自3个村" in page.story.value
     assert "v3村" in page.story.value
     assert len(page.chart._links) == 3 * 8
     page.target.value = "nearest"

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from balance_lib import allocation
-from balance_lib.allocation import AllocationError, Problem, nearest, transport, verify, zoned
+from balance_lib.allocation import AllocationError, Problem, nearest, search, transport, verify, zoned
 from balance_lib.allocation.result import lower_bound
 
 NAN = float("nan")
@@ -180,6 +180,26 @@ def test_zoning_is_the_best_of_all_zonings(instance: Instance) -> None:
     assert found.shortfall == pytest.approx(out) and found.objective == pytest.approx(total)
     assert found.status == ("infeasible" if out else "optimal")
     assert found.overflow_bound == pytest.approx(out, abs=1e-6) and found.gap <= 1e-9
+
+
+@pytest.mark.parametrize("kinds", [1, 2])
+def test_shaking_keeps_a_zoning_whole_within_places_and_makes_it_cheaper(kinds: int) -> None:
+    rng = np.random.default_rng(3)
+    home, seat = rng.uniform(0, 50, (120, 2)), rng.uniform(0, 50, (20, 2))
+    demand = rng.integers(5, 80, (120, kinds)).astype(float)
+    share = rng.uniform(0.3, 1.7, (20, kinds))
+    capacity = np.vstack([np.ceil(share / share.sum(axis=0) * demand.sum(axis=0) * 1.3), np.full(kinds, np.inf)])
+    weight = demand.sum(axis=1)[:, None] * np.hypot(*(home[:, None] - seat[None]).transpose(2, 0, 1))
+    weight = np.column_stack([weight, np.full(120, 1e9)])
+    near = np.ascontiguousarray(np.argsort(weight[:, :-1], axis=1)[:, :4])
+    start = search.improve(weight, demand, capacity, np.full(120, -1), 1e-6, 1e-6)
+    found = search.shake(weight, demand, capacity, start, near, 1e-6, 1e-6, 200, 0)
+    cost = [weight[np.arange(120), site].sum() for site in (start, found)]
+    assert cost[1] < cost[0] < 1e9  # nobody without a place, and less than the local best it began with
+    load = np.zeros_like(capacity)
+    np.add.at(load, found, demand)
+    assert (load <= capacity + 1e-6).all()
+    assert (search.shake(weight, demand, capacity, start, near, 1e-6, 1e-6, 200, 0) == found).all()  # no chance in it
 
 
 @settings(max_examples=60, deadline=None)

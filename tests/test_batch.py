@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import shutil
 import signal
@@ -16,9 +17,9 @@ import pandas as pd
 import psutil
 import pytest
 
-from balance_lib import access, evaluation, standards
+from balance_lib import access, evaluation, standards, trends
 from balance_lib._errors import NotFoundError
-from balance_lib.batch import Options, Province, find, parts, results, run
+from balance_lib.batch import Options, Province, find, outlook, parts, results, run
 from balance_lib.county import County
 from tests import towns
 
@@ -150,7 +151,8 @@ def test_walks_are_those_of_the_access_room(counties: Path, tmp_path: Path) -> N
     county = County.open(counties / "one")
     reach = access.Reach.of(county, 2020, "primary", access.costs(county))
     own = access.covered(reach, found["radius_m"])
-    assert (found["pupils"], found["within"], found["year"]) == (40.0, own.within, 2020)
+    # 40 of the 200 on the rolls have a village: of the others nobody knows the way.
+    assert (found["pupils"], found["within"], found["unknown"], found["year"]) == (200, own.within, 160, 2020)
     assert found["farthest_m"] == pytest.approx(1108.9, abs=5)  # a hundredth of a degree of latitude
     village = rows(tmp_path / "out", "villages").query("county == 'one'").iloc[0]
     assert (village["village_id"], village["pupils"], village["nearest_id"], village["nearest_m"]) == ("V", 40, "A", 0)
@@ -285,3 +287,20 @@ def test_dates_are_told_from_the_path_of_the_figures(tmp_path: Path) -> None:
     assert outlook.loc[("late", "S1"), ["status", "in_time"]].tolist() == ["not_before", False]
     assert outlook.loc[("late", ""), "status"] == "not_before" and not outlook.loc[("late", ""), "in_time"]
     assert outlook.loc[("soon", ""), "due_year"] == 2023
+
+
+def test_outlook_says_what_the_item_page_says(demo_dir: Path) -> None:
+    """One county's page and the province's table are one forecast: year, and both ends of its band."""
+    county, standard = County.open(demo_dir / "akqi"), standards.load("quality_2017")
+    judged = evaluation.evaluate_years(county, standard)
+    told = outlook.columns(county, {standard.id: judged}, None)
+    history = evaluation.history(county, standard)
+    keys = ("code", "status", "year", "earliest", "latest")
+    rows = [row for row in zip(*(told[key] for key in keys), strict=True) if row[0] and row[1] != "no_data"]
+    assert len(rows) > 20
+    for code, *found in rows:
+        path = trends.item_path(
+            county, standard, code, to=county.years[-1] + 10, history=history[history["code"] == code]
+        )
+        ends = (path.crossing.year, path.crossing.earliest, path.crossing.latest)
+        assert found == [path.crossing.status, *(None if math.isnan(year) else int(year) for year in ends)], code

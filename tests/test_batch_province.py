@@ -9,13 +9,13 @@ import pytest
 
 from balance_lib import check
 from balance_lib.batch import Options, Province, run
+from balance_lib.county import County
 from balance_lib.demo import province
 from balance_lib.shipped import shipped
 from balance_lib.widgets import province_views
 from balance_lib.widgets.library import Library
 from balance_lib.widgets.province_views import Standing
 from tests import towns
-from tests.test_batch import County
 
 
 def test_a_county_is_the_same_every_time_and_unlike_the_next() -> None:
@@ -117,3 +117,22 @@ def test_the_page_shows_what_ships_and_says_how_to_make_ones_own(
     assert "基本均衡" in page.sentence.value and page.problem.value == ""
     empty = Page(PageModel(Library((tmp_path,)), {"lang": "en"}))
     assert "balance batch" in empty.problem.value and empty.body.layout.display == "none"
+
+
+def test_the_start_page_leads_to_the_province_where_there_is_one(
+    shown: Province, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from balance_lib.widgets.apps.province import passed
+
+    monkeypatch.setenv("BALANCE_PROVINCE", str(shown.path))
+    verdicts = shown.sql("SELECT verdict FROM verdicts WHERE year = 2020")["verdict"]
+    wanted = f"{(verdicts == 'pass').sum()} / 3"
+    assert passed(Library((tmp_path,)), "basic_2012") == wanted == passed(Library((tmp_path,)), "quality_2017")
+    monkeypatch.delenv("BALANCE_PROVINCE")
+    assert passed(Library((tmp_path,)), "basic_2012") is None
+
+
+def test_what_most_counties_lack_is_counted_without_those_that_lack_the_figure(shown: Province) -> None:
+    found = province_views.weak(Standing.of(shown, "basic_2012", 2020), "zh")
+    mine = next(part for part in found.split("<tr>") if "满意度" in part)
+    assert [cell.split("</td>")[0] for cell in mine.split('<td class="bl-number">')[1:]] == ["1", "2", "1"]

@@ -397,6 +397,56 @@ def test_without_an_outline_a_lonely_point_and_a_swapped_one_are_told() -> None:
     assert told(frames, layers={}) == [("spread_wide", "schools", None, "lon/lat")]
 
 
+def test_a_roll_of_zero_names_the_school_and_each_way_out_ends_without_an_error() -> None:
+    frames = changed("school_years", 4, pupils=0, classes=np.nan)
+    (fault,) = check(county(frames, {}))
+    row = frames["school_years"].loc[2]
+    name = frames["schools"].set_index("school_id").at[row["school_id"], "name_zh"]
+    assert fault.rule == "zero_pupils" and str(name) in fault.hint("zh") and "小学学生数" in fault.hint("zh")
+    assert f"{name} ({row['school_id']}) has 0 primary pupils" in fault.hint("en")
+    blank = changed("school_years", 4, pupils=np.nan)
+    assert [(f.rule, f.severity) for f in check(county(blank, {}))] == [("pupils_missing", "warning")]
+
+
+def many_villages(n: int, far: int) -> dict[str, pd.DataFrame]:
+    """Return the sound county with so many more villages, the last ones 2, 3 … degrees north of its schools."""
+    frames = sound()
+    extra = pd.DataFrame(
+        {
+            "village_id": [f"w{i}" for i in range(n)],
+            "name_zh": [f"外{i}村" for i in range(n)],
+            "lon": WEST + 0.5,
+            "lat": [SOUTH + 0.5 + max(0, i - (n - far) + 1) * 2.0 for i in range(n)],
+        }
+    )
+    frames["villages"] = tables.conform(pd.concat([frames["villages"], extra], ignore_index=True), "villages")
+    return frames
+
+
+def test_a_list_of_villages_of_more_than_the_county_is_told_once_with_how_many_and_the_farthest() -> None:
+    frames, of = many_villages(30, 10), len(sound()["villages"]) + 30
+    (inside,) = [f for f in check(county(frames)) if f.file == "villages.csv"]
+    assert (inside.rule, inside.severity, inside.params["n"], inside.params["of"]) == ("many_outside", "error", 10, of)
+    assert inside.params["who"] == "外29村" and inside.params["row"] == of + 1
+    assert float(inside.params["km"].replace(",", "")) == pytest.approx(
+        19.5 * 110.9, rel=0.01
+    )  # from the northern edge
+    (alone,) = check(county(frames, {}))
+    assert (alone.rule, alone.severity, alone.params["n"]) == ("far_from_schools", "warning", 10)
+    assert float(alone.params["km"].replace(",", "")) == pytest.approx(20 * 110.9, rel=0.02)
+
+
+def test_villages_within_a_walk_of_a_school_are_not_told_and_swapped_ones_are_told_as_such() -> None:
+    assert check(county(many_villages(30, 0), {})) == []
+    school = {"school_id": ["s"], "name_zh": ["小学"], "kind": "primary", "founder": "county", "location": "rural"}
+    schools = tables.conform(pd.DataFrame({**school, "lon": 60.0, "lat": 40.0}), "schools")
+    place = {"lon": [60.1, 40.05], "lat": [40.1, 60.05]}
+    villages = tables.conform(
+        pd.DataFrame({"village_id": ["v", "w"], "name_zh": ["甲村", "乙村"], **place}), "villages"
+    )
+    assert told({"schools": schools, "villages": villages}, layers={}) == [("swapped", "villages", 3, "lon")]
+
+
 def test_every_fault_of_a_folder_comes_at_once_and_the_county_still_opens(tmp_path: Path) -> None:
     folder = county(changed("schools", 2, lat=0)).save(tmp_path / "t")
     (folder / "villages.csv").write_text("village_id,name_zh\n1,甲\n1,乙\n", encoding="utf-8")

@@ -194,7 +194,7 @@ def hewan(root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_the_hour_goes_as_the_page_says(root, hewan) -> None:
-    assert "0处错误,0处提醒" in balance("check", hewan)
+    assert "0处错误，0处提醒" in balance("check", hewan)
     page = (root / "docs" / "own-county.zh.md").read_text("utf-8")
     judged = balance("evaluate", hewan, "--standard", "quality_2017", "--year", 2023).splitlines()[1]
     assert judged.startswith("河湾县2023学年") and judged in page

@@ -399,7 +399,7 @@ def walking(boarders: float, **village):
     going = {"village_id": "v", "school_id": "a", "stage": "primary", "band": "g1_3", "year": 2020}
     return towns.county(
         [towns.school("a")],
-        [towns.school_year("a")],
+        [towns.school_year("a", pupils=40)],
         villages=[{**VILLAGES[0], **village}],
         attendance=[{**going, "pupils": 40, "boarders": boarders}],
     )

@@ -57,7 +57,7 @@ def test_an_outline_becomes_a_layer_with_its_name_only() -> None:
     imported = read_places(
         geojson(({"name": "测试县", "adcode": 500238, "负责人": "张三", "gdp": 5}, box(109, 31, 110, 32))), "outline"
     )
-    assert rules(imported) == [("personal_data", "负责人", None), ("unmapped_column", "gdp", None)]
+    assert rules(imported) == [("personal_data", "负责人", None), ("unmapped_column", None, "gdp")]
     assert imported.dropped == ["负责人"] and imported.tables == {} and imported.ok
     (feature,) = imported.layers["outline.geojson"]["features"]
     assert feature["properties"] == {"name": "测试县", "code": "500238"}

@@ -677,7 +677,7 @@ def counts(faults: list[Fault]) -> dict[str, int]:
 def test_malaysia_one_district_and_the_whole_country(shared_dir: Path, tmp_path: Path) -> None:
     file = shared_dir / "real" / "my_sjkc" / "sjkc.csv"
     one = read_wide(file, "my_sjkc", year=2022)
-    assert one.ok and counts(one.faults) == {"unmapped_column": 12}
+    assert one.ok and [(f.rule, f.params["n"]) for f in one.faults] == [("unmapped_column", 12)]
     county, faults = open_again(one, tmp_path)
     assert len(county.table("schools")) == 46 and county.table("schools").loc[0, "name_zh"] == "诗巫拉让花园华小"
     assert counts(faults) == {"founder_missing": 1}
@@ -688,10 +688,8 @@ def test_malaysia_one_district_and_the_whole_country(shared_dir: Path, tmp_path:
     assert len(rows) == 1304 and rows["pupils"].sum() == 450366 and rows["teachers"].sum() == 35230
     assert (everything.tables["schools"]["location"] == "rural").sum() == 423
     _, faults = open_again(everything, tmp_path / "all")
-    assert [(f.rule, f.row) for f in faults if f.severity == "error"] == [
-        ("pupils_missing", 135),
-        ("pupils_missing", 295),
-    ]
+    assert [f.row for f in faults if f.rule == "pupils_missing"] == [135, 295]
+    assert not any(f.severity == "error" for f in faults)
     assert counts(faults) == {"founder_missing": 1, "no_point": 1, "spread_wide": 1, "pupils_missing": 2}
 
 
@@ -700,7 +698,7 @@ def test_south_africa_two_files_are_one_county_with_two_years(shared_dir: Path, 
     folder = shared_dir / "real" / "za_kzn_msinga_nkandla"
     imported = read_wide([folder / "schools_2017.csv", folder / "schools_2024.csv"], "za_kzn_msinga_nkandla")
     assert imported.ok
-    assert counts(imported.faults) == {"unmapped_column": 60, "moved": 88, "differs": 4, "epoch_date": 2}
+    assert counts(imported.faults) == {"unmapped_column": 2, "moved": 88, "differs": 4, "epoch_date": 2}
     assert {f.found: f.params["n"] for f in imported.faults if f.rule == "epoch_date"} == {
         "12/31/1899": 295,
         "1/3/1900": 365,
@@ -723,7 +721,7 @@ def test_south_africa_two_files_are_one_county_with_two_years(shared_dir: Path, 
 def test_northern_ireland_sheets_cohorts_and_suppressed_figures(shared_dir: Path, tmp_path: Path) -> None:
     file = shared_dir / "real" / "uk_ni_primary_2023" / "school_level_primary_202324.xlsx"
     imported = read_wide(file, "uk_ni_primary_2023")
-    assert imported.ok and counts(imported.faults) == {"unmapped_column": 9, "note_row": 1, "sheet_left_out": 7}
+    assert imported.ok and counts(imported.faults) == {"unmapped_column": 2, "note_row": 1, "sheet_left_out": 7}
     county, faults = open_again(imported, tmp_path)
     assert len(county.table("schools")) == 94 and counts(faults) == {"founder_missing": 1, "no_point": 1}
 

@@ -357,9 +357,9 @@ def test_faults_name_the_users_sheet_row_and_heading(county: County) -> None:
 
     place = "数据.xlsx / 学校年度数据"
     assert set(faults_after(county, change)) == {
-        ("range", place, 3, "在校学生人数(人)", -5),
-        ("not_a_number", place, 4, "班级总数(个)", "十二"),
-        ("whole", place, 5, "班级总数(个)", 12.5),
+        ("range", place, 3, "在校学生人数（人）", -5),
+        ("not_a_number", place, 4, "班级总数（个）", "十二"),
+        ("whole", place, 5, "班级总数（个）", 12.5),
         ("listed", place, 6, "学段", "幼儿园"),
         ("yes_no", "数据.xlsx / 学校", 3, "是否寄宿制", "部分"),
         ("required", "数据.xlsx / 学校", 4, "学校类型", None),
@@ -382,7 +382,7 @@ def test_keys_and_references_are_checked_over_gaps_and_moved_rows(county: County
     found = faults_after(county, change)
     place = "数据.xlsx / 学校年度数据"
     assert found == [
-        ("duplicate", place, 13, "学校代码+学年(起始年)+学段", "0012 / 2023 / primary"),
+        ("duplicate", place, 13, "学校代码+学年（起始年）+学段", "0012 / 2023 / primary"),
         ("reference", place, 14, "学校代码", "9999"),
     ]
     back = read_workbook(edit(county_workbook(county), change))

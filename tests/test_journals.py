@@ -329,7 +329,7 @@ def test_store_of_the_version_before_is_brought_up_to_date_with_all_it_holds(tmp
     engine.dispose()
     assert store.ledger("toy")[["measure", "version"]].values.tolist() == [["旧措施", 4]]
     with store.reading() as connection:
-        assert revision(connection) == HEAD == "0002"
+        assert revision(connection) == HEAD == "0003"
     row = pair(store)
     counts = store.backup(tmp_path / "b.zip")
     other = Store.at(tmp_path / "other")

@@ -11,7 +11,8 @@ import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from balance_lib import optimise
-from balance_lib.optimise import Problem, Solution, faults, verify
+from balance_lib.optimise import Problem, Solution, cuts, faults, median, tree, verify
+from balance_lib.optimise.control import Control
 from balance_lib.optimise.solution import status_of
 
 LINE = [[abs(a - b) for b in (0, 2, 5, 9)] for a in (0, 1, 2, 5, 6, 9, 10)]
@@ -185,6 +186,78 @@ def test_medians_with_and_without_places_agree_with_another_model(seed):
         found = optimise.p_median(cost, p, weights=demand, time_limit_s=20, **limits)
         assert other.success and found.status == "optimal"
         assert found.objective == pytest.approx(other.fun, rel=1e-4)
+
+
+@pytest.mark.parametrize("seed", range(3))
+def test_branching_on_neighbourhoods_ends_at_the_optimum_with_one_model_for_every_p(seed):
+    rng = np.random.default_rng(seed)
+    nodes = 0
+    for turn in range(8):
+        n, m = int(rng.integers(20, 40)), int(rng.integers(6, 11))
+        cost = rng.uniform(0, 50, (n, m)) if turn % 2 else np.round(rng.uniform(0, 8, (n, m)))
+        cost[rng.random((n, m)) < 0.2 * (turn % 3 == 0)] = np.inf
+        weights = rng.integers(0, 9, n).astype(float)
+        problem = Problem.of(cost, weights=weights, fixed_open=[turn % m] if turn % 4 == 0 else None)
+        table, aim = median.Sorted.of(problem), median.Aim(0.0, problem.in_whole_numbers, m)
+        must = np.flatnonzero(problem.must_open)
+        searches = {p: median.first(table, p, rounds=0) for p in range(m, 0, -1)}
+        searches = {p: search for p, search in searches.items() if search.upper < table.nowhere}
+        highest = max(search.upper for search in searches.values())
+        master = tree.Master.of(table, highest, searches[m].multipliers)
+        for p, search in searches.items():
+            search.status = table.keep.astype(np.int8)  # as if the dual had decided nothing
+            assert median.branch(table, table, master, p, search, Control(30.0), aim)
+            truth = by_force(cost, p, weights, must=must)
+            assert search.upper == pytest.approx(truth, rel=1e-6, abs=1e-9)
+            assert search.bound <= truth * (1 + 1e-9) + 1e-9
+            nodes += search.nodes
+    assert nodes > 5
+
+
+def test_a_bound_from_any_multipliers_and_prices_is_never_above_the_optimum():
+    rng = np.random.default_rng(5)
+    cost = rng.uniform(0, 9, (15, 6))
+    table = median.Sorted.of(Problem.of(cost))
+    rho, chosen = np.zeros(6), np.zeros(6, np.bool_)
+    for p in (1, 2, 4):
+        truth = by_force(cost, p)
+        for _ in range(50):
+            u, prices = rng.uniform(0, 9, 15), np.full(6, rng.normal())
+            # A price on all sites alike pays back p times, as a limit on the group of all of them does.
+            found = cuts.certify(
+                table.near, table.cost, u, prices, np.zeros(6, np.int8), p, p * prices[0], rho, chosen
+            )[0]
+            assert found <= truth + 1e-9
+
+
+def test_what_no_better_plan_can_use_is_used_by_none_of_them():
+    rng = np.random.default_rng(6)
+    left_out = 0
+    for _ in range(20):
+        cost, p = rng.uniform(0, 9, (12, 7)), 3
+        problem = Problem.of(cost)
+        plans = {sites: cost[:, sites].min(axis=1).sum() for sites in combinations(range(7), p)}
+        cut = np.quantile(list(plans.values()), 0.3)
+        pairs, status = median.worthwhile(problem, np.arange(7) < p, float(cut))
+        left_out += int((~pairs).sum())
+        for sites, value in plans.items():
+            if value < cut - 1e-9:
+                assert all(status[list(sites)] >= 0) and not set(np.flatnonzero(status == 1)) - set(sites)
+                # Serving any one point from another open site is a plan too, where a rule asks for it.
+                for i, j in product(range(12), sites):
+                    dearer = value - cost[i, sites].min() + cost[i, j]
+                    assert pairs[i, j] or dearer >= cut - 1e-9
+    assert left_out > 100
+
+
+def test_counts_of_a_family_tree_tell_whether_p_fits():
+    # Sites 0 and 1 make group 4, sites 2 and 3 group 5, both make all.
+    children, least, most = np.array([[0, 1], [2, 3], [4, 5]]), np.zeros(7), np.array([1, 1, 1, 1, 2, 2, 4.0])
+    assert cuts.countable(children, least, most, 3.0)
+    most[4] = 0.0
+    assert cuts.countable(children, least, most, 2.0) and not cuts.countable(children, least, most, 3.0)
+    least[0] = 1.0
+    assert not cuts.countable(children, least, most, 2.0)
 
 
 def test_what_is_left_out_of_a_cover_decides_nothing():

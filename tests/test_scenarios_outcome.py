@@ -10,6 +10,7 @@ import pandas as pd
 import pytest
 
 from balance_lib import access, evaluation, standards
+from balance_lib._errors import DataError
 from balance_lib.distance import straight_m
 from balance_lib.locale import catalogue
 from balance_lib.scenarios import (
@@ -31,6 +32,7 @@ from balance_lib.scenarios import (
     ToPoint,
     apply,
     evaluate,
+    goods,
 )
 from tests.scenario_towns import STEP, YEAR, county, going
 
@@ -396,3 +398,55 @@ def test_a_school_whose_roll_is_not_known_is_not_called_emptied() -> None:
     outcome = evaluate(toy, Scenario("试", "toy", YEAR, operations=(Close(school_id="B"),)), codes=ONE_ITEM)
     assert math.isnan(outcome.schools.set_index("school_id").at["C", "pupils_before"])
     assert "emptied" not in rules(outcome)
+
+
+# ---- what is not known ----------------------------------------------------------------------------------------------
+
+
+def test_pupils_of_unknown_home_are_there_in_the_target_year_too() -> None:
+    table = TOY.tables["attendance"]
+    unknown = TOY.with_tables(attendance=table[table["school_id"] != "J"])
+    plan = Scenario(name="t", county_id=TOY.county_id, year=YEAR, target_year=YEAR + 1)
+    told, found = (evaluate(town, plan, codes=ONE_ITEM) for town in (TOY, unknown))
+    rolls = [outcome.schools.set_index("school_id").loc["J"] for outcome in (told, found)]
+    assert rolls[1]["pupils_before"] == pytest.approx(rolls[0]["pupils_before"], rel=0.1) and rolls[1]["pupils_before"]
+    share = rolls[1]["boarders_before"] / rolls[1]["pupils_before"]
+    assert share == pytest.approx(20 / 150, abs=0.01)  # as on the roll
+    assert found.coverage.set_index(["when", "stage"]).loc[("before", "junior"), "unknown"] > 0
+
+
+def test_a_school_whose_roll_nobody_counted_neither_takes_nor_gives_pupils() -> None:
+    town = county(B={"pupils": None})
+    closing = Scenario.empty(town, YEAR).with_operations(Close(school_id="C"))
+    assert set(evaluate(town, closing, codes=ONE_ITEM).moves["to_id"]) == {"A"}  # B would be nearer
+    for operation in (Close(school_id="B"), Merge(school_id="C", into="B")):
+        with pytest.raises(DataError) as told:
+            evaluate(town, Scenario.empty(town, YEAR).with_operations(operation), codes=ONE_ITEM)
+        assert [fault.rule for fault in told.value.faults] == ["scenario_untold"]
+
+
+def test_a_school_that_gives_and_takes_hands_on_its_own_alone() -> None:
+    town = county(A={"classes": 3, "classes_1_25": 3})
+    plan = Scenario(
+        name="t", county_id=town.county_id, year=YEAR, settings=Settings(assignment="transport"),
+        operations=(Close(school_id="B"), ToPoint(school_id="C", top_grade=3)),
+    )  # fmt: skip
+    found = evaluate(town, plan, codes=ONE_ITEM)
+    from_b = found.moves[found.moves["from_id"] == "B"].groupby("to_id")["pupils"].sum()
+    assert from_b["C"] > 0
+    own = goods.divided(4, [6, 12])  # 6 of C's 18 leave for A
+    brought = goods.divided(6, [from_b["A"], from_b["C"]])  # B's six teachers go with its thirty
+    rows = found.changed.tables["school_years"].set_index("school_id")
+    assert rows.at["C", "teachers"] == own[1] + brought[1]
+    assert rows.at["A", "teachers"] == 15 + own[0] + brought[0]
+
+
+def test_what_goes_with_pupils_no_school_takes_in_goes_nowhere() -> None:
+    schools = TOY.tables["schools"]
+    town = TOY.with_tables(schools=schools.assign(kind=schools["kind"].where(schools["school_id"] != "B", "special")))
+    found = evaluate(town, Scenario.empty(town, YEAR).with_operations(Close(school_id="B")), codes=ONE_ITEM)
+    assert found.moves["to_id"].eq("").all() and found.moved == 30
+    rows, book = found.changed.tables["school_years"].set_index("school_id"), found.goods.set_index("column")
+    assert rows.at["A", "pupils_in_zone"] == rows.at["A", "pupils"] == 120  # as before, not 150 of 120
+    assert book.at["pupils_in_zone", "left_behind"] == 30
+    assert rows["teachers"].sum() == TOY.tables["school_years"]["teachers"].sum()  # the staff serve elsewhere

@@ -193,7 +193,7 @@ class _Stay(urllib.request.HTTPRedirectHandler):
 
 def test_address_is_said_in_both_languages(served: Served) -> None:
     said = "".join(served.log)
-    assert f"已启动:{served.url}" in said
+    assert f"已启动：{served.url}" in said
     assert f"are at {served.url}" in said
 
 

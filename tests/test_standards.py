@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import csv
+import os
 import re
 from collections import Counter
 from datetime import date
@@ -253,15 +254,21 @@ def seed_rows(shared_dir: Path, prefix: str = "") -> list[dict[str, str]]:
         return [row for row in csv.DictReader(file) if row["seed_file"].startswith(prefix)]
 
 
+def full_width(unit: str) -> str:
+    """Return a unit's name with the brackets Chinese print has; the transcript of the sources has typists' ones."""
+    return unit.replace("(", "（").replace(")", "）")
+
+
 def differences(row: dict[str, str], item: Item) -> list[str]:
     """Return where an item does not say what the row of the source says."""
+    others = [full_width(unit) for unit in row["cooperating_units_zh"].split(";") if unit]
     pairs = {
         "value": (item.value, _number(row["value"])),
         "unit": (item.unit, row["unit"]),
         "source_operator": (item.source_operator, row["operator"]),
         "deadline": (item.deadline, row["deadline"]),
-        "lead_unit": (item.lead_unit, row["lead_unit_zh"]),
-        "cooperating_units": (list(item.cooperating_units), [u for u in row["cooperating_units_zh"].split(";") if u]),
+        "lead_unit": (item.lead_unit, full_width(row["lead_unit_zh"])),
+        "cooperating_units": (list(item.cooperating_units), others),
         "level": (item.level, row["level"]),
         "stage": (item.stage, row["stage"]),
         "quote": (item.quote, row["quote_zh"]),
@@ -577,6 +584,39 @@ def test_a_file_that_names_something_unknown_is_refused(tmp_path: Path, old: str
     file.write_text(PROVINCE.replace(old, new, 1), encoding="utf-8")
     with pytest.raises((PolicyError, NotFoundError), match=word):
         standards.load(file)
+
+
+def test_a_folder_of_own_standards_is_offered_after_the_shipped_ones(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    folder, shipped = tmp_path / "ours", standards.ids()
+    folder.mkdir()
+    (folder / "a.yaml").write_text(PROVINCE, encoding="utf-8")
+    own = yaml.safe_load(PROVINCE)["id"]
+    (folder / "broken.yaml").write_text("id: [", encoding="utf-8")
+    (folder / "based.yaml").write_text(PROVINCE.replace("quality_2017", "quality_2071"), encoding="utf-8")
+    (folder / "same.yaml").write_text(PROVINCE.replace(f"id: {own}", "id: quality_2017"), encoding="utf-8")
+    (folder / "notes.txt").write_text("no standard", encoding="utf-8")
+    monkeypatch.setenv(standards.VARIABLE, f"{folder}")
+    assert standards.ids() == [*shipped, own]
+    assert standards.load(own).item("X1").value == 3000
+    assert standards.load("quality_2017").item("L4-primary").value == 4.5, "a file never hides a shipped standard"
+    said = dict(zip(("based", "broken", "same"), standards.unread(), strict=True))
+    assert all(str(folder / f"{name}.yaml") in line for name, line in said.items())
+    assert "quality_2071" in said["based"] and "balance_lib" in said["same"]
+    with pytest.raises(NotFoundError, match=own):
+        standards.load("no_such")
+
+
+def test_own_standards_may_be_several_files_and_one_that_is_not_there_is_told(tmp_path: Path, monkeypatch: Any):
+    one, two = tmp_path / "one.yaml", tmp_path / "two.yml"
+    own = yaml.safe_load(PROVINCE)["id"]
+    one.write_text(PROVINCE, encoding="utf-8")
+    two.write_text(PROVINCE.replace(f"id: {own}", "id: other"), encoding="utf-8")
+    monkeypatch.setenv(standards.VARIABLE, os.pathsep.join(map(str, (one, two, tmp_path / "gone.yaml"))))
+    assert standards.ids()[-2:] == [own, "other"]
+    (told,) = standards.unread()
+    assert "gone.yaml" in told
+    monkeypatch.delenv(standards.VARIABLE)
+    assert own not in standards.ids() and standards.unread() == ()
 
 
 def test_kinds_of_the_schema_are_the_ones_judged_or_known():

@@ -13,13 +13,14 @@ from typing import Any
 import pandas as pd
 import pytest
 from sqlalchemy import text
+from sqlalchemy.engine import MappingResult
 from sqlalchemy.exc import DBAPIError
 from typer.testing import CliRunner
 
 from balance_lib import standards
 from balance_lib._errors import NotFoundError
 from balance_lib.cli import app
-from balance_lib.store import ConflictError, Stamp, Store, StoreError, version_of
+from balance_lib.store import ConflictError, Stamp, Store, StoreError, trail, version_of
 from balance_lib.store.backup import NAMES
 from balance_lib.store.engine import HEAD
 from balance_lib.store.place import folder, url
@@ -47,7 +48,9 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
         made = Store(request.getfixturevalue("server"), tmp_path / "store")
         made.upgrade()
         with made.writing() as connection:
+            connection.execute(text("ALTER TABLE changes DISABLE TRIGGER USER"))
             connection.execute(text(f"TRUNCATE {', '.join(NAMES)} RESTART IDENTITY"))
+            connection.execute(text("ALTER TABLE changes ENABLE TRIGGER USER"))
     yield made
     made.close()
 
@@ -131,6 +134,23 @@ def test_forbidden_step_writes_nothing(store):
     assert store.entry(first).version == 1 and len(store.history()) == before
 
 
+def test_a_first_record_written_at_the_same_moment_is_a_conflict(store, monkeypatch):
+    """Two people record the same task for the first time; the second looked before the first had written."""
+    store.record_task(**OWN, task="C1", state="started", who="甲", version=0, stamp=STAMP)
+    looked = []
+
+    def unseen(row: Any) -> Any:
+        looked.append(row)
+        return None if len(looked) == 1 else row
+
+    real = MappingResult.first
+    monkeypatch.setattr(MappingResult, "first", lambda self: unseen(real(self)))
+    with pytest.raises(ConflictError) as told:
+        store.record_task(**OWN, task="C1", state="done", who="乙", version=0, stamp=STAMP)
+    assert told.value.version == 1 and "甲" in told.value.message()
+    assert store.task_records(**OWN)["state"].tolist() == ["started"]
+
+
 def test_same_problem_is_opened_once(store):
     assert store.open_ledger(writers.problems(3), **OWN, who="甲", stamp=STAMP) == (3, 0)
     assert store.open_ledger(writers.problems(4), **OWN, who="乙", stamp=STAMP) == (1, 3)
@@ -144,6 +164,19 @@ def test_database_itself_refuses_to_rewrite_history(store, attack):
     with pytest.raises(DBAPIError, match="never rewritten"), store.writing() as connection:
         connection.execute(text(attack))
     assert "x" not in set(store.history()["who"]) and len(store.history())
+
+
+@pytest.mark.parametrize("new_id", ["change_id", "change_id + 1000"])
+def test_database_itself_refuses_rows_in_the_place_of_others(store, new_id):
+    opened(store)
+    before = store.history()
+    names = ", ".join(trail.COLUMNS)
+    told = names.replace("who", "'x'", 1)
+    attack = f"INSERT OR REPLACE INTO changes (change_id, {names}) SELECT {new_id}, {told} FROM changes"
+    attack = attack if store.url.startswith("sqlite") else "TRUNCATE changes"
+    with pytest.raises(DBAPIError, match="never rewritten"), store.writing() as connection:
+        connection.execute(text(attack))
+    assert store.history().equals(before)
 
 
 def test_hostile_text_is_cleaned_or_refused(store):

@@ -83,6 +83,8 @@ def test_small_multiples_show_line_deadline_and_word(demo_dir: Path) -> None:
         assert any(panel.word in text for text in texts)
         if panel.deadline is not None and panel.deadline.year >= 2016:
             assert any(panel.deadline.isoformat() in text for text in texts)
+    dates = [note for note in figure.layout.annotations if note.text.startswith("┊")]
+    assert dates and all(note.yref.endswith("domain") and note.y == 1 for note in dates)  # above every point and line
     assert len(figure.layout.shapes) == sum(panel.deadline is not None for panel in panels)
     lines = [trace for trace in figure.data if trace.line.dash == "dash"]
     assert len(lines) == len(panels)

@@ -75,7 +75,8 @@ def test_slider_closes_beside_a_school_that_opens(made) -> None:
     new = Open(school_id="N", name_zh="新校", kind="primary", township="甲镇", location="rural", rank="village",
                lon=109.6, lat=31.0 + 3 * scenario_towns.STEP, classes_primary=6, villages=("v2",))  # fmt: skip
     made.change(made.decided.with_operations(new), State(minimum_enrolment=25))
-    assert made.tick() is None  # only a whole evaluation can follow an opening
+    tick, found = made.tick(), made.outcome()
+    assert (tick.moved, tick.closed, tick.proven) == (found.moved, ("C",), True) and tick.moved > 0
     assert made.scenario.operations == (new, Close(school_id="C"))
     assert made.outcome().bookkeeping.schools_opened == 1
 
@@ -144,6 +145,8 @@ def test_what_cannot_be_is_told_and_can_be_undone(page) -> None:
     page.plan.change(page.plan.decided.with_operations(Merge(school_id="C", into="B"), Merge(school_id="B", into="C")))
     page.on(page.follow)
     assert "bl-banner" in page.problem.value
+    page.tools.list.value = "J"  # looking at a school does not wipe the reason off
+    assert "bl-banner" in page.problem.value
     page.back.click()
     assert page.problem.value == ""
     assert "维持现状" in page.verdict.value
@@ -203,6 +206,21 @@ def test_every_measure_can_be_added_and_taken_back(page) -> None:
         page.measures.remove.click()
         assert page.problem.value == ""
     assert page.plan.decided.is_empty
+
+
+def test_a_school_that_opens_stands_on_the_map_and_is_taken_off_it(page) -> None:
+    first = page.chart
+    page.measures.kind.value, page.measures.what.value = "open", "primary"
+    page.measures.village.value, page.measures.amount.value = "2村 · 甲镇", 6
+    page.measures.make.click()
+    chart = page.chart
+    assert chart is not first and chart.places.schools[-1] == "NEW1"
+    assert chart.legend[chart._classes[-1]]["key"] == "open" and len(chart._links) > 0
+    page.small.value = 10
+    assert page.chart is chart  # what stands where has not changed
+    page.back.click()
+    page.back.click()
+    assert page.chart.places.schools == first.places.schools
 
 
 def test_target_year_births_and_ways_are_taken_over(page) -> None:

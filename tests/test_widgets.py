@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from balance_lib.widgets import apps, views
 from balance_lib.widgets.apps.overview import since
 from balance_lib.widgets.library import Library
 from balance_lib.widgets.models import PageModel
+from balance_lib.widgets.names import school_names
 from tests import towns
 
 PAGES = ("Index", "Overview", "Gaps", "Balance", "Data")
@@ -85,15 +87,71 @@ def test_gap_runs_since_the_first_year_in_a_row(library) -> None:
     assert since(model.history_of("L1-primary"), "L1-primary", 2020) is None
 
 
+@pytest.fixture
+def bare(tmp_path: Path) -> Library:
+    """Return a county of which nothing is known but its schools: every figure, the rolls too, is blank."""
+    made = toy("无数县")
+    years = made.tables["school_years"]
+    known = ["school_id", "year", "stage"]
+    blank = years.assign(**{name: None for name in years.columns if name not in known})
+    made.with_tables(school_years=blank).save(tmp_path / "bare")
+    return Library((tmp_path,))
+
+
+@pytest.mark.parametrize("standard", ["quality_2017", "basic_2012", "huixian_2024"])
+def test_nothing_known_is_not_told_as_nought(bare: Library, standard: str) -> None:
+    start = apps.Index(PageModel(bare, {"standard": standard}))
+    for page in ("overview", "gaps", "balance", "access", "consolidation"):
+        card = start.cards.value.split(f'href="{page}.ipynb')[1].split("</a>")[0]
+        assert '<p class="bl-figure">–</p>' in card, page
+        assert "尚无结果" in card or "没有逐校判定" in card, page
+    overview = apps.Overview(PageModel(bare, {"standard": standard}))
+    assert not re.search(r">0 / \d+<", overview.cards.value)
+    assert 'data-status="met"' not in overview.cards.value + overview.ranking.value
+    assert "没有未达标的学校。" not in overview.ranking.value
+
+
+def test_no_page_takes_the_unknown_for_met(bare: Library) -> None:
+    gaps = apps.Gaps(PageModel(bare))
+    assert (
+        "0项达标" in gaps.sentence.value and "缺数据" in gaps.sentence.value and "全部达标" not in gaps.sentence.value
+    )
+    assert "0 / " not in gaps.needs.value
+    balance = apps.Balance(PageModel(bare))
+    assert balance.problem.value == "" and "都缺数据" in balance.verdict.value
+    assert "不能测算" in balance.answer.value
+
+
+def test_coefficients_are_told_in_one_sentence_first(library: Library) -> None:
+    page = apps.Balance(PageModel(library))
+    # a and b, 100 pupils each: 0.5 and 2 backbone teachers per 100: mean 1.25, deviation 0.75
+    assert "14项差异系数中1项超过限值。最大的是小学每百名学生拥有县级以上骨干教师数：0.600。" in page.verdict.value
+    page.standard.value = "jiaohe_2009"
+    assert "没有规定差异系数的限值" in page.verdict.value
+
+
+def test_a_county_leaves_its_own_name_out_only_where_all_schools_bear_it() -> None:
+    both = [towns.school("a", name_zh="甲县第一小学", name_en="First"), towns.school("b", name_zh="甲县初级中学")]
+    tables = towns.county(both, [towns.school_year(i) for i in "ab"]).tables
+    assert school_names(County("x", "甲县", "X", tables)) == {"a": "第一小学", "b": "初级中学"}
+    assert school_names(County("x", "乙县", "X", tables)) == {"a": "甲县第一小学", "b": "甲县初级中学"}
+    assert school_names(County("x", "甲县", "X", tables), "en")["a"] == "First"
+
+
 def test_slider_of_the_balance_page_moves_the_coefficient(library) -> None:
     page = apps.Balance(PageModel(library))
     page.indicator.value = "backbone_teachers"
     page.school.value = "a"
-    before = page.answer.value
+    assert "拖动滑块" in page.answer.value  # nought added changes nothing: the page asks
     page.more.value = 2
     # a: 0.5 + 2 = 2.5 per 100, b: 2 per 100, 100 pupils each: mean 2.25, deviation 0.25
-    assert page.answer.value != before
-    assert f"{0.25 / 2.25:.4f}" in page.answer.value
+    assert f"{0.25 / 2.25:.3f}" in page.answer.value
+
+
+def test_evidence_that_is_waited_for_is_offered_first(library: Library) -> None:
+    page = apps.Data(PageModel(library))
+    assert page.model.evaluation.item(page.item.value).status == "evidence"
+    assert page.return_year.value == page.model.year == 2020
 
 
 def test_recording_evidence_copies_what_ships_and_settles_the_item(library, tmp_path) -> None:

@@ -538,3 +538,11 @@ def test_command_tells_the_day(run, demo_dir, tmp_path):
 def test_command_refuses_a_day_that_is_none(run, demo_dir):
     line = ["plan", str(demo_dir / "wuxi"), "--standard", "wuxi_2016", "--on", "2016-13-45"]
     assert run.invoke(app, line).exit_code == 2
+
+
+def test_what_is_under_way_is_late_perhaps_but_not_impossible() -> None:
+    facts = {"label_zh": "甲", "label_en": "A", "kind": "task", "status": "on_course", "due": date(2020, 4, 1)}
+    tasks = pd.DataFrame([{"task": "A", **facts, "begun": True}, {"task": "B", **facts, "begun": False}])
+    found = workplan.schedule(tasks, date(2020, 3, 15), lead_days={"A": 60, "B": 60}).set_index("task")
+    assert found["slack_days"].tolist() == [-43, -43]
+    assert found["impossible"].to_dict() == {"A": False, "B": True}

@@ -278,6 +278,26 @@ def test_gantt_draws_most_urgent_tasks_and_says_how_many_it_leaves_out(demo):
     assert len(empty.data) == 0
 
 
+def test_gantt_draws_a_task_due_before_its_plan_began_as_a_point(demo):
+    found = RunModel(demo, {"county": "akqi", "on": "2024-08-31"}).register
+    figure = drawn.gantt(found.tasks, found.stages, found.on, most=10_000)
+    bars = [width for trace in figure.data if trace.type == "bar" for width in trace.x]
+    points = sum(len(trace.y) for trace in figure.data if trace.type == "scatter")
+    # 18 targets of the plan were due before 2022-06-20, when it began: none of them is a hairline.
+    assert points == len(found.due_before_adoption) == 18 and min(bars) > 86_400_000
+    assert points + len(bars) == int(found.tasks["due"].notna().sum())
+    shown = [trace.name for trace in figure.data if trace.showlegend is not False]
+    assert len(shown) == len(set(shown))  # a status stands once in the legend
+
+
+def test_months_read_as_people_of_the_language_write_them(demo):
+    found = RunModel(demo, {"county": "wuxi", "on": "2016-12-15"}).register
+    for lang, month in (("zh", "%Y年%-m月"), ("en", "%b %Y")):
+        figure = drawn.gantt(found.tasks, found.stages, found.on, lang=lang)
+        (stop,) = (s for s in figure.layout.xaxis.tickformatstops if s.dtickrange == ("M1", "M12"))
+        assert stop.value == month
+
+
 def test_table_of_units_shows_no_empty_columns(demo):
     found = RunModel(demo, {"county": "akqi", "on": "2022-06-24"}).register
     shown = register_views.unit_table(found.units, "zh")

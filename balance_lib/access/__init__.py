@@ -23,7 +23,7 @@ from balance_lib.access.limits import Limit, limits, radius_of, travel_limit, wa
 from balance_lib.access.measures import measures
 from balance_lib.access.reach import BANDS, TARGETS, Reach, Target
 from balance_lib.access.surroundings import count_within, near_schools, of_layer, read_points
-from balance_lib.access.walks import WALK_COLUMNS, covered_share, walks
+from balance_lib.access.walks import WALK_COLUMNS, covered_share, unlisted, walks
 from balance_lib.access.ways import costs, modes_of
 
 __all__ = [
@@ -61,6 +61,7 @@ __all__ = [
     "travel_limit",
     "travel_time",
     "two_step",
+    "unlisted",
     "village_classes",
     "walking_radius",
     "walks",

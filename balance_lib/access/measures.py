@@ -70,7 +70,8 @@ def _longest(rows: pd.DataFrame, names: pd.Series, table: ODTable | None) -> Mea
 
 
 def _covered(rows: pd.DataFrame, limit: Limit, table: ODTable | None) -> Measured:
-    unknown = rows.loc[rows["distance_m"].isna(), "pupils"].sum()
+    lost = rows["distance_m"].isna()
+    unknown = rows.loc[lost, "pupils"].sum()
     assert limit.metres is not None
     params = {
         "how": Message("access.measured.straight") if table is None else table.how(),
@@ -80,5 +81,5 @@ def _covered(rows: pd.DataFrame, limit: Limit, table: ODTable | None) -> Measure
         "limit": limit.told(),
     }
     # Pupils nobody can measure may live outside: the share is only a number when all are known.
-    key, share = ("partly", math.nan) if unknown else ("covered", covered_share(rows, limit.metres))
+    key, share = ("partly", math.nan) if lost.any() else ("covered", covered_share(rows, limit.metres))
     return Measured(100 * share, Message(f"access.measured.{key}", {**params, "percent": f"{100 * share:.1f}"}))

@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib._errors import NotFoundError
-from balance_lib.access.walks import Floats, Ints, day_pupils, pick, positions
+from balance_lib.access.walks import Floats, Ints, day_pupils, pick, positions, unlisted
 from balance_lib.county import County
 from balance_lib.distance import ODTable
 from balance_lib.locale import Message
@@ -45,7 +45,8 @@ class Reach:
     villages, schools : DataFrame
         In the order of the table's rows and columns.
     rows : DataFrame
-        village, school (positions; -1 unknown), band, pupils, group: one row a village, school and band.
+        village, school (positions; -1 unknown), band, pupils, group: one row a village, school and band; pupils of the
+        rolls whom attendance leaves out have no village.
     groups : DataFrame
         band, kind ("public", "private", "special": of the school attended): for whom a nearest school was looked up.
     first, second : array of int, shape (groups, villages)
@@ -214,7 +215,7 @@ def _rows(county: County, year: int, stage: str, band: str | None, table: ODTabl
     """Return day pupils by village, school and band, and where they are known from."""
     going = county.table("attendance", year)
     if len(going):
-        rows = day_pupils(county, year)
+        rows = pd.concat([day_pupils(county, year), unlisted(county, year).dropna(subset=["pupils"])])
         rows = rows[(rows["stage"] == stage) & ((rows["band"] == band) | (band is None))]
         frame = pd.DataFrame({"band": rows["band"], "pupils": rows["pupils"]})
         frame["village"] = positions(table.origins, rows["village_id"])

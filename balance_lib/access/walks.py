@@ -11,6 +11,7 @@ import pandas as pd
 
 from balance_lib import crs, distance
 from balance_lib.county import County
+from balance_lib.standards import STAGES
 
 if TYPE_CHECKING:
     from balance_lib.distance import ODTable
@@ -35,9 +36,9 @@ def walks(county: County, year: int, table: ODTable | None = None) -> pd.DataFra
     -------
     DataFrame
         village_id, school_id, stage, band, pupils (day pupils, > 0), distance_m (NaN where it is not known: a point is
-        missing, or the table knows no way).
+        missing, the table knows no way, or nobody says where the pupils live: :func:`unlisted`).
     """
-    rows = day_pupils(county, year)
+    rows = pd.concat([day_pupils(county, year), unlisted(county, year)], ignore_index=True)
     if table is not None:
         at = positions(table.origins, rows["village_id"]), positions(table.destinations, rows["school_id"])
         return rows.assign(distance_m=pick(table.metres, *at))[WALK_COLUMNS].reset_index(drop=True)
@@ -57,6 +58,36 @@ def day_pupils(county: County, year: int) -> pd.DataFrame:
     rows = county.table("attendance", year)
     day = rows["pupils"] - rows["boarders"].fillna(0.0)
     return rows.assign(pupils=day)[day > 0]
+
+
+def unlisted(county: County, year: int) -> pd.DataFrame:
+    """Return the day pupils of recorded rolls whom attendance leaves out: who knows how far they walk?
+
+    Pupils taught at home do not walk; the boarders attendance does not list are taken to be among those left out. A
+    roll nobody counted, of a school without attendance, has NaN pupils. A year without any attendance has no rows.
+
+    Returns
+    -------
+    DataFrame
+        village_id (""), school_id, stage, band, pupils, as :func:`day_pupils`.
+    """
+    going, key = county.table("attendance", year), ["school_id", "stage"]
+    rows = county.table("school_years", year) if len(going) else county.tables["school_years"].iloc[:0]
+    rows = rows[rows["stage"].isin(STAGES)].drop_duplicates(key).set_index(key)
+    listed = going.groupby(key)[["pupils", "boarders"]].sum().reindex(rows.index).fillna(0.0)
+    at_home, boards = rows["home_taught_pupils"].fillna(0.0), rows["boarders"].fillna(0.0)
+    lacking = rows["pupils"] - at_home - listed["pupils"]
+    day = lacking - (boards - listed["boarders"]).clip(lower=0.0)
+    day = day[(day > 0) | (rows["pupils"].isna() & (listed["pupils"] == 0))].rename("day").reset_index()
+    bands = {"primary": ("g4_6", "g1_3"), "junior": ("g7_9",)}
+    parts = []
+    for stage, names in bands.items():
+        mine = day[day["stage"] == stage]
+        first = np.ceil(mine["day"] / len(names))
+        for band, pupils in zip(names, (first, mine["day"] - first), strict=False):
+            parts.append(mine.drop(columns="day").assign(village_id="", band=band, pupils=pupils))
+    out = pd.concat(parts, ignore_index=True)
+    return out[~(out["pupils"] <= 0)].astype({"village_id": "str", "band": "str"})
 
 
 def positions(ids: Any, wanted: Any) -> Ints:

@@ -44,6 +44,39 @@ def _room_for(i, frm, by, weight, demand, capacity, site, load, none, tolerance)
 
 
 @compiled
+def _best_move(i, weight, demand, capacity, site, load, head, after, none, tolerance, threshold):
+    """Find what saves most: another site for a point, or one whose point goes elsewhere; (saved, to, out, out_to)."""
+    a = site[i]
+    saved, to, out, out_to = -threshold, -1, -1, -1
+    for b in range(weight.shape[1]):
+        gain = weight[i, b] - weight[i, a]
+        if b == a or gain >= -threshold:
+            continue
+        if _fits(load[b], capacity[b], demand[i], none, tolerance):
+            if gain < saved:
+                saved, to, out = gain, b, -1
+            continue
+        other = head[b]
+        while other >= 0:
+            if _fits(load[b], capacity[b], demand[i], demand[other], tolerance):
+                worth, c = _room_for(other, b, i, weight, demand, capacity, site, load, none, tolerance)
+                if c >= 0 and gain + worth - weight[other, b] < saved:
+                    saved, to, out, out_to = gain + worth - weight[other, b], b, other, c
+            other = after[other]
+    return saved, to, out, out_to
+
+
+@compiled
+def _cheapest(i, weight, demand, capacity, load, none, tolerance):
+    """Return the cheapest site with places for a point; the last one is "no place"."""
+    best, at = math.inf, weight.shape[1] - 1
+    for b in range(weight.shape[1]):
+        if weight[i, b] < best and _fits(load[b], capacity[b], demand[i], none, tolerance):
+            best, at = weight[i, b], b
+    return at
+
+
+@compiled
 def improve(weight, demand, capacity, start, tolerance, threshold):
     """Move points as long as the sum of weights falls.
 
@@ -71,35 +104,88 @@ def improve(weight, demand, capacity, start, tolerance, threshold):
             _move(i, start[i], site, load, demand, head, after, before)
     for i in range(n):
         if site[i] < 0:
-            best, at = math.inf, m - 1
-            for b in range(m):
-                if weight[i, b] < best and _fits(load[b], capacity[b], demand[i], none, tolerance):
-                    best, at = weight[i, b], b
+            at = _cheapest(i, weight, demand, capacity, load, none, tolerance)
             _move(i, at, site, load, demand, head, after, before)
     better = True
     while better:
         better = False
         for i in range(n):
-            a = site[i]
-            saved, to, out, out_to = -threshold, -1, -1, -1
-            for b in range(m):
-                gain = weight[i, b] - weight[i, a]
-                if b == a or gain >= -threshold:
-                    continue
-                if _fits(load[b], capacity[b], demand[i], none, tolerance):
-                    if gain < saved:
-                        saved, to, out = gain, b, -1
-                    continue
-                other = head[b]
-                while other >= 0:
-                    if _fits(load[b], capacity[b], demand[i], demand[other], tolerance):
-                        worth, c = _room_for(other, b, i, weight, demand, capacity, site, load, none, tolerance)
-                        if c >= 0 and gain + worth - weight[other, b] < saved:
-                            saved, to, out, out_to = gain + worth - weight[other, b], b, other, c
-                    other = after[other]
+            _, to, out, out_to = _best_move(
+                i, weight, demand, capacity, site, load, head, after, none, tolerance, threshold
+            )
             if to >= 0:
                 better = True
                 if out >= 0:
                     _move(out, out_to, site, load, demand, head, after, before)
                 _move(i, to, site, load, demand, head, after, before)
+    return site
+
+
+@compiled
+def shake(weight, demand, capacity, start, near, tolerance, threshold, rounds, seed):
+    """Empty a few neighbouring sites, place their points in another order, improve, and keep what is cheaper.
+
+    Parameters
+    ----------
+    weight, demand, capacity, start, tolerance, threshold
+        As in :func:`improve`; every point is placed.
+    near : array of int, shape (points, neighbours)
+        The cheapest sites of each point.
+    rounds, seed : int
+
+    Returns
+    -------
+    array of int, shape (points,)
+        Never dearer than the start.
+    """
+    np.random.seed(seed)
+    n, m = weight.shape
+    site = start.copy()
+    load, none = np.zeros(capacity.shape), np.zeros(capacity.shape[1])
+    head, after, before = np.full(m, -1, np.int64), np.full(n, -1, np.int64), np.full(n, -1, np.int64)
+    for i in range(n):
+        hold(site[i], i, head, after, before)
+        load[site[i]] += demand[i]
+    was, log, taken = np.full(n, -1, np.int64), np.empty(n, np.int64), np.empty(n, np.int64)
+    for _ in range(rounds):
+        some, logged = 0, 0
+        centre = np.random.randint(n)
+        for k in range(np.random.randint(2, near.shape[1] + 1)):
+            other = head[near[centre, k]]
+            while other >= 0:
+                taken[some] = other
+                some += 1
+                other = after[other]
+        np.random.shuffle(taken[:some])
+        for i in taken[:some]:
+            was[i], log[logged] = site[i], i
+            logged += 1
+            drop(site[i], i, head, after, before)
+            load[site[i]] -= demand[i]
+            site[i] = -1
+        for i in taken[:some]:
+            at = _cheapest(i, weight, demand, capacity, load, none, tolerance)
+            _move(i, at, site, load, demand, head, after, before)
+        better = True
+        while better:
+            better = False
+            for i in taken[:some]:
+                _, to, out, out_to = _best_move(
+                    i, weight, demand, capacity, site, load, head, after, none, tolerance, threshold
+                )
+                if to >= 0:
+                    better = True
+                    if out >= 0:
+                        if was[out] < 0:
+                            was[out], log[logged] = site[out], out
+                            logged += 1
+                        _move(out, out_to, site, load, demand, head, after, before)
+                    _move(i, to, site, load, demand, head, after, before)
+        change = 0.0
+        for i in log[:logged]:
+            change += weight[i, site[i]] - weight[i, was[i]]
+        for i in log[:logged]:
+            if change >= -threshold:
+                _move(i, was[i], site, load, demand, head, after, before)
+            was[i] = -1
     return site

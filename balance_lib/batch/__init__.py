@@ -7,8 +7,19 @@ Importing this room is cheap: dask and duckdb come with the first run and the fi
 from __future__ import annotations
 
 from balance_lib.batch.dataset import Province, write
-from balance_lib.batch.folders import Folder, find
+from balance_lib.batch.folders import Folder, StorageError, find
 from balance_lib.batch.options import Options
-from balance_lib.batch.run import Done, results, run
+from balance_lib.batch.run import Done, SchedulerError, results, run
 
-__all__ = ["Done", "Folder", "Options", "Province", "find", "results", "run", "write"]
+__all__ = [
+    "Done",
+    "Folder",
+    "Options",
+    "Province",
+    "SchedulerError",
+    "StorageError",
+    "find",
+    "results",
+    "run",
+    "write",
+]

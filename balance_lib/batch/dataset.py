@@ -56,7 +56,7 @@ def write(out: Path, parts: Sequence[Path], options: Options) -> Path:
 
 
 def _connect() -> Any:
-    """Open DuckDB in memory, on one thread: a forking server must not find others."""
+    """Open DuckDB in memory, on one thread: a forking server must not find others, and writing takes no longer."""
     import duckdb
 
     return duckdb.connect(":memory:", config={"threads": 1, "memory_limit": "2GB"})
@@ -77,10 +77,10 @@ def _tables(duck: Any, folder: Path, parts: Sequence[Path]) -> None:
         )
         cells = ",".join(f'unnest("{table}"."{name}") AS "{name}"' for name in names)
         rows = f"SELECT county, {cells} FROM {source}"
-        if table in SPATIAL:
-            rows = f"SELECT * EXCLUDE (wkb), unhex(wkb) AS geometry FROM ({rows})"
-        duck.execute(f"CREATE OR REPLACE TEMP VIEW fresh AS {rows}")
-        _copy(duck, "SELECT * FROM fresh", folder / f"{table}.parquet", table)
+        if table in SPATIAL:  # asked for its ends before it is written: the parts need not be read twice for that
+            duck.execute(f"CREATE TEMP TABLE {table} AS SELECT * EXCLUDE (wkb), unhex(wkb) AS geometry FROM ({rows})")
+            rows = f"SELECT * FROM {table}"
+        _copy(duck, rows, folder / f"{table}.parquet", table)
 
 
 def _copy(duck: Any, query: str, path: Path, table: str) -> None:

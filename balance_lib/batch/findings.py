@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping
+from operator import attrgetter
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ from balance_lib.batch import outlook
 from balance_lib.batch.options import Options
 from balance_lib.batch.schema import TABLES
 from balance_lib.county import OUTLINE, County
-from balance_lib.evaluation import STATUSES, Evaluation
+from balance_lib.evaluation import Evaluation
 from balance_lib.plain import plain
 from balance_lib.standards import Standard
 
@@ -168,16 +169,29 @@ def _verdicts(judged: Mapping[str, Mapping[int, Evaluation]]) -> Findings:
     for standard, of_year in judged.items():
         for year, found in of_year.items():
             head = {"standard": standard, "year": year, "judged_on": found.on.isoformat(), "verdict": found.verdict}
-            verdicts.append({**head, **{status: found.counts()[status] for status in STATUSES}})
+            verdicts.append({**head, **found.counts()})
             parts.append(found.cv.assign(standard=standard, year=year))
-            for result in found.items:
-                item = result.item
-                row = (standard, year, item.code, item.stage, result.status, result.counts, result.value,
-                       result.threshold, result.gap)  # fmt: skip
-                for name, value in zip(items, row, strict=True):
-                    items[name].append(plain(value))
+            for name, cells in _items(standard, year, found).items():
+                items[name] += cells
     cv = pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=["standard"])
     return {"verdicts": _columns("verdicts", verdicts), "items": items, "coefficients": _frame("coefficients", cv)}
+
+
+def _items(standard: str, year: int, found: Evaluation) -> Columns:
+    results, n = found.items, len(found.items)
+    figures = {
+        name: [float(value) if math.isfinite(value) else None for value in map(attrgetter(name), results)]
+        for name in ("value", "threshold", "gap")
+    }
+    return {
+        "standard": [standard] * n,
+        "year": [year] * n,
+        "code": [result.item.code for result in results],
+        "stage": [result.item.stage for result in results],
+        "status": [result.status for result in results],
+        "required": [result.counts for result in results],
+        **figures,
+    }
 
 
 def _access(county: County, years: list[int], options: Options) -> Findings:

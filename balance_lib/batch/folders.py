@@ -11,11 +11,25 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from balance_lib import tables
-from balance_lib._errors import NotFoundError
+from balance_lib._errors import BalanceError, NotFoundError
 from balance_lib.county import META, OUTLINE, TOWNSHIPS
+from balance_lib.locale import text
 
 LISTING = "counties.txt"
 RELIEF, RIVERS, ROADS = "dem.tif", "rivers.geojson", "*.osm.pbf"
+
+
+class StorageError(BalanceError):
+    """An address that cannot be opened: the library for it is not installed, a key is wrong, nobody answers."""
+
+    def __init__(self, address: str, cause: BaseException) -> None:
+        super().__init__(address, cause)
+        self.address, self.cause = address, cause
+
+    def message(self, lang: str = "zh") -> str:
+        """Say what could not be opened and why."""
+        key = "batch.library" if isinstance(self.cause, ImportError) else "batch.storage"
+        return text(key, lang, address=self.address, cause=f"{type(self.cause).__name__}: {self.cause}")
 
 
 @dataclass(frozen=True)
@@ -86,19 +100,30 @@ def find(root: str | Path, options: dict[str, Any] | None = None) -> list[Folder
     ------
     NotFoundError
         If there is none.
+    StorageError
+        If the address cannot be opened.
     """
     place, given = str(root), options or {}
-    files, base = _open(place, given)
-    names = _listed(files, base)
-    if names is None:
-        below = len(base) + 1
-        found = [*files.glob(f"{base}/*/{META}"), *files.glob(f"{base}/*/*/{META}")]
-        names = [str(PurePosixPath(path[below:]).parent) for path in found]
-        names = [name for name in names if not any(part.startswith(".") for part in PurePosixPath(name).parts)]
+    try:
+        names = _names(place, given)
+    except Exception as error:  # every storage has errors of its own
+        if "://" not in place:
+            raise
+        raise StorageError(place, error) from error
     if not names:
         raise NotFoundError(META, place)
     home = place if "://" in place else str(Path(place).resolve())
     return [Folder(name, home.rstrip("/"), given) for name in sorted(set(names))]
+
+
+def _names(place: str, options: dict[str, Any]) -> list[str]:
+    files, base = _open(place, options)
+    listed = _listed(files, base)
+    if listed is not None:
+        return listed
+    found = [*files.glob(f"{base}/*/{META}"), *files.glob(f"{base}/*/*/{META}")]
+    names = [str(PurePosixPath(path[len(base) + 1 :]).parent) for path in found]
+    return [name for name in names if not any(part.startswith(".") for part in PurePosixPath(name).parts)]
 
 
 def _open(root: str, options: dict[str, Any]) -> tuple[Any, str]:

@@ -13,10 +13,11 @@ from balance_lib.batch.schema import TABLES
 from balance_lib.county import County
 from balance_lib.evaluation import Evaluation, ItemResult
 from balance_lib.standards import Standard, parse_deadline
-from balance_lib.trends.items import line_by_date
-from balance_lib.trends.path import Crossing, carry, cross
+from balance_lib.trends.items import bounds, line_by_date, share
+from balance_lib.trends.path import Crossing, carry, cross, with_share
 
 HORIZON = 10  # years beyond the last counted one
+LEVEL = 0.8  # share of cases a band is to hold
 WHOLE = ""  # code of the row that speaks of the standard as a whole
 _ORDER = ("no_data", "not_before", "crosses", "falls", "met")
 
@@ -24,9 +25,9 @@ _ORDER = ("no_data", "not_before", "crosses", "falls", "met")
 def columns(county: County, judged: Mapping[str, Mapping[int, Evaluation]], by: str | None) -> dict[str, list[Any]]:
     """Say of every figure a standard judges when it meets its line, and of the standard when all of them do.
 
-    Figures found year by year are carried on as :func:`balance_lib.trends.fit` does; findings from documents and rules
-    on the change of one year have no path. The row with an empty code is the whole standard: met when the last year
-    passes, else the year in which the last figure that falls short today crosses its line.
+    Figures found year by year are carried on as :func:`balance_lib.trends.item_path` does; findings from documents and
+    rules on the change of one year have no path. The row with an empty code is the whole standard: met when the last
+    year passes, else the year in which the last figure that falls short today crosses its line.
 
     Parameters
     ----------
@@ -61,14 +62,16 @@ def _rows(of_year: Mapping[int, Evaluation], due: int | None) -> list[dict[str, 
     values = np.array([[of_year[year].items[i].value for year in years] for i in at], dtype=float)
     ahead = max(HORIZON, 0 if due is None else min(due, years[-1] + 30) - years[-1])
     middle, half = carry(np.array(years), values, ahead)
+    half = with_share(middle, half, share(), LEVEL)
     rows = []
     for i, value, path, band in zip(at, values, middle, half, strict=True):
         item = last.items[i].item
         known = np.flatnonzero(np.isfinite(value))
         since = years[known[-1]] if len(known) else years[-1]
-        line = line_by_date(last.standard, item)
+        line, (low, high) = line_by_date(last.standard, item), bounds(item, value)
+        ends = (np.clip(end, low, high) for end in (path, path - band, path + band))
         found = cross(
-            np.array(years), value, np.arange(since + 1, since + 1 + ahead), (path, path - band, path + band),
+            np.array(years), value, np.arange(since + 1, since + 1 + ahead), tuple(ends),
             item.operator, line, item.judged_unit,
         )  # fmt: skip
         rows.append({"code": item.code, **_told(found, due)})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import logging
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -10,16 +11,31 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from balance_lib._errors import BalanceError
 from balance_lib.batch import parts
 from balance_lib.batch.folders import Folder, content, find
 from balance_lib.batch.options import Options, key
+from balance_lib.locale import text
 
 BUNCH = 4  # counties a task: enough that telling a worker costs nothing, few enough that results keep coming
+LAST = 8  # the last bunches get smaller, down to one county: no worker waits long for another at the end
 TRIES = 2  # deaths of a worker a task may see before its counties are tried one by one
 RARELY = (50_000, 20, 50)  # a county makes many small objects and no rings: looking for rings took a sixth of the time
 FAULTY = "-faulty"  # stands behind the key of a county whose files are at fault
 
 Job = tuple[Folder, tuple[str, ...]]
+
+
+class SchedulerError(BalanceError):
+    """The scheduler cannot be reached, or went away; what was done stands and is not done again."""
+
+    def __init__(self, address: str, cause: str) -> None:
+        super().__init__(address, cause)
+        self.address, self.cause = address, cause
+
+    def message(self, lang: str = "zh") -> str:
+        """Say what happened and what to do."""
+        return text("batch.lost", lang, address=self.address, cause=self.cause)
 
 
 @dataclass(frozen=True)
@@ -83,6 +99,8 @@ def run(
     ------
     NotFoundError
         If there is no county folder under the root, or a standard is unknown.
+    SchedulerError
+        If the scheduler cannot be reached or goes away; the same call goes on where it was.
     """
     from balance_lib.batch.dataset import write
 
@@ -185,6 +203,7 @@ def _worked(
 def _on(client: Any, jobs: Sequence[Job], options: Options, digest: str) -> Iterator[Any]:
     """Yield results of a cluster as they come; counties whose worker died with them are tried alone."""
     import distributed
+    from distributed.client import FutureCancelledError
     from distributed.scheduler import KilledWorker
 
     engine: Any = distributed  # untyped
@@ -196,7 +215,7 @@ def _on(client: Any, jobs: Sequence[Job], options: Options, digest: str) -> Iter
         return future
 
     mine: dict[str, Sequence[Job]] = {}
-    waiting = engine.as_completed([submit(jobs[i : i + BUNCH]) for i in range(0, len(jobs), BUNCH)])
+    waiting = engine.as_completed([submit(some) for some in _bunches(jobs)])
     for future in waiting:
         some = mine.pop(future.key)
         try:
@@ -209,6 +228,16 @@ def _on(client: Any, jobs: Sequence[Job], options: Options, digest: str) -> Iter
                 from balance_lib.batch.findings import broken
 
                 yield _lost(some[0][0].name, broken(some[0][0].name, f"KilledWorker: {error.last_worker}"))
+        except FutureCancelledError as error:
+            raise SchedulerError(client.scheduler.address, str(error.reason)) from None
+
+
+def _bunches(jobs: Sequence[Job]) -> Iterator[Sequence[Job]]:
+    at = 0
+    while at < len(jobs):
+        size = max(1, min(BUNCH, (len(jobs) - at) // LAST))
+        yield jobs[at : at + size]
+        at += size
 
 
 @contextmanager
@@ -222,13 +251,21 @@ def _client(scheduler: str | None, workers: int | None, jobs: int) -> Iterator[A
     settings = {
         "distributed.scheduler.allowed-failures": TRIES,
         "distributed.worker.multiprocessing-method": "spawn",  # numba and solvers hang in forked children
+        "distributed.worker.profile.enabled": False,
+        # Dask's own threshold gives every larger array back to the system at once: 5,000 page faults a county.
+        "distributed.nanny.pre-spawn-environ.MALLOC_TRIM_THRESHOLD_": 1 << 26,
+        "distributed.nanny.pre-spawn-environ.MALLOC_MMAP_THRESHOLD_": 1 << 25,
         "distributed.admin.tick.limit": "20s",
         "distributed.comm.timeouts.connect": "60s",
         "logging.distributed": "error",
     }
-    with dask.config.set(settings):
+    with dask.config.set(settings), _quiet():
         if scheduler is not None:
-            with engine.Client(scheduler) as client:
+            try:
+                client = engine.Client(scheduler, timeout="20s")
+            except OSError as error:
+                raise SchedulerError(scheduler, str(error)) from None
+            with client:
                 yield client
             return
         count = min(workers or os.cpu_count() or 1, max(1, jobs))
@@ -240,3 +277,15 @@ def _client(scheduler: str | None, workers: int | None, jobs: int) -> Iterator[A
             engine.Client(cluster) as client,
         ):  # fmt: skip
             yield client
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep the engine from writing tracebacks of its own about what is told in words or put right here."""
+    log = logging.getLogger("distributed.client")
+    usual = log.level
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        log.setLevel(usual)

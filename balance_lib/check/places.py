@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from balance_lib import crs, tables
-from balance_lib._errors import Fault
+from balance_lib._errors import Fault, Severity
 from balance_lib.check.tell import blanks, each
 from balance_lib.county import CRS_NAMES, OUTLINE, TOWNSHIPS, County
 
@@ -64,7 +64,7 @@ def check(county: County) -> Iterator[Fault]:
     yield from _doubled(frames["schools"])
     outline, areas = area(county.layers.get(OUTLINE)), _areas(county.layers.get(TOWNSHIPS))
     for name in PLACED:
-        yield from _outside(name, _placed(frames[name]), outline)
+        yield from _outside(name, _placed(frames[name]), outline, _placed(frames["schools"]))
     yield from _wrong_township(_placed(frames["schools"]), areas)
     yield from _shifted(county, outline, areas)
     yield from _far_walks(county)
@@ -119,18 +119,21 @@ def _doubled(schools: pd.DataFrame) -> Iterator[Fault]:
                     other=lambda row: row["_first"])  # fmt: skip
 
 
-def _outside(name: str, rows: pd.DataFrame, outline: Any) -> Iterator[Fault]:
+def _outside(name: str, rows: pd.DataFrame, outline: Any, schools: pd.DataFrame) -> Iterator[Fault]:
     """Yield points out of the county, those with longitude and latitude swapped first."""
     if rows.empty:
         return
     if outline is None:
-        yield from _far(name, rows)
+        yield from _remote(name, rows, schools) if name == "villages" and len(schools) else _far(name, rows)
         return
     off = distance_out_m(rows["lon"], rows["lat"], outline)
     swapped = distance_out_m(rows["lat"], rows["lon"], outline) <= NEAR_M
     out = rows.assign(_off=off)
     yield from each("swapped", name, out[(off > NEAR_M) & swapped], "lon", found=_shown)
     far = out[(off > EDGE_M) & ~((off > NEAR_M) & swapped)]
+    if len(far) >= PAIRS and len(far) > FAR_SHARE * len(out):
+        yield _many("many_outside", name, far, len(out), "error")
+        return
     yield from each("outside", name, far, "lon", found=_shown, km=lambda row: f"{row['_off'] / 1000:.1f}")
 
 
@@ -157,6 +160,36 @@ def distance_out_m(lon: Any, lat: Any, outline: Any) -> Array:
     shapely.prepare(flat)
     points = shapely.points(plane(np.column_stack([np.asarray(lon, float), np.asarray(lat, float)])))
     return np.asarray(shapely.distance(flat, points), dtype="float64")
+
+
+def _many(rule: str, name: str, far: pd.DataFrame, of: int, severity: Severity) -> Fault:
+    """Tell in one fault how many places lie far off, and which is the farthest."""
+    last = far["_off"].idxmax()
+    who = far.at[last, "name_zh" if "name_zh" in far else tables.table(name).key[0]]
+    told = {"n": len(far), "of": of, "km": f"{far.at[last, '_off'] / 1000:,.0f}", "who": who, "row": int(last) + 2,
+            "walk": f"{WALK_M / 1000:g}"}  # fmt: skip
+    return Fault(rule, tables.table(name).file, None, "lon/lat", None, severity, told)
+
+
+def _remote(name: str, rows: pd.DataFrame, schools: pd.DataFrame) -> Iterator[Fault]:
+    """Yield villages farther from every school than anyone walks: mostly a list of more than the county."""
+    plane = Plane(float(schools["lon"].median()), float(schools["lat"].median()))
+    away, back = (_to_nearest_m(rows[pair], schools, plane) for pair in (["lon", "lat"], ["lat", "lon"]))
+    out = rows.assign(_off=away)
+    swapped = (away > WALK_M) & (back <= WALK_M)
+    yield from each("swapped", name, out[swapped], "lon", found=_shown)
+    far = out[(away > WALK_M) & ~swapped]
+    if len(far):
+        yield _many("far_from_schools", name, far, len(out), "warning")
+
+
+def _to_nearest_m(points: pd.DataFrame, schools: pd.DataFrame, plane: Plane) -> Array:
+    """Return how far each point is from the nearest school, in a straight line."""
+    import shapely
+
+    tree = shapely.STRtree(shapely.points(plane(schools[["lon", "lat"]])))
+    found = tree.query_nearest(shapely.points(plane(points)), return_distance=True, all_matches=False)
+    return np.asarray(found[1], dtype="float64")
 
 
 def _far(name: str, rows: pd.DataFrame) -> Iterator[Fault]:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterator
+from typing import Any
 
 import pandas as pd
 
 from balance_lib import tables
 from balance_lib._errors import Fault
 from balance_lib.check.tell import blanks, each, number
+from balance_lib.locale import Message
 
 STAGES_OF = {
     "primary": ("primary",),
@@ -41,24 +43,31 @@ def check(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
 
 
 def _with_kind(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
-    """Return school years with the kind of school of that year and whether it was open; the index stays."""
+    """Return school years with the school's name, its kind that year and whether it was open; the index stays."""
     years = frames["school_years"]
     schools = frames["schools"].drop_duplicates("school_id").set_index("school_id")
     kind = years["kind"].where(years["kind"].notna(), years["school_id"].map(schools["kind"]))
     # A county without schools maps to texts that no year can be compared with.
     opened, closed = (pd.to_numeric(years["school_id"].map(schools[c])) for c in ("opened_year", "closed_year"))
     is_open = ~(years["year"] < opened) & ~(years["year"] >= closed)
-    return years.assign(kind=kind, _open=is_open)
+    name = years["school_id"].map(schools["name_zh"]).astype("object").fillna("–")
+    return years.assign(kind=kind, _open=is_open, _name=name)
 
 
 def _pupils(years: pd.DataFrame) -> Iterator[Fault]:
-    """Yield rows of an open school's stage without pupils: 0 is an error to name, blank is no roll at all."""
+    """Yield rows of an open school's stage without pupils: 0 is an error, a blank is honest and only told."""
     rows = years[years["stage"].isin(COMPULSORY) & years["_open"]]
-    zero = rows[rows["pupils"] == 0]
+    zero, blank = rows[rows["pupils"] == 0], rows[rows["pupils"].isna()]
+    whose: dict[str, Any] = {
+        "school": lambda row: row["school_id"],
+        "name": lambda row: row["_name"],
+        "year": lambda row: number(row["year"]),
+        "stage": lambda row: Message(f"stage.{row['stage']}"),
+    }
     yield from each("zero_pupils_classes", "school_years", zero[zero["classes"] > 0], "pupils",
-                    classes=lambda row: number(row["classes"]))  # fmt: skip
-    yield from each("zero_pupils", "school_years", zero[~(zero["classes"] > 0)], "pupils")
-    yield from each("pupils_missing", "school_years", rows[rows["pupils"].isna()], "pupils")
+                    classes=lambda row: number(row["classes"]), **whose)  # fmt: skip
+    yield from each("zero_pupils", "school_years", zero[~(zero["classes"] > 0)], "pupils", **whose)
+    yield from each("pupils_missing", "school_years", blank, "pupils", severity="warning", **whose)
 
 
 def _stages(years: pd.DataFrame) -> Iterator[Fault]:

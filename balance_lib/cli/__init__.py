@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from datetime import datetime
@@ -23,6 +24,10 @@ from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, P
 from balance_lib.locale import text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+
+# Warnings of one kind in one file that are written out; a list of three hundred alike hides the others.
+MOST_OF_A_KIND = 5
 
 
 class Lang(StrEnum):
@@ -178,9 +183,8 @@ def standards(
     with _told(as_json, lang):
         if name is None:
             found = [room.load(each).head(lang) for each in room.ids()]
-            _print(
-                as_json, {"standards": found}, "\n".join(f"{s['id']:<14} {s['items']:>4}  {s['title']}" for s in found)
-            )
+            lines = [f"{s['id']:<14} {s['items']:>4}  {s['title']}" for s in found] + _unread_standards(lang)
+            _print(as_json, {"standards": found, "unread": list(room.unread())}, "\n".join(lines))
             return
         standard = _standard(name, lang)
         _print(as_json, standard.as_dict(lang), render.standard(standard, lang))
@@ -240,6 +244,10 @@ def dashboard(
             envvar="BALANCE_VIEWER_TOKEN", show_envvar=True, help="A second token, for looking without saving."
         ),
     ] = None,
+    standards: Annotated[
+        Path | None,
+        typer.Option(exists=True, help="Folder (or file) of your own standards; BALANCE_STANDARDS by default."),
+    ] = None,
     allow_host: Annotated[
         list[str] | None, typer.Option(help="Further name the pages are reached by, such as a proxy's; repeatable.")
     ] = None,
@@ -252,11 +260,22 @@ def dashboard(
         os.environ.pop(name, None)
     if viewer_token and (not token or token == viewer_token):
         raise typer.BadParameter(text("serve.viewer_alone", lang.value), param_hint="--viewer-token")
+    if standards is not None:
+        os.environ["BALANCE_STANDARDS"] = str(standards.resolve())  # the pages' processes read it
+    for line in _unread_standards(lang):
+        typer.echo(line, err=True)
     with _told(False, lang):
         serve.launch(
             root, port=port, ip=ip, base_url=base_url, token=token, viewer_token=viewer_token, hosts=allow_host or (),
             lang=lang.value,
         )  # fmt: skip
+
+
+def _unread_standards(lang: str) -> list[str]:
+    """Return what is wrong with one's own standards that could not be read, for people."""
+    from balance_lib import standards as room
+
+    return [text("cli.standard_unread", lang, why=why) for why in room.unread()]
 
 
 def _progress() -> Callable[[int, int, str], None] | None:
@@ -312,7 +331,18 @@ def _told(as_json: bool, lang: str) -> Iterator[None]:
 
 
 def _fault_lines(faults: Sequence[Fault], lang: str) -> list[str]:
-    return [f"[{text(f'cli.{fault.severity}', lang)}] {fault.sentence(lang)}" for fault in faults]
+    """Write faults for a terminal: every error, and of warnings of one kind in one file the first few."""
+    kinds = Counter((fault.file, fault.rule) for fault in faults if fault.severity == "warning")
+    told: Counter[tuple[str, str]] = Counter()
+    lines = []
+    for fault in faults:
+        kind = (fault.file, fault.rule)
+        told[kind] += fault.severity == "warning"
+        if fault.severity == "error" or told[kind] <= MOST_OF_A_KIND:
+            lines.append(f"[{text(f'cli.{fault.severity}', lang)}] {fault.sentence(lang)}")
+        if told[kind] == MOST_OF_A_KIND and kinds[kind] > MOST_OF_A_KIND and fault.severity == "warning":
+            lines.append(text("cli.more_of_a_kind", lang, n=kinds[kind] - MOST_OF_A_KIND, file=fault.file))
+    return lines
 
 
 def _print(as_json: bool, result: dict[str, Any], plain: str, *, err: bool = False) -> None:

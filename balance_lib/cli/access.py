@@ -142,7 +142,9 @@ def _plain(result: dict[str, Any], lang: str) -> str:
     ]
     lines += [text("banner.synthetic", lang)] if result["synthetic"] else []
     if result["basis"] == "none":
-        lines.append(text("page.access.nobody", lang, year=result["year"], stage=stage))
+        lines += [
+            text(f"page.access.{key}", lang, year=result["year"], stage=stage) for key in ("nobody", "nobody_how")
+        ]
     else:
         lines += _walks(result, say, lang)
     missing = [*result["unplaced"]["villages"], *result["unplaced"]["schools"]]

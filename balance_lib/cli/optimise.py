@@ -203,6 +203,7 @@ def _plain(county: County, proposal: Proposal, stage: str, out: Path | None, lan
 
     lines = [*_head(county, proposal.scenario.year, stage, lang), proposal.sentence(lang)]
     if proposal.solution.found:
+        lines += [stay] if (stay := proposal.layout.must_stay(lang)) else []
         lines += [say("kept", names=named(proposal.kept)), say("closed", names=named(proposal.closed))]
         lines += [say("opened", names=named(proposal.opened))] if proposal.opened else []
     if proposal.trial is not None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from balance_lib.evaluation import Evaluation, number
+from collections.abc import Sequence
+
+from balance_lib import indicators
+from balance_lib.evaluation import Evaluation, ItemResult, label_of, number
 from balance_lib.locale import text, unit
-from balance_lib.standards import Standard
+from balance_lib.standards import STAGES, Standard
 
 _SIGN = {"met": "✓", "not_met": "✗", "no_data": "?", "evidence": "○", "not_due": "…", "not_applicable": "–"}
 
@@ -31,10 +34,10 @@ def evaluation(found: Evaluation, lang: str) -> str:
         results = found.with_status(status)
         if results:
             lines += ["", f"{text(f'status.{status}', lang)} ({len(results)})"]
-        for result in results:
-            lines.append(
-                f"  {_SIGN[status]} {result.item.code:<14} {result.item.label(lang)}: {result.reason.render(lang)}"
-            )
+        if status == "no_data":
+            told, rest = _lacking(found, results, lang)
+            lines += told
+        lines += [_line(result, lang) for result in (rest if status == "no_data" else results)]
     if not found.cv.empty:
         lines += ["", text("cli.coefficients", lang)]
     for row in found.cv.itertuples():
@@ -47,3 +50,65 @@ def evaluation(found: Evaluation, lang: str) -> str:
         value = "–" if row.cv != row.cv else f"{row.cv:.3f}"
         lines.append(f"  {text(f'stage.{row.stage}', lang)}  {value}{limit}  {name}")
     return "\n".join(lines)
+
+
+def _line(result: ItemResult, lang: str) -> str:
+    """Write one finding; where only the document is wanted, its group's head has said so."""
+    why = "" if result.reason.key == "reason.evidence.open" else f": {result.reason.render(lang)}"
+    return f"  {_SIGN[result.status]} {result.item.code:<14} {result.item.label(lang)}{why}"
+
+
+def _lacking(found: Evaluation, results: Sequence[ItemResult], lang: str) -> tuple[list[str], Sequence[ItemResult]]:
+    """Write a line a column that all schools lack or the county has not told, and return the findings still to tell."""
+    schools: dict[str, list[str]] = {}
+    for result in results:
+        for name, count in result.reason.params.get("lacking", {}).items():
+            if count == result.reason.params["n"] >= _judged(found, result.item.stage):
+                schools.setdefault(name, []).append(result.item.code)
+    county: dict[str, list[str]] = {}
+    rest = []
+    for result in results:
+        code, said = result.item.code, result.reason.params
+        wanted = [_figure(name, schools) for name in said.get("figures", ())] or _of_indicator(found, result)
+        here = [name for name in wanted if name in schools]
+        for name in wanted if "figures" in said else here:
+            (schools if name in schools else county).setdefault(name, []).append(code)
+        rows = set(said.get("lacking", ()))
+        if not (here or "figures" in said or (rows and rows <= set(schools))):
+            rest.append(result)
+    heads = {"lacking_all": schools, "lacking_county": county}
+    lines = []
+    for key, columns in heads.items():
+        if columns:
+            lines += [text(f"cli.{key}", lang, n=len(columns), year=found.year), *_columns(columns, lang)]
+    return [*lines, *([text("cli.lacking_some", lang)] if lines and rest else [])], rest
+
+
+def _judged(found: Evaluation, stage: str) -> int:
+    """Return how many schools are judged; an item may speak of few of them."""
+    rows = found.schools
+    return int(
+        rows.loc[rows["stage"] == stage, "school_id"].nunique() if stage in STAGES else rows["school_id"].nunique()
+    )
+
+
+def _columns(columns: dict[str, list[str]], lang: str) -> list[str]:
+    said = {name: ", ".join(dict.fromkeys(codes)) for name, codes in columns.items()}
+    lines = [text("cli.lacking", lang, name=label_of(name, lang), codes=codes) for name, codes in said.items()]
+    return sorted(lines, key=len)
+
+
+def _figure(name: str, schools: dict[str, list[str]]) -> str:
+    """Return the column of a sum over schools, where all schools lack it; else the name as it is."""
+    bare = next((name.removeprefix(p) for p in ("primary_", "junior_", "all_") if name.startswith(p)), name)
+    return bare if bare in schools else name
+
+
+def _of_indicator(found: Evaluation, result: ItemResult) -> list[str]:
+    """Return the columns the coefficient of an indicator needs."""
+    measure = result.item.measure
+    if measure is None or measure.source != "cv" or measure.formula not in found.standard.indicators:
+        return []
+    formula = found.standard.indicators[str(measure.formula)].formula
+    parts = formula.values() if isinstance(formula, dict) else [formula]
+    return [name for part in parts for name in indicators.names_in(str(part))]

@@ -38,7 +38,7 @@ def scenario(
     with _told(as_json, lang):
         county = County.open(folder)
         outcome = scenarios.evaluate(county, scenarios.Scenario.from_yaml(file), standard=chosen)
-        _print(as_json, outcome.as_dict(lang), _plain(outcome, lang))
+        _print(as_json, outcome.as_dict(lang), _plain(outcome, lang) + f"\n\n{_on_the_page(folder, file, lang)}")
         if fail_on_not_met and outcome.after.verdict != "pass":
             raise typer.Exit(3)
 
@@ -54,7 +54,7 @@ def _plain(outcome: Outcome, lang: str) -> str:
         say("head", name=found.name, year=found.year, judged=found.judged_year, **head),
         text(f"scenarios.status.{outcome.status}", lang),
         outcome.sentence(lang),
-        text(f"scenarios.attendance.{outcome.basis}", lang),
+        *_basis(outcome, lang),
     ]
     lines += [text("banner.synthetic", lang)] if outcome.synthetic else []
     lines += ["", say("book", sentence=outcome.bookkeeping.sentence(lang)), say("solved", **_solved(outcome, lang))]
@@ -71,6 +71,20 @@ def _plain(outcome: Outcome, lang: str) -> str:
         label = text(f"scenarios.cost.{row.item}", lang)
         lines.append(f"  {say('cost', item=label, before=_wan(row.yuan_before), after=_wan(row.yuan_after))}")
     return "\n".join(lines)
+
+
+def _basis(outcome: Outcome, lang: str) -> list[str]:
+    """Say where attendance comes from; that it is estimated is a warning."""
+    if outcome.basis != "estimated":
+        return [text(f"scenarios.attendance.{outcome.basis}", lang)]
+    return [f"[{text('cli.warning', lang)}] {text('scenarios.estimated_warning', lang)}"]
+
+
+def _on_the_page(folder: Path, file: Path, lang: str) -> str:
+    """Say how the page “Layout” opens the file: it lists those in the county's folder."""
+    there = folder / "scenarios"
+    key = "listed" if file.resolve().parent == there.resolve() else "to_list"
+    return text(f"scenarios.cli.{key}", lang, name=file.stem, folder=there)
 
 
 def _solved(outcome: Outcome, lang: str) -> dict[str, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
 from datetime import date
+from functools import cache
 
 import pandas as pd
 
@@ -13,7 +14,7 @@ from balance_lib.county import County
 from balance_lib.evaluation import schools
 from balance_lib.evaluation.judge import Context, judge
 from balance_lib.evaluation.result import OPEN, STATUSES, Evaluation, ItemResult, Measured
-from balance_lib.evaluation.wording import number
+from balance_lib.evaluation.wording import label_of, number
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Standard
 
@@ -27,6 +28,7 @@ __all__ = [
     "evaluate_years",
     "history",
     "history_of_coefficients",
+    "label_of",
     "number",
 ]
 
@@ -83,7 +85,7 @@ def evaluate(
     wanted = [item for item in standard.judged if codes is None or item.code in codes]
     found = {item.code: judge(item, context) for item in wanted if item.same_as is None}
     items = [found.get(item.code) or _repeat(item, found) for item in wanted]
-    tables = _by_school(context) if by_school else {}
+    tables = _by_school(context) if by_school else _no_schools()
     return Evaluation(
         county_id=county.county_id,
         county_zh=county.name_zh,
@@ -93,10 +95,8 @@ def evaluate(
         year=year,
         on=context.on,
         items=items,
-        schools=tables.get("schools", pd.DataFrame(columns=schools.SCHOOL_COLUMNS)),
-        rules=tables.get("rules", pd.DataFrame(columns=schools.RULE_COLUMNS)),
-        cv=schools.cvs_of(county, standard, switches, year)[schools.CV_COLUMNS],
-        contributions=tables.get("contributions", pd.DataFrame(columns=schools.CONTRIBUTION_COLUMNS)),
+        cv=schools.cvs_of(county, standard, switches, year),
+        **tables,
         provenance=_provenance(county, standard, context),
     )
 
@@ -241,6 +241,14 @@ def _by_school(context: Context) -> dict[str, pd.DataFrame]:
         "rules": schools.rules_of(*of)[schools.RULE_COLUMNS],
         "contributions": context.sheet.contributions(context.year),
     }
+
+
+@cache
+def _no_schools() -> dict[str, pd.DataFrame]:
+    columns = {
+        "schools": schools.SCHOOL_COLUMNS, "rules": schools.RULE_COLUMNS, "contributions": schools.CONTRIBUTION_COLUMNS
+    }  # fmt: skip
+    return {name: pd.DataFrame(columns=names) for name, names in columns.items()}
 
 
 def _provenance(county: County, standard: Standard, context: Context) -> dict[str, object]:

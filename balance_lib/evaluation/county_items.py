@@ -75,8 +75,14 @@ def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
 
 
 def _county_series(formula: str, measure: Measure, context: Context) -> Series:
-    values = context.frames.values("county", formula, measure.blank_is_zero)
-    return Series(context.frames.column("county", "year").tolist(), values.tolist(), measure.transform)
+    return _series(context.frames, formula, tuple(measure.blank_is_zero), measure.transform)
+
+
+@lru_cache(maxsize=512)
+def _series(frames: indicators.Frames, formula: str, blank_is_zero: tuple[str, ...], transform: str) -> Series:
+    """Return a county figure by year, made once for all the years that are judged."""
+    values = frames.values("county", formula, blank_is_zero)
+    return Series(frames.column("county", "year").tolist(), values.tolist(), transform)
 
 
 def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:

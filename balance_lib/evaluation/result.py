@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date
@@ -103,7 +104,8 @@ class Evaluation:
 
     def counts(self) -> dict[str, int]:
         """Count the required items by status."""
-        return {status: len(self.with_status(status)) for status in STATUSES}
+        found = Counter(result.status for result in self.items if result.counts)
+        return {status: found[status] for status in STATUSES}
 
     def problems(self) -> pd.DataFrame:
         """List every school that falls short in a required item: the school problem list (学校问题清单).

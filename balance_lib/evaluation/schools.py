@@ -28,7 +28,9 @@ _WORDS = np.array([False, True, None], dtype=object)  # by finding: 0 not met, 1
 
 def findings(gap: Floats, operator: str, thresholds: Any) -> npt.NDArray[np.int8]:
     """Judge gaps: 1 met, 0 not met, -1 where the value or the line is missing."""
-    return np.where(np.isnan(gap), -1, holds(gap, operator, thresholds)).astype(np.int8)
+    found: npt.NDArray[np.int8] = np.asarray(holds(gap, operator, thresholds)).astype(np.int8)
+    found[np.isnan(gap)] = -1
+    return found
 
 
 def told(found: Any) -> Any:
@@ -301,11 +303,12 @@ def cv_table(county: County, standard: Standard, switches: Switches) -> pd.DataF
 
 
 def cvs_of(county: County, standard: Standard, switches: Switches, year: int) -> pd.DataFrame:
-    """Return the rows of :func:`cv_table` of one year."""
+    """Return the rows of :func:`cv_table` of one year, which has no column then."""
     found = sheet(county, standard, switches)
     rows = [row for stage in sorted(STAGES) for row in found.coefficients(year, stage)]
-    out = {name: [row[name] for row in rows] for name in ("year", *CV_COLUMNS)}
-    return pd.DataFrame({**out, "met": pd.Series(out["met"], dtype=object)})
+    out: dict[str, Any] = {name: [row[name] for row in rows] for name in CV_COLUMNS}
+    out["met"] = pd.Series(out["met"], dtype=object)
+    return pd.DataFrame(out)
 
 
 def _cv_row(name: str, values: Floats, pupils: Floats) -> dict[str, Any]:

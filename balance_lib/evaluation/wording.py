@@ -41,16 +41,21 @@ def unit(item: Item) -> dict[str, str]:
     return locale.unit(item.judged_unit)
 
 
-def names(ids: Sequence[Any], county: County, most: int = 3) -> str:
-    """Name the first few schools (or townships, whose id is their name)."""
-    known = _known(county)
-    return "、".join(str(known.get(i, i)) for i in ids[:most]) + ("…" if len(ids) > most else "")
+def names(ids: Sequence[Any], county: County, most: int = 3) -> dict[str, str]:
+    """Name the first few schools (or townships, whose id is their name), in both languages."""
+    return {
+        lang: joint.join(str(known.get(i, i)) for i in ids[:most]) + ("…" if len(ids) > most else "")
+        for (lang, joint), known in zip((("zh", "、"), ("en", ", ")), _known(county), strict=True)
+    }
 
 
 @lru_cache(maxsize=32)
-def _known(county: County) -> dict[Any, Any]:
+def _known(county: County) -> tuple[dict[Any, Any], dict[Any, Any]]:
+    """Return the schools' names by id, Chinese and English; a school without an English name keeps its own."""
     table = county.tables["schools"]
-    return dict(zip(table["school_id"], table["name_zh"], strict=True))
+    english = table["name_en"].fillna(table["name_zh"]) if "name_en" in table else table["name_zh"]
+    zh, en = (dict(zip(table["school_id"], names, strict=True)) for names in (table["name_zh"], english))
+    return zh, en
 
 
 def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, measure: Measure) -> Message:
@@ -62,7 +67,7 @@ def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, m
     lacking = [n for n in dict.fromkeys(wanted) if short or np.isnan(data.column("county", n)[at]).any()]
     if not lacking:
         return Message("reason.zero_denominator")
-    return Message("reason.missing", {"names": label_list(lacking), "year": year})
+    return Message("reason.missing", {"names": label_list(lacking), "year": year, "figures": tuple(lacking)})
 
 
 def missing_rows(
@@ -86,8 +91,9 @@ def missing_rows(
     blank = np.logical_or.reduce([*gone.values(), np.zeros(len(values), dtype=bool)])
     said = []
     if blank.any():
-        lacking = label_list([name for name, where in gone.items() if where.any()])
-        said.append(Message("reason.missing_rows", {"names": lacking, "count": int(blank.sum()), "n": len(values)}))
+        lacking = {name: int(where.sum()) for name, where in gone.items() if where.any()}
+        told = {"names": label_list(list(lacking)), "count": int(blank.sum()), "n": len(values), "lacking": lacking}
+        said.append(Message("reason.missing_rows", told))
     zero = places[np.isnan(values) & ~blank]
     if len(zero):
         said.append(Message("reason.zero_rows", {"count": len(zero), "names": names(zero, county)}))
@@ -119,7 +125,7 @@ def label_of(name: str, lang: str) -> str:
     for prefix in ("primary_", "junior_", "all_"):
         if name.startswith(prefix) and name.removeprefix(prefix) in columns:
             stage = Message(f"stage.{prefix.rstrip('_')}").render(lang)
-            return f"{columns[name.removeprefix(prefix)].label(lang)}({stage})"
+            return columns[name.removeprefix(prefix)].label(lang) + locale.bracket(stage, lang)
     return name
 
 

@@ -366,7 +366,12 @@ def _lowest() -> tuple[list[str], Floats]:
 
 def _unreported(rows: pd.DataFrame) -> pd.DataFrame:
     """Return an empty row for every compulsory stage a through-school of that year does not report."""
-    if not rows["kind"].isin(THROUGH).any():
+    kind = rows["kind"].to_numpy(dtype=object)
+    at = np.flatnonzero(np.isin(kind.astype(str), THROUGH))
+    school, year, stage = (rows[name].to_numpy(dtype=object)[at] for name in (*_KEY, "stage"))
+    there = set(zip(school, year, stage, strict=True))
+    every = (_STAGES_OF_KIND[k] for k in kind[at])
+    if all((s, y, w) in there or w not in STAGES for s, y, ws in zip(school, year, every, strict=True) for w in ws):
         return rows.iloc[:0]
     own = [c for c in rows.columns if c not in tables.table("school_years").columns or c in (*_KEY, "kind")]
     wanted = [(kind, stage) for kind, stages in _STAGES_OF_KIND.items() for stage in stages if stage in STAGES]

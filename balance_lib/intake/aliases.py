@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -22,6 +22,7 @@ _GRADE = re.compile(
     r"(?:([一二三四五六七八九1-9])年级|初([一二三])|grade([1-9])|g([1-9]))"
     r"(班数|班级数|班|classes)?(?:人数|学生数|pupils)?"
 )
+_YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?![\d/-])")
 _DIGITS = "一二三四五六七八九"
 # A header this short (人数, 班数) means little below another one that is not understood.
 _SHORT = 2
@@ -32,13 +33,14 @@ class Heading:
     """Hold what a header was understood to be.
 
     ``column`` is a canonical column of the subject; ``stage`` the stage it names; ``scale`` how many of the column's
-    own units one of its unit is; ``add`` whether it is a part (a grade) to be added up.
+    own units one of its unit is; ``add`` whether it is a part (a grade) to be added up; ``year`` the year it names.
     """
 
     column: str
     stage: str | None = None
     scale: float = 1.0
     add: bool = False
+    year: int | None = None
 
 
 @cache
@@ -79,17 +81,27 @@ def heading(path: Sequence[str], subject: str = "school") -> Heading | None:
     Examples
     --------
     >>> heading(["在校生数", "小学"])
-    Heading(column='pupils', stage='primary', scale=1.0, add=False)
+    Heading(column='pupils', stage='primary', scale=1.0, add=False, year=None)
     >>> heading(["教学仪器设备值(万元)"]).scale
     10000.0
     >>> heading(["三年级", "班数"])
-    Heading(column='classes', stage='primary', scale=1.0, add=True)
+    Heading(column='classes', stage='primary', scale=1.0, add=True, year=None)
     """
     parts = [part for part in path if part]
     if not parts:
         return None
     if subject == "school" and (grade := _grade(parts)):
         return grade
+    found = _known(parts, subject)
+    if found or not (year := _YEAR.search("/".join(parts))):
+        return found
+    bare = _known([_YEAR.sub("", part, count=1) for part in parts], subject)  # Learners 2024: a figure of that year
+    yearly = tables.table(SUBJECTS[subject][1])
+    dated = bare and bare.column in yearly.columns and bare.column not in yearly.key
+    return replace(bare, year=int(year[0])) if bare and dated else None
+
+
+def _known(parts: Sequence[str], subject: str) -> Heading | None:
     known = _headings(subject)
     for words in _readings(parts):
         for stage, rest in _stages("".join(words)):
@@ -97,6 +109,51 @@ def heading(path: Sequence[str], subject: str = "school") -> Heading | None:
             if column and (stage is None or "stage" in _spec(subject, column).key):
                 return Heading(column, stage, _scale(parts, _spec(subject, column).columns[column].unit))
     return None
+
+
+def generic(path: Sequence[str]) -> bool:
+    """Tell whether a header is so general (code, name) that a plainer one of the same meaning comes first."""
+    return key(path[-1]) in {key(word) for word in dictionary()["generic"]}
+
+
+def unclear(path: Sequence[str], subject: str) -> Sequence[str] | None:
+    """Return the columns a header may mean where lists differ; None if it is not such a header.
+
+    Examples
+    --------
+    >>> unclear(["School type"], "school")
+    ['kind', 'founder', 'location']
+    """
+    known = {key(word): columns for word, columns in dictionary()["unclear"].get(subject, {}).items()}
+    return known.get(key("".join(path)), known.get(key(path[-1])))
+
+
+def column(subject: str, name: str) -> tables.Column:
+    """Return a canonical column of a subject; figures by year before fixed ones."""
+    return _spec(subject, name).columns[name]
+
+
+def belongs(text: str, column: tables.Column) -> bool:
+    """Tell whether a cell's text is a word of a coded or yes-no column, be its code clear or to be asked.
+
+    Examples
+    --------
+    >>> kind = tables.table("schools").columns["kind"]
+    >>> belongs("Primary", kind), belongs("Secondary", kind), belongs("Public", kind)
+    (True, True, False)
+    """
+    if column.type == "flag":
+        return yes_no(text) is not None
+    if not column.choices:
+        return False
+    word = key(text)
+    return word in codes(column.name, tuple(column.choices.items())) or word in unclear_codes(column.name)
+
+
+@cache
+def unclear_codes(column: str) -> Mapping[str, Sequence[str]]:
+    """Return the words of a coded column that mean other codes in other countries, with the codes they may be."""
+    return {key(word): codes for word, codes in dictionary()["unclear_values"].get(column, {}).items()}
 
 
 def _readings(parts: Sequence[str]) -> Iterable[Sequence[str]]:

@@ -199,6 +199,12 @@ def report(grid: Grid, left: Sequence[Left], key: str) -> list[Fault]:
     return faults
 
 
+def unread(file: str, row: int | None, labels: Sequence[str]) -> list[Fault]:
+    """Tell in one warning which columns nobody asked for."""
+    told = Fault("unmapped_column", file, row, None, ", ".join(labels), "warning", {"n": len(labels)})
+    return [told] if labels else []
+
+
 def spans(numbers: Sequence[int]) -> str:
     """Return numbers as spans.
 

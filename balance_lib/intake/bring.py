@@ -151,7 +151,30 @@ def _joined(given: Imported, into: Path, name: str) -> tuple[County | None, list
         faults = list(given.faults)
         said = given.meta.get("name_zh")
         county = given.county(county_id=given.meta.get("county_id") or into.name, name_zh=said or name)
-    return county, faults + tables.check(county.tables)
+    county, told = _named(county)
+    return county, faults + told + _incomplete(county) + tables.check(county.tables)
+
+
+def _incomplete(county: County) -> list[Fault]:
+    """Name a table without which the folder could not be opened again."""
+    return [
+        Fault("folder_incomplete", tables.table(name).file)
+        for name in ("schools", "school_years")
+        if county.tables[name].empty and any(len(frame) for frame in county.tables.values())
+    ]
+
+
+def _named(county: County) -> tuple[County, list[Fault]]:
+    """Let the English name of a school or village stand for the name it lacks, and say so."""
+    named, faults = {}, []
+    for name in ("schools", "villages"):
+        frame = county.tables[name]
+        bare = frame["name_zh"].isna() & frame["name_en"].notna()
+        if bare.any():
+            named[name] = frame.assign(name_zh=frame["name_zh"].where(~bare, frame["name_en"]))
+            told = {"n": int(bare.sum())}
+            faults.append(Fault("name_filled", tables.table(name).file, None, "name_zh", None, "warning", told))
+    return (county.with_tables(**named) if named else county), faults
 
 
 def _combined(parts: Sequence[Imported]) -> Imported:

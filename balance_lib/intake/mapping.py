@@ -10,6 +10,7 @@ A mapping is a YAML file, held against ``mapping.schema.yaml``. Its parts::
       file: "schools_2017*.csv"             # pattern of the file name; every file when absent
       sheet: Enrolments                     # pattern of the name, or the number from 1; every visible sheet when absent
       header: auto                          # or 4, or [4, 5] for stacked headers (rows as the spreadsheet counts)
+      known: true                           # headers not named here are read as they are understood without a mapping
       encoding: big5                        # only for text that is neither UTF-8, UTF-16 nor GB18030
       year: 2017                            # when no column holds it
       stage: primary                        # of rows whose stage no column says; else by the school's kind
@@ -110,6 +111,7 @@ class SourceMapping:
     sheet: str | int | None = None
     header: tuple[int, int] | None = None
     encoding: str | None = None
+    known: bool = False
     year: int | None = None
     stage: str | None = None
     join: Join | None = None
@@ -224,6 +226,8 @@ def _text_keys(node: Any) -> Any:
 def _source(raw: Mapping[str, Any], file: str, faults: list[Fault]) -> SourceMapping:
     columns, constants = raw.get("columns", {}), raw.get("constants", {})
     in_play = _tables_in_play(columns, constants)
+    if raw.get("known"):  # which of them it is, the other headers say
+        in_play = list(dict.fromkeys([*in_play, *(name for names in aliases.SUBJECTS.values() for name in names)]))
     header = raw.get("header", "auto")
     join = raw.get("join")
     missing = raw.get("missing", ())
@@ -236,6 +240,7 @@ def _source(raw: Mapping[str, Any], file: str, faults: list[Fault]) -> SourceMap
         sheet=raw.get("sheet"),
         header=None if header == "auto" else (header, header) if isinstance(header, int) else (header[0], header[1]),
         encoding=raw.get("encoding"),
+        known=raw.get("known", False),
         year=raw.get("year"),
         stage=raw.get("stage"),
         join=Join(join["source"], join["by"], join.get("key", join["by"])) if join else None,

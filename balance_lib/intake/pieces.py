@@ -185,7 +185,7 @@ def _without_empty(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     out = frame[keep | blank].copy()
     if "stage" in out:
         out.loc[blank[keep | blank], "stage"] = None
-    return out[out["stage"].notna() | ~out["_stated"] | blank[keep | blank]] if "stage" in out else out
+    return out
 
 
 def _undated(piece: Piece, one: Any) -> list[Fault]:
@@ -260,7 +260,7 @@ def _staged(frame: pd.DataFrame, read_pieces: Sequence[Piece]) -> tuple[pd.DataF
     )
     stage = kind.map({**STAGE_OF, **dict.fromkeys(THROUGH, "shared")})
     frame["stage"] = frame["stage"].where(~bare, stage)
-    lost = frame["stage"].isna()
+    lost = frame["stage"].isna() & frame["school_id"].notna()  # whose row it is comes first
     return frame, [
         Fault("stage_unknown", file, int(rows.iloc[0]), "stage", None, params={"n": len(rows)})
         for file, rows in frame.loc[lost].groupby("_file")["_row"]
@@ -382,11 +382,20 @@ def _broken_rows(
         if fault.rule == "required" and column not in spoken[name]:
             continue
         row = joined[name].iloc[int(fault.row or 2) - 2]
+        if fault.rule == "required" and column == "name_zh" and isinstance(row.get("name_en"), str):
+            continue  # the English name will stand for it
         file = str(row["_file"])
         faults.append(replace(fault, file=file, row=int(row["_row"]), column=labels.get((file, name, column), column)))
+    faults += [
+        Fault("key_wanted", tables.table(name).file, None, column, params={"to": f"{name}.{column}"})
+        for name in frames
+        for column in tables.table(name).key
+        if column not in spoken[name] and column not in ("year", "stage")
+    ]
     return faults + [
         Fault("column_wanted", tables.table(name).file, None, column, severity="warning")
         for name in frames
         for column, spec in tables.table(name).columns.items()
         if spec.required and column not in spoken[name] and column not in tables.table(name).key
+        if column != "name_zh" or "name_en" not in spoken[name]  # the English name stands for it
     ]

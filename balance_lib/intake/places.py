@@ -13,7 +13,7 @@ import pandas as pd
 from balance_lib import crs, locale, tables
 from balance_lib._errors import Fault, NotFoundError
 from balance_lib.county import CRS_NAMES, OUTLINE, TOWNSHIPS, County
-from balance_lib.intake import aliases
+from balance_lib.intake import aliases, block
 from balance_lib.intake.result import Imported
 from balance_lib.intake.xlsx import Source
 
@@ -201,7 +201,7 @@ def _properties(
         for spec in tables.table(role).columns.values():
             known |= {aliases.key(s): spec.name for s in (spec.name, spec.zh, spec.en)}
     found: dict[str, str] = {}
-    faults, dropped = [], []
+    faults, dropped, unread = [], [], []
     for label in (str(c) for c in frame.columns if c != "geometry"):
         if aliases.personal(label):
             dropped.append(label)
@@ -211,12 +211,12 @@ def _properties(
         column = columns.get(label) or (heading and heading.column) or known.get(aliases.key(label))
         if column in ("lon", "lat") or column is None or (column in found and label not in columns):
             if frame[label].notna().any():
-                faults.append(Fault("unmapped_column", name, None, label, severity="warning"))
+                unread.append(label)
             continue
         if subject and column not in tables.table(role).columns:
             continue
         found[column] = label
-    return found, faults, dropped
+    return found, faults + block.unread(name, None, unread), dropped
 
 
 def _text(value: Any) -> str:

@@ -43,10 +43,10 @@ def heading(column: Column, lang: str = "zh") -> str:
     Examples
     --------
     >>> heading(tables.table("school_years").columns["pupils"])
-    '在校学生人数(人)'
+    '在校学生人数（人）'
     """
     unit = locale.text(f"intake.unit.{column.unit}", lang) if column.unit else ""
-    return f"{column.label(lang)}({unit})" if unit else column.label(lang)
+    return column.label(lang) + (locale.bracket(unit, lang) if unit else "")
 
 
 @cache
@@ -108,7 +108,7 @@ def meaning(spec: Table, column: Column, lang: str = "zh") -> str:
     keys = (f"intake.meaning.{spec.name}_{column.name}", f"intake.meaning.{column.name}")
     text = next((locale.text(key, lang) for key in keys if locale.has(key)), "")
     shared = locale.text("intake.split", lang) if column.split else ""
-    return (";" if lang == "zh" else "; ").join(part for part in (text, shared) if part)
+    return ("；" if lang == "zh" else "; ").join(part for part in (text, shared) if part)
 
 
 def styled(sheet: Any, value: Any, role: str | None = None, *, text: bool = False) -> Any:

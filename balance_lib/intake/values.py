@@ -45,6 +45,7 @@ class Reader:
     faults: list[Fault] = field(default_factory=list)
     suppressed: Counter[str] = field(default_factory=Counter)
     epoch: Counter[str] = field(default_factory=Counter)
+    words: dict[str, list[int]] = field(default_factory=dict)
     masked: int = 0
 
     def read(self, text: str, row: int) -> Any:
@@ -81,6 +82,7 @@ class Reader:
         masked = [Fault("personal_number", self.file, None, self.label, None, "warning", {"n": self.masked})]
         return (
             self.faults
+            + [self._asked(text, rows) for text, rows in self.words.items()]
             + counted("suppressed", self.suppressed)
             + counted("epoch_date", self.epoch)
             + (masked if self.masked else [])
@@ -97,8 +99,9 @@ class Reader:
             return self._broken("yes_no", text, row) if value is None else value
         if column.choices:
             code = aliases.codes(column.name, tuple(column.choices.items())).get(aliases.key(text))
-            shown = ", ".join(column.choices) if self.target.values is None else ", ".join(self.target.values)
-            return code or self._broken("value_unknown", text, row, known=shown)
+            if code is None:  # a word is told once, however many cells hold it
+                self.words.setdefault(text.strip(), []).append(row)
+            return code or math.nan
         if column.numeric:
             return self._number(word, text, row)
         return self._text(text, row)
@@ -164,6 +167,16 @@ class Reader:
             return float(word) in {float(m) for m in self.target.missing if re.fullmatch(r"-?\d+(\.\d+)?", m)}
         except ValueError:
             return False
+
+    def _asked(self, text: str, rows: list[int]) -> Fault:
+        """Ask what a word means that is not known, or that other countries use for other codes."""
+        told = {"n": len(rows), "at": tuple(rows), "to": f"{self.target.table}.{self.target.column}"}
+        codes = aliases.unclear_codes(self.target.column).get(aliases.key(text))
+        if codes:
+            told |= {"codes": ", ".join(codes), "first": codes[0]}
+            return Fault("value_unclear", self.file, rows[0], self.label, text, params=told)
+        known = self.target.spec.choices or {} if self.target.values is None else self.target.values
+        return Fault("value_unknown", self.file, rows[0], self.label, text, params={**told, "known": ", ".join(known)})
 
     def _broken(self, rule: str, text: str, row: int, **params: Any) -> float:
         self.faults.append(Fault(rule, self.file, row, self.label, text, params=params))

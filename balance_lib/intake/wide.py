@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -92,7 +92,10 @@ def read_wide(
     system = crs or (given.crs if given else None)
     read, told = pieces.read(blocks, year=year)
     frames, more = pieces.join(read)
-    faults += told + more
+    faults += told
+    # A word that is asked about leaves its cell blank; that it is blank need not be told again.
+    asked = {(f.file, f.column, row) for f in faults if "at" in f.params for row in f.params["at"]}
+    faults += [f for f in more if f.rule != "required" or (f.file, f.column, f.row) not in asked]
     provenance = [_record(one, year) for one in blocks]
     frames, located = _located(frames, system, [source.name for source in sources])
     faults += located[0]
@@ -141,7 +144,7 @@ def _mapped_blocks(source: Source, given: ColumnMapping) -> tuple[list[Block], l
     taken: set[str] = set()
     blocks: list[Block] = []
     for spec in wanted:
-        found, told = _cut_as_mapped(grids, spec)
+        found, told = (_cut_as_known if spec.known else _cut_as_mapped)(grids, spec)
         faults += told
         taken |= {one.grid.label for one in found}
         blocks += found
@@ -175,14 +178,35 @@ def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Blo
     return out, faults
 
 
-def _cut(grid: Grid, spec: SourceMapping, header: Header) -> tuple[Block | None, list[Fault]]:
+def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Block], list[Fault]]:
+    """Cut every sheet a source takes by what its headers say themselves, but for the columns the source names."""
+    out, faults = [], []
+    for grid in [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]:
+        understood = known.understand(grid, spec)
+        if understood is None or isinstance(understood, Fault):
+            lost = Fault("no_header", grid.label, params={"known": ", ".join(spec.labels[:8]) or "–"})
+            faults.append(understood or lost)
+            continue
+        header, whole, told = understood
+        cut, more = _cut(grid, whole, header, told)
+        faults += told + more
+        out += [cut] if cut else []
+    if not out and not faults:
+        faults.append(Fault("no_sheet", grids[0].file if grids else "", params={"known": str(spec.sheet or "*")}))
+    return out, faults
+
+
+def _cut(
+    grid: Grid, spec: SourceMapping, header: Header, asked: Sequence[Fault] = ()
+) -> tuple[Block | None, list[Fault]]:
+    """Cut a sheet by a mapping; columns of ``asked`` are told already."""
     needed = spec.labels
     if spec.join:  # what is not here may come with the other sheet: looked for again when joined
         needed = [label for label in needed if block.match(label, header.paths) or label == spec.join.by]
     at, faults = block.places(needed, header, grid.label)
     if spec.join and spec.join.by not in at:
         return None, faults
-    kept, told = _without_personal(spec, at, header, grid)
+    kept, told = _without_personal(spec, at, header, grid, {fault.column for fault in asked})
     keys, figures = _roles(kept)
     data, left = block.rows_of_data(
         grid,
@@ -210,18 +234,19 @@ def _roles(spec: SourceMapping) -> tuple[list[str], list[str]]:
 
 
 def _without_personal(
-    spec: SourceMapping, at: Mapping[str, int], header: Header, grid: Grid
+    spec: SourceMapping, at: Mapping[str, int], header: Header, grid: Grid, told: Collection[str | None]
 ) -> tuple[SourceMapping, list[Fault]]:
     """Drop columns of personal data, even mapped ones, and list columns nobody asked for."""
-    used, faults, personal = set(at.values()), [], set()
+    used, faults, personal, unread = set(at.values()), [], set(), []
     for i, path in enumerate(header.paths):
         if not path:
             continue
         if aliases.personal("".join(path)) or aliases.personal(path[-1]):
             personal.add(i)
             faults.append(Fault("personal_data", grid.label, header.last + 1, header.name(i), severity="warning"))
-        elif i not in used and any(row[i] for row in grid.rows[header.last + 1 :]):
-            faults.append(Fault("unmapped_column", grid.label, header.last + 1, header.name(i), severity="warning"))
+        elif i not in used and header.name(i) not in told and any(row[i] for row in grid.rows[header.last + 1 :]):
+            unread.append(header.name(i))
+    faults += block.unread(grid.label, header.last + 1, unread)
     kept = {label: targets for label, targets in spec.columns.items() if at.get(label) not in personal}
     return replace(spec, columns=kept), faults
 
@@ -292,11 +317,14 @@ def _known_blocks(source: Source) -> tuple[list[Block], list[Fault]]:
             alone = len(grids) == 1
             faults.append(Fault("no_header", grid.label, params={"known": "–"}) if alone else _left_sheet(grid))
             continue
+        if isinstance(understood, Fault):
+            faults.append(understood)
+            continue
         header, spec, told = understood
-        cut, more = _cut(grid, spec, header)
+        cut, more = _cut(grid, spec, header, told)
         faults += told + more
         blocks += [cut] if cut else []
-    if grids and not blocks and len(grids) > 1:
+    if grids and not blocks and len(grids) > 1 and not any(f.severity == "error" for f in faults):
         faults.append(Fault("no_header", source.name, params={"known": "–"}))
     return blocks, faults
 

@@ -56,6 +56,17 @@ def unit(name: str) -> dict[str, str]:
     return {"zh": words["zh"], "en": f" {words['en']}" if words["en"] else ""}
 
 
+def bracket(words: str, lang: str = "zh") -> str:
+    """Return words in the brackets of a language, ready to stand behind others.
+
+    Examples
+    --------
+    >>> bracket("小学"), bracket("primary", "en")
+    ('（小学）', ' (primary)')
+    """
+    return f"（{words}）" if lang == "zh" else f" ({words})"
+
+
 @dataclass(frozen=True)
 class Message:
     """Hold a text without its language: a key and the values that go into it.

@@ -224,8 +224,8 @@ def warm_up() -> float:
     cost = np.abs(towns[:, None] - towns[None, ::2]) ** 1.5
     p_median(cost, 3)
     p_median(cost, 3, demand=np.ones(12), capacity=5.0, min_load=2.0, time_limit_s=5.0)
-    frontier(cost)
     pairs = np.array([[0, 0, 9, 9], [0, 9, 0, 9], [0, 9, 9, 0], [9, 0, 0, 9], [9, 0, 9, 0], [9, 9, 0, 0]])
+    frontier(pairs, prove=True)
     set_covering(pairs, 1.0)
     maximal_covering(pairs, 2, 1.0)
     return time.perf_counter() - began

@@ -23,7 +23,19 @@ import numpy as np
 
 from balance_lib.compiled import compiled
 from balance_lib.optimise.cover_search import empty, exchange, toggle
-from balance_lib.optimise.lagrangian import cheapest, fix, most_undecided
+from balance_lib.optimise.lagrangian import cheapest, fix
+
+
+@compiled
+def most_undecided(status, often):
+    """Return the free site chosen nearest to half of the time; -1 when none is free."""
+    pick, best = -1, -1.0
+    for j in range(status.size):
+        if status[j] == 0:
+            score = min(often[j], 1 - often[j])
+            if score > best:
+                best, pick = score, j
+    return pick
 
 
 @compiled
@@ -163,7 +175,7 @@ def _polish(core, weights, p, often, upper, best_open):
 def branch(core, weights, p, by, upper, best_open, stack, nodes, rounds):
     """Search maximal covers depth first for anything below ``upper - by``, at most so many nodes, then come back.
 
-    ``stack`` is as in :func:`balance_lib.optimise.lagrangian.branch`. Return upper.
+    ``stack`` is (status, multipliers, bounds, top): open nodes. Return upper.
     """
     all_status, all_u, bounds, top = stack
     often = np.zeros(all_status.shape[1])

@@ -18,7 +18,7 @@ from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Ints, Solution, optimality_gap, status_of
 
 # Share of a point's time that every point gets before any gets all of it.
-SHORT_SHARE = 0.05
+SHORT_SHARE = 0.2
 
 
 @dataclass(frozen=True, eq=False)
@@ -146,24 +146,31 @@ def _prove(
     control: Control,
     each_s: float,
 ) -> None:
-    """Prove one point after another, from many sites to few; those a short turn has left get a longer one."""
-    from balance_lib.optimise import median
+    """Prove one point after another, from many sites to few: by the Lagrangian dual, and by branching where it fails.
 
-    whole = problem.in_whole_numbers
-    left = list(reversed(points))
+    What is branched on shares one linear model, for its cuts hold for every p; what a short turn has left gets a longer
+    one.
+    """
+    from balance_lib.optimise import median, tree
+
+    aim = median.Aim(0.0, problem.in_whole_numbers, problem.shape[1])
+    searches, left = {}, []
+    for p in reversed(points):
+        search = searches[p] = median.begin(table, opens[p])
+        if not control.stopped and not median.relax(table, p, search, aim):
+            left.append(p)
+        opens[p], values[p], bounds[p] = search.is_open, search.upper, search.bound
+        control.tell(search.upper, search.bound, median.spread(table, search.is_open, aim.n_sites))
+    if left:
+        master = tree.Master.of(table, max(searches[p].upper for p in left), searches[left[0]].multipliers)
     for turn_s in (SHORT_SHARE * each_s, each_s):
         undone = []
         for p in left:
             if control.stopped:
                 return
-            state = table.state(opens[p])
-            beyond = state[3] + np.minimum(state[4] - state[3], state[3].mean() + 1e-9)
-            search = median.Search(float(values[p]), opens[p].copy(), bounds[p], (state[3] + beyond) / 2)
-            ended = median.prove(
-                table, p, search, control.part(turn_s), gap=0.0, whole=whole, n_sites=problem.shape[1], seed=p
-            )
-            opens[p], values[p], bounds[p] = search.is_open, search.upper, search.bound
-            control.tell(search.upper, search.bound, median.spread(table, search.is_open, problem.shape[1]))
-            if not ended:
+            search = searches[p]
+            if not median.branch(table, table, master, p, search, control.part(turn_s), aim):
                 undone.append(p)
+            opens[p], values[p], bounds[p] = search.is_open, search.upper, search.bound
+            control.tell(search.upper, search.bound, median.spread(table, search.is_open, aim.n_sites))
         left = undone

@@ -1,4 +1,4 @@
-"""Bound p-medians from below by Lagrangian relaxation and prove them by branching: compiled loops (numba).
+"""Bound p-medians from below by Lagrangian relaxation: compiled loops (numba).
 
 Relaxing "every demand point is served" with multipliers u leaves, for given u, an easy problem: site j is worth
 rho_j(u) = sum_i min(0, c_ij - u_i), and the p sites of least rho are opened:
@@ -46,8 +46,8 @@ def cheapest(worth, status, p, total, chosen):
 
 
 @compiled
-def relax(near, near_cost, u, status, p, rho, chosen):
-    """Solve the relaxed problem. Fill ``rho`` and ``chosen``; return L(u), last rho taken, first left out."""
+def worths(near, near_cost, u, rho):
+    """Fill rho_j(u) = sum_i min(0, c_ij - u_i)."""
     n, m = near.shape
     rho[:] = 0.0
     for i in range(n):
@@ -57,6 +57,12 @@ def relax(near, near_cost, u, status, p, rho, chosen):
             if c >= ui:
                 break
             rho[near[i, k]] += c - ui
+
+
+@compiled
+def relax(near, near_cost, u, status, p, rho, chosen):
+    """Solve the relaxed problem. Fill ``rho`` and ``chosen``; return L(u), last rho taken, first left out."""
+    worths(near, near_cost, u, rho)
     return cheapest(rho, status, p, u.sum(), chosen)
 
 
@@ -78,22 +84,10 @@ def fix(status, rho, chosen, bound, last, first_out, cut):
 
 
 @compiled
-def most_undecided(status, often):
-    """Return the free site chosen nearest to half of the time; -1 when none is free."""
-    pick, best = -1, -1.0
-    for j in range(status.size):
-        if status[j] == 0:
-            score = min(often[j], 1 - often[j])
-            if score > best:
-                best, pick = score, j
-    return pick
-
-
-@compiled
-def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, patience, often):
+def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, patience):
     """Raise the bound by subgradient steps, fixing sites on the way; improve ``upper`` by what is chosen.
 
-    ``u`` holds the best multipliers at the end; ``often`` how often each site was chosen lately (0 to 1).
+    ``u`` holds the best multipliers at the end.
     Return the bound, the upper value and the step length reached.
     """
     n, m = near.shape
@@ -112,8 +106,6 @@ def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, p
         if best >= cut:
             break
         fix(status, rho, chosen, bound, last, first_out, cut)
-        for j in range(m):
-            often[j] = 0.9 * often[j] + (0.1 if chosen[j] else 0.0)
         total = 0.0
         norm = 0.0
         for i in range(n):
@@ -153,45 +145,3 @@ def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, p
         for i in range(n):
             at[i] += pace * direction[i]
     return best, upper, step
-
-
-@compiled
-def branch(near, near_cost, p, cut_by, cut_share, upper, best_open, stack, nodes, rounds):
-    """Search depth first for anything better than ``upper``, at most so many nodes, then come back.
-
-    ``stack`` is (status, multipliers, bounds, top): open nodes; the least of their bounds is proven. Return upper,
-    nodes done. A solution is sought below ``cut`` = upper - max(cut_by, cut_share * upper).
-    """
-    all_status, all_u, bounds, top = stack
-    m = near.shape[1]
-    often = np.zeros(m)
-    done = 0
-    while top[0] > 0 and done < nodes:
-        top[0] -= 1
-        t = top[0]
-        cut = upper - max(cut_by, cut_share * abs(upper))
-        if bounds[t] >= cut:
-            continue
-        done += 1
-        status, u, parent = all_status[t].copy(), all_u[t].copy(), bounds[t]
-        often[:] = 0.0
-        bound, upper, _ = ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, 1.2, 5, often)
-        bound = max(bound, parent)
-        cut = upper - max(cut_by, cut_share * abs(upper))
-        if bound >= cut:
-            continue
-        pick = most_undecided(status, often)
-        n_open = (status == 1).sum()
-        if pick < 0:
-            continue  # nothing is free: the relaxed choice was a solution and has been counted
-        for way in range(2):
-            to = 1 if (way == 1) == (often[pick] >= 0.5) else -1
-            if to == 1 and n_open >= p:
-                continue
-            t = top[0]
-            all_status[t] = status
-            all_status[t, pick] = to
-            all_u[t] = u
-            bounds[t] = bound
-            top[0] += 1
-    return upper, done

@@ -9,16 +9,15 @@
                 (6) x_ij, y_j in {0, 1}
 
 A first plan comes from greedy opening and exchange of pairs (:mod:`balance_lib.optimise.interchange`) in
-milliseconds. The
-Lagrangian dual of (1) (:mod:`balance_lib.optimise.lagrangian`) has the bound of the linear relaxation, closes or
-opens for
-good the sites that no better plan can have otherwise, and what is left is searched by branch and bound with the same
-dual at every node, in turns with further exchange. Where all costs are whole numbers bounds are rounded up.
+milliseconds. The Lagrangian dual of (1) (:mod:`balance_lib.optimise.lagrangian`) comes near the bound of the linear
+relaxation and closes or opens for good the sites that no better plan can have otherwise; what is left is branched on
+(:mod:`balance_lib.optimise.tree`). Where all costs are whole numbers bounds are rounded up.
 
 References
 ----------
 Teitz and Bart 1968; Resende and Werneck 2007, "A fast swap-based local search procedure for location problems";
-Beasley 1993, "Lagrangean heuristics for location problems"; Hansen and Mladenović 1997 (variable neighbourhood search).
+Beasley 1993, "Lagrangean heuristics for location problems"; Hansen and Mladenović 1997 (variable neighbourhood search);
+Duran-Mateluna, Alès and Elloumi 2023, "An efficient Benders decomposition for the p-median problem".
 """
 
 from __future__ import annotations
@@ -29,15 +28,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from balance_lib.optimise import tree
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import confirm
 
 FIRST_ROUNDS = 60
-DUAL_ROUNDS, NODE_ROUNDS = 2000, 20
-# Work of one turn between two looks at the clock: about a tenth of a second.
-TURN = 60_000_000
+# Steps of the dual at most, and steps without a better bound before they are halved.
+DUAL_ROUNDS, PATIENCE = 300, 20
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,6 +105,39 @@ class Search:
     bound: float
     multipliers: Floats
     nodes: int = 0
+    status: Any = None
+
+
+@dataclass(frozen=True)
+class Aim:
+    """Hold what is proof enough.
+
+    Parameters
+    ----------
+    gap : float
+        Share of the plan's value.
+    whole : bool
+        Whether every plan's value is a whole number.
+    n_sites : int
+        Sites of the problem.
+    """
+
+    gap: float
+    whole: bool
+    n_sites: int
+
+    def cut(self, upper: float) -> float:
+        """Return the value below which a plan is better than one of this value."""
+        return upper - max(1.0 - 1e-5 if self.whole else 0.0, max(self.gap, PROVEN_GAP / 2) * abs(upper))
+
+    def rounded(self, bound: float) -> float:
+        """Return a bound, rounded up where values are whole."""
+        return whole_bound(bound) if self.whole else float(bound)
+
+
+def whole_bound(bound: float) -> float:
+    """Return the whole number that a bound of whole values proves."""
+    return float(np.ceil(bound - 1e-6)) if np.isfinite(bound) else float(bound)
 
 
 def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed: int = 0) -> Solution:
@@ -136,7 +168,7 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
             return found
         search = found
     control.tell(search.upper, search.bound, spread(table, search.is_open, m), now=True)
-    ended = prove(table, p, search, control, gap=gap, whole=problem.in_whole_numbers, n_sites=m, seed=seed)
+    ended = prove(table, p, search, control, Aim(gap, problem.in_whole_numbers, m))
     return finish(problem, table, p, search, control, gap=gap, ended=ended)
 
 
@@ -167,8 +199,19 @@ def first(table: Sorted, p: int, *, seed: int = 0, start: Flags | None = None, r
     interchange.fill(table.near, table.finite, table.nowhere, state, p)
     interchange.thin(table.near, table.finite, table.nowhere, state, table.keep, p)
     upper = interchange.shake(table.near, table.finite, table.nowhere, state, table.keep, rounds, min(p, 10), seed)
-    beyond = state[3] + np.minimum(state[4] - state[3], state[3].mean() + 1e-9)
-    return Search(float(upper), state[0].copy(), -np.inf, (state[3] + beyond) / 2)
+    return _search(state, float(upper))
+
+
+def begin(table: Sorted, is_open: Flags) -> Search:
+    """Return a search that knows this plan only."""
+    state = table.state(is_open)
+    return _search(state, float(state[3].sum()))
+
+
+def _search(state: Any, upper: float) -> Search:
+    """Start the multipliers between the costs of the nearest open site and the next."""
+    nearest, second = state[3], state[4]
+    return Search(upper, state[0].copy(), -np.inf, nearest + np.minimum(second - nearest, nearest.mean() + 1e-9) / 2)
 
 
 def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) -> Search | Solution:
@@ -185,100 +228,77 @@ def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) ->
     return nothing(n, m, "stopped", seconds=control.seconds, bound=-np.inf)
 
 
-def prove(
-    table: Sorted, p: int, search: Search, control: Control, *, gap: float, whole: bool, n_sites: int, seed: int = 0
-) -> bool:
+def prove(table: Sorted, p: int, search: Search, control: Control, aim: Aim) -> bool:
     """Raise the bound and better the plan in place until they meet; return False when stopped before."""
+    if relax(table, p, search, aim):
+        return True
+    control.tell(search.upper, search.bound, spread(table, search.is_open, aim.n_sites), now=True)
+    rest = table.only(search.status >= 0, search.status == 1)
+    master = tree.Master.of(rest, search.upper, search.multipliers)
+    return branch(table, rest, master, p, search, control, aim)
+
+
+def relax(table: Sorted, p: int, search: Search, aim: Aim) -> bool:
+    """Raise the bound by the Lagrangian dual, and say which sites no better plan has otherwise; return whether it did.
+
+    Sites' ``status`` is 1 open, -1 closed, 0 in question.
+    """
     from balance_lib.optimise import lagrangian
 
-    by, share = (1.0 - 1e-5 if whole else 0.0), max(gap, PROVEN_GAP / 2)
-    m = table.near.shape[1]
-    status = table.keep.astype(np.int8)
-    often = np.zeros(m)
-    cut = search.upper - max(by, share * abs(search.upper))
+    search.status = table.keep.astype(np.int8)
     bound, search.upper, _ = lagrangian.ascend(
-        table.near,
-        table.cost,
-        search.multipliers,
-        status,
-        p,
-        cut,
-        search.upper,
-        search.is_open,
-        DUAL_ROUNDS,
-        1.5,
-        20,
-        often,
+        table.near, table.cost, search.multipliers, search.status, p, aim.cut(search.upper), search.upper,
+        search.is_open, DUAL_ROUNDS, 1.5, PATIENCE,
+    )  # fmt: skip
+    search.bound = max(search.bound, aim.rounded(min(bound, search.upper)))
+    return bool(bound >= aim.cut(search.upper))
+
+
+def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Flags, Any]:
+    """Return the pairs of point and site that a plan below ``cut`` may use, and the sites' status in such a plan.
+
+    Whatever further rules a plan has to keep: serving i from j costs at least max(0, c_ij - u_i) more than the bound.
+
+    Parameters
+    ----------
+    is_open : array of bool, shape (sites,)
+        A good choice of as many sites, to start from.
+    cut : float
+        Value below which a plan is sought.
+    """
+    from balance_lib.optimise import lagrangian
+
+    table, (n, m) = Sorted.of(problem), problem.shape
+    search, p = begin(table, is_open[table.sites]), int(is_open.sum())
+    status, u = table.keep.astype(np.int8), search.multipliers
+    lagrangian.ascend(
+        table.near, table.cost, u, status, p, cut, search.upper, search.is_open, DUAL_ROUNDS, 1.5, PATIENCE
     )
-    search.bound = max(search.bound, _rounded(bound, whole))
-    control.tell(search.upper, search.bound, spread(table, search.is_open, n_sites), now=True)
-    if bound >= cut:
-        search.bound = max(search.bound, min(search.upper, _rounded(cut, whole)))
-        return True
-    rest = table.only(status >= 0, status == 1)
-    return _branch(rest, status[status >= 0], p, search, table, control, (by, share, whole), n_sites, seed)
+    rho, chosen = np.zeros(table.sites.size), np.zeros(table.sites.size, np.bool_)
+    bound, last, _ = lagrangian.relax(table.near, table.cost, u, status, p, rho, chosen)
+    extra = np.maximum(0.0, problem.weighted[:, table.sites] - u[:, None]) + np.where(
+        chosen, 0.0, np.maximum(0.0, rho - last)
+    )
+    pairs, of_sites = np.zeros((n, m), np.bool_), np.full(m, -1, np.int8)
+    pairs[:, table.sites] = (bound + extra < cut) & (status >= 0)
+    of_sites[table.sites] = status
+    return pairs, of_sites
 
 
-def _branch(
-    rest: Sorted,
-    status: Any,
-    p: int,
-    search: Search,
-    table: Sorted,
-    control: Control,
-    aim: Any,
-    n_sites: int,
-    seed: int,
+def branch(
+    table: Sorted, rest: Sorted, master: tree.Master, p: int, search: Search, control: Control, aim: Aim
 ) -> bool:
-    """Branch and exchange in turns on the sites that are left."""
-    from balance_lib.optimise import interchange, lagrangian
+    """Branch on what is in question, on a model of the ``rest`` of the sites; return False when stopped before."""
 
-    by, share, _ = aim
-    n, m = rest.near.shape
-    depth = 2 * m + 4
-    stack = np.zeros((depth, m), np.int8), np.zeros((depth, n)), np.full(depth, np.inf), np.array([1])
-    stack[0][0], stack[1][0], stack[2][0] = status, search.multipliers, search.bound
-    within = np.isin(rest.sites, table.sites[search.is_open])
-    if within.sum() != p:  # the best plan needs a site that a better one cannot have
-        within = first(rest, p).is_open
-    state = rest.state(within)
-    at_once = max(10, min(500, TURN // (n * m * NODE_ROUNDS // 10 + 1)))
-    turn = 0
-    while stack[3][0] > 0:
-        if control.stopped:
-            break
-        turn += 1
-        chosen = within.copy()
-        upper, nodes = lagrangian.branch(
-            rest.near, rest.cost, p, by, share, search.upper, chosen, stack, at_once, NODE_ROUNDS
-        )
-        search.nodes += int(nodes)
-        if stack[3][0] > 0:
-            tried = interchange.shake(
-                rest.near, rest.finite, rest.nowhere, state, rest.keep, 20 + at_once // 2, min(p, 12), seed + turn
-            )
-            if tried < upper:
-                upper, chosen = tried, state[0].copy()
-        if upper < search.upper:
-            search.upper, within = float(upper), chosen
-            search.is_open = np.isin(table.sites, rest.sites[chosen])
-        _bound_of(stack, search, aim)
-        control.tell(search.upper, search.bound, spread(table, search.is_open, n_sites))
-    _bound_of(stack, search, aim)
-    return bool(stack[3][0] == 0)
+    def tell(value: float, proven: float, chosen: Flags | None) -> None:
+        if chosen is not None and value < search.upper:
+            search.upper, search.is_open = value, np.isin(table.sites, rest.sites[chosen])
+        search.bound = max(search.bound, aim.rounded(min(proven, search.upper)))
+        control.tell(search.upper, search.bound, spread(table, search.is_open, aim.n_sites))
 
-
-def _bound_of(stack: Any, search: Search, aim: Any) -> None:
-    """Renew what is proven: everything below the cut stands in an open node."""
-    by, share, whole = aim
-    cut = search.upper - max(by, share * abs(search.upper))
-    top = int(stack[3][0])
-    open_nodes = float(stack[2][:top].min()) if top else np.inf
-    search.bound = max(search.bound, min(search.upper, _rounded(min(cut, open_nodes), whole)))
-
-
-def _rounded(bound: float, whole: bool) -> float:
-    return float(np.ceil(bound - 1e-6)) if whole and np.isfinite(bound) else float(bound)
+    status = search.status[np.isin(table.sites, rest.sites)]
+    search.nodes += tree.prove(master, rest, p, status, search.upper, aim.cut, control, tell)
+    return search.bound >= aim.cut(search.upper)
 
 
 def spread(table: Sorted, is_open: Flags, n_sites: int) -> Flags:

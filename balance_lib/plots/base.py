@@ -51,6 +51,17 @@ def whole(years: pd.Series) -> list[int]:
     return [int(year) for year in years]
 
 
+def month_axis(figure: go.Figure, lang: str) -> go.Figure:
+    """Write dates on the axis as people of the language do: 2022年7月, Jul 2022; days where one looks that closely."""
+    month, year = ("%Y年%-m月", "%Y年") if lang == "zh" else ("%b %Y", "%Y")
+    stops = [
+        {"dtickrange": [None, "M1"], "value": "%Y-%m-%d"},
+        {"dtickrange": ["M1", "M12"], "value": month},
+        {"dtickrange": ["M12", None], "value": year},
+    ]
+    return figure.update_xaxes(type="date", hoverformat="%Y-%m-%d", tickformatstops=stops)
+
+
 def year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
     """Tick whole years only, and leave half a year on both sides."""
     if not years:

@@ -192,7 +192,7 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
             line={"color": palette.LIMIT, "dash": "dash", "width": 2},
             annotation={"text": f"{text('plot.limit', lang)} {limit:g}", "font": {"color": palette.LIMIT}},
         )
-    figure.update_yaxes(title=text("plot.cv", lang), rangemode="tozero")
+    figure.update_yaxes(title={"text": text("plot.cv", lang), "standoff": 8}, rangemode="tozero")
     return year_axis(figure, whole(rows["year"])).update_layout(hovermode="x unified")
 
 

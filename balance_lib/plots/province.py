@@ -13,6 +13,15 @@ from balance_lib.locale import text
 from balance_lib.plots.base import blank, whole, year_axis
 
 
+def _below(figure: go.Figure) -> go.Figure:
+    """Put the legend below: these figures stand in half a page, where a title leaves it no room above."""
+    return figure.update_layout(
+        title={"font": {"size": 15}, "y": 0.95, "yanchor": "top"},
+        legend={"y": -0.14, "yanchor": "top", "x": 0, "xanchor": "left"},
+        margin={"t": 68, "b": 72},
+    )
+
+
 def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.nan, lang: str = "zh") -> go.Figure:
     """Draw a coefficient of many counties over the years: the middle one, and the middle eight in ten.
 
@@ -30,7 +39,7 @@ def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.na
     -------
     plotly Figure
     """
-    figure = blank(text("province.trend.title", lang, figure=label), lang, height=380)
+    figure = _below(blank(text("province.trend.title", lang, figure=label), lang, height=400))
     years = whole(rows["year"])
     band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
     figure.add_scatter(x=years, y=rows["high"], showlegend=False, **band)
@@ -70,7 +79,7 @@ def expected_years(counts: Mapping[str, int], late: Mapping[str, int], words: Se
         The bars in order: "met now", years, "never".
     lang : {"zh", "en"}
     """
-    figure = blank(text("province.dates.title", lang), lang, height=340)
+    figure = _below(blank(text("province.dates.title", lang), lang, height=340))
     for name, values, fill, shape in (
         ("province.trend.counties", counts, palette.SERIES[0], ""),
         ("province.cards.late", late, palette.LAMPS["not_met"].fill, "/"),

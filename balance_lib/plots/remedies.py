@@ -8,7 +8,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from balance_lib import palette
-from balance_lib.locale import text
+from balance_lib.locale import bracket, text
 from balance_lib.plots.base import blank
 from balance_lib.remedies import Plan
 
@@ -92,9 +92,8 @@ def coefficients_before_after(plan: Plan, *, labels: Mapping[str, str], lang: st
     lang : {"zh", "en"}
     """
     rows = plan.coefficients[plan.coefficients["limit"].notna()].iloc[::-1]
-    space = " " if lang == "en" else ""
     names = [
-        f"{labels.get(r.indicator, r.indicator)}{space}({text(f'stage.{r.stage}', lang)})" for r in rows.itertuples()
+        labels.get(r.indicator, r.indicator) + bracket(text(f"stage.{r.stage}", lang), lang) for r in rows.itertuples()
     ]
     figure = blank(text("remedy.plot.cv_title", lang), lang, height=110 + 28 * max(1, len(rows)))
     for at, row in enumerate(rows.itertuples()):

@@ -18,7 +18,7 @@ from balance_lib.locale import text
 from balance_lib.plots.base import blank, short, status_markers, whole
 
 BAND = "rgba(11, 79, 138, 0.18)"
-PANEL_PX, HEAD_PX = 216, 54
+PANEL_PX, HEAD_PX = 210, 54
 WIDEST = 60.0  # of a panel's title, in widths of a Latin letter
 STAGE_COLOURS = {"primary": palette.SERIES[0], "junior": palette.SERIES[5]}
 STAGE_BANDS = {"primary": "rgba(0, 114, 178, 0.20)", "junior": "rgba(213, 94, 0, 0.20)"}
@@ -57,10 +57,10 @@ def nothing(lang: str = "zh") -> go.Figure:
 def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
     """Draw one figure large: counted years, the path with its band, the line, the deadline and the verdict."""
     figure = blank(panel.title, lang, height=400)
-    figure.update_layout(margin={"l": 16, "r": 24, "t": 96, "b": 40})
+    figure.update_layout(margin={"l": 16, "r": 24, "t": 112, "b": 40})
     _draw(figure, panel, "", lang, legend=True)
     _verdict(figure, panel, x=0.0, y=1.0, size=15)
-    figure.update_layout(legend={"y": 1.0, "x": 1.0, "xanchor": "right", "yanchor": "bottom"})
+    figure.update_layout(legend={"y": 1.08, "x": 1.0, "xanchor": "right", "yanchor": "bottom"})
     figure.update_yaxes(title={"text": panel.unit, "standoff": 8} if panel.unit else None)
     return figure
 
@@ -68,8 +68,8 @@ def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
 def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") -> go.Figure:
     """Draw figures side by side, each with its line, deadline, path and band, and its verdict in a word."""
     lines = max(1, math.ceil(len(panels) / columns))
-    figure = blank("", lang, height=lines * (PANEL_PX + HEAD_PX) + 40)
-    figure.update_layout(showlegend=False, margin={"l": 8, "r": 16, "t": 8, "b": 32})
+    figure = blank("", lang, height=lines * (PANEL_PX + HEAD_PX) + 16)
+    figure.update_layout(showlegend=False, margin={"l": 8, "r": 16, "t": 8, "b": 8})
     high = 1.0 / lines
     for at, panel in enumerate(panels):
         axis = "" if at == 0 else str(at + 1)
@@ -118,7 +118,7 @@ def _draw(figure: go.Figure, panel: Panel, axis: str, lang: str, *, legend: bool
         marker=status_markers(statuses) | {"size": 11 if legend else 8},
         hovertemplate="%{x}: %{y:,.4~g} " + panel.unit + "<extra></extra>", **on,
     )  # fmt: skip
-    _scale(figure, panel, axis, lang, rows, 14 if legend else 7)
+    _scale(figure, panel, axis, lang, rows, large=legend)
 
 
 def _judged(rows: pd.DataFrame) -> list[str]:
@@ -127,7 +127,7 @@ def _judged(rows: pd.DataFrame) -> list[str]:
     return [s if value == value else "no_data" for s, value in zip(found, rows["value"], strict=True)]
 
 
-def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataFrame, ticks: int) -> None:
+def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataFrame, *, large: bool) -> None:
     """Fit the axes, mark where the counted years end, and set the deadline's mark."""
     years = whole(rows["year"])
     due = None
@@ -136,7 +136,7 @@ def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataF
         due = panel.deadline.year - 0.5 + (panel.deadline.month - 9) / 12 + panel.deadline.day / 366
     first = min(years, default=2000)
     last = max([*years, math.ceil(due or first)], default=first)
-    step = max(1, math.ceil((last - first) / ticks))
+    step = max(1, math.ceil((last - first) / (14 if large else 7)))
     low, high = _room(rows)
     figure.layout[f"xaxis{axis}"].update(dtick=step, tick0=first, tickformat="d", range=[first - 0.5, last + 0.6])
     figure.layout[f"yaxis{axis}"].update(range=[low, high])
@@ -145,12 +145,11 @@ def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataF
             type="line", xref=f"x{axis}", yref=f"y{axis}", x0=due, x1=due, y0=low, y1=high,
             line={"color": palette.INK, "dash": "dot", "width": 1.5},
         )  # fmt: skip
-        left = due > (first + last) / 2
+        # Above the axes, where no point and no line can lie under it.
         figure.add_annotation(
-            x=due, y=low, xref=f"x{axis}", yref=f"y{axis}", showarrow=False, yanchor="bottom",
-            xanchor="right" if left else "left", font={"size": 12, "color": palette.INK},
-            text=" " + text("trends.plot.deadline", lang, date=panel.deadline) + " ",
-            bgcolor="rgba(255, 255, 255, 0.75)",
+            x=1, y=1, xref=f"x{axis} domain", yref=f"y{axis} domain", showarrow=False, yanchor="bottom", yshift=5,
+            xanchor="right", font={"size": 14 if large else 12, "color": palette.INK},
+            text="┊ " + text("trends.plot.deadline", lang, date=panel.deadline),
         )  # fmt: skip
 
 

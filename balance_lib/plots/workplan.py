@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.plots.base import blank
+from balance_lib.plots.base import blank, month_axis
 from balance_lib.workplan import STATUSES, harmless
 
 ROW_PX = 26
@@ -17,6 +17,7 @@ LABEL_MOST = 22
 MILLISECONDS = 86_400_000
 # The word in the legend and the hatching tell apart what shares a colour.
 HATCH = {"late": "/", "blocked": "x", "not_started": ".", "due_before_adoption": ""}
+POINTS = {"late": "x", "blocked": "square", "due_before_adoption": "triangle-down"}
 HATCHING = {"fillmode": "overlay", "fgcolor": palette.SURFACE, "fgopacity": 1, "size": 6, "solidity": 0.3}
 STAGE_TINTS = (palette.GROUND, palette.SURFACE)
 
@@ -43,29 +44,18 @@ def gantt(tasks: pd.DataFrame, stages: pd.DataFrame, on: date, *, lang: str = "z
     rows = dated.assign(_due=list(dated["due"])).sort_values("_due", kind="stable").head(most)
     figure = blank("", lang, height=130 + ROW_PX * max(len(rows), 3))
     labels = _labels(rows, lang)
+    rows = rows.assign(begins=[_start(row, on) for row in rows.itertuples()])
     for status in (s for s in STATUSES if s in set(rows["status"])):
         mine = rows[rows["status"] == status]
-        lamp = palette.LAMPS[palette.TASKS[status]]
-        figure.add_bar(
-            y=[labels[task] for task in mine["task"]],
-            base=[_start(row, on).isoformat() for row in mine.itertuples()],
-            x=[((row.due - _start(row, on)).days + 1) * MILLISECONDS for row in mine.itertuples()],
-            orientation="h",
-            name=text(f"workplan.status.{status}", lang),
-            marker={
-                "color": lamp.fill,
-                "line": {"color": lamp.ink, "width": 1},
-                "pattern": {**HATCHING, "shape": HATCH.get(status, "")},
-            },
-            customdata=[_hover(row, lang) for row in mine.itertuples()],
-            hovertemplate="%{customdata}<extra></extra>",
-        )
+        span = mine["begins"] < mine["due"]
+        _bars(figure, mine[span], labels, status, lang)
+        _points(figure, mine[~span], labels, status, lang, legend=not span.any())
     _stages_behind(figure, stages, lang)
     _day(figure, on, lang)
     figure.update_yaxes(
-        autorange="reversed", categoryorder="array", categoryarray=list(labels.values()), showgrid=False
+        range=[len(labels) - 0.5, -0.5], categoryorder="array", categoryarray=list(labels.values()), showgrid=False
     )
-    figure.update_xaxes(type="date", side="bottom", hoverformat="%Y-%m-%d")
+    month_axis(figure, lang).update_xaxes(side="bottom")
     left_out = len(dated) - len(rows)
     if left_out:
         note = text("workplan.plot.left_out", lang, n=left_out)
@@ -75,6 +65,49 @@ def gantt(tasks: pd.DataFrame, stages: pd.DataFrame, on: date, *, lang: str = "z
     return figure.update_layout(
         barmode="overlay", bargap=0.3, legend={"y": 1.02}, margin={"t": 70, "b": 95 if left_out else 60}
     )
+
+
+def _bars(figure: go.Figure, rows: pd.DataFrame, labels: dict[str, str], status: str, lang: str) -> None:
+    """Draw tasks of one status from their first day to their date."""
+    if rows.empty:
+        return
+    lamp = palette.LAMPS[palette.TASKS[status]]
+    figure.add_bar(
+        y=[labels[task] for task in rows["task"]],
+        base=[day.isoformat() for day in rows["begins"]],
+        x=[((row.due - row.begins).days + 1) * MILLISECONDS for row in rows.itertuples()],
+        orientation="h",
+        name=text(f"workplan.status.{status}", lang),
+        legendgroup=status,
+        marker={
+            "color": lamp.fill,
+            "line": {"color": lamp.ink, "width": 1},
+            "pattern": {**HATCHING, "shape": HATCH.get(status, "")},
+        },
+        customdata=[_hover(row, lang) for row in rows.itertuples()],
+        hovertemplate="%{customdata}<extra></extra>",
+    )
+
+
+def _points(
+    figure: go.Figure, rows: pd.DataFrame, labels: dict[str, str], status: str, lang: str, *, legend: bool
+) -> None:
+    """Draw tasks of one status that have but one day, due before their plan began: a bar would be a hairline."""
+    if rows.empty:
+        return
+    lamp = palette.LAMPS[palette.TASKS[status]]
+    figure.add_scatter(
+        y=[labels[task] for task in rows["task"]],
+        x=[day.isoformat() for day in rows["due"]],
+        mode="markers",
+        name=text(f"workplan.status.{status}", lang),
+        legendgroup=status,
+        showlegend=legend,
+        marker={"symbol": POINTS.get(status, "diamond"), "size": 13, "color": lamp.fill,
+                "line": {"color": lamp.ink, "width": 1}},
+        customdata=[_hover(row, lang) for row in rows.itertuples()],
+        hovertemplate="%{customdata}<extra></extra>",
+    )  # fmt: skip
 
 
 def progress(rows: pd.DataFrame, on: date, *, lang: str = "zh") -> go.Figure:
@@ -106,7 +139,7 @@ def progress(rows: pd.DataFrame, on: date, *, lang: str = "zh") -> go.Figure:
     )
     _day(figure, on, lang)
     figure.update_yaxes(range=[0, 1.05], tickformat=".0%")
-    return figure.update_xaxes(type="date", hoverformat="%Y-%m-%d").update_layout(legend={"y": 1.02}, margin={"t": 60})
+    return month_axis(figure, lang).update_layout(legend={"y": 1.02}, margin={"t": 60})
 
 
 def _labels(rows: pd.DataFrame, lang: str) -> dict[str, str]:

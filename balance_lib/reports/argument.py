@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from balance_lib.evaluation import number
-from balance_lib.locale import text
+from balance_lib.locale import bracket, text
 from balance_lib.plots import documents
 from balance_lib.reports import brief, findings, wording
 from balance_lib.reports.letter import Letter
@@ -215,7 +215,7 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
 
 
 def _status(status: str, lang: str) -> str:
-    return findings.bracket(text(f"status.{status}", lang), lang)
+    return bracket(text(f"status.{status}", lang), lang)
 
 
 def _costs(letter: Letter, outcome: Outcome, lang: str) -> None:

@@ -7,7 +7,7 @@ from datetime import date
 
 from balance_lib.county import County
 from balance_lib.evaluation import OPEN, Evaluation
-from balance_lib.locale import text
+from balance_lib.locale import bracket, text
 from balance_lib.plots import documents
 from balance_lib.reports import findings, wording
 from balance_lib.reports.letter import Letter
@@ -134,7 +134,7 @@ def _next_steps(letter: Letter, evaluation: Evaluation, lang: str) -> None:
         steps.append(text("report.next.ledger", lang, n=len(short)))
     if needs:
         joint = "、" if lang == "zh" else ", "
-        shown = joint.join(f"{row[3]}{findings.bracket(str(row[1]), lang)}" for row in needs)
+        shown = joint.join(f"{row[3]}{bracket(str(row[1]), lang)}" for row in needs)
         steps.append(text("report.next.needs", lang, needs=shown))
     for status in ("no_data", "evidence", "not_due"):
         if n := len(evaluation.with_status(status)):

@@ -11,7 +11,7 @@ import pandas as pd
 from balance_lib import locale
 from balance_lib.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
-from balance_lib.locale import has, text
+from balance_lib.locale import bracket, has, text
 from balance_lib.reports import wording
 from balance_lib.standards import STAGES, Indicator
 
@@ -175,11 +175,6 @@ def failing_schools(evaluation: Evaluation, names: Names, lang: str = "zh") -> l
 
 def _pair(measured: float, line: float) -> str:
     return f"{wording.figure(measured, 2, line)}/{number(line)}"
-
-
-def bracket(words: str, lang: str = "zh") -> str:
-    """Return words in the brackets of a language."""
-    return f"（{words}）" if lang == "zh" else f" ({words})"
 
 
 def _need(spec: Indicator, needed: float, lang: str) -> str:

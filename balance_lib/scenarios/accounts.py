@@ -215,10 +215,8 @@ def _funded(base: Base, stage: str) -> float:
 
 def layout_table(layout: Layout) -> pd.DataFrame:
     """Count schools by kind, rank and place: before − closed − left + came + opened = after, on every line."""
-    frame = layout.frame.assign(
-        kind_before=layout.frame["kind_before"].fillna(""), rank=layout.frame["rank"].fillna(""),
-        location=layout.frame["location"].fillna(""),
-    )  # fmt: skip
+    words = ["kind_before", "rank", "location"]  # a column nobody filled is one of numbers
+    frame = layout.frame.assign(**layout.frame[words].astype(object).fillna(""))
     closed = frame["there_before"] & ~frame["there"]
     changes = frame["there_before"] & frame["there"] & (frame["kind"] != frame["kind_before"])
     key = ["kind", "rank", "location"]

@@ -92,9 +92,17 @@ class Base:
 
     @cached_property
     def over(self) -> dict[str, float]:
-        """Return by school how many pupils attendance has beyond the recorded enrolment."""
-        missing = self._missing(self.county.table("attendance", self.year))
-        return (-missing[missing < 0]).groupby(level=0).sum().to_dict()
+        """Return by school how many pupils attendance has beyond the recorded enrolment; NaN where none is recorded."""
+        going = self.county.table("attendance", self.year)
+        missing = self._missing(going)
+        beyond = (-missing[missing < 0]).groupby(level=0).sum().to_dict()
+        return beyond | dict.fromkeys(set(going["school_id"]) & {school for school, _ in self.untold}, float("nan"))
+
+    @cached_property
+    def untold(self) -> pd.Index:
+        """Return the schools and stages whose roll is not recorded: nobody knows how many more they can take."""
+        taught = self.rows[self.rows["stage"].isin(STAGES)]
+        return taught.index[taught["pupils"].isna()]
 
     def _missing(self, going: pd.DataFrame) -> pd.Series:
         taught = self.rows[self.rows["stage"].isin(STAGES)]["pupils"]

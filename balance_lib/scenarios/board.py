@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from time import perf_counter
 from typing import Any
 
@@ -11,7 +11,6 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib import allocation, standards, tables
-from balance_lib._errors import PolicyError
 from balance_lib.county import County
 from balance_lib.distance import Places, straight_table
 from balance_lib.scenarios import base as bases
@@ -28,7 +27,25 @@ from balance_lib.standards import STAGES, Standard
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-_FIXED = ops.Open | ops.ConvertStage  # they draw pupils to themselves: a whole evaluation says whom
+Ints = npt.NDArray[np.int64]
+
+
+@dataclass(frozen=True, eq=False)
+class Zone:
+    """Hold which groups a school that opens or takes up a stage draws: all of them, or the first that fit.
+
+    Parameters
+    ----------
+    school : int
+    rows : array of int
+        Positions of groups; those first who save most.
+    whole : bool
+        Whether the scenario zones their villages to it, whatever the places.
+    """
+
+    school: int
+    rows: Ints
+    whole: bool
 
 
 class Board:
@@ -39,7 +56,7 @@ class Board:
     county : County
         Hand in the same object again and again: ways are measured once.
     scenario : Scenario
-        What has been decided so far: operations and settings. Opening and converting schools need a whole evaluation.
+        What has been decided so far: operations and settings.
     standard : Standard or str
         Whose difference coefficients are followed.
     places : bool
@@ -48,8 +65,6 @@ class Board:
 
     Raises
     ------
-    PolicyError
-        If the scenario opens or converts a school, or cuts off upper grades.
     DataError, NotFoundError
         As :func:`balance_lib.scenarios.evaluate`.
     """
@@ -57,8 +72,6 @@ class Board:
     def __init__(
         self, county: County, scenario: Scenario, standard: Standard | str = "quality_2017", *, places: bool = False
     ) -> None:
-        if not self.follows(scenario):
-            raise PolicyError("schools that open, convert or give up grades are for a whole evaluation")
         self.county, self.with_places = county, places
         self.scenario_given = scenario
         self.standard = standards.load(standard) if isinstance(standard, str) else standard
@@ -68,16 +81,11 @@ class Board:
         self._schools()
         self._ways()
         self._groups()
+        self.zones = self._zones()
         self.coefficients = Coefficients(self.layout, self.standard)
         self.radius_m = {stage: riding.radius_m(self.layout, stage) for stage in STAGES}
         self._places: dict[tuple[int, int], Floats] = {}
         self._boards: dict[float, Board] = {}
-
-    @staticmethod
-    def follows(scenario: Scenario) -> bool:
-        """Tell whether sliders can follow a scenario."""
-        cuts = [o for o in scenario.effective if isinstance(o, ops.ToPoint) and o.top_grade < 6]
-        return not cuts and not any(isinstance(o, _FIXED) for o in scenario.effective)
 
     def _schools(self) -> None:
         frame, layout = self.layout.frame, self.layout
@@ -97,13 +105,29 @@ class Board:
         at = index.get_indexer(rows["school_id"]), rows["stage"].map(STAGES.index).to_numpy()
         self.own_classes = np.full((len(index), len(STAGES)), np.nan)
         self.own_classes[at] = rows["classes"].to_numpy(dtype=float)
-        self.row_grades = np.full((len(index), len(STAGES)), np.nan)
+        self.row_grades = np.full((len(index), len(STAGES)), np.nan)  # a stage that begins has all of them
         self.row_grades[at] = rows["grades"].to_numpy(dtype=float)
-        self.rooms = np.column_stack([frame[f"classes_{stage}"].to_numpy(dtype=float) for stage in STAGES])
+        cut = _own(frame["cut"], bool)
+        self.row_grades[cut, 0] = self.grades[cut, 0]
+        self._rooms(at)
         self.rank = np.argsort(np.argsort(np.array(self.schools)))
         self.may_close = self._may_close(public)
+        self.over = _own(self.index.isin(list(self.base.over)), bool)
         self.merged = self.layout.merged_into
+        self.converts = bool((frame["state"] == "converted").any())
+        self.enrolled = self.sums.sum(axis=1)
         self.beds = _own(riding.beds(layout).reindex(index), float)
+
+    def _rooms(self, at: tuple[Any, Any]) -> None:
+        """Lay out the classes there are rooms for, and which stages the scenario gives more or fewer of them."""
+        frame, there = self.layout.frame, np.zeros_like(self.own_classes, dtype=bool)
+        there[at] = True
+        counted = self.base.rooms[~self.base.rooms.index.duplicated()]
+        given = np.column_stack([frame[f"classes_{stage}"].to_numpy(dtype=float) for stage in STAGES])
+        had = np.column_stack([counted.reindex([(i, s) for i in self.schools]).to_numpy(dtype=float) for s in STAGES])
+        same = (given == had) | np.isnan(given)
+        self.resized = there & ~same
+        self.rooms = np.where(there & (same | np.isnan(self.own_classes)), self.own_classes, given)
 
     def _may_close(self, public: Bools) -> Bools:
         """Return which schools a slider may close.
@@ -112,14 +136,16 @@ class Board:
         """
         layout, base = self.layout, self.base
         senior = set(base.rows.loc[base.rows["stage"] == "senior", "school_id"])
-        spoken_for = {o.school_id for o in layout.scenario.effective if o.structural}
+        spoken_for = {o.school_id for o in layout.scenario.effective}
         receivers = {to for o in layout.scenario.effective for to in o.others()}
         bar = senior | spoken_for | receivers | set(base.over) | set(layout.frame.index[layout.frame["protected"]])
         return public & self.there & ~self.index.isin(bar)
 
     def _ways(self) -> None:
         settings = self.layout.scenario.settings
-        ways = bases.ways(self.base.county, settings.mode, roads=True, detour=default("road_detour"))
+        county, opened = self.base.county, self.layout.opened.reset_index(names="school_id")
+        ways = bases.ways(county, settings.mode, roads=True, detour=default("road_detour"))
+        ways = bases.with_schools(ways, county, opened)
         column = np.array([ways.school.get(s, -1) for s in self.schools], dtype=np.int64)
         known = column >= 0
         self.villages = [str(v) for v in ways.table.origins]
@@ -131,7 +157,9 @@ class Board:
 
         self.metres, self.minutes = matrix(ways.table.metres), matrix(ways.table.minutes)
         factor = ways.detour if ways.table.mode == "straight" else 1.0
-        self.road = matrix(ways.road.metres) if ways.road is not None else self.metres * factor
+        self.road = self.metres * factor
+        if ways.road is not None:
+            self.road = np.where(np.isfinite(road := matrix(ways.road.metres)), road, self.road)
         self.lines = self._lines(ways.village)
         self.order = np.argsort(
             np.where(np.isfinite(self.metres[:-1]), self.metres[:-1], np.inf), axis=1, kind="stable"
@@ -174,13 +202,33 @@ class Board:
         used = np.bincount(self.g_school[self.g_school >= 0], self.g_board[self.g_school >= 0], len(self.schools))
         self.beds_used = used
 
+    def _zones(self) -> list[Zone]:
+        """Return whom each school that opens or takes up a stage draws, in the order in which they do."""
+        out, at = [], np.maximum(self.g_school, 0)
+        plain = (self.g_school >= 0) & (self.sector[at] == 0)
+        names = self.base.groups["village_id"]
+        for name, villages in self.layout.zoned.items():
+            school = int(self.index.get_loc(name))
+            begins = self.teaches[school] & (self.sums[school] == 0)  # of the bands it had it draws nobody
+            open_to = plain & begins[self.g_band] & (self.g_school != school)
+            if villages:
+                rows = np.flatnonzero(open_to & names.isin(villages).to_numpy())
+            elif self.layout.frame.at[name, "state"] == "opened":
+                saved = self.g_metres - self.metres[self.g_village, school]
+                rows = np.flatnonzero(open_to & (saved > 0))
+                rows = rows[np.argsort(-saved[rows], kind="stable")]
+            else:
+                continue
+            out.append(Zone(school, rows, whole=bool(villages)))
+        return out
+
     # ---- a state -----------------------------------------------------------------------------------------------------
 
     def closing(self, state: State) -> Bools:
         """Return which schools a state closes."""
         spared = self.index.isin(state.kept) if state.kept else np.zeros(len(self.index), dtype=bool)
         named = self.index.isin(state.closed) if state.closed else np.zeros(len(self.index), dtype=bool)
-        small = self.sums.sum(axis=1) < state.minimum_enrolment
+        small = self.enrolled < state.minimum_enrolment
         return self.may_close & (small | named) & ~spared
 
     def scenario(self, state: State) -> Scenario:

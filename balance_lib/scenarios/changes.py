@@ -22,6 +22,7 @@ from balance_lib.standards import STAGES
 Key = tuple[str, str]
 _CLOSED = ("closed", "merged")
 _SMALL = ("primary", "teaching_point")
+_NOWHERE = ("", "")
 
 
 @dataclass(frozen=True, eq=False)
@@ -107,14 +108,18 @@ class _Rows:
         self.flows = _flows(self.moved)
         self.came = _sums(self.moved, ["to_id", "stage"], "pupils")
         self.went = _sums(moved, ["from_id", "stage"], "pupils")
+        self.nowhere = _sums(moved[moved["to_id"] == ""], ["from_id", "stage"], "pupils")
         self.beds_came = _sums(self.moved, ["to_id", "stage"], "boarders_after")
         self.beds_went = _sums(moved, ["from_id", "stage"], "boarders_before")
         self.rooms = layout.base.rooms.to_dict()
         self.states, self.kinds = self.frame["state"].to_dict(), self.frame["kind"].to_dict()
         state = self.frame["state"]
         gifts = {to for o in layout.movings.values() for to in o.others()}
-        self.touched = {*moved["from_id"], *self.moved["to_id"], *gifts, *self.frame.index[state != "kept"]}
+        resized = {o.school_id for o in layout.scenario.effective if isinstance(o, ops.Resize)}
+        acted_on = {*gifts, *resized, *self.frame.index[state != "kept"]}
+        self.touched = {*moved["from_id"], *self.moved["to_id"], *acted_on}
         self.rows: dict[Key, dict[str, Any]] = {}
+        self.own: dict[Key, dict[str, Any]] = {}  # the same before anything came: nobody hands on what he was handed
         self.left: dict[str, float] = {}
         self.unknown: set[str] = set()  # columns in which a receiver got an amount nobody knows
         self.given: dict[str, float] = {}
@@ -128,6 +133,7 @@ class _Rows:
             self.rows[row["school_id"], row["stage"]] = row
         for school in sorted(self.touched):
             self._start(school)
+        self.own = {key: dict(row) for key, row in self.rows.items()}
         for school in sorted(self.touched & set(self.before["school_id"])):
             self._hand_on(school)
         for school in sorted(self.touched):
@@ -175,7 +181,7 @@ class _Rows:
         going = self.flows.get(school, {})
         operation = self.layout.movings.get(school)
         closed = self.states.get(school) in _CLOSED
-        if not going and not closed:
+        if not going and not closed and not self._lost(school, "shared"):
             return
         for key in [k for k in self.rows if k[0] == school and k[1] in (*STAGES, "shared")]:
             mine = going if key[1] == "shared" else {to: n for to, n in going.items() if to[1] == key[1]}
@@ -184,18 +190,26 @@ class _Rows:
                     continue  # new zones move pupils, not staff, as long as anybody is left to be taught
                 asked = subject != "pupils" and operation is not None
                 to = getattr(operation, subject) if asked else ops.WITH_PUPILS
-                self._divide(key, names, self._weights(school, mine, closed, to))
+                lost = self._lost(school, key[1]) if subject == "pupils" else {}
+                gone = closed and bool(lost) and not mine
+                self._divide(key, names, {**({} if gone else self._weights(key, mine, closed, to)), **lost})
         if closed:
             self._close(school)
+
+    def _lost(self, school: str, stage: str) -> dict[Key, float]:
+        """Return how many pupils no school takes in: what goes with them goes nowhere."""
+        stages = STAGES if stage == "shared" else (stage,)
+        lost = sum(self.nowhere.get((school, s), 0.0) for s in stages)
+        return {_NOWHERE: lost} if lost else {}
 
     def _emptied(self, school: str, stage: str) -> bool:
         """Tell whether nobody is left whom a row's staff and goods could serve."""
         senior = self.rows.get((school, "senior"), {}).get("pupils", 0.0) if stage == "shared" else 0.0
         return not senior and not any(self._pupils(school, s) for s in (STAGES if stage == "shared" else (stage,)))
 
-    def _weights(self, school: str, mine: dict[Key, float], closed: bool, to: str) -> dict[Key, float]:
+    def _weights(self, key: Key, mine: dict[Key, float], closed: bool, to: str) -> dict[Key, float]:
         """Return who gets how much: receivers by the pupils who come, the school itself by those who stay."""
-        out = dict(mine)
+        school, out = key[0], dict(mine)
         if to != ops.WITH_PUPILS and (out or closed):
             stage = next(iter(out), ("", ""))[1] or self._first_stage(to)
             out = {(to, stage): sum(out.values()) or 1.0}
@@ -203,7 +217,7 @@ class _Rows:
             nearest = self._nearest(school)
             return {nearest: 1.0} if nearest else {}
         if not closed:
-            stages = {stage for _, stage in mine} or set(STAGES)
+            stages = {key[1]} & set(STAGES) or {stage for _, stage in mine} or set(STAGES)
             out[school, ""] = sum(self._stay(school, stage) for stage in stages)
         return {key: weight for key, weight in out.items() if weight > 0}
 
@@ -239,12 +253,16 @@ class _Rows:
         if not weights:
             for name in names:
                 self.left[name] = self.left.get(name, 0.0) + have[name]
-                row[name] = 0.0
+                row[name] -= have[name]
             return
         parts = goods.handed_on(have, names, list(weights.values()))
         for name in names:
-            row[name] = 0.0 if not np.isnan(have[name]) else row[name]
+            row[name] -= 0.0 if np.isnan(have[name]) else have[name]
             for (school, stage), amount in zip(weights, parts[name], strict=True):
+                if not school:
+                    self.left[name] = self.left.get(name, 0.0) + np.nan_to_num(amount)
+                    self.unknown |= {name} if np.isnan(amount) else set()
+                    continue
                 to = key if stage == "" else self._home(school, stage, name)
                 if np.isnan(amount):
                     self.unknown.add(name)
@@ -256,12 +274,12 @@ class _Rows:
                 self.rows[to][name] = now + amount if amount != 0.0 else now
 
     def _held(self, key: Key, name: str) -> float:
-        """Return what a row holds; blank is nothing where the school's figure stands on another row or is optional."""
-        value = float(self.rows[key][name])
+        """Return what a row held; blank is nothing where the school's figure stands on another row or is optional."""
+        value = float(self.own[key][name])
         if not np.isnan(value):
             return value
-        others = [k for k in self.rows if k[0] == key[0] and k != key]
-        elsewhere = any(not np.isnan(self.rows[k][name]) for k in others if "shared" in (k[1], key[1]))
+        others = [k for k in self.own if k[0] == key[0] and k != key]
+        elsewhere = any(not np.isnan(self.own[k][name]) for k in others if "shared" in (k[1], key[1]))
         return 0.0 if elsewhere or name in goods.blank_is_none() else np.nan
 
     def _home(self, school: str, stage: str, name: str) -> Key:

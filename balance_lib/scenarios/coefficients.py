@@ -98,24 +98,30 @@ class Coefficients:
         self.moving = frozenset(numeric)
         rows = indicators.frames(base.county, standard).stages
         rows = rows[rows["year"] == base.year]
+        told = pd.MultiIndex.from_frame(rows[["school_id", "stage"]]).isin(base.rows.index)
+        rows = self._without_untold(rows, told)
         kind = rows["school_id"].map(self.layout.frame["kind"])
         self.stage_rows = rows.assign(kind=kind.fillna(rows["kind"]))
         fixed = self._fixed
         self.count = Condition(standard.included or ALL, fixed, self.moving if standard.included else frozenset())
-        self.plain: dict[tuple[str, str], Formula] = {}
-        self.variants: dict[str, list[tuple[Condition, dict[str, Formula]]]] = {}
-        for name, spec in standard.indicators.items():
-            for stage in STAGES:
-                if source := indicators.formula_of(spec, stage):
-                    self.plain[name, stage] = Formula(source, tuple(spec.blank_is_zero))
-            self.variants[name] = [
-                (
-                    Condition(v.where or ALL, fixed, self.moving if v.where else frozenset()),
-                    {s: Formula(f, tuple(v.blank_is_zero)) for s in STAGES if (f := indicators.formula_of(v, s))},
-                )
+        self.plain = {name: _formulas(spec) for name, spec in standard.indicators.items()}
+        self.variants = {
+            name: [
+                (Condition(v.where or ALL, fixed, self.moving if v.where else frozenset()), _formulas(v))
                 for v in spec.variants
                 if switches.get(v.when)
             ]
+            for name, spec in standard.indicators.items()
+        }
+
+    def _without_untold(self, rows: pd.DataFrame, told: Bools) -> pd.DataFrame:
+        """Set aside the stages a through-school has and does not report: while it is open they leave no coefficient."""
+        untold, included = rows[~told], self.standard.included
+        if included and len(untold):
+            untold = untold[(indicators.evaluate(untold, included) != 0.0).to_numpy()]
+        self.untold_school = self.ids.get_indexer(untold["school_id"])
+        self.untold_stage = np.array([STAGES.index(s) for s in untold["stage"]], dtype=np.int64)
+        return rows[told]
 
     def _fixed(self, source: str) -> tuple[Bools, Bools]:
         """Ask once what does not change with pupils."""
@@ -127,8 +133,8 @@ class Coefficients:
 
     @property
     def _needed(self) -> list[str]:
-        formulas = [*self.plain.values(), *(f for v in self.variants.values() for _, fs in v for f in fs.values())]
-        names = {name for formula in formulas for name in formula.names}
+        parts = [*self.plain.values(), *(each for variants in self.variants.values() for _, each in variants)]
+        names = {name for part in parts for formula in part for name in formula.names}
         names |= {name for variants in self.variants.values() for where, _ in variants for name in where.names}
         names |= self.count.names
         if names & set(_DEGREES):
@@ -155,6 +161,7 @@ class Coefficients:
         subjects = goods.columns()
         moves = {name for names in subjects.values() for name in names}
         self.blank = np.array([name in goods.blank_is_none() for name in needed], dtype=bool)
+        self.of_pupils = bool(set(needed) & set(subjects["pupils"]))  # of figures that leave open schools too
         self.degree = np.array([name in _DEGREES for name in needed], dtype=bool)
         self.held = self._held() * np.array([name in moves for name in needed], dtype=float)
         self._shares(rows)
@@ -195,6 +202,7 @@ class Coefficients:
         self.stage_at = np.array(at, dtype=np.int64)  # where each of our rows stands among the standard's rows
         ours = np.flatnonzero(self.stage_at >= 0)
         self.order = ours[np.argsort(self.stage_at[ours])]
+        self.row_stage = self.stage[self.order]
         if len(self.order) != len(self.stage_rows):
             raise ValueError("school rows of the year are not those of the indicators")
 
@@ -249,24 +257,37 @@ class Coefficients:
 
     def _coefficients(self, figures: Floats, pupils: Floats, emptied: Bools, closed: Bools) -> Floats:
         values = self._values(figures, pupils, emptied)
-        row_stage, there = self.stage[self.order], ~(closed[self.school] | emptied)[self.order]
+        there = ~(closed[self.school] | emptied)[self.order]
         with np.errstate(divide="ignore", invalid="ignore"):
             counted = there & ~self.count(values)[1]
-            table = np.column_stack([self._indicator(name, values, row_stage) for name in self.indicators])
-        every = [counted & (row_stage == s) for s in range(len(STAGES))]
-        return np.stack([_cvs(table[rows], values["pupils"][rows]) for rows in every])
-
-    def _indicator(self, name: str, values: Values, row_stage: Ints) -> Floats:
-        out = np.full(len(row_stage), np.nan)
-        for s, stage in enumerate(STAGES):
-            if (name, stage) in self.plain:
-                out = np.where(row_stage == s, self.plain[name, stage](values), out)
-        for condition, formulas in self.variants[name]:
-            applies = condition(values)[0]
-            for s, stage in enumerate(STAGES):
-                if stage in formulas:
-                    out = np.where(applies & (row_stage == s), formulas[stage](values), out)
+            table = np.column_stack([self._indicator(name, values) for name in self.indicators])
+        every = [counted & (self.row_stage == s) for s in range(len(STAGES))]
+        out = np.stack([_cvs(table[rows], values["pupils"][rows]) for rows in every])
+        out[self.untold_stage[~closed[self.untold_school]]] = np.nan
         return out
+
+    def _indicator(self, name: str, values: Values) -> Floats:
+        out = self._by_stage(self.plain[name], values, np.array(np.nan))
+        for condition, formulas in self.variants[name]:
+            out = np.where(condition(values)[0], self._by_stage(formulas, values, out), out)
+        return np.broadcast_to(out, self.row_stage.shape)
+
+    def _by_stage(self, formulas: dict[Formula, tuple[int, ...]], values: Values, otherwise: Floats) -> Floats:
+        """Compute the formula of each stage; one that holds for every stage is computed once."""
+        out = otherwise
+        for formula, stages in formulas.items():
+            found = formula(values)
+            out = found if len(stages) == len(STAGES) else np.where(np.isin(self.row_stage, stages), found, out)
+        return out
+
+
+def _formulas(spec: Any) -> dict[Formula, tuple[int, ...]]:
+    """Return the formulas of an indicator, each with the positions of the stages it holds for."""
+    by_source: dict[str, tuple[int, ...]] = {}
+    for s, stage in enumerate(STAGES):
+        if source := indicators.formula_of(spec, stage):
+            by_source[source] = (*by_source.get(source, ()), s)
+    return {Formula(source, tuple(spec.blank_is_zero)): stages for source, stages in by_source.items()}
 
 
 def _cvs(values: Floats, pupils: Floats) -> Floats:

@@ -8,6 +8,7 @@ from typing import Any
 from balance_lib import tables
 from balance_lib._errors import Fault
 from balance_lib.county import County
+from balance_lib.locale import LANGUAGES, Message, text
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.settings import default, unit_costs
@@ -32,6 +33,22 @@ def check(county: County, scenario: Scenario) -> list[Fault]:
     """Return every fault of a scenario: names, values, conflicting and cyclic operations."""
     checker = _Checker(county, scenario)
     return [*checker.head(), *checker.settings(), *checker.each(), *checker.together(), *checker.procedure()]
+
+
+def _verb(verb: str) -> Message:
+    return Message(f"scenarios.verb.{verb}")
+
+
+def _stages(stages: list[str]) -> dict[str, str]:
+    return {
+        lang: ("、" if lang == "zh" else ", ").join(text(f"stage.{stage}", lang) for stage in stages)
+        for lang in LANGUAGES
+    }
+
+
+def _kind(kind: str) -> dict[str, str]:
+    choices = tables.table("schools").columns["kind"].choices or {}
+    return {"zh": choices.get(kind, kind), "en": kind.replace("_", " ")}
 
 
 class _Checker:
@@ -119,9 +136,7 @@ class _Checker:
         if isinstance(operation, ops.Merge) and operation.into in self.there and operation.school_id in self.there:
             lacking = sorted(self.stages(operation.school_id) - self.stages(operation.into))
             if lacking:
-                yield self.fault(
-                    "stage_lacking", operation, "into", self.told(operation.into), stages=", ".join(lacking)
-                )
+                yield self.fault("stage_lacking", operation, "into", self.told(operation.into), stages=_stages(lacking))
         if isinstance(operation, ops.Attach):
             hosts = {o.school_id for o in self.effective if isinstance(o, ops.Attach | ops.ToPoint)}
             if operation.host_id in hosts or self.kinds.get(operation.host_id) == "teaching_point":
@@ -150,11 +165,11 @@ class _Checker:
                 if operation.top_grade not in (3, 6):
                     yield self.fault("top_grade", operation, "top_grade", operation.top_grade)
                 if self.kinds.get(operation.school_id, "primary") != "primary":
-                    kind = self.kinds[operation.school_id]
+                    kind = _kind(self.kinds[operation.school_id])
                     yield self.fault("not_primary", operation, "to_point", self.told(operation.school_id), kind=kind)
             case ops.Attach():
                 if self.kinds.get(operation.school_id, "primary") not in ("primary", "teaching_point"):
-                    kind = self.kinds[operation.school_id]
+                    kind = _kind(self.kinds[operation.school_id])
                     yield self.fault("not_primary", operation, "attach", self.told(operation.school_id), kind=kind)
             case ops.Resize():
                 if operation.stage not in STAGES:
@@ -205,18 +220,18 @@ class _Checker:
         for operation in (o for o in self.effective if o.structural):
             first = done.get(operation.school_id)
             if first is not None and not self.agree(first, operation):
-                params = {"first": first.verb, "second": operation.verb}
+                params = {"first": _verb(first.verb), "second": _verb(operation.verb)}
                 yield self.fault("conflict", operation, operation.verb, self.told(operation.school_id), **params)
             done.setdefault(operation.school_id, operation)
         seen: set[tuple[str, ...]] = set()
         for operation in (o for o in self.effective if not o.structural):
             if operation.school_id in self.closing:
                 yield self.fault("conflict", operation, operation.verb, self.told(operation.school_id),
-                                 first="close", second=operation.verb)  # fmt: skip
+                                 first=_verb("close"), second=_verb(operation.verb))  # fmt: skip
             key = (operation.verb, operation.school_id, getattr(operation, "stage", ""))
             if key in seen and not isinstance(operation, ops.BusLine):
                 yield self.fault("conflict", operation, operation.verb, self.told(operation.school_id),
-                                 first=operation.verb, second=operation.verb)  # fmt: skip
+                                 first=_verb(operation.verb), second=_verb(operation.verb))  # fmt: skip
             seen.add(key)
 
     @staticmethod

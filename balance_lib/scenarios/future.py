@@ -36,9 +36,10 @@ def county(today: County, year: int, target: int, births_percent: float) -> Coun
     flows = trends.whole(flows, by=["school_id", "stage"])
     going = _attendance(now, flows, year, target)
     rows = _rows(now.table("school_years", year), going, target)
+    homes = going[going["village_id"] != ""]  # pupils of unknown home count in the rolls alone, as in the baseline
     return now.with_tables(
         school_years=pd.concat([now.tables["school_years"], rows], ignore_index=True),
-        attendance=pd.concat([now.tables["attendance"], going], ignore_index=True),
+        attendance=pd.concat([now.tables["attendance"], homes], ignore_index=True),
     )
 
 
@@ -55,8 +56,13 @@ def _attendance(now: County, flows: pd.DataFrame, year: int, target: int) -> pd.
     before = now.table("attendance", year).groupby(key)[["pupils", "boarders"]].sum(min_count=1)
     share = (before["boarders"] / before["pupils"]).rename("share").reset_index()
     out = flows.groupby(key, as_index=False)["pupils"].sum()
-    out = out[(out["pupils"] > 0) & (out["village_id"] != "")].merge(share, on=key, how="left")
-    boarders = np.round(out["pupils"] * out["share"].fillna(_BOARDING_BLANK))
+    out = out[out["pupils"] > 0].merge(share, on=key, how="left")
+    rolls = now.table("school_years", year).drop_duplicates(["school_id", "stage"]).set_index(["school_id", "stage"])
+    at = pd.MultiIndex.from_frame(out[["school_id", "stage"]])
+    school = (rolls["boarders"] / rolls["pupils"]).reindex(at)
+    listed = at.isin(before.index.droplevel(["village_id", "band"]))  # of the others the roll alone tells who boards
+    told = out["share"].where(listed, school.to_numpy())
+    boarders = np.round(out["pupils"] * told.fillna(_BOARDING_BLANK))
     return out.drop(columns="share").assign(boarders=boarders, year=target)
 
 
@@ -67,7 +73,7 @@ def _rows(rows: pd.DataFrame, going: pd.DataFrame, target: int) -> pd.DataFrame:
     out = []
     for row in rows.to_dict("records"):
         key = (row["school_id"], row["stage"])
-        if row["stage"] in STAGES:
+        if row["stage"] in STAGES and pd.notna(row["pupils"]):  # a roll nobody counted stays unknown
             if key not in came.index:
                 continue
             row = _scaled(row, float(came.at[key, "pupils"]), float(came.at[key, "boarders"]))

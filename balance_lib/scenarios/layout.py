@@ -90,7 +90,8 @@ class Layout:
         out["g4_6"] &= ~(self.frame["grades_primary"] < COMPLETE_FROM)
         roomless = {band: self.frame[f"classes_{STAGE_OF[band]}"] == 0 for band in BANDS}
         for band in BANDS:
-            out[band] &= ~roomless[band]
+            untold = [school for school, stage in self.base.untold if stage == STAGE_OF[band]]
+            out[band] &= ~roomless[band] & ~out.index.isin(untold)
         return out
 
     @cached_property

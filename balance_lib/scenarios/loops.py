@@ -81,6 +81,17 @@ def _any(receives, stage):
 
 
 @compiled
+def fitting(band, pupils, left):
+    """Take in whole groups, in their order, as long as their band has places left; return who is taken in."""
+    taken = np.zeros(band.size, np.bool_)
+    for i in range(band.size):
+        if pupils[i] <= left[band[i]]:
+            left[band[i]] -= pupils[i]
+            taken[i] = True
+    return taken
+
+
+@compiled
 def give_beds(order, wish, to, free):
     """Give out the free beds of each school in an order; return how many each row gets."""
     got = np.zeros(wish.size)
@@ -139,32 +150,27 @@ def cover(stage, band, day, board, metres, minutes, ride, radius, young_limit):
 
 
 @compiled
-def quantile(order, keep, stage, s, day, metres, more, more_stage, more_day, more_metres, share):
+def quantile(order, stage, s, day, metres, more, more_stage, more_day, more_metres, total, share):
     """Return the way that a share of a stage's day pupils do not exceed; NaN when nobody's is known.
 
-    ``order`` runs over the staying rows (``keep``) by distance, ``more`` over the moved ones.
+    ``order`` runs over the staying rows by distance, ``more`` over the moved ones; ``total`` is how many pupils of the
+    stage both hold. The longest ways are taken off first: they are few.
     """
-    total = 0.0
-    for i in order:
-        if keep[i] and stage[i] == s:
-            total += day[i]
-    for i in more:
-        if more_stage[i] == s:
-            total += more_day[i]
-    wanted, at, a, b = share * total, 0.0, 0, 0
-    way = math.nan
-    while at < wanted and (a < order.size or b < more.size):
-        while a < order.size and not (keep[order[a]] and stage[order[a]] == s):
-            a += 1
-        while b < more.size and more_stage[more[b]] != s:
-            b += 1
-        if a >= order.size and b >= more.size:
+    left, a, b = total, order.size - 1, more.size - 1
+    while a >= 0 or b >= 0:
+        while a >= 0 and not (stage[order[a]] == s and day[order[a]] > 0):
+            a -= 1
+        while b >= 0 and more_stage[more[b]] != s:
+            b -= 1
+        if b < 0 and a < 0:
             break
-        if b >= more.size or (a < order.size and metres[order[a]] <= more_metres[more[b]]):
-            at, way, a = at + day[order[a]], metres[order[a]], a + 1
+        if b < 0 or (a >= 0 and metres[order[a]] >= more_metres[more[b]]):
+            way, left, a = metres[order[a]], left - day[order[a]], a - 1
         else:
-            at, way, b = at + more_day[more[b]], more_metres[more[b]], b + 1
-    return way
+            way, left, b = more_metres[more[b]], left - more_day[more[b]], b - 1
+        if left < share * total:
+            return way
+    return math.nan
 
 
 @compiled
@@ -231,8 +237,10 @@ def _divided(total, weights, out):
             out[i] = math.nan if weights[i] > 0 else 0.0
         return
     whole = math.floor(total)
+    below = max(whole - 0.5 * n, 0.0) * (1.0 - 1e-9)  # the method's own rounding of too little
     for i in range(n):
-        out[i] = math.floor(whole * (weights[i] / weight_sum)) if whole > _PERSONS else 0.0
+        part = weights[i] / weight_sum
+        out[i] = math.floor(whole * part) if whole > _PERSONS else max(math.ceil(below * part - 0.5), 0.0)
         whole_sum += out[i]
     worth = np.empty(n)
     for i in range(n):

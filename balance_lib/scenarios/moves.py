@@ -58,11 +58,13 @@ def moves(layout: Layout, ways: Ways, *, time_limit_s: float = 10.0) -> Moves:
     Raises
     ------
     DataError
-        If a closing school has more attendance than recorded enrolment: nobody knows who would move.
+        If a closing school has more attendance than recorded enrolment, or it or a named receiver has no recorded
+        enrolment: nobody knows who would move, or how many there would be.
     """
     groups = layout.base.groups
     fixed, open_ended = _affected(layout, ways, groups)
-    _refuse_uncounted(layout, pd.concat([fixed, open_ended])["school_id"])
+    into_untold = pd.MultiIndex.from_frame(fixed[["to_id", "stage"]]).isin(layout.base.untold)
+    _refuse_uncounted(layout, pd.concat([fixed["school_id"], open_ended["school_id"], fixed["to_id"][into_untold]]))
     free = _free(layout, groups, fixed, open_ended)
     placed, over = _into_fixed(fixed, free)
     parts, told = [placed], []
@@ -129,10 +131,12 @@ def _fitting(layout: Layout, groups: pd.DataFrame, saved: Floats, school: str) -
 
 
 def _refuse_uncounted(layout: Layout, schools: pd.Series) -> None:
-    over = layout.base.over
+    over, untold = layout.base.over, {school for school, _ in layout.base.untold}
     faults = [
-        Fault("scenario_over", "attendance.csv", None, "pupils", school, params={"over": f"{over[school]:.0f}"})
-        for school in sorted(set(schools) & set(over))
+        Fault("scenario_untold", "school_years.csv", None, "pupils", school, params={"year": layout.base.year})
+        if school in untold
+        else Fault("scenario_over", "attendance.csv", None, "pupils", school, params={"over": f"{over[school]:.0f}"})
+        for school in sorted(set(schools) & (set(over) | untold))
     ]
     if faults:
         raise DataError(faults)

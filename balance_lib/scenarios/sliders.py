@@ -68,10 +68,11 @@ class Tick:
     classes, largest : array of float, shape (schools, stages)
         Classes afterwards and the largest of them where pupils changed; elsewhere as recorded, largest NaN.
     coefficients : array of float, shape (stages, indicators)
-        Difference coefficients afterwards; NaN is "no data".
+        Difference coefficients afterwards; NaN is "no data". All are NaN where only the whole evaluation says what a
+        school holds: one that opens, is converted, or hands its goods on otherwise than with the pupils.
     proven : bool
         Whether a whole evaluation of :meth:`Board.scenario` gives the same assignment: places are reckoned with, or
-        do not bind.
+        do not bind, and attendance is recorded so that the evaluation can tell who moves.
     """
 
     closed: tuple[str, ...]

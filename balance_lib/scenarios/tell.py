@@ -97,6 +97,7 @@ def as_dict(outcome: Outcome, lang: str = "zh") -> dict[str, Any]:
         "status": outcome.status,
         "sentence": outcome.sentence(lang),
         "attendance": outcome.basis,
+        "warning": text("scenarios.estimated_warning", lang) if outcome.basis == "estimated" else None,
         "synthetic": outcome.synthetic,
         "moved": plain(outcome.moved),
         "breaks": [found.as_dict(lang) for found in outcome.breaks],

@@ -50,16 +50,11 @@ class Answer:
 
     def tick(self) -> Tick:
         """Answer."""
-        rows, to, pupils, boarders, over = self._flows()
-        board = self.board
+        board, flows = self.board, self._flows()
+        rows, to = flows[:2]
+        order = self._order(rows, board.g_school[rows], to)
+        rows, to, pupils, boarders, over = (part[order] for part in flows)
         from_ = board.g_school[rows]
-        rows, from_, to, pupils, boarders, over = (
-            part[(from_ != to)] for part in (rows, from_, to, pupils, boarders, over)
-        )  # fmt: skip
-        self._sort(rows, from_, to)
-        rows, from_, to, pupils, boarders, over = (
-            part[self.sorted] for part in (rows, from_, to, pupils, boarders, over)
-        )  # fmt: skip
         village, band = board.g_village[rows], board.g_band[rows]
         after = np.where(to >= 0, board.metres[village, to], np.nan)
         boards = self._boards(rows, from_, to, pupils, boarders, after)
@@ -76,36 +71,50 @@ class Answer:
 
     # ---- who goes where ----------------------------------------------------------------------------------------------
 
-    def _flows(self) -> tuple[Ints, Ints, Floats, Floats, Floats]:
+    def _flows(self) -> tuple[Any, ...]:
         """Return who goes where: row, school, pupils, boarders before, pupils beyond the places."""
         board = self.board
         at = np.maximum(board.g_school, 0)
         stays = self.teaches[at, board.g_band] | (board.g_school < 0)
-        fixed = np.flatnonzero(board.g_into >= 0)
-        leaves = ~stays & (board.g_into < 0)
+        into = self._into(stays)
+        fixed = np.flatnonzero(into >= 0)
+        leaves = ~stays & (into < 0)
         if self.settings.rezone:
-            leaves |= (board.sector[at] == 0) & (board.g_school >= 0) & board.g_home & (board.g_into < 0)
+            leaves |= (board.sector[at] == 0) & (board.g_school >= 0) & board.g_home & (into < 0)
         leaving = np.flatnonzero(leaves)
         gone = np.zeros_like(self.room)
         both = np.concatenate([fixed, leaving])
         np.add.at(gone, (board.g_school[both], board.g_band[both]), board.g_pupils[both])
         self.free = np.clip(self.room - (board.sums - gone), 0.0, None)
-        self.proven = True
-        parts = [self._merged(fixed)]
+        # Of a school whose attendance exceeds its enrolment nobody knows who would move: the evaluation refuses.
+        self.proven = not board.over[board.g_school[both]].any()
+        parts = [self._fixed(fixed, into[fixed])]
         for stage in range(len(STAGES)):
             for sector in range(len(SECTORS)):
                 mine = leaving[(board.g_stage[leaving] == stage) & (board.sector[board.g_school[leaving]] == sector)]
                 if len(mine):
                     parts += self._placed(mine, stage, sector)
-        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))  # type: ignore[return-value]
+        return tuple(np.concatenate(column) for column in zip(*parts, strict=True))
 
-    def _merged(self, rows: Ints) -> tuple[Any, ...]:
+    def _into(self, stays: Bools) -> Ints:
+        """Return the school each group must go to: where its own is merged, or a new one draws it; else NOWHERE."""
         board = self.board
-        to, pupils, over = board.g_into[rows], board.g_pupils[rows], np.zeros(len(rows))
+        drawn = np.full(len(stays), NOWHERE)
+        for zone in board.zones:
+            rows = zone.rows[drawn[zone.rows] < 0]
+            if not zone.whole:
+                rows = rows[stays[rows]]
+                left = self.room[zone.school].copy()
+                rows = rows[self.loops.fitting(board.g_band[rows], board.g_pupils[rows], left)]
+            drawn[rows] = zone.school
+        return np.where(board.g_into >= 0, board.g_into, drawn)
+
+    def _fixed(self, rows: Ints, to: Ints) -> tuple[Any, ...]:
+        board = self.board
+        pupils, over = board.g_pupils[rows], np.zeros(len(rows))
         for at, (school, band) in enumerate(zip(to, board.g_band[rows], strict=True)):
             over[at] = max(pupils[at] - self.free[school, band], 0.0)
             self.free[school, band] = max(self.free[school, band] - pupils[at], 0.0)
-        self.proven &= not over.any()
         return rows, to, pupils, board.g_board[rows], over
 
     def _placed(self, rows: Ints, stage: int, sector: int) -> list[tuple[Any, ...]]:
@@ -176,12 +185,13 @@ class Answer:
         reach = np.maximum(self.settings.number(f"reach_{stage}_m"), np.partition(near, third, axis=1)[:, third])
         return np.where(near <= reach[:, None], cost, np.nan)
 
-    def _sort(self, rows: Ints, from_: Ints, to: Ints) -> None:
-        """Sort flows as the tables do: by village, schools, stage (junior before primary) and band."""
+    def _order(self, rows: Ints, from_: Ints, to: Ints) -> Ints:
+        """Order those who leave as the tables do: by village, schools, stage (junior before primary) and band."""
         board, n = self.board, len(self.board.schools) + 1
         rank = np.append(board.rank, -1) + 1
         key = (board.g_name[rows] * n + rank[from_]) * n + rank[to]
-        self.sorted = np.argsort((key * 2 + (1 - board.g_stage[rows])) * 3 + board.g_band[rows], kind="stable")
+        order = np.argsort((key * 2 + (1 - board.g_stage[rows])) * 3 + board.g_band[rows], kind="stable")
+        return order[from_[order] != to[order]]
 
     # ---- how they get there ------------------------------------------------------------------------------------------
 
@@ -243,8 +253,9 @@ class Answer:
         more = more[np.argsort(more_metres[more], kind="stable")]
         out = {}
         for s, name in enumerate(STAGES):
+            known = total[s, 1] + total[s, 2] + total[s, 4]
             p90 = loops.quantile(
-                board.g_order, day > 0, board.g_stage, s, day, board.g_metres, more, stage, more_day, more_metres, 0.9
+                board.g_order, board.g_stage, s, day, board.g_metres, more, stage, more_day, more_metres, known, 0.9
             )
             out[name] = _told(total[s], p90)
         return out
@@ -263,7 +274,7 @@ class Answer:
         touched = np.zeros((len(board.schools), len(STAGES)), dtype=bool)
         touched[from_, STAGE_OF_BAND[band]] = True
         touched[to[to >= 0], STAGE_OF_BAND[band[to >= 0]]] = True
-        touched |= (board.rooms != board.own_classes) & np.isfinite(board.rooms) & np.isfinite(board.own_classes)
+        touched |= board.resized
         touched &= np.isfinite(board.rooms)  # classes nobody counted stay unknown
         counts, largest = board.own_classes.copy(), np.full_like(board.own_classes, np.nan)
         counts[self.shut | ~board.there] = 0.0
@@ -281,6 +292,10 @@ class Answer:
             return empty
         stage = STAGE_OF_BAND[band]
         placed = to >= 0
+        if (board.coefficients.own_row[to[placed], stage[placed]] < 0).any():
+            return empty  # a stage that begins: what it holds, only the evaluation says
+        if board.coefficients.of_pupils and not closed[from_].all():
+            return empty  # figures that go with pupils wherever they go
         change = np.zeros((len(board.schools), len(STAGES)))
         np.subtract.at(change, (from_, stage), pupils)
         np.add.at(change, (to[placed], stage[placed]), pupils[placed])
@@ -292,6 +307,8 @@ class Answer:
     def _goods_go_elsewhere(self, closed: Bools, from_: Ints) -> bool:
         """Tell whether an operation hands goods on in a way only the whole evaluation follows."""
         usual = {ops.WITH_PUPILS}
+        if self.board.converts:
+            return True
         for school, operation in self.board.layout.movings.items():
             at = self.board.index.get_loc(school)
             if {operation.teachers, operation.equipment, operation.books} != usual:

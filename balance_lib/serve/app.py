@@ -12,6 +12,7 @@ import socket
 import sys
 import webbrowser
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
 from balance_lib import locale
-from balance_lib.serve import gate, roles, settings
-from balance_lib.serve.handlers import Asset, Channels, Home, Kernel, Notebook, NotFound, log, look, version
+from balance_lib.serve import bundle, gate, roles, settings
+from balance_lib.serve.handlers import Asset, Channels, Home, Kernel, Notebook, NotFound, log, look, packed, version
 
 TRIES = 20
 STAGGER_S = 3.0
@@ -86,6 +87,7 @@ class Dashboards(Voila):
         with contextlib.suppress(AttributeError):  # not on Windows
             signal.signal(signal.SIGHUP, self._handle_signal_stop)
         self._fill_later()
+        self.ioloop.run_in_executor(None, packed, "engine.js")  # before anybody waits for it
         announce(self)
         try:
             self.ioloop.start()
@@ -138,7 +140,9 @@ def serve(
     base = settings.prefix(base_url)
     listed = [page.name for page in settings.pages(dashboards)]
     others = [name for name in listed if name != "index"] if "index" in listed else []
-    traits = settings.traits(dashboards=dashboards.resolve(), base_url=base, pool=pool, lang=lang, css_version=look())
+    digests = {"css_version": look(), "engine": version("engine.js")}
+    traits = settings.traits(dashboards=dashboards.resolve(), base_url=base, pool=pool, lang=lang, **digests)
+    traits["VoilaConfiguration"]["page_config_hook"] = partial(bundle.page_config, version=version("extension.js"))
     traits["VoilaKernelManager"]["preheat_denylist"] = [f"{name}.ipynb" for name in others]
     traits["Voila"] |= {"ip": ip, "port": sockets[0].getsockname()[1]} | ({"token": token} if token else {})
     traits["Voila"]["identity_provider_class"] = roles.Roles

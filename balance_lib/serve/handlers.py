@@ -1,4 +1,4 @@
-"""Answer requests: the pages with their headers, our style sheet and plotly's bundle, and what is not there."""
+"""Answer requests: the pages with their headers, our style sheet, the scripts, and what is not there."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from voila.handler import BaseVoilaHandler
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 
-from balance_lib.serve import roles
+from balance_lib.serve import bundle, roles
 from balance_lib.serve.settings import SHARE, SPARE_BYTES, TEMPLATE, content_security_policy
 from balance_lib.widgets import style
 
@@ -102,7 +102,7 @@ class NotFound(Secure, BaseVoilaHandler):
 
 
 class Asset(tornado.web.RequestHandler):
-    """Serve the few files that do not lie in the template: the style sheet and plotly's bundle."""
+    """Serve the few files that do not lie in the template: the style sheet, the engine of a page, plotly's bundle."""
 
     def get(self, name: str) -> None:
         """Send the file; a browser that has it is told so."""
@@ -140,8 +140,11 @@ def _plotly() -> bytes:
     return resources.files("plotly").joinpath("package_data/widgetbundle.js").read_bytes()
 
 
+SCRIPT = "text/javascript; charset=utf-8"
 ASSETS = {
-    "plotly.mjs": (_plotly, "text/javascript; charset=utf-8"),
+    "engine.js": (bundle.engine, SCRIPT),
+    "extension.js": (lambda: (bundle.STATIC / "extension.js").read_bytes(), SCRIPT),
+    "plotly.mjs": (_plotly, SCRIPT),
     "balance.css": (lambda: style.sheet().encode("utf-8"), "text/css; charset=utf-8"),
 }
 
@@ -169,5 +172,6 @@ def version(name: str) -> str:
 def look() -> str:
     """Return a short digest of everything that makes the look of a page: style sheets and the page's script."""
     static = SHARE / "voila" / "templates" / TEMPLATE / "static"
-    parts = [asset("balance.css")[0], *(file.read_bytes() for file in sorted(static.iterdir()))]
+    theirs = [bundle.static(name) for name in ("index.css", "theme-light.css")]
+    parts = [asset("balance.css")[0], *(file.read_bytes() for file in [*theirs, *sorted(static.iterdir())])]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:12]

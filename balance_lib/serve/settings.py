@@ -50,7 +50,7 @@ def pages(folder: Path) -> list[Page]:
     return sorted(found, key=lambda page: (page.order, page.name))
 
 
-def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version: str) -> dict[str, Any]:
+def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version: str, engine: str) -> dict[str, Any]:
     """Return Voila's configuration, by class and trait."""
     listed = [page.as_dict() for page in pages(dashboards)]
     return {
@@ -79,7 +79,7 @@ def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version
             "http_keep_alive_timeout": 45,
             "kernel_spec_manager_class": "balance_lib.serve.kernels.SameInterpreter",
             "http_header_envs": [HEADER],
-            "resources": {"balance": {"pages": listed, "lang": lang, "css_version": css_version}},
+            "resources": {"balance": {"pages": listed, "lang": lang, "css_version": css_version, "engine": engine}},
         },
         "VoilaKernelManager": {"fill_delay": 1.5},
         "KernelManager": {"shutdown_wait_time": 4.0},

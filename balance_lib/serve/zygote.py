@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any
 
 from balance_lib.serve.process import made, without_debugger
+from balance_lib.serve.states import answer_at_once
 from balance_lib.widgets.request import REHEARSED
 
 REAP_S = 2.0
@@ -125,17 +126,6 @@ def _freeze() -> None:
     gc.freeze()
 
 
-def let_browser_ask(kernel: Any) -> None:
-    """Let the browser fetch every widget's state in one message, as ipywidgets does when it is imported in a kernel.
-
-    Here it was imported before there was a kernel; without this a page asks widget by widget. That the browser makes
-    widgets of its own is left out: no page of ours needs it.
-    """
-    from ipywidgets import Widget
-
-    kernel.comm_manager.register_target("jupyter.widget.control", Widget.handle_control_comm_opened)
-
-
 def _send(channel: socket.socket, message: dict[str, Any]) -> None:
     channel.sendall(json.dumps(message).encode() + b"\n")
 
@@ -161,7 +151,7 @@ def _become_kernel(request: dict[str, Any], parent: int) -> None:
         sys.argv = ["ipykernel_launcher", *request["argv"]]
         # ipykernel read JPY_PARENT_PID when it was imported: before this fork, where it stood for another parent.
         app = made([*request["argv"], f"--IPKernelApp.parent_handle={parent}"])
-        let_browser_ask(app.kernel)
+        answer_at_once(app.kernel)
         app.start()
         code = 0
     except SystemExit as stop:

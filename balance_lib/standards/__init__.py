@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
@@ -29,6 +30,7 @@ from balance_lib.standards.model import (
 __all__ = [
     "JUDGED",
     "STAGES",
+    "VARIABLE",
     "Indicator",
     "Item",
     "Measure",
@@ -41,7 +43,11 @@ __all__ = [
     "ids",
     "load",
     "parse_deadline",
+    "unread",
 ]
+
+# Folders or YAML files of one's own standards, separated as the system separates paths.
+VARIABLE = "BALANCE_STANDARDS"
 
 
 class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
@@ -53,13 +59,22 @@ class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: igno
     }
 
 
+SUFFIXES = (".yaml", ".yml")
 _FORMULA_SOURCES = ("county", "schools", "stages", "townships", "indicator", "cv", "given")
 
 
 def ids() -> list[str]:
-    """Return the ids of the standards the package brings, national ones first."""
-    found = [path.name.removesuffix(".yaml") for path in _library().iterdir() if path.name.endswith(".yaml")]
-    return sorted(found, key=lambda name: (load(name).scope != "national", name))
+    """Return the ids of the standards the package brings, national ones first, then of those in ``BALANCE_STANDARDS``.
+
+    A file there that cannot be read is left out; :func:`unread` says why.
+    """
+    shipped = sorted(_names(), key=lambda name: (_shipped(name).scope != "national", name))
+    return [*shipped, *_own(os.environ.get(VARIABLE, ""))[0]]
+
+
+def unread() -> Sequence[str]:
+    """Return what is wrong with files of ``BALANCE_STANDARDS`` that could not be read, one text a file."""
+    return _own(os.environ.get(VARIABLE, ""))[1]
 
 
 def load(name: str | Path) -> Standard:
@@ -77,7 +92,7 @@ def load(name: str | Path) -> Standard:
     Raises
     ------
     NotFoundError
-        If it is neither an id nor a file.
+        If it is neither an id of the package or of ``BALANCE_STANDARDS`` nor a file.
     PolicyError
         If the file breaks the schema, or names indicators, switches, items or standards that do not exist; every
         fault is named at once.
@@ -88,16 +103,51 @@ def load(name: str | Path) -> Standard:
     4.5
     """
     path = Path(name)
-    if path.suffix in (".yaml", ".yml"):
+    if path.suffix in SUFFIXES:
         if not path.is_file():
-            raise NotFoundError("standard", str(name), _names())
+            raise NotFoundError("standard", str(name), ids())
+        return _read(path)
+    own = _own(os.environ.get(VARIABLE, ""))[0]
+    try:
+        return own[str(name)] if str(name) in own else _shipped(str(name))
+    except NotFoundError as error:
+        raise NotFoundError("standard", str(name), ids()) from error
+
+
+def _read(path: Path) -> Standard:
+    try:
+        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise PolicyError(f"{path}: {error}") from error
+    _validate(raw, path)
+    return _build(raw)
+
+
+@cache
+def _own(places: str) -> tuple[Mapping[str, Standard], Sequence[str]]:
+    """Return one's own standards by id, and what is wrong with the files that are none; read once a process."""
+    found: dict[str, Standard] = {}
+    files: dict[str, str] = dict.fromkeys(_names(), "balance_lib")
+    faults: list[str] = []
+    for path in _files(places):
         try:
-            raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)
-        except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise PolicyError(f"{path}: {error}") from error
-        _validate(raw, path)
-        return _build(raw)
-    return _shipped(str(name))
+            standard = _read(path)
+        except (PolicyError, NotFoundError) as error:
+            faults.append(str(error) if str(path) in str(error) else f"{path}: {error}")
+            continue
+        if standard.id in files:  # one of the same id never hides another unseen
+            faults.append(f"{path}: id: {standard.id} ({files[standard.id]})")
+            continue
+        found[standard.id], files[standard.id] = standard, str(path)
+    return found, tuple(faults)
+
+
+def _files(places: str) -> Iterable[Path]:
+    for place in (Path(part) for part in places.split(os.pathsep) if part.strip()):
+        if place.is_dir():
+            yield from sorted(path for path in place.iterdir() if path.suffix in SUFFIXES and path.name[0] != ".")
+        else:
+            yield place
 
 
 @cache

@@ -10,7 +10,7 @@ from sqlalchemy import Connection, Engine, create_engine, event, inspect, make_u
 
 from balance_lib.store.refused import StoreError
 
-HEAD = "0002"
+HEAD = "0003"
 BUSY_S = 60
 # Anybody's number; it only has to be the same for everybody who brings these tables up to date.
 LOCK = 7_250_119

@@ -6,9 +6,10 @@ from datetime import date
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, insert, select, update
+from sqlalchemy import Connection, select, update
 
 from balance_lib.store import trail
+from balance_lib.store.inserting import insert_unless_there
 from balance_lib.store.models import TaskRecord
 from balance_lib.store.refused import ConflictError, StoreError
 from balance_lib.store.stamp import Stamp
@@ -51,14 +52,15 @@ def record(
     mine = (TABLE.c.county_id == county_id) & (TABLE.c.standard_id == standard_id) & (TABLE.c.task == task)
     found = connection.execute(select(TABLE).where(mine)).mappings().first()
     if (found["version"] if found else 0) != version:
-        raise _conflict(connection, dict(found or {}))
+        raise _conflict(connection, mine)
     record_id = found["record_id"] if found else trail.fresh_id()
     written = {**values, "changed_at": at, "version": version + 1, **vars(stamp)}
     if found is None:
         own = {"record_id": record_id, "county_id": county_id, "standard_id": standard_id, "task": task}
-        connection.execute(insert(TABLE).values(**own, **written))  # type: ignore[arg-type]
+        if not insert_unless_there(connection, TABLE, {**own, **written}, "record_id"):  # type: ignore[arg-type]
+            raise _conflict(connection, mine)  # somebody else recorded it a moment ago
     elif connection.execute(update(TABLE).where(mine & (TABLE.c.version == version)).values(**written)).rowcount != 1:  # type: ignore[arg-type]
-        raise _conflict(connection, dict(found))
+        raise _conflict(connection, mine)
     subject = trail.Subject("task", record_id, county_id, standard_id)
     before = {name: found[name] for name in TOLD} if found else {}
     after = values if found else {"task": task, **values}
@@ -80,7 +82,8 @@ def _done_on(state: str, day: date | None) -> date | None:
     return day or trail.now().astimezone().date()
 
 
-def _conflict(connection: Connection, found: dict[str, Any]) -> ConflictError:
+def _conflict(connection: Connection, mine: Any) -> ConflictError:
+    found: dict[str, Any] = dict(connection.execute(select(TABLE).where(mine)).mappings().first() or {})
     rows = trail.history(connection, subject_id=found.get("record_id", ""))
     who = "" if rows.empty else str(rows["who"].iloc[-1])
     return ConflictError(version=int(found.get("version", 0)), who=who, at=found.get("changed_at"))

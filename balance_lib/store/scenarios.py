@@ -68,7 +68,7 @@ def change(connection: Connection, scenario_id: str, *, version: int, author: st
     same = (TABLE.c.scenario_id == scenario_id) & (TABLE.c.version == version)
     values = {**new, "changed_at": at, "version": version + 1, **vars(stamp)}
     if connection.execute(update(TABLE).where(same).values(**values)).rowcount != 1:  # type: ignore[arg-type]
-        raise ConflictError(version=before.version, who=_last(connection, scenario_id), at=before.changed_at)
+        raise _conflict(connection, scenario_id)
     subject = trail.Subject("scenario", scenario_id, before.county_id, before.standard_id)
     trail.write(connection, subject, who=who, at=at, version=version + 1, action="save", before=vars(before), after=new,
                 stamp=stamp)  # fmt: skip
@@ -86,7 +86,7 @@ def remove(connection: Connection, scenario_id: str, *, version: int, author: st
     before, at, who = get(connection, scenario_id), trail.now(), trail.name_of(author)
     same = (TABLE.c.scenario_id == scenario_id) & (TABLE.c.version == version)
     if connection.execute(update(TABLE).where(same).values(removed_at=at, version=version + 1)).rowcount != 1:  # type: ignore[arg-type]
-        raise ConflictError(version=before.version, who=_last(connection, scenario_id), at=before.changed_at)
+        raise _conflict(connection, scenario_id)
     subject = trail.Subject("scenario", scenario_id, before.county_id, before.standard_id)
     trail.write(connection, subject, who=who, at=at, version=version + 1, action="remove", before={"removed_at": None},
                 after={"removed_at": at}, stamp=stamp)  # fmt: skip
@@ -115,9 +115,10 @@ def listed(connection: Connection, county_id: str) -> pd.DataFrame:
     return trail.frame(connection, asked, heads)
 
 
-def _last(connection: Connection, scenario_id: str) -> str:
-    found = trail.history(connection, subject_id=scenario_id)
-    return "" if found.empty else str(found["who"].iloc[-1])
+def _conflict(connection: Connection, scenario_id: str) -> ConflictError:
+    """Return the error that tells who changed a scenario, as it stands now: somebody may have saved a moment ago."""
+    now, found = get(connection, scenario_id), trail.history(connection, subject_id=scenario_id)
+    return ConflictError(version=now.version, who="" if found.empty else str(found["who"].iloc[-1]), at=now.changed_at)
 
 
 def _name(given: str) -> str:

@@ -192,7 +192,8 @@ def _numbers(cells: Sequence[str]) -> tuple[Any, list[int]]:
     """Return cells as numbers, "no data" where they are blank or none, and where those stand that are none."""
     if _FIGURES.issuperset("".join(cells)):
         with suppress(ValueError):
-            plain = np.array([float(cell) if cell else np.nan for cell in cells], dtype="float64")
+            told = [cell or "nan" for cell in cells] if "" in cells else cells
+            plain = np.fromiter(map(float, told), dtype="float64", count=len(cells))
             if not np.isinf(plain).any():
                 return plain, []
     values = pd.to_numeric(pd.Series(cells, dtype="str"), errors="coerce").astype("float64")

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from balance_lib import evaluation, indicators
@@ -61,7 +62,7 @@ class ItemPath:
         if not self.rows["projected"].any():
             return None
         counted = self.rows[~self.rows["projected"]]
-        found = path.forecasts(counted["year"].tolist(), counted["value"].tolist(), share=_share())
+        found = path.forecasts(counted["year"].tolist(), counted["value"].tolist(), share=share())
         wrong = (found["forecast"] - found["actual"]).abs() / found["actual"].abs()
         wrong = wrong[found["actual"] != 0]
         if wrong.empty:
@@ -108,16 +109,15 @@ def item_path(
     history = history[history["year"] <= base].sort_values("year")
     rule = item.measure is not None and item.measure.transform != "level"
     end = base + 5 if item.due is None else max(base + 5, item.due.year)
-    bounds: dict[str, float] = {"low": 0.0} if (history["value"].dropna() >= 0).all() else {}
-    if item.judged_unit in PER_CENT:
-        bounds["high"] = 100.0
+    low, high = bounds(item, history["value"])
     found = path.fit(
         history["year"].tolist(),
         history["value"].tolist(),
         base if rule else to or end,
         level=level,
-        share=_share(),
-        **bounds,
+        share=share(),
+        low=low,
+        high=high,
     )
     line = line_by_date(standard, item)
     # What the evaluation judged by stands: a rule may have a line of its own every year.
@@ -133,7 +133,14 @@ def item_path(
     return ItemPath(item, found, crossed)
 
 
-def _share() -> float:
+def bounds(item: Item, values: Any) -> tuple[float, float]:
+    """Return what an item's figure can be at least and at most: a count is not negative, a share not above 100 %."""
+    low = -math.inf if (np.asarray(values, dtype=float) < 0).any() else 0.0
+    return low, 100.0 if item.judged_unit in PER_CENT else math.inf
+
+
+def share() -> float:
+    """Return the standard deviation of a trend that is wrong, in shares of an item's value a year: see ``path.fit``."""
     return float(assumptions()["spread"]["item"]["share"])
 
 

@@ -95,7 +95,7 @@ def fit(
         return counted[PATH_COLUMNS]
     ahead = np.arange(known[-1] + 1, to + 1)
     middle, half = carry(at, value[None, :], len(ahead), level=level, kept=kept)
-    half = _with_share(middle, half, share, level)
+    half = with_share(middle, half, share, level)
     columns = {
         "year": ahead,
         "value": np.clip(middle[0], low, high),
@@ -170,8 +170,16 @@ def _student(level: float, freedom: Any) -> Any:
     return stdtrit(freedom, (1.0 + level) / 2.0)
 
 
-def _with_share(middle: Any, half: Any, share: float, level: float) -> Any:
-    """Return half widths to which an error that grows with the value and the years ahead is added."""
+def with_share(middle: Any, half: Any, share: float, level: float) -> Any:
+    """Return half widths to which an error that grows with the value and the years ahead is added.
+
+    Parameters
+    ----------
+    middle, half : arrays (series, ahead)
+        From :func:`carry`.
+    share, level : float
+        As for :func:`fit`.
+    """
     wrong = NormalDist().inv_cdf((1.0 + level) / 2.0) * share * np.arange(1, middle.shape[1] + 1)
     return np.hypot(half, wrong * np.abs(middle))
 
@@ -189,7 +197,7 @@ def forecasts(years: Sequence[int], values: Sequence[float], *, level: float = 0
         if not np.isfinite(value[cut - 1]):
             continue
         middle, half = carry(at[:cut], value[None, :cut], int(at[-1] - at[cut - 1]), level=level)
-        half = _with_share(middle, half, share, level)
+        half = with_share(middle, half, share, level)
         for year, actual in zip(at[cut:], value[cut:], strict=True):
             step = int(year - at[cut - 1]) - 1
             if np.isfinite(actual) and np.isfinite(middle[0, step]):

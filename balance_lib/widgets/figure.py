@@ -32,7 +32,7 @@ CHINESE = {
         "Show closest data on hover": "悬停时显示最近的点",
         "Snapshot succeeded": "图片已保存",
         "Sorry, there was a problem downloading your snapshot!": "图片没有保存成功",
-        "Taking snapshot - this may take a few seconds": "正在生成图片,请稍候",
+        "Taking snapshot - this may take a few seconds": "正在生成图片，请稍候",
         "Toggle Spike Lines": "显示或隐藏参考线",
         "Zoom": "缩放",
         "Zoom in": "放大",

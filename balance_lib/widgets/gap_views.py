@@ -33,8 +33,8 @@ def items(paths: Sequence[ItemPath], lang: str) -> str:
             [
                 escape(f"{found.item.code} {found.item.label(lang)}"),
                 value,
-                f"{SIGNS.get(found.item.operator, '')} {line} {escape(views.unit_word(found.item, lang))}",
-                f"<span style='white-space:nowrap'>{escape(found.item.deadline or '–')}</span>",
+                _unbroken(f"{SIGNS.get(found.item.operator, '')} {line} {escape(views.unit_word(found.item, lang))}"),
+                _unbroken(escape(found.item.deadline or "–")),
                 lamp(outlook.LAMP_OF.get(state, "no_data"), lang, outlook.word(found).render(lang)),
                 escape(found.crossing.reason.render(lang)),
             ]
@@ -42,6 +42,11 @@ def items(paths: Sequence[ItemPath], lang: str) -> str:
     heads = [text(f"trends.head.{name}", lang) for name in ("item", "value", "line", "deadline", "outlook", "why")]
     table = views.table(heads, body, numeric=[1], empty=text("trends.page.no_open", lang))
     return _whole(table) if len(body) <= FEW else table
+
+
+def _unbroken(content: str) -> str:
+    """Return HTML that keeps to one line."""
+    return f'<span class="bl-nowrap">{content}</span>'
 
 
 def _whole(table: str) -> str:
@@ -105,10 +110,10 @@ def growth(rules: Sequence[GrowthRule], lang: str) -> str:
                 [
                     escape(f"{item.code} {item.label(lang)}") if at == 0 else "",
                     str(row.year),
-                    _figure(row.before),
-                    _figure(row.figure),
-                    _figure(row.growth) + (" %" if item.measure and item.measure.transform == "growth" else ""),
-                    f"{SIGNS.get(item.operator, '')} {_figure(row.line)}",
+                    _figure(row.before, lang),
+                    _figure(row.figure, lang),
+                    _figure(row.growth, lang) + (" %" if item.measure and item.measure.transform == "growth" else ""),
+                    f"{SIGNS.get(item.operator, '')} {_figure(row.line, lang)}",
                     views.met_lamp(row.met, lang) or lamp("no_data", lang),
                 ]
             )
@@ -119,7 +124,10 @@ def growth(rules: Sequence[GrowthRule], lang: str) -> str:
     ))  # fmt: skip
 
 
-def _figure(value: float) -> str:
+def _figure(value: float, lang: str) -> str:
+    """Return a figure as people read it aloud: a sum of millions in 万 or in millions, not digit by digit."""
+    if abs(value) >= 1e6:
+        return f"{value / 1e4:,.0f}万" if lang == "zh" else f"{value / 1e6:,.2f} million"
     return "–" if value != value else number(round(value, 2 if abs(value) < 1e5 else 0))
 
 

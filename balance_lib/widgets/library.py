@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -51,7 +52,7 @@ class Library:
         """Return the counties' names by folder name, without opening their tables."""
         out = {}
         for name, folder in self.folders().items():
-            meta = yaml.safe_load((folder / META).read_text(encoding="utf-8-sig")) or {}
+            meta = _facts(folder / META, (folder / META).stat().st_mtime_ns)
             out[name] = str(meta.get(f"name_{lang}") or meta.get("name_zh") or name)
         return out
 
@@ -89,6 +90,11 @@ class Library:
 @lru_cache(maxsize=12)
 def _opened(folder: Path, stamp: tuple[tuple[str, int], ...]) -> County:
     return County.open(folder)
+
+
+@lru_cache(maxsize=256)
+def _facts(file: Path, mtime_ns: int) -> dict[str, Any]:
+    return yaml.safe_load(file.read_text(encoding="utf-8-sig")) or {}
 
 
 def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:

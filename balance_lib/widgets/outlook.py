@@ -14,6 +14,7 @@ from balance_lib.standards import STAGES
 from balance_lib.trends import ItemPath, Projection, Settings
 from balance_lib.widgets import views
 from balance_lib.widgets.models import PageModel
+from balance_lib.widgets.names import school_names
 
 PANELS = 9  # figures side by side at once: three rows of three fill a screen
 AHEAD = 10
@@ -113,11 +114,7 @@ class Outlook:
     def names(self) -> dict[str, str]:
         """Return the names of schools and of the county by id; a township's id is its name."""
         county = self.model.county
-        table = county.tables["schools"]
-        return {
-            **dict(zip(table["school_id"], table["name_zh"], strict=True)),
-            county.county_id: county.name(self.model.lang),
-        }
+        return {**school_names(county, self.model.lang), county.county_id: county.name(self.model.lang)}
 
     def projection(self, settings: Settings) -> Projection:
         """Return the pupils to come from the year shown on, to 2035 or ten years on."""
@@ -160,7 +157,10 @@ def summary(found: Evaluation, paths: list[ItemPath], lang: str) -> str:
     """Say in one sentence how the open items stand."""
     states = [state(path) for path in paths]
     if not paths:
-        return text("trends.page.nothing_open", lang, year=found.year)
+        lined = [r.status for r in found.items if r.counts and r.threshold == r.threshold]
+        n, met = lined.count("no_data"), lined.count("met")
+        key = "unknown" if n else "nothing_open"
+        return text(f"trends.page.{key}", lang, year=found.year, n=n, met=met)
     told = [(name, states.count(name)) for name in ("crosses", "late", "not_before", "no_data")]
     parts = [text(f"trends.page.part.{name}", lang, n=n) for name, n in told if n]
-    return text("trends.page.summary", lang, n=len(paths), parts=("," if lang == "zh" else ", ").join(parts))
+    return text("trends.page.summary", lang, n=len(paths), parts=("，" if lang == "zh" else ", ").join(parts))

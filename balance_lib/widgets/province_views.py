@@ -16,6 +16,8 @@ from balance_lib.widgets import views
 from balance_lib.widgets.style import lamp
 
 MOST = 60
+WEAKEST = 10  # items shown of those most counties lack
+NAME_SIZE = 11  # of names on the map
 WIDTH = 720.0
 _ORDER = {"pass": 0, "undetermined": 1, "fail": 2}
 _RANKING = """
@@ -195,6 +197,24 @@ def _holding_back(found: Standing, lang: str) -> dict[str, list[str]]:
     return out
 
 
+def weak(found: Standing, lang: str) -> str:
+    """Return the items most counties do not meet: what the province itself may have to see to."""
+    title, note = text("province.weak.title", lang), text("province.weak.about", lang)
+    rows = found.province.sql(
+        f"SELECT s.label_{lang} AS label, i.stage, count(*) FILTER (status = 'not_met') AS short, "
+        "count(*) FILTER (status IN ('met', 'not_met', 'not_due')) AS judged, "
+        "count(*) FILTER (status IN ('no_data', 'evidence')) AS open "
+        "FROM items i JOIN standard_items s USING (standard, code) WHERE standard = ? AND year = ? AND required "
+        "GROUP BY code, label, i.stage HAVING short > 0 ORDER BY short DESC, code LIMIT ?",
+        found.standard, found.year, WEAKEST,
+    )  # fmt: skip
+    if rows.empty:
+        return views.panel(title, f"<p>{escape(text('province.weak.none', lang))}</p>")
+    heads = [text(f"province.weak.{key}", lang) for key in ("item", "short", "of", "open")]
+    body = [[escape(row.label), str(row.short), str(row.judged), str(row.open)] for row in rows.itertuples()]
+    return views.panel(title, views.table(heads, body, numeric=(1, 2, 3)), note)
+
+
 def outline_map(found: Standing, lang: str) -> str:
     """Return a schematic map of the counties, coloured and marked by their verdict."""
     import shapely
@@ -225,6 +245,9 @@ def outline_map(found: Standing, lang: str) -> str:
 
 
 def _shape(shape: Any, row: Any, found: Standing, lang: str) -> str:
+    name = "" if row is None else found.name(row, lang)
+    if sum(NAME_SIZE if ord(letter) > 255 else 0.55 * NAME_SIZE for letter in name) > shape.bounds[2] - shape.bounds[0]:
+        name = ""  # a name that does not fit would lie over the neighbour's
     if row is None:
         fill, mark, told = palette.LAMPS["no_data"].fill, "?", text("batch.state.faulty", lang)
     else:
@@ -238,7 +261,8 @@ def _shape(shape: Any, row: Any, found: Standing, lang: str) -> str:
     return (
         f'<g><title>{escape(told)}</title><path d="{path}" fill="{fill}" fill-opacity="0.75" stroke="#fff" '
         f'stroke-width="1.2"/><text x="{middle.x:.1f}" y="{middle.y:.1f}" text-anchor="middle" font-size="13" '
-        f'fill="{palette.INK}">{mark}</text></g>'
+        f'fill="{palette.INK}">{mark}</text><text x="{middle.x:.1f}" y="{middle.y + 14:.1f}" text-anchor="middle" '
+        f'font-size="{NAME_SIZE}" fill="{palette.INK}">{escape(name)}</text></g>'
     )
 
 

@@ -19,7 +19,10 @@ from balance_lib.standards import STAGES, Standard
 
 # What a click can make of a school, in the order of the buttons; the map has one class for each.
 STATES = ("as_is", "keep", "close", "to_point", "merge", "attach")
-MOST_KEPT = 12
+MOST_KEPT, MOST_UNTOUCHED = 12, 24
+# What stands before anybody decides anything, by county, year and standard: the same for every page of the county, so
+# that a kernel forked from a process that has made the page once has it already.
+_UNTOUCHED: dict[tuple[str, int, int], dict[Any, Any]] = {}
 PROOF_S = 0.25  # for each proof that the zones are the best: the page says how far an answer may be from it
 
 
@@ -53,17 +56,7 @@ class Trial:
     @property
     def scenario(self) -> Scenario:
         """Return what is decided and what the sliders add, as one scenario."""
-        if Board.follows(self.decided):
-            return self.board().scenario(self.sliders)
-        # A board cannot follow schools that open: it says what the sliders close, and the openings are put back.
-        plain = self._plain()
-        shut = self._board(plain).scenario(self.sliders).operations[len(plain.operations) :]
-        return self.decided.with_operations(*shut).with_settings(**self.sliders.settings)
-
-    def _plain(self) -> Scenario:
-        rest = tuple(o for o in self.decided.operations if Board.follows(replace(self.decided, operations=(o,))))
-        touched = {o.school_id for o in self.decided.operations} - {o.school_id for o in rest}
-        return replace(self.decided, operations=(*rest, *(Keep(school_id=s) for s in sorted(touched) if self.has(s))))
+        return self.board().scenario(self.sliders)
 
     def act(self, school_id: str, state: str, target: str = "") -> None:
         """Make something of a school.
@@ -112,6 +105,11 @@ class Trial:
         """Tell whether the county has this school in the year, as against one that only the scenario opens."""
         return school_id in self.schools.index
 
+    def opened(self) -> pd.DataFrame:
+        """Return the schools that only the scenario has, with their places."""
+        found = self.board().layout.opened.reset_index(names="school_id")
+        return found[["school_id", "name_zh", "name_en", "township", "lon", "lat"]].reset_index(drop=True)
+
     # What follows -----------------------------------------------------------------------------------------------
 
     def board(self) -> Board:
@@ -123,9 +121,9 @@ class Trial:
         key = ("board", scenario, self.standard.id)
         return self._keep(key, lambda: Board(self.county, scenario, self.standard, places=places))
 
-    def tick(self) -> Tick | None:
-        """Return what the sliders do at once; None where only a whole evaluation can tell."""
-        return self.board().tick(self.sliders) if Board.follows(self.decided) else None
+    def tick(self) -> Tick:
+        """Return what the sliders do at once."""
+        return self.board().tick(self.sliders)
 
     def cover_today(self) -> dict[str, dict[str, float]]:
         """Return how pupils get to school before anything is done, under the settings decided."""
@@ -138,7 +136,7 @@ class Trial:
         def make() -> dict[tuple[str, str], float]:
             return {(r.stage, r.indicator): float(r.limit) for r in self.today().before.cv.itertuples()}
 
-        return self._keep("limits", make)
+        return self._keep(("limits",), make)
 
     def outcome(self, scenario: Scenario | None = None) -> Outcome:
         """Return everything that follows from the scenario, or from another one."""
@@ -158,12 +156,20 @@ class Trial:
         found = self.today().provenance["radius_m"][stage]
         return float("nan") if found is None else float(found)
 
-    def _keep(self, key: Any, make: Callable[[], Any]) -> Any:
-        if key not in self._kept:
-            if len(self._kept) >= MOST_KEPT:
-                self._kept.pop(next(k for k in self._kept))
-            self._kept[key] = make()
-        return self._kept[key]
+    def _keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
+        untouched = key[1:2] in ((), (Scenario.empty(self.county, self.year),))
+        kept = self._untouched() if untouched else self._kept
+        if key not in kept:
+            if len(kept) >= MOST_KEPT:
+                kept.pop(next(iter(kept)))
+            kept[key] = make()
+        return kept[key]
+
+    def _untouched(self) -> dict[Any, Any]:
+        key = (self.county.hash, self.year, id(self.standard))
+        if key not in _UNTOUCHED and len(_UNTOUCHED) >= MOST_UNTOUCHED:
+            _UNTOUCHED.pop(next(iter(_UNTOUCHED)))
+        return _UNTOUCHED.setdefault(key, {("standard",): self.standard})  # held, so that its number is nobody else's
 
     # Schools ----------------------------------------------------------------------------------------------------
 
@@ -177,7 +183,7 @@ class Trial:
             places = self.county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
             return found.join(places[["name_en", "lon", "lat"]]).sort_values(["pupils_before", "school"], kind="stable")
 
-        return self._keep("schools", make)
+        return self._keep(("schools",), make)
 
     def names(self, lang: str) -> pd.Series:
         """Return what the schools are called in a language, by id; in Chinese where they have no other name."""
@@ -240,5 +246,5 @@ def _lines(start: Any, to: Any, pupils: Any, broken: Any) -> pd.DataFrame:
     found = pd.DataFrame({"start": np.asarray(start, object), "to": np.asarray(to, object),
                           "pupils": np.asarray(pupils, float), "broken": np.asarray(broken, bool)})  # fmt: skip
     found = found[found["to"] != ""]
-    found = found.groupby(["start", "to"], as_index=False, sort=False).agg({"pupils": "sum", "broken": "any"})
-    return found.assign(**{"class": np.where(found["broken"], "breaks", "fine")})
+    found = found.groupby(["start", "to"], as_index=False, sort=False)[["pupils", "broken"]].sum()
+    return found.assign(**{"class": np.where(found["broken"] > 0, "breaks", "fine")})

@@ -15,7 +15,7 @@ from balance_lib.scenarios import Outcome
 from balance_lib.scenarios.board import Board, Tick
 from balance_lib.standards import STAGES
 from balance_lib.widgets import views
-from balance_lib.widgets.style import card, lamp
+from balance_lib.widgets.style import banner, card, lamp
 
 STATUS_LAMPS = {
     "unchanged": "not_applicable", "allowed": "met", "breaks_rules": "not_met", "infeasible": "not_met",
@@ -32,7 +32,8 @@ def sentence(outcome: Outcome, lang: str) -> str:
     basis = text(f"scenarios.attendance.{outcome.basis}", lang)
     how = text(f"distance.mode.{outcome.provenance['mode']}", lang)
     small = text("page.consolidation.how", lang, mode=how, basis=basis, zones=_proof(outcome, lang))
-    return (
+    warning = banner(text("scenarios.estimated_warning", lang)) if outcome.basis == "estimated" else ""
+    return warning + (
         f'<section class="bl-verdict" data-status="{status}"><p>{light} {escape(outcome.sentence(lang))}'
         f"<br><small>{escape(small)}</small></p></section>"
     )
@@ -50,7 +51,7 @@ def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> s
     """Return who is affected as the sliders have it now: few figures, at once."""
     cover = {name: _over_stages(tick.cover, name) for name in ("ride", "board", "far", "young_over")}
     was = {name: _over_stages(before, name) for name in cover}
-    return _cards(
+    shown = _cards(
         {
             "closed": (float(len(tick.closed)), math.nan),
             "moved": (tick.moved, math.nan),
@@ -62,6 +63,8 @@ def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> s
         tick.extra_m,
         lang,
     )
+    later = text("page.consolidation.provisional", lang)
+    return shown if tick.proven else f'{shown}<p class="bl-muted">{escape(later)}</p>'
 
 
 def outcome_cards(outcome: Outcome, lang: str) -> str:
@@ -273,12 +276,28 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
 
 def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], float], lang: str) -> str:
     """Return how many difference coefficients lie beyond their limit as the sliders have it now."""
-    over = known = 0
+    over = known = lacking = 0
     for s, stage in enumerate(STAGES):
         for i, name in enumerate(board.coefficients.indicators):
             limit, value = limits.get((stage, name), math.nan), float(tick.coefficients[s, i])
-            if math.isfinite(limit) and math.isfinite(value):
-                known, over = known + 1, over + (value > limit)
+            if math.isfinite(limit):
+                known, over = known + math.isfinite(value), over + (value > limit)
+                lacking += not math.isfinite(value)
+    if not known and limits and not np.isfinite(tick.coefficients).any():
+        return f'<p class="bl-muted">{escape(text("page.consolidation.coefficients_later", lang))}</p>'
+    return _beyond(over, known, lacking, lang)
+
+
+def outcome_coefficients(outcome: Outcome, lang: str) -> str:
+    """Return how many difference coefficients lie beyond their limit, of a whole outcome."""
+    rows = outcome.after.cv[outcome.after.cv["limit"].notna()]
+    lacking = int(rows["cv"].isna().sum())
+    return _beyond(int((rows["cv"] > rows["limit"]).sum()), len(rows) - lacking, lacking, lang)
+
+
+def _beyond(over: int, known: int, lacking: int, lang: str) -> str:
     if not known:
         return ""
-    return f'<p class="bl-muted">{escape(text("page.consolidation.coefficients", lang, over=over, n=known))}</p>'
+    said = text("page.consolidation.coefficients", lang, over=over, n=known)
+    more = text("page.consolidation.coefficients_lacking", lang, n=lacking) if lacking else ""
+    return f'<p class="bl-muted">{escape(said + more)}</p>'

@@ -9,12 +9,12 @@ from html import escape
 import pandas as pd
 
 from balance_lib.county import County
-from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
-from balance_lib.evaluation.schools import COMPOSITE
+from balance_lib.evaluation import Evaluation, ItemResult, number
 from balance_lib.locale import has, text, unit
 from balance_lib.palette import LAMPS
 from balance_lib.standards import Item, Standard
-from balance_lib.widgets.style import banner, card, lamp
+from balance_lib.widgets.names import school_names
+from balance_lib.widgets.style import banner, lamp
 
 ORDER = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
 
@@ -95,98 +95,34 @@ def verdict(found: Evaluation, lang: str) -> str:
     )
 
 
-def cards(found: Evaluation, before: Evaluation | None, lang: str) -> str:
-    """Return the four to six figures a leader looks at, each with its year, its line and a lamp."""
-    counts = found.counts()
-    total = sum(counts.values()) - counts["not_applicable"]
-    waiting = sum(counts[s] for s in OPEN)
-    out = [
-        card(text("page.card.met", lang), f"{counts['met']} / {total}", _since(found, before, lang),
-             "met" if counts["met"] == total else None, lang),
-        card(text("page.card.not_met", lang), str(counts["not_met"]), text("page.card.not_met_note", lang),
-             "not_met" if counts["not_met"] else "met", lang),
-        card(text("page.card.open", lang), str(waiting),
-             text("page.card.open_note", lang, **counts), "evidence" if waiting else "met", lang),
-    ]  # fmt: skip
-    out.append(_schools_card(found, lang))
-    out += [_composite_card(found, stage, lang) for stage in ("primary", "junior")]
-    out.append(_countdown_card(found, lang))
-    return f'<div class="bl-grid">{"".join(filter(None, out))}</div>'
-
-
-def _since(found: Evaluation, before: Evaluation | None, lang: str) -> str:
-    if before is None:
-        return text("page.card.no_before", lang)
-    change = found.counts()["met"] - before.counts()["met"]
-    return text("page.card.since", lang, year=before.year, change=f"{change:+d}")
-
-
-def _schools_card(found: Evaluation, lang: str) -> str:
-    status = found.school_status()
-    if status.empty:
-        return ""
-    sound = int((status == "met").sum())
-    short = int((status == "not_met").sum())
-    note = text("page.card.schools_note", lang, short=short, unknown=len(status) - sound - short)
-    state = "not_met" if short else "no_data" if sound < len(status) else "met"
-    return card(text("page.card.schools", lang), f"{sound} / {len(status)}", note, state, lang)
-
-
-def _composite_card(found: Evaluation, stage: str, lang: str) -> str:
-    rows = found.cv[(found.cv["stage"] == stage) & (found.cv["indicator"] != COMPOSITE)]
-    judged = rows[rows["limit"].notna()]
-    composite = found.cv[(found.cv["stage"] == stage) & (found.cv["indicator"] == COMPOSITE)]
-    name = text(f"stage.{stage}", lang)
-    if len(judged):
-        over = judged[[met is False for met in judged["met"]]]
-        unknown = judged[[met is None for met in judged["met"]]]
-        worst = judged.sort_values("cv", ascending=False).iloc[0]
-        figure = "–" if worst["cv"] != worst["cv"] else f"{worst['cv']:.3f}"
-        note = text("page.card.cv_each_note", lang, over=len(over), n=len(judged), limit=number(worst["limit"]))
-        state = "not_met" if len(over) else "no_data" if len(unknown) else "met"
-        return card(text("page.card.cv_each", lang, stage=name), figure, note, state, lang)
-    if composite.empty:
-        return ""
-    row = composite.iloc[0]
-    figure = "–" if row["cv"] != row["cv"] else f"{row['cv']:.3f}"
-    has_limit = row["limit"] == row["limit"]
-    note = text("page.card.cv_note", lang, limit=number(row["limit"])) if has_limit else text("page.card.cv_free", lang)
-    light = {True: "met", False: "not_met", None: "no_data"}[row["met"]] if has_limit else None
-    return card(text("page.card.cv", lang, stage=name), figure, note, light, lang)
-
-
-def _countdown_card(found: Evaluation, lang: str) -> str:
-    waiting = [r for r in found.with_status("not_met", *OPEN) if r.item.due is not None]
-    if not waiting:
-        return ""
-    ahead = [r for r in waiting if r.item.due is not None and r.item.due >= found.on]
-    late = len(waiting) - len(ahead)
-    title = text("page.card.countdown", lang)
-    if not ahead:
-        return card(
-            title, text("page.card.late", lang, n=late), text("page.card.late_note", lang, on=found.on), "not_met", lang
-        )
-    due = min(r.item.due for r in ahead if r.item.due is not None)
-    note = text("page.card.countdown_note", lang, due=due.isoformat(), late=late, on=found.on.isoformat())
-    return card(title, text("page.card.days", lang, n=(due - found.on).days), note, "not_due", lang)
-
-
 def next_steps(found: Evaluation, lang: str, most: int = 5) -> str:
     """Return the next things to do: what fails and is due first, with owner and date."""
-    waiting = sorted(found.with_status("not_met", "no_data", "evidence", "not_due"), key=_urgency)
+    waiting = sorted(found.with_status("not_met", "no_data", "evidence", "not_due"), key=_urgency)[:most]
+    early = [found.standard.due_before_adoption(result.item) for result in waiting]
     rows = []
-    for result in waiting[:most]:
+    for result, past in zip(waiting, early, strict=True):
         item = result.item
-        due = item.deadline or text("page.no_date", lang)
-        late = (
-            f" <b>{escape(text('page.before_adoption', lang))}</b>" if found.standard.due_before_adoption(item) else ""
-        )
-        owner = item.lead_unit or text("page.no_owner", lang)
+        due = (item.deadline or text("page.no_date", lang)) + (" *" if past else "")
         why = f"<span class='bl-muted'>{escape(result.reason.render(lang))}</span>"
         what = f"<b>{escape(item.code)}</b> {escape(item.label(lang))}<br>{why}"
-        rows.append([lamp(result.status, lang), what, escape(owner), escape(due) + late])
+        rows.append(
+            [
+                lamp(result.status, lang),
+                what,
+                escape(owner(item, lang)),
+                f'<span class="bl-nowrap">{escape(due)}</span>',
+            ]
+        )
     heads = [text(f"page.head.{name}", lang) for name in ("status", "item", "owner", "due")]
-    return table(heads, rows, empty=text("page.nothing_to_do", lang))
+    note = f"* {text('page.before_adoption_note', lang, adopted=found.standard.adopted)}" if any(early) else ""
+    under = f'<p class="bl-muted">{escape(note)}</p>' if note else ""
+    return table(heads, rows, empty=text("page.nothing_to_do", lang)) + under
+
+
+def owner(item: Item, lang: str) -> str:
+    """Return the units that lead an item; the source may name several."""
+    units = item.lead_unit.replace("；", ";").split(";")
+    return ("、" if lang == "zh" else ", ").join(units) if item.lead_unit else text("page.no_owner", lang)
 
 
 def _urgency(result: ItemResult) -> tuple[int, str, str]:
@@ -234,15 +170,24 @@ def school_ranking(found: Evaluation, county: County, lang: str, most: int = 12)
     schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
     short = shortfalls(found, lang)
     worst = sorted(short.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    rows = []
+    rows, names = [], school_names(county, lang)
     for school, labels in worst[:most]:
-        name, place = (schools[column].get(school, school) for column in ("name_zh", "township"))
-        words = "、".join(labels[:3]) + ("…" if len(labels) > 3 else "")
-        rows.append([escape(str(name)), escape(_plain(place)), str(len(labels)), escape(words)])
+        place = schools["township"].get(school, "–")
+        words = ("、" if lang == "zh" else ", ").join(labels[:3]) + ("…" if len(labels) > 3 else "")
+        rows.append([escape(names.get(school, school)), escape(_plain(place)), str(len(labels)), escape(words)])
     heads = [text(f"page.head.{name}", lang) for name in ("school", "township", "short", "items")]
     rest = text("page.more_schools", lang, n=len(worst) - most)
     more = f'<p class="bl-muted">{escape(rest)}</p>' if len(worst) > most else ""
-    return table(heads, rows, numeric=[2], empty=text("page.no_problem", lang)) + more
+    return table(heads, rows, numeric=[2], empty=_nobody_short(found, lang)) + more
+
+
+def _nobody_short(found: Evaluation, lang: str) -> str:
+    """Say that no school falls short, or that it is not known whether one does."""
+    schools = found.school_status()
+    if schools.empty:
+        return text("page.no_school_line", lang)
+    unknown = int((schools == "no_data").sum())
+    return text("page.no_problem_known", lang, n=unknown) if unknown else text("page.no_problem", lang)
 
 
 def shortfalls(found: Evaluation, lang: str) -> dict[str, list[str]]:
@@ -283,7 +228,7 @@ def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short:
     """Return the schools against the items judged school by school: a mark, a word and the figure in each cell."""
     columns = [r for r in found.items if r.counts and r.by_school is not None and r.item.stage in (stage, "all")]
     taught = set(found.schools.loc[found.schools["stage"] == stage, "school_id"])
-    names = dict(zip(county.tables["schools"]["school_id"], county.tables["schools"]["name_zh"], strict=True))
+    names = school_names(county, lang)
     cells: dict[str, dict[str, tuple[object, float]]] = {}
     for result in columns:
         rows = result.rows
@@ -299,7 +244,7 @@ def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short:
     shown = [i for i in ranked if not only_short or any(m is not True for m, _ in cells[i].values())]
     body = [[escape(str(names.get(i, i))), *(_cell(cells[i].get(r.item.code)) for r in used)] for i in shown]
     heads = [text("page.head.school", lang), *(f"{r.item.code} {r.item.label(lang)}" for r in used)]
-    return table(heads, body, numeric=range(1, len(heads)), empty=text("page.no_problem", lang))
+    return table(heads, body, numeric=range(1, len(heads)), empty=_nobody_short(found, lang))
 
 
 def _cell(found: tuple[object, float] | None) -> str:
@@ -337,6 +282,7 @@ def needs(found: Evaluation, lang: str) -> str:
     for (name, stage), part in found.schools.groupby(["indicator", "stage"], sort=False):
         short = part[part["needed"] > 0]
         unknown = int(part["value"].isna().sum())
+        known = len(part) - unknown
         spec = found.standard.indicators[name]
         if part["threshold"].isna().all() or (short.empty and not unknown):
             continue
@@ -345,13 +291,16 @@ def needs(found: Evaluation, lang: str) -> str:
             [
                 escape(spec.label(lang)),
                 escape(text(f"stage.{stage}", lang)),
-                f"{len(short)} / {len(part)}",
-                escape(amount),
+                f"{len(short)} / {known}" if known else "–",
+                escape(amount) if known else "–",
                 str(unknown or ""),
             ]
         )
     heads = [text(f"page.head.{name}", lang) for name in ("indicator", "stage", "schools_short", "needed", "no_data")]
-    return table(heads, rows, numeric=[2, 4], empty=text("page.nothing_needed", lang))
+    lined = found.schools["threshold"].notna().any()
+    return table(
+        heads, rows, numeric=[2, 4], empty=text("page.nothing_needed" if lined else "page.no_school_line", lang)
+    )
 
 
 def items_csv(found: Evaluation, lang: str) -> bytes:

@@ -13,7 +13,7 @@ import pandas as pd
 from balance_lib import access, tables
 from balance_lib.access import Count, Limit
 from balance_lib.evaluation import number
-from balance_lib.locale import text
+from balance_lib.locale import bracket, text
 from balance_lib.widgets.style import card, lamp
 from balance_lib.widgets.views import csv, stamped
 from balance_lib.widgets.views import table as rows_table
@@ -39,8 +39,8 @@ def sentence(walk: Walking, found: Count, villages: int, lang: str) -> str:
     year = walk.year
     stage = text(f"page.access.stages.{walk.choice}", lang)
     if not found.pupils > 0:  # or nobody knows
-        said = text("page.access.nobody", lang, year=year, stage=stage)
-        return f'<section class="bl-verdict"><p>{escape(said)}</p></section>'
+        said, how = (text(f"page.access.{key}", lang, year=year, stage=stage) for key in ("nobody", "nobody_how"))
+        return f'<section class="bl-verdict"><p>{escape(said)}<br><small>{escape(how)}</small></p></section>'
     facts = {
         "year": year, "stage": stage, "pupils": number(found.within + found.outside), "share": found.percent,
         "mode": text(f"distance.mode.{walk.mode}", lang), "to": text(f"page.access.to.{to}", lang),
@@ -96,7 +96,14 @@ def ranking(walk: Walking, lang: str) -> str:
     heads = [
         text(f"page.{name}", lang) for name in ("head.township", "access.pupils", "access.outside", "access.share")
     ]
-    return rows_table(heads, rows, numeric=[1, 2, 3], empty=text("page.access.none_outside", lang))
+    return rows_table(heads, rows, numeric=[1, 2, 3], empty=_nobody_outside(walk, lang))
+
+
+def _nobody_outside(walk: Walking, lang: str) -> str:
+    """Say that nobody lives outside, or that nobody knows."""
+    return text(
+        "page.access.none_outside" if walk.reach.rows["pupils"].sum() > 0 else "page.access.unknown_outside", lang
+    )
 
 
 def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
@@ -128,7 +135,7 @@ def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
             _place(second, second_m, lang, limit_m) if isinstance(second, str) else escape(none),
         ])  # fmt: skip
     heads = [text(f"page.access.{name}", lang) for name in ("village", "outside", "distance", "nearest", "second")]
-    shown = rows_table(heads, rows, [1], text("page.access.none_outside", lang))
+    shown = rows_table(heads, rows, [1], _nobody_outside(walk, lang))
     more = escape(text("page.access.more", lang, n=left))
     return shown + (f'<p class="bl-muted">{more}</p>' if left > 0 else "")
 
@@ -146,7 +153,7 @@ def notes(walk: Walking, lang: str) -> str:
         if names
     ]
     if missing:
-        lines.append(text("page.access.unplaced", lang, names="; ".join(missing)))
+        lines.append(text("page.access.unplaced", lang, names=("；" if lang == "zh" else "; ").join(missing)))
     if reach.table.unreachable:
         lines.append(reach.table.gaps().render(lang))
     return "".join(f'<p class="bl-muted">{escape(line)}</p>' for line in lines)
@@ -345,7 +352,8 @@ def _standing(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
     said += [text("page.access.story.unknown", lang, n=number(unknown))] if unknown else []
     said = said or [text("page.access.story.inside", lang, radius=radius)]
     aim = text(f"access.target.{walk.target}", lang)
-    return f"<p><b>{escape('; '.join(said))}</b> <span class='bl-muted'>({escape(aim)})</span></p>"
+    joint = "；" if lang == "zh" else "; "
+    return f"<p><b>{escape(joint.join(said))}</b><span class='bl-muted'>{escape(bracket(aim, lang))}</span></p>"
 
 
 def _attends(walk: Walking, rows: pd.DataFrame, lang: str) -> str:

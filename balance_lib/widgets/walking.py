@@ -39,6 +39,13 @@ def named_in(county: County, lang: str) -> County:
     return county.with_tables(**{k: f.assign(name_zh=f["name_en"].fillna(f["name_zh"])) for k, f in frames.items()})
 
 
+def choice_for(county: County, year: int, wanted: str) -> str:
+    """Return the choice to open on: the wanted one where the county has pupils of its stage, else a stage that has."""
+    rows = county.table("school_years", year)
+    taught = set(rows.loc[rows["pupils"] > 0, "stage"])
+    return wanted if CHOICES[wanted][0] in taught else next((c for c in CHOICES if c in taught), wanted)
+
+
 @dataclass
 class Walking:
     """Hold one state of the page over a page model; every result is computed once and kept.

@@ -24,7 +24,7 @@ SAID = ("done", "late", "blocked", "due_before_adoption", "on_course", "not_star
 COLUMNS = (
     "task", "codes", "kind", "group", "label_zh", "label_en", "plan_stage", "starts", "due", "deadline", "recurring",
     "lead_unit", "cooperating_units", "status", "finding", "due_before_adoption", "days_left", "blocked_by", "done_on",
-    "facts", "facts_met", "remark", "version",
+    "facts", "facts_met", "remark", "version", "begun",
 )  # fmt: skip
 # The finding of a task is that of its worst fact.
 WORST = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
@@ -286,6 +286,7 @@ def _row(
         "facts_met": finding.met,
         "remark": record.get("note") or "",
         "version": int(record.get("version") or 0),
+        "begun": record.get("state") == "started",
     }
 
 

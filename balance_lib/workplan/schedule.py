@@ -78,7 +78,7 @@ def schedule(
         starts[task] = needed - timedelta(days=lead)
         slack = (starts[task] - on).days
         names = (task, row["label_zh"], row["label_en"], row["due"], needed, lead, starts[task], slack)
-        rows.append((*names, slack < 0, "、".join(waiting.get(task, ()))))
+        rows.append((*names, slack < 0 and not row.get("begun"), "、".join(waiting.get(task, ()))))
     found = pd.DataFrame(rows, columns=list(COLUMNS))
     return found.sort_values("slack_days", kind="stable").reset_index(drop=True)
 

@@ -75,7 +75,7 @@ def units_of(text: str) -> list[str]:
     >>> units_of("教科局;各中小学")
     ['教科局', '各中小学']
     """
-    return [unit.strip() for unit in re.split("[;;]", text) if unit.strip()]
+    return [unit.strip() for unit in re.split("[;；]", text) if unit.strip()]
 
 
 def _task(head: Item, facts: Sequence[Item], standard: Standard, spans: Sequence[Stage], on: date) -> Task:

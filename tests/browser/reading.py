@@ -45,6 +45,17 @@ FAULTS = """() => {
   }
   return [...faults];
 }"""
+# WCAG 2.2: 2.4.7 whoever works with the keyboard sees where it is.
+FOCUSED = """() => {
+  const e = document.activeElement;
+  if (!e || e === document.body) return null;
+  const style = getComputedStyle(e), box = e.getBoundingClientRect();
+  const line = style.outlineStyle;
+  const outlined = line === "auto" || (line !== "none" && parseFloat(style.outlineWidth) >= 2);
+  const seen = box.bottom > 0 && box.top < innerHeight;
+  const name = e.tagName + "." + (e.className.baseVal ?? e.className) + " " + e.textContent.trim().slice(0, 20);
+  return (seen && (outlined || style.boxShadow !== "none") ? "" : "unmarked: ") + name;
+}"""
 WIDE = """() => {
   const wide = document.documentElement.clientWidth;
   if (document.documentElement.scrollWidth <= wide) return [];
@@ -57,7 +68,7 @@ TABLET, UPRIGHT, MEETING_ROOM = (1024, 768), (768, 1024), (3840, 2160)
 
 def faults(page: Any) -> list[str]:
     """Return what hinders reading or working with a page, at its size and on a tablet and a large screen."""
-    found = list(page.evaluate(FAULTS))
+    found = list(page.evaluate(FAULTS)) + unmarked(page)
     before = page.viewport_size
     for width, height in (TABLET, UPRIGHT, MEETING_ROOM):
         page.set_viewport_size({"width": width, "height": height})
@@ -65,3 +76,17 @@ def faults(page: Any) -> list[str]:
         found += page.evaluate(WIDE)
     page.set_viewport_size(before)
     return found
+
+
+def unmarked(page: Any, most: int = 40) -> list[str]:
+    """Walk a page with the tab key and return the controls that do not show that they have the focus."""
+    found: dict[str, None] = {}
+    for _ in range(most):
+        page.keyboard.press("Tab")
+        name = page.evaluate(FOCUSED)
+        if name is None:
+            break
+        if name.startswith("unmarked"):
+            found[name] = None
+    page.evaluate("document.activeElement?.blur()")
+    return list(found)

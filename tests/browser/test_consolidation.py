@@ -17,8 +17,8 @@ from tests.serving import Served
 pytestmark = pytest.mark.browser
 
 ROOT = Path(__file__).resolve().parents[2]
-MOVED = "() => document.querySelector('.bl-verdict').innerText.includes('{n}名学生转学')"
-TODAY = "() => document.querySelector('.bl-verdict').innerText.includes('维持现状')"
+MOVED = "() => document.querySelector('.bl-verdict')?.innerText.includes('{n}名学生转学')"
+TODAY = "() => document.querySelector('.bl-verdict')?.innerText.includes('维持现状')"
 FRESH = "() => !document.querySelector('.bl-stale')"
 
 
@@ -59,7 +59,7 @@ def test_planner_tries_keeps_saves_shares_compares_and_exports(served: Served, v
     link = page.wait_for_selector("a.bl-share", timeout=30_000).get_attribute("href")
     page.wait_for_url("**/consolidation.ipynb?*scenario=*")  # loading the page again brings the saved plan back
     with page.expect_download() as file:
-        page.get_by_text("方案文件(YAML)").click()
+        page.get_by_text("方案文件（YAML）").click()
     saved = tmp_path / "scenario.yaml"
     file.value.save_as(saved)
     assert {o.verb for o in Scenario.from_yaml(saved).operations} == {"keep", "close"}

@@ -63,7 +63,7 @@ def test_schools_of_a_scenario_bear_their_state(front: Visit) -> None:
     closed = page.locator(".bl-school[data-class=close] .bl-mark")
     assert closed.evaluate("mark => getComputedStyle(mark).stroke") == "rgb(139, 26, 26)"
     legend = page.inner_text(".bl-map-legend")
-    for words in ("方案中的学校", "停办 1", "新开办 1", "学生去向", "符合规定 2", "超出规定 1", "线越粗,学生越多"):
+    for words in ("方案中的学校", "停办 1", "新开办 1", "学生去向", "符合规定 2", "超出规定 1", "线越粗，学生越多"):
         assert words in legend
 
 

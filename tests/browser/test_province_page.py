@@ -32,7 +32,7 @@ def test_the_page_stands_and_answers(served: Served, visit: Any) -> None:
     page.locator("svg[aria-label='各县结论'] path").first.wait_for()
     assert page.locator("svg[aria-label='各县结论'] path").count() == 30
     assert "优质均衡" in page.locator(".bl-verdict").inner_text()
-    page.get_by_label("标准").select_option(label="县域义务教育均衡发展(基本均衡)督导评估标准(2012)")
+    page.get_by_label("标准").select_option(label="县域义务教育均衡发展（基本均衡）督导评估标准（2012）")
     page.locator(".bl-verdict", has_text="基本均衡").wait_for(timeout=30_000)
     assert page.get_by_role("link", name="下载全部县排名").count() == 1
     assert seen.complaints == [] and seen.elsewhere == []

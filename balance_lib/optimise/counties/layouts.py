@@ -20,6 +20,7 @@ import pandas as pd
 
 from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.county import County
+from balance_lib.locale import text
 from balance_lib.optimise.counties.goals import Goals
 from balance_lib.optimise.counties.travel import Travel
 from balance_lib.optimise.solution import Flags, Floats, Ints
@@ -132,6 +133,19 @@ class CountyLayout:
     def must(self) -> Flags:
         """Return the schools that stay open in any plan."""
         return ~self.closable & ~self.new
+
+    @cached_property
+    def kept_by(self) -> dict[str, int]:
+        """Return how many schools must stay, by the first rule that holds each."""
+        held = _held(self.drawn, self.drawn.base, self.school_ids[self.must], self.goals)
+        first = {school: rule for rule, schools in reversed(held.items()) for school in schools}
+        return {rule: n for rule in held if (n := sum(one == rule for one in first.values()))}
+
+    def must_stay(self, lang: str = "zh") -> str:
+        """Tell how many schools must stay, and why; nothing where all may close."""
+        told = [text(f"optimise.kept_by.{rule}", lang, n=n) for rule, n in self.kept_by.items()]
+        why = text("optimise.semicolon", lang).join(told)
+        return text("optimise.kept_by.must", lang, n=int(self.must.sum()), why=why) if told else ""
 
     @cached_property
     def barred(self) -> Mapping[str, Flags]:
@@ -263,13 +277,24 @@ def _extra(metres: Floats, lacking: Any, home: Ints, new: Flags) -> tuple[Floats
 
 def _closable(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals) -> Flags:
     """Return which schools may close: only those named, never protected, bound or provided for ones."""
-    named = set(ids) if isinstance(goals.may_close, str) else {str(s) for s in goals.may_close}
+    named = set() if isinstance(goals.may_close, str) else {str(s) for s in goals.may_close}
     unknown = sorted((named | set(goals.protected)) - set(drawn.ids))
     if unknown:
         raise NotFoundError("school", ", ".join(unknown), sorted(str(i) for i in ids))
+    held = set().union(*_held(drawn, start, ids, goals).values())
+    return np.array([s not in held for s in ids], np.bool_)
+
+
+def _held(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals) -> dict[str, set[str]]:
+    """Return the schools that may not close, by the rule that holds them: the county's own rules before the goals'."""
+    here = {str(s) for s in ids}
+    named = here if isinstance(goals.may_close, str) else {str(s) for s in goals.may_close}
     senior = set(start.rows.loc[start.rows["stage"] == "senior", "school_id"])
     through = set(drawn.frame.index[drawn.teaches.any(axis=1) & drawn.frame["kind"].isin(("nine_year", "twelve_year"))])
     hosts = set(drawn.frame["host_school_id"].dropna()) if "host_school_id" in drawn.frame else set()
     done = {o.school_id for o in drawn.scenario.effective if isinstance(o, KEPT)}
-    barred = senior | through | hosts | set(start.over) | set(goals.protected) | done
-    return np.array([s in named and s not in barred for s in ids], np.bool_)
+    held = {
+        "senior": senior, "through": through, "hosts": hosts, "over": set(start.over), "scenario": done,
+        "protected": set(goals.protected), "not_named": here - named,
+    }  # fmt: skip
+    return {rule: {str(s) for s in schools} & here for rule, schools in held.items()}

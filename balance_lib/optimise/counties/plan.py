@@ -105,6 +105,8 @@ class Proposal:
             frame = self.layout.drawn.frame
             column = "township" if reason.rule == "give_township" else "name_zh"
             names = [str(frame.at[self.layout.school_ids[j], column]) for j in reason.sites]
+        if reason.rule == "too_few":
+            return reason.sentence(lang) + self.layout.must_stay(lang)
         return reason.sentence(lang) + (text("optimise.where", lang, names=_named(names, lang)) if names else "")
 
     @property

@@ -11,7 +11,7 @@ import numpy as np
 from balance_lib.optimise import highs
 from balance_lib.optimise.counties.model import CountyModel
 from balance_lib.optimise.counties.trial import Choice, Trial
-from balance_lib.optimise.solution import Floats, Ints
+from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.scenarios import riding
 
 
@@ -32,6 +32,8 @@ class Question:
         (14).
     fixed : Choice, optional
         The sites that are open and the zones of new ones, where only who goes where is asked.
+    worthwhile : (flags (points, sites), status (sites,)), optional
+        Pairs, and sites (1 open, -1 closed), that a plan worth finding may have; what it cannot have is left out.
     """
 
     base: CountyModel
@@ -40,6 +42,7 @@ class Question:
     gives: str = ""
     refused: Sequence[Choice] = ()
     fixed: Choice | None = None
+    worthwhile: tuple[Flags, Any] | None = None
 
     def __post_init__(self) -> None:
         drawn = self.base.layout
@@ -50,6 +53,8 @@ class Question:
         if self.gives == "bus":
             barred["bus"] = drawn.by_bus[point, site] & ~stays
             held &= ~barred["bus"]
+        if self.worthwhile is not None:
+            held |= ~self.worthwhile[0][point, site] & ~stays & ~by_zone
         villages = drawn.points["village_id"].to_numpy()
         zone = list(zip(villages[point], site.tolist(), strict=True))
         out = {zone[k] for k in np.flatnonzero(held & by_zone)}  # a village goes to a new school whole or not at all
@@ -312,6 +317,9 @@ class Question:
             cost += np.bincount(self.column, weights=drawn.pupils[self.point] * metres, minlength=self.size)
         lower, upper, whole = np.zeros(self.size), np.ones(self.size), np.ones(self.size, np.bool_)
         lower[: self.m] = drawn.must
+        if self.worthwhile is not None:
+            status = self.worthwhile[1]
+            lower[: self.m], upper[: self.m] = np.maximum(lower[: self.m], status == 1), status >= 0
         if self.fixed is not None:
             given = set(self.fixed.zones)
             lower[: self.m] = upper[: self.m] = self.fixed.flags

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -20,7 +21,11 @@ from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Sol
 from balance_lib.optimise.verify import WrongSolutionError
 
 # Seconds, and share of what is left, that the searches without all rules may take before the whole model.
-FIRST_S, FIRST_SHARE = 10.0, 0.3
+FIRST_S, FIRST_SHARE = 10.0, 0.1
+# Times a plan with schools too small is tried again without them.
+MOST_REPAIRS = 20
+# Share above the bound within which a first plan is looked for, before it is looked for everywhere.
+ROOM = 0.2
 METHOD = "exchange, Lagrangian dual, HiGHS, carried out as a scenario"
 
 
@@ -143,6 +148,8 @@ class _Plan:
     best: Trial | None = None
     bound: float = -np.inf
     impossible: bool = False
+    room: float = ROOM
+    _start: Flags | None = None
 
     @property
     def done(self) -> bool:
@@ -172,16 +179,43 @@ class _Plan:
             if np.isfinite(solution.bound):
                 self.bound = max(self.bound, solution.bound + constant)
             choice = self.search.zoned(solution.open) if solution.found else None
+            self._start = solution.open if solution.found else self._start
             if choice is not None and self.try_(choice) and self.done:
                 return True
+        if self.best is None and self.search.layout.goals.min_size is not None:
+            self._close_small()
         return False
+
+    def _close_small(self) -> None:
+        """Look for a plan that keeps the least size: what stays too small when carried out is closed the next time.
+
+        A plan to start from, and to leave out by what cannot be better; nothing is proven here.
+        """
+        drawn, (problem, _) = self.search.layout, self._plain
+        looked, small = drawn.closable | drawn.new, np.zeros(drawn.new.size, np.bool_)
+        for _turn in range(MOST_REPAIRS):
+            rest = replace(problem, may_open=problem.may_open & ~small)
+            solution = median.solve(rest, self.schools, self.control.part(1.0))
+            choice = self.search.zoned(solution.open) if solution.found else None
+            if choice is None or self.control.stopped or self.try_(choice):
+                return
+            loads = self.search.trials.of(choice).loads
+            new = solution.open & looked & (loads < (drawn.goals.min_size or 0.0)) & ~small
+            if not new.any():
+                return
+            small |= new
+
+    @cached_property
+    def _plain(self) -> tuple[Problem, float]:
+        """Return the p-median on the pairs that are allowed, costs from zero, and what its values lack."""
+        drawn = self.search.layout
+        shift = np.fmin(np.nanmin(drawn.allowed_m, axis=1), 0.0)
+        problem = Problem.of(drawn.allowed_m - shift[:, None], weights=drawn.pupils, fixed_open=drawn.must)
+        return problem, float(drawn.pupils @ shift)
 
     def _without_rules(self) -> Iterator[tuple[Solution, float]]:
         """Solve the p-median on the pairs that are allowed, then with places and least sizes added up over bands."""
-        drawn = self.search.layout
-        shift = np.fmin(np.nanmin(drawn.allowed_m, axis=1), 0.0)
-        constant = float(drawn.pupils @ shift)
-        problem = Problem.of(drawn.allowed_m - shift[:, None], weights=drawn.pupils, fixed_open=drawn.must)
+        drawn, (problem, constant) = self.search.layout, self._plain
         seconds = min(FIRST_S, FIRST_SHARE * self.control.left_s)
         yield median.solve(problem, self.schools, self.control.part(seconds)), constant
         goals = drawn.goals
@@ -201,24 +235,44 @@ class _Plan:
         search, gap = self.search, max(self.search.layout.goals.gap, PROVEN_GAP / 2)
         refused: list[Choice] = []  # right, but cut off to see whether another is better
         while not (self.control.stopped or self.done):
-            question = Question(search.model, self.schools, refused=(*search.refused, *refused))
+            known, limit = (*search.refused, *refused), self._limit
+            question = Question(search.model, self.schools, refused=known, worthwhile=self._worthwhile(limit))
             model = question.model()
             start = None if self.best is None or refused else question.columns(self.best)
             answer = highs.solve(model, self.control, gap=gap, start=start, found=self._heard())
-            proven = np.inf if answer.infeasible else answer.bound
-            value = np.inf if self.best is None else self.best.objective
-            self.bound = max(self.bound, min(proven, value))
+            # What was left out costs at least the limit.
+            self.bound = max(self.bound, min(np.inf if answer.infeasible else answer.bound, limit))
             if answer.infeasible and self.best is None:
-                self.impossible = True
+                self.impossible = not np.isfinite(limit)
+                if self.impossible:
+                    return
+                self.room = np.inf  # no plan below the limit: look everywhere
+                continue
             if answer.values is None:
                 return
             choice = question.choice(answer.values)
             if self.try_(choice):
                 refused.append(choice)
-                value = self.best.objective if self.best is not None else np.inf
-                self.bound = max(self.bound, min(answer.bound, value))
             else:
                 search.refused.append(choice)
+
+    def _worthwhile(self, limit: float) -> tuple[Flags, Any] | None:
+        """Return what a plan below the limit may use; None for everything."""
+        problem, constant = self._plain
+        start = self._start if self.best is None else self.best.choice.flags
+        if start is None or not np.isfinite(limit):
+            return None
+        pairs, status = median.worthwhile(problem, start, limit - constant)
+        # A part of a village that is split costs a part only: then just sites are left out.
+        return pairs | (self.search.layout.baseline.settings.assignment == "transport"), status
+
+    @property
+    def _limit(self) -> float:
+        """Return the value below which a plan is sought: the best plan's, or a guess while there is none."""
+        if self.best is not None:
+            return self.best.objective
+        guess = self.bound + self.room * max(1.0, abs(self.bound))
+        return guess if np.isfinite(guess) and self._start is not None else np.inf
 
     def _heard(self) -> Callable[[Floats, float], None]:
         """Tell whoever watches how far the proof is; plans of the model count only once they were carried out."""

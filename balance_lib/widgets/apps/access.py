@@ -15,7 +15,7 @@ from balance_lib.widgets import views, walk_views
 from balance_lib.widgets.apps.page import Page, block, html
 from balance_lib.widgets.map import MapClass, SchematicMap, VillageClass
 from balance_lib.widgets.style import banner
-from balance_lib.widgets.walking import CHOICES, COLOURS, Walking, named_in
+from balance_lib.widgets.walking import CHOICES, COLOURS, Walking, choice_for, named_in
 
 SETTLED_S = 0.5  # exports and counts that need not follow the hand are made when it rests
 LEAST_KM, MOST_KM, STEP_KM = 0.5, 10.0, 0.1
@@ -117,6 +117,8 @@ class Access(Page):
     def _start(self) -> None:
         """Begin with a county: its map, its ways of measuring, its own radius."""
         county = self.model.county
+        opens = choice_for(county, self.model.year, self.stage.value)
+        self.quietly(lambda: setattr(self.stage, "value", opens))
         self.walk = Walking(self.model, named_in(county, self.model.lang), self.model.year, self.stage.value)
         self.chart = SchematicMap(county, self.model.year, lang=self.model.lang)
         self.chart.symbol_scale = 0.65  # the villages are what this map is about

@@ -11,9 +11,10 @@ from balance_lib import inequality, plots
 from balance_lib.evaluation import history_of_coefficients, number
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.standards import STAGES
-from balance_lib.widgets import views
+from balance_lib.widgets import card_views, views
 from balance_lib.widgets.apps.page import Page, block, html
 from balance_lib.widgets.figure import SlimFigure
+from balance_lib.widgets.names import school_names
 
 
 class Balance(Page):
@@ -31,7 +32,7 @@ class Balance(Page):
         self.more = W.IntSlider(
             0, 0, 50, description=self.text("page.balance.more"), layout={"width": "min(100%, 520px)"}
         )
-        self.answer, self.summary, self.foot = html(), html(), html()
+        self.verdict, self.answer, self.summary, self.foot = html(), html(), html(), html()
         self.bars, self.years, self.drivers = (SlimFigure(lang=lang) for _ in range(3))
         self.stage.observe(lambda _: self._guarded(self._show_stage), "value")
         self.indicator.observe(lambda _: self._guarded(self._show_indicator), "value")
@@ -42,6 +43,7 @@ class Balance(Page):
         drivers = W.VBox([self.indicator, self.drivers])
         drivers.add_class("bl-panel")
         self.body.children = [
+            self.verdict,
             self.stage,
             block(self.bars, kind="bl-panel"),
             block(self.years, kind="bl-panel"),
@@ -58,6 +60,7 @@ class Balance(Page):
         self.indicator.options = options
         names = [name for _, name in options]
         self.indicator.value = chosen if chosen in names else next(iter(names), None)
+        self.verdict.value = card_views.coefficient_verdict(found, lang)
         self.foot.value = views.provenance(found, lang)
         self._show_stage()
 
@@ -94,8 +97,7 @@ class Balance(Page):
         if not self.indicator.value:
             return
         rows = self._rows()
-        schools = self.model.county.tables["schools"]
-        names = dict(zip(schools["school_id"], schools["name_zh"], strict=True))
+        names = school_names(self.model.county, lang)
         share = found.contributions
         share = share[(share["stage"] == self.stage.value) & (share["indicator"] == self.indicator.value)]
         share = share.merge(rows[["school_id", "value", "pupils"]], on="school_id").sort_values(
@@ -116,7 +118,8 @@ class Balance(Page):
         pupils, line = float(mine["pupils"].iloc[0]), float(mine["threshold"].iloc[0])
         mean = inequality.weighted_mean(rows["value"], rows["pupils"]) if rows["value"].notna().all() else 1.0
         goal = max(line if line == line else 0.0, mean)
-        top = max(5, math.ceil(2 * goal * pupils / spec.need_per_unit))
+        wanted = 2 * goal * pupils / spec.need_per_unit
+        top = max(5, math.ceil(wanted)) if math.isfinite(wanted) else 5  # the roll may be missing
         step = 10 ** max(0, math.floor(math.log10(top)) - 1)
         self.more.value = 0
         self.more.max, self.more.step = math.ceil(top / step) * step, step
@@ -131,6 +134,9 @@ class Balance(Page):
             self.answer.value = f"<p>{self.text('page.balance.unknown')}</p>"
             return
         now = inequality.coefficient_of_variation(rows["value"], rows["pupils"])
+        if not self.more.value:
+            self.answer.value = f"<p class='bl-answer'>{self.text('page.balance.ask', now=f'{now:.3f}')}</p>"
+            return
         raised = rows["value"] + at * self.more.value * spec.need_per_unit / rows["pupils"]
         then = inequality.coefficient_of_variation(raised, rows["pupils"])
         self.answer.value = "<p class='bl-answer'>" + self.text(
@@ -139,7 +145,7 @@ class Balance(Page):
             need=spec.need(lang),
             before=number(round(float(rows.loc[at, "value"].iloc[0]), 2)),
             after=number(round(float(raised[at].iloc[0]), 2)),
-            now=f"{now:.4f}",
-            then=f"{then:.4f}",
-            change=f"{then - now:+.4f}",
+            now=f"{now:.3f}",
+            then=f"{then:.3f}",
+            change=f"{then - now:+.3f}",
         ) + "</p>"  # fmt: skip

@@ -142,20 +142,25 @@ class Consolidation(Page):
             self.plan.decided, self.plan.sliders = before.decided, before.sliders
         else:
             self._start()
-        self._show_all()
+        self._show_all(0.0)  # before the browser asks: nothing moves under the hand of whoever sees the page first
 
     def _start(self) -> None:
         """Begin with a county: its map, its radii, its schools, and the scenario the address asks for."""
-        assert self.plan is not None
-        county, year = self.plan.county, self.plan.year
-        self.chart = SchematicMap(county, year, lang=self.model.lang, height=600)
-        self.chart.symbol_scale = 0.75
-        self.chart.observe(lambda c: self.on(lambda: self._clicked(c["new"])), "clicked")
-        self.place.children = [self.chart]
+        self._make_chart()
         self.quietly(self._show_options)
         asked, self._asked = self._asked, ""
         if asked:
             self.files.load(asked)
+
+    def _make_chart(self) -> None:
+        """Make the map; anew when a school opens elsewhere, for what stands where is sent to the browser once."""
+        plan = self.plan
+        assert plan is not None
+        self.sites = plan.opened()
+        self.chart = SchematicMap(plan.county, plan.year, lang=self.model.lang, height=600, sites=self.sites)
+        self.chart.symbol_scale = 0.75
+        self.chart.observe(lambda c: self._clicked(c["new"]), "clicked")
+        self.place.children = [self.chart]
 
     def _show_options(self) -> None:
         plan = self.plan
@@ -233,10 +238,10 @@ class Consolidation(Page):
 
     # What is shown ----------------------------------------------------------------------------------------------
 
-    def _show_all(self) -> None:
+    def _show_all(self, wait_s: float = RESTING_S) -> None:
         self.quietly(self._show_controls)
         self._at_once()
-        self.when_resting(self._show_outcome, RESTING_S)
+        self.when_resting(self._show_outcome, wait_s)
 
     def _show_controls(self) -> None:
         """Put every control where the scenario has it."""
@@ -264,16 +269,17 @@ class Consolidation(Page):
 
     def _at_once(self) -> None:
         """Show what a few milliseconds can tell, and grey what is of the state before."""
-        plan, chart = self.plan, self.chart
+        plan = self.plan
         assert plan is not None
+        if not plan.opened().equals(self.sites):
+            self._make_chart()
+        chart = self.chart
         assert chart is not None
         for part in self.slow:
             part.add_class("bl-stale")
         self.minutes.disabled, self.births.disabled = not self.bus.value, not self.target.value
         self.back.disabled = not plan.past
         tick = plan.tick()
-        if tick is None:
-            return
         board, lang = plan.board(), self.model.lang
         said = trial_views.first_cards(tick, plan.cover_today(), lang)
         with chart.hold_sync():
@@ -369,6 +375,7 @@ class Consolidation(Page):
             raise
         self.verdict.value = trial_views.sentence(found, lang)
         self.first.value = trial_views.outcome_cards(found, lang)
+        self.coefficients.value = trial_views.outcome_coefficients(found, lang)
         panel = views.panel
         self.affected.value = panel(self.text("page.consolidation.affected"), trial_views.affected(found, lang))
         self.gains.value = panel(self.text("page.consolidation.gains"), trial_views.gains(found, lang))

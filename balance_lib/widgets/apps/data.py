@@ -31,6 +31,7 @@ class Data(Page):
 
     def build(self) -> None:
         """Make the four parts."""
+        self._offered: tuple[str, int] | None = None
         self.faults, self.missing, self.foot = html(), html(), html()
         parts = [
             (self.text("page.data.bring"), self._upload()),
@@ -45,11 +46,13 @@ class Data(Page):
         model, lang = self.model, self.model.lang
         found = model.evaluation
         self.target.value = self.target.value or model.county_id
+        if self._offered != (model.county_id, model.year):  # what the office typed itself stays
+            self._offered, self.return_year.value = (model.county_id, model.year), model.year
         self.faults.value = fault_table(check.check(model.county), f"{model.county_id}-faults.csv", lang)
         open_items = found.with_status("no_data", "evidence")
         rows = [
             [lamp(r.status, lang), f"<b>{escape(r.item.code)}</b> {escape(r.item.label(lang))}",
-             escape(r.reason.render(lang)), escape(r.item.lead_unit or self.text("page.no_owner"))]
+             escape(r.reason.render(lang)), escape(views.owner(r.item, lang))]
             for r in open_items
         ]  # fmt: skip
         heads = [self.text(f"page.head.{h}") for h in ("status", "item", "reason", "owner")]
@@ -57,9 +60,12 @@ class Data(Page):
             self.text("page.data.open"), views.table(heads, rows, empty=self.text("page.data.complete"))
         )
         evidence = [r for r in found.items if r.counts and r.item.measure and r.item.measure.source == "evidence"]
+        evidence = sorted(evidence, key=lambda r: r.status not in ("evidence", "no_data"))  # what waits comes first
+        chosen, codes = self.item.value, [r.item.code for r in evidence]
         self.item.options = [
             (f"{views.mark(r.status)} {r.item.code} {r.item.label(lang)}", r.item.code) for r in evidence
         ]
+        self.item.value = chosen if chosen in codes else next(iter(codes), None)
         self.foot.value = views.provenance(found, lang)
         self.filled.value = self._filled()
 

@@ -77,7 +77,7 @@ class Gaps(Page):
         """Return what follows when a reader chooses."""
         return lambda _: self.on(act)
 
-    def _draw(self, box: W.VBox, panels: list[trend_plots.Panel]) -> None:
+    def _draw(self, box: W.Box, panels: list[trend_plots.Panel]) -> None:
         """Put small multiples into a box; another number of panels is another figure, its axes are not the old ones."""
         old = box.children
         lang = self.model.lang
@@ -93,7 +93,7 @@ class Gaps(Page):
         self.shown = W.ToggleButtons(options=shown, description=self.text("trends.show.title"))
         self.sheet = W.Dropdown(description=self.text("trends.show.sheet"), layout={"width": "260px"})
         self.item = W.Dropdown(description=self.text("page.head.item"), layout={"width": "min(100%, 720px)"})
-        self.multiples, self.chart = W.VBox(), SlimFigure(trend_plots.nothing(lang), lang=lang)
+        self.multiples, self.chart = block(kind="bl-wide"), SlimFigure(trend_plots.nothing(lang), lang=lang)
         self.reason, self.dates, self.needs, self.matrix, self.export = (html() for _ in range(5))
         stages = [(self.text(f"stage.{stage}"), stage) for stage in STAGES]
         self.stage = W.ToggleButtons(options=stages, description=self.text("page.head.stage"))
@@ -174,7 +174,7 @@ class Gaps(Page):
         self.of = W.ToggleButtons(options=levels, description=self.text("trends.of.title"))
         self.place_stage = W.ToggleButtons(options=stages, description=self.text("page.head.stage"))
         self.indicator = W.Dropdown(description=self.text("page.head.indicator"), layout={"width": "min(100%, 560px)"})
-        self.places, self.crossings = W.VBox(), html()
+        self.places, self.crossings = block(kind="bl-wide"), html()
         self.place_note = html()
         for choice in (self.of, self.place_stage, self.indicator):
             choice.observe(self._then(self._show_places), "value")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pandas as pd
 
 from balance_lib.evaluation import Evaluation
-from balance_lib.widgets import views
+from balance_lib.widgets import card_views, views
 from balance_lib.widgets.apps.page import Page, block, html
 from balance_lib.widgets.map import SchematicMap
 
@@ -30,7 +30,7 @@ class Overview(Page):
         years = [year for year in model.county.years if year < model.year]
         before = model.evaluation_of(years[-1]) if years else None
         self.verdict.value = views.verdict(found, lang)
-        self.cards.value = views.cards(found, before, lang)
+        self.cards.value = card_views.cards(found, before, lang)
         self.steps.value = views.panel(self.text("page.overview.steps"), views.next_steps(found, lang))
         self.changed.value = views.panel(self.text("page.overview.change"), views.change(found, before, lang))
         self.lamps.value = views.panel(self.text("page.overview.items"), views.lamp_grid(found, lang))
@@ -47,7 +47,8 @@ class Overview(Page):
             self.place.children = [self.chart, self.ranking]
         if self.chart.year != self.model.year:
             self.chart.set_year(self.model.year)
-        short = {school: "、".join(labels) for school, labels in views.shortfalls(found, self.model.lang).items()}
+        joint = "、" if self.model.lang == "zh" else ", "
+        short = {school: joint.join(labels) for school, labels in views.shortfalls(found, self.model.lang).items()}
         self.chart.set_classes(found.school_status(), notes=short)
 
     def _export(self, found: Evaluation) -> str:

@@ -46,6 +46,23 @@ def dataset(library: Library) -> Dataset | None:
     return None
 
 
+def passed(library: Library, standard: str) -> str | None:
+    """Return how many counties pass in the last year judged, of how many; None where there is no province.
+
+    By the standard given, or where the counties were not judged by it by the one the page of the province opens with.
+    """
+    data = dataset(library)
+    if data is None:
+        return None
+    there = [name for _, name in province_views.standards_of(data, "zh")]
+    standard = standard if standard in there else next(iter(there), standard)
+    rows = data.sql(
+        "SELECT count(*) FILTER (verdict = 'pass') AS passed, count(*) AS n FROM verdicts WHERE standard = ? "
+        "AND year = (SELECT max(year) FROM verdicts WHERE standard = ?)", standard, standard,
+    )  # fmt: skip
+    return f"{rows['passed'].iloc[0]} / {rows['n'].iloc[0]}" if rows["n"].iloc[0] else "–"
+
+
 class Province(Page):
     """Show the counties of a dataset by one standard in one year."""
 
@@ -53,18 +70,20 @@ class Province(Page):
 
     def build(self) -> None:
         """Make the parts of the page in the order a leader reads them."""
-        self.sentence, self.cards, self.ranking, self.late = html(), html(), html(), html()
+        self.sentence, self.cards, self.ranking, self.late, self.weak = (html() for _ in range(5))
         self.chart, self.export, self.foot = html(), html(), html()
         self.trend, self.dates = SlimFigure(lang=self.model.lang), SlimFigure(lang=self.model.lang)
         trend = W.VBox([self.figure, self.trend])
         trend.add_class("bl-panel")
-        dates = block(self.dates, kind="bl-panel")
+        dates = W.VBox([self.dates])
+        dates.add_class("bl-panel")
         self.body.children = [
             self.sentence,
             self.cards,
             block(self.chart, W.VBox([dates, trend]), kind="bl-split"),
-            self.ranking,
             self.late,
+            self.weak,
+            self.ranking,
             self.export,
             self.foot,
         ]
@@ -83,6 +102,7 @@ class Province(Page):
         self.chart.value = province_views.outline_map(self.found, lang)
         self.ranking.value = province_views.ranking(self.found, lang)
         self.late.value = province_views.late(self.found, lang)
+        self.weak.value = province_views.weak(self.found, lang)
         self.dates.replace(plots.expected_years(*province_views.dates(self.found, lang), lang))
         name = f"province-{self.found.year}-{self.found.standard}.csv"
         link = views.download(

@@ -86,12 +86,17 @@ class SchoolTools(Tools):
         self.state.style.button_width = "auto"
         self.target = W.Dropdown(description=self.words("into"), layout=FULL, style=LABEL)
         self.find.observe(lambda _: page.quietly(self._list), "value")
-        self.list.observe(lambda c: page.on(lambda: self.choose(c["new"])), "value")
+        self.list.observe(lambda c: self._picked(c["new"]), "value")
         self.state.observe(lambda _: page.on(self._act), "value")
         self.target.observe(lambda _: page.on(self._act), "value")
         self.add_class("bl-panel")
         heading = W.HTML(f"<h2>{self.words('schools')}</h2><p class='bl-muted'>{self.words('schools_hint')}</p>")
         self.children = [heading, self.find, self.list, self.about, self.state, self.target]
+
+    def _picked(self, school_id: str | None) -> None:
+        """Choose what is picked in the list; why a scenario cannot be computed goes on standing above."""
+        if not self.page._quiet:
+            self.choose(school_id)
 
     def choose(self, school_id: str | None) -> None:
         """Choose a school, from the list or by a click on the map."""

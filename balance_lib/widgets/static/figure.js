@@ -1,4 +1,5 @@
-// Load plotly once per page: from our server, which the browser caches; elsewhere from the kernel, in one message.
+// Load plotly once per page, and not before a figure is seen: from our server, which the browser caches; elsewhere from
+// the kernel, in one message.
 
 function fromKernel(model) {
   return new Promise((resolve, reject) => {
@@ -23,33 +24,54 @@ async function load(model) {
   return fromKernel(model);
 }
 
-// A figure drawn under a tab that was not shown yet has no width to go by; plotly listens to the window alone.
-function follow(element) {
+// Under a tab or a fold that is closed an element has no width. One that is merely scrolled away has: it may be printed.
+function seen(element, signal) {
+  return new Promise((done) => {
+    const watcher = new ResizeObserver(([entry]) => {
+      if (!entry.contentRect.width) return;
+      watcher.disconnect();
+      done();
+    });
+    watcher.observe(element);
+    signal.addEventListener("abort", () => watcher.disconnect());
+  });
+}
+
+// A figure drawn under a tab that is then closed and opened has another width; plotly listens to the window alone.
+function follow(element, signal) {
   let width = 0;
-  new ResizeObserver(([entry]) => {
+  const watcher = new ResizeObserver(([entry]) => {
     const now = Math.round(entry.contentRect.width);
     if (now === width) return;
     width = now;
     globalThis.dispatchEvent(new Event("resize"));
-  }).observe(element);
+  });
+  watcher.observe(element);
+  signal.addEventListener("abort", () => watcher.disconnect());
 }
 
 export default () => {
   let ready;
+  const widget = (context) => (ready ??= (async () => {
+    const { default: made } = await (globalThis.__balance_plotly ??= load(context.model));
+    const found = typeof made === "function" ? await made() : made;
+    await found.initialize?.(context);
+    return found;
+  })());
   return {
-    // Not awaited: while a model initialises, no other message of the kernel is read, the bundle's neither.
-    initialize(context) {
-      globalThis.__balance_plotly ??= load(context.model);
-      ready = globalThis.__balance_plotly.then(async ({ default: made }) => {
-        const widget = typeof made === "function" ? await made() : made;
-        await widget.initialize?.(context);
-        return widget;
-      });
-    },
-    async render(context) {
-      const done = await (await ready).render(context);
-      follow(context.el);
-      return done;
+    // Not awaited by the page: it goes on while plotly, as big as all the rest, is loaded and drawn.
+    render(context) {
+      const gone = new AbortController();
+      let done;
+      (async () => {
+        await seen(context.el, gone.signal);
+        const found = await widget(context);
+        if (gone.signal.aborted) return;
+        done = await found.render(context);
+        if (gone.signal.aborted) done?.();
+        else follow(context.el, gone.signal);
+      })();
+      return () => { gone.abort(); done?.(); };
     },
   };
 };

@@ -329,12 +329,12 @@ class SchematicMapView {
       if (look !== school.look) this.drawSchool(school, legend[at]);
       school.look = look;
       school.class = legend[at];
-      school.group.setAttribute("data-class", legend[at]?.key ?? "");
-      school.group.setAttribute("aria-label", [school.name, school.type?.label, legend[at]?.label, this.valueText(school)].filter(Boolean).join(", "));
+      const said = [school.name, school.type?.label, legend[at]?.label, this.valueText(school)].filter(Boolean).join(", ");
+      for (const [name, value] of [["data-class", legend[at]?.key ?? ""], ["aria-label", said]])
+        if (school.group.getAttribute(name) !== value) school.group.setAttribute(name, value);
     }
     this.counts = counts;
     this.drawLegend();
-    this.ask("frame");
     if (this.hover) this.point(this.hover);
   }
 
@@ -458,8 +458,8 @@ class SchematicMapView {
     if (asked.has("year") || asked.has("classes")) this.loadClasses();
     else if (asked.has("villages") || asked.has("radius") || asked.has("areas") || asked.has("links")) this.drawLegend();
     if (asked.has("radius") || asked.has("year")) this.drawRadius();
-    // Circles and the villages' colours lie in the world's own coordinates: nothing else moves with them.
-    const still = [...asked].every((what) => ["villages", "radius", "areas", "links"].includes(what));
+    // Circles and links lie in the world's own coordinates, and colours move nothing.
+    const still = [...asked].every((what) => ["classes", "villages", "radius", "areas", "links"].includes(what));
     if (this.width && !still) this.frame();
     if (this.hover && asked.has("villages")) this.point(this.hover);
     this.root.dataset.draws = Number(this.root.dataset.draws || 0) + 1;

@@ -63,8 +63,8 @@
       head.setAttribute("role", "button");
     }
     for (const frame of all(".bl-scroll")) {
-      if (frame.scrollHeight > frame.clientHeight + 1 || frame.scrollWidth > frame.clientWidth + 1) frame.tabIndex = 0;
-      else frame.removeAttribute("tabindex");
+      const long = frame.scrollHeight > frame.clientHeight + 1 || frame.scrollWidth > frame.clientWidth + 1;
+      if (long !== (frame.tabIndex === 0)) frame.tabIndex = long ? 0 : -1;
     }
   }
 
