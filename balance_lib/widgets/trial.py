@@ -23,7 +23,7 @@ MOST_KEPT, MOST_UNTOUCHED = 12, 24
 # What stands before anybody decides anything, by county, year and standard: the same for every page of the county, so
 # that a kernel forked from a process that has made the page once has it already.
 _UNTOUCHED: dict[tuple[str, int, int], dict[Any, Any]] = {}
-PROOF_S = 0.25  # for each proof that the zones are the best: the page says how far an answer may be from it
+PROOF_S = 0.1  # for each proof that the zones are the best: the page says how far an answer may be from it
 
 
 @dataclass

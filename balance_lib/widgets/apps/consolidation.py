@@ -385,6 +385,6 @@ class Consolidation(Page):
         self.foot.value = book + views.provenance(found.after, lang)
         self.quietly(self.tools.show)
         self._draw()
-        self.files.show(found)
         for part in self.slow:
             part.remove_class("bl-stale")
+        self.files.show(found)  # files to take away are written last: nobody waits for them to read
