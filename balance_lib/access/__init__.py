@@ -24,7 +24,7 @@ from balance_lib.access.measures import measures
 from balance_lib.access.reach import BANDS, TARGETS, Reach, Target
 from balance_lib.access.surroundings import count_within, near_schools, of_layer, read_points
 from balance_lib.access.walks import WALK_COLUMNS, covered_share, unlisted, walks
-from balance_lib.access.ways import costs, modes_of
+from balance_lib.access.ways import costs, ends, modes_of
 
 __all__ = [
     "BANDS",
@@ -45,6 +45,7 @@ __all__ = [
     "count_within",
     "covered",
     "covered_share",
+    "ends",
     "enhanced_two_step",
     "farthest",
     "ground",

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from weakref import WeakKeyDictionary
 
+import pandas as pd
+
 from balance_lib import distance
 from balance_lib.county import County
 from balance_lib.distance import MODES, Direction, Mode, ODTable
@@ -18,6 +20,14 @@ def modes_of(county: County) -> list[Mode]:
         there["network"] |= any(county.path.glob("*.osm.pbf"))
         there["terrain"] = (county.path / "dem.tif").is_file()
     return [mode for mode in MODES if there[mode]]
+
+
+def ends(county: County) -> dict[str, pd.DataFrame]:
+    """Return what ways are measured between: all villages and all schools of all years, each once."""
+    return {
+        "origins": county.tables["villages"].drop_duplicates("village_id"),
+        "destinations": county.tables["schools"].drop_duplicates("school_id"),
+    }
 
 
 def costs(county: County, mode: Mode = "straight", *, direction: Direction = "there") -> ODTable:
@@ -46,7 +56,5 @@ def costs(county: County, mode: Mode = "straight", *, direction: Direction = "th
     kept = _MEASURED.setdefault(county, {})
     key = (mode, direction if mode == "terrain" else "there")
     if key not in kept:
-        villages = county.tables["villages"].drop_duplicates("village_id")
-        schools = county.tables["schools"].drop_duplicates("school_id")
-        kept[key] = distance.od(county, mode=mode, origins=villages, destinations=schools, direction=direction)
+        kept[key] = distance.od(county, mode=mode, direction=direction, **ends(county))
     return kept[key]

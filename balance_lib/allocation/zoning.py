@@ -118,6 +118,7 @@ class _Zoning:
         self.weight = self.pupils[:, None] * self.cost
         self.weight[:, -1] = self.pupils * self._price_of_a_pupil()
         self.places = np.vstack([self.capacity, np.full(self.demand.shape[1], np.inf)])
+        self.threshold = 1e-9 * max(1.0, float(self.weight.min(axis=1).sum()))  # what counts as no saving
 
     def solve(self) -> Allocation:
         """Find the fewest left out, then the least cost with as few."""
@@ -152,8 +153,7 @@ class _Zoning:
     def _improve(self, site: Ints) -> Ints:
         from balance_lib.allocation import search  # compiled: imported when first needed
 
-        threshold = 1e-9 * max(1.0, float(self.weight.min(axis=1).sum()))
-        return search.improve(self.weight, self.demand, self.places, site, self.tolerance, threshold)
+        return search.improve(self.weight, self.demand, self.places, site, self.tolerance, self.threshold)
 
     def _open(self, site: Ints, value: float) -> bool:
         """Tell whether a zoning may still be dearer than the best."""
@@ -167,16 +167,14 @@ class _Zoning:
         from balance_lib.allocation import search
 
         sites = min(NEIGHBOURS, len(self.columns))
-        until, threshold = perf_counter() + self._left() / 2, 1e-9 * max(1.0, float(self.weight.min(axis=1).sum()))
+        until = perf_counter() + self._left() / 2
         near = np.ascontiguousarray(np.argsort(self.weight[:, :-1], axis=1, kind="stable")[:, :sites])
         tried, seed = 0, 0
         while sites > 1 and tried < PATIENCE and perf_counter() < until and self._open(site, value):
             found = search.shake(
-                self.weight, self.demand, self.places, site, near, self.tolerance, threshold, ROUNDS, seed
+                self.weight, self.demand, self.places, site, near, self.tolerance, self.threshold, ROUNDS, seed
             )
-            tried = (
-                0 if self._cost(found) < self._cost(site) or self._left_out(found) < self._left_out(site) else tried + 1
-            )
+            tried = 0 if self._value(found) < self._value(site) else tried + 1
             site, seed = found, seed + 1
         return site
 

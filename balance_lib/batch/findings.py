@@ -200,7 +200,7 @@ def _access(county: County, years: list[int], options: Options) -> Findings:
         return {}
     year = years[-1]
     # Not kept on disk: a province would push every county a person works on out of the cache.
-    table = distance.od(county, mode=options.access, keep=False, **_unique(county))
+    table = distance.od(county, mode=options.access, keep=False, **access.ends(county))
     rows, villages = [], []
     for stage in options.stages:
         reach = access.Reach.of(county, year, stage, table)
@@ -211,13 +211,6 @@ def _access(county: County, years: list[int], options: Options) -> Findings:
         villages.append(_villages(county, reach, radius).assign(**head))
     out = pd.concat(villages, ignore_index=True) if villages else pd.DataFrame()
     return {"access": _columns("access", rows), "villages": _frame("villages", out)}
-
-
-def _unique(county: County) -> dict[str, pd.DataFrame]:
-    return {
-        "origins": county.tables["villages"].drop_duplicates("village_id"),
-        "destinations": county.tables["schools"].drop_duplicates("school_id"),
-    }
 
 
 def _count(reach: access.Reach, radius: float) -> dict[str, Any]:

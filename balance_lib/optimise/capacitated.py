@@ -182,10 +182,10 @@ def _bound(load: Load, control: Control, whole: bool) -> tuple[Any, Any]:
     load.multipliers, load.step = u, max(0.1, float(state[0]))
     if np.isfinite(load.figures[1]):
         proven = min(state[1], cut)
-        load.bound = max(load.bound, min(_rounded(proven, whole), load.figures[1]))
+        load.bound = max(load.bound, min(median.rounded(proven, whole), load.figures[1]))
         status = fixed
     else:
-        load.bound = max(load.bound, _rounded(state[1], whole) if state[1] < cut else -np.inf)
+        load.bound = max(load.bound, median.rounded(state[1], whole) if state[1] < cut else -np.inf)
     worth, price, chosen = np.zeros(m), np.zeros(m), np.zeros(m, np.bool_)
     bound, last, _ = kernel.relax_loads(
         points, costs, sizes, u, status, load.p, demand, least, places, worth, price, chosen
@@ -237,7 +237,7 @@ def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float
     def found(values: Floats, bound: float) -> None:
         _take(load, values, point, site)
         if every:
-            load.bound = max(load.bound, min(_rounded(bound, whole), load.figures[1]))
+            load.bound = max(load.bound, min(median.rounded(bound, whole), load.figures[1]))
         control.tell(load.figures[1], load.bound, load.best[0])
 
     answer = highs.solve(model, control, gap=max(gap, PROVEN_GAP / 2), start=start, found=found)
@@ -246,7 +246,7 @@ def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float
     if every:
         # Pairs left out are those of plans that are not better than the best known.
         proven = load.figures[1] if answer.infeasible else answer.bound
-        load.bound = max(load.bound, min(_rounded(proven, whole), load.figures[1]))
+        load.bound = max(load.bound, min(median.rounded(proven, whole), load.figures[1]))
         return answer.infeasible or _done(load, gap)
     return False
 
@@ -287,10 +287,6 @@ def _take(load: Load, values: Floats, point: Any, site: Any) -> None:
 def _done(load: Load, gap: float) -> bool:
     upper = load.figures[1]
     return bool(np.isfinite(upper) and upper - load.bound <= max(gap, PROVEN_GAP / 2) * abs(upper) + 1e-12)
-
-
-def _rounded(bound: float, whole: bool) -> float:
-    return median.whole_bound(bound) if whole else float(bound)
 
 
 def _finite(value: float) -> float:

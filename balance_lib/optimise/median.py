@@ -132,12 +132,12 @@ class Aim:
 
     def rounded(self, bound: float) -> float:
         """Return a bound, rounded up where values are whole."""
-        return whole_bound(bound) if self.whole else float(bound)
+        return rounded(bound, self.whole)
 
 
-def whole_bound(bound: float) -> float:
-    """Return the whole number that a bound of whole values proves."""
-    return float(np.ceil(bound - 1e-6)) if np.isfinite(bound) else float(bound)
+def rounded(bound: float, whole: bool) -> float:
+    """Return a bound, rounded up where values are ``whole`` numbers: what a bound of whole values proves."""
+    return float(np.ceil(bound - 1e-6)) if whole and np.isfinite(bound) else float(bound)
 
 
 def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed: int = 0) -> Solution:

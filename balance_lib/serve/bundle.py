@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -24,14 +24,18 @@ STATIC = Path(__file__).parent / "static"
 NEEDED = {"@voila-dashboards/widgets-manager8": ("883.", "496.")}
 
 
-def extensions() -> Iterator[tuple[str, Path, dict[str, str]]]:
-    """Yield each extension's name, folder, and what its package says of the build."""
+@cache
+def extensions() -> list[tuple[str, Path, dict[str, str]]]:
+    """Return each extension's name, folder, and what its package says of the build; read once, not for every page."""
+    found = []
     for name in EXTENSIONS:
         for root in get_voila_labextensions_path([]):
             package = Path(root, name, "package.json")
             if package.is_file():
-                yield name, package.parent, json.loads(package.read_text(encoding="utf-8"))["jupyterlab"]["_build"]
+                build = json.loads(package.read_text(encoding="utf-8"))["jupyterlab"]["_build"]
+                found.append((name, package.parent, build))
                 break
+    return found
 
 
 def engine() -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Sequence
 from html import escape
 from typing import Any
@@ -291,8 +292,8 @@ def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], flo
 def outcome_coefficients(outcome: Outcome, lang: str) -> str:
     """Return how many difference coefficients lie beyond their limit, of a whole outcome."""
     rows = outcome.after.cv[outcome.after.cv["limit"].notna()]
-    lacking = int(rows["cv"].isna().sum())
-    return _beyond(int((rows["cv"] > rows["limit"]).sum()), len(rows) - lacking, lacking, lang)
+    found = Counter(rows["met"])  # True, False, None: the evaluation has judged them
+    return _beyond(found[False], found[False] + found[True], found[None], lang)
 
 
 def _beyond(over: int, known: int, lacking: int, lang: str) -> str:

@@ -121,7 +121,9 @@ def next_steps(found: Evaluation, lang: str, most: int = 5) -> str:
 
 def owner(item: Item, lang: str) -> str:
     """Return the units that lead an item; the source may name several."""
-    units = item.lead_unit.replace("；", ";").split(";")
+    from balance_lib.workplan.tasks import units_of  # only who needs it pays for the room
+
+    units = units_of(item.lead_unit)
     return ("、" if lang == "zh" else ", ").join(units) if item.lead_unit else text("page.no_owner", lang)
 
 

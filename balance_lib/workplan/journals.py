@@ -22,7 +22,6 @@ from balance_lib.workplan.harmless import harmless
 
 NAME_MOST, TEXT_MOST = 120, 500
 TITLE_ROWS = 6
-PLACE_KINDS = ("school", "township")
 _RANGES = {"days": (1, 366), "number": (0, 1e12), "year": (1900, 2100)}
 
 
