@@ -136,7 +136,7 @@ def speed() -> None:
     last = county.years[-1]
     for label, bands in (("with band", True), ("without band", False)):
         for turn in ("first", "again"):
-            made = trends.Settings(births_percent=1.0 if turn == "first" else 2.0)
+            made = trends.ProjectionSettings(births_percent=1.0 if turn == "first" else 2.0)
             start = time.perf_counter()
             trends.project(county, last + 15, settings=made, bands=bands)
             print(f"wuxi, 15 years, {label}, {turn}: {1000 * (time.perf_counter() - start):.0f} ms")

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.optimize import linprog
 
 from balance_lib import allocation
-from balance_lib.allocation import AllocationError, Problem, nearest, search, transport, verify, zoned
+from balance_lib.allocation import AllocationError, AllocationProblem, nearest, search, transport, verify, zoned
 from balance_lib.allocation.result import lower_bound
 
 NAN = float("nan")
@@ -243,7 +243,7 @@ def test_any_prices_bound_the_cost_from_below(instance: Instance, data: Any) -> 
         data.draw(st.lists(st.integers(0, 5), min_size=capacity.size, max_size=capacity.size)), dtype=float
     )
     prices = np.where(np.isfinite(capacity), prices.reshape(capacity.shape), 0.0)
-    problem = Problem.of(cost, demand, capacity)
+    problem = AllocationProblem.of(cost, demand, capacity)
     lost = problem.pupils[~problem.reachable].sum()
     without = float(data.draw(st.integers(0, 50)))
     assert lower_bound(problem, prices, without, found.shortfall - lost) <= found.objective + 1e-6

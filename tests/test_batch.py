@@ -19,7 +19,7 @@ import pytest
 
 from balance_lib import access, evaluation, standards, trends
 from balance_lib._errors import NotFoundError
-from balance_lib.batch import Options, Province, find, outlook, parts, results, run
+from balance_lib.batch import Options, ProvinceDataset, find, outlook, parts, results, run
 from balance_lib.county import County
 from tests import towns
 
@@ -61,13 +61,13 @@ def counties(tmp_path: Path) -> Path:
 
 
 def rows(path: Path, table: str) -> pd.DataFrame:
-    return Province.open(path).table(table)
+    return ProvinceDataset.open(path).table(table)
 
 
 def same(one: Path, other: Path) -> None:
     """Hold two datasets against each other, table by table."""
-    assert Province.open(one).tables == Province.open(other).tables
-    for table in Province.open(one).tables:
+    assert ProvinceDataset.open(one).tables == ProvinceDataset.open(other).tables
+    for table in ProvinceDataset.open(one).tables:
         pd.testing.assert_frame_equal(rows(one, table), rows(other, table))
 
 
@@ -222,7 +222,7 @@ def test_nothing_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
         find(tmp_path)
     with pytest.raises(NotFoundError):
-        Province.open(tmp_path / "none")
+        ProvinceDataset.open(tmp_path / "none")
 
 
 def test_a_run_killed_in_the_middle_goes_on_where_it_was(counties: Path, tmp_path: Path) -> None:

@@ -16,7 +16,7 @@ import pytest
 from typer.testing import CliRunner
 
 from balance_lib import scenarios
-from balance_lib.batch import Folder, Options, Province, SchedulerError, StorageError, find, parts, run
+from balance_lib.batch import Folder, Options, ProvinceDataset, SchedulerError, StorageError, find, parts, run
 from balance_lib.batch.run import _bunches
 from balance_lib.cli import app
 from balance_lib.county import County
@@ -89,7 +89,7 @@ def test_proposals_are_sentences_and_scenarios_that_evaluate(tmp_path: Path) -> 
     asked += ["--workers", "0", "--optimise", "--may-close-all", "--max-distance-m", "5000", "--json"]
     found = CliRunner().invoke(app, asked)
     assert found.exit_code == 0 and json.loads(found.stdout)["states"] == {"judged": 1}
-    layouts = Province.open(tmp_path / "out").table("layouts").set_index("stage")
+    layouts = ProvinceDataset.open(tmp_path / "out").table("layouts").set_index("stage")
     primary = layouts.loc["primary"]
     assert (primary["status"], primary["schools"], primary["kept"] + primary["closed"]) == ("optimal", 3, 3)
     assert primary["closed"] >= 1 and f"撤并{primary['closed']}所" in primary["sentence_zh"]

@@ -8,7 +8,7 @@ import pandas as pd
 import pytest
 
 from balance_lib import check
-from balance_lib.batch import Options, Province, run
+from balance_lib.batch import Options, ProvinceDataset, run
 from balance_lib.county import County
 from balance_lib.demo import province
 from balance_lib.shipped import shipped
@@ -49,7 +49,7 @@ def test_counties_share_their_sides() -> None:
 
 
 @pytest.fixture(scope="module")
-def shown(tmp_path_factory: pytest.TempPathFactory) -> Province:
+def shown(tmp_path_factory: pytest.TempPathFactory) -> ProvinceDataset:
     """Return a dataset of three towns: one passes the basic standard, one fails and is late, one lacks a figure."""
     root = tmp_path_factory.mktemp("counties")
     years = [2018, 2019, 2020]
@@ -70,10 +70,10 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> Province:
         County(name, f"{name}<b>", "", found.tables, synthetic=True).save(root / name)
     out = tmp_path_factory.mktemp("out") / "province"
     run(root, out, Options(standards=("basic_2012",), by="2022-12", access="straight"), workers=0)
-    return Province.open(out)
+    return ProvinceDataset.open(out)
 
 
-def test_the_ranking_is_by_verdict_then_by_what_is_missing(shown: Province) -> None:
+def test_the_ranking_is_by_verdict_then_by_what_is_missing(shown: ProvinceDataset) -> None:
     found = Standing.of(shown, "basic_2012", 2020)
     verdicts = dict(zip(found.rows["county"], found.rows["verdict"], strict=True))
     assert verdicts["乙县"] == "fail" and list(found.rows["county"])[-1] == "乙县"
@@ -83,7 +83,7 @@ def test_the_ranking_is_by_verdict_then_by_what_is_missing(shown: Province) -> N
     assert "满意度" in province_views.late(found, "zh")
 
 
-def test_sentence_map_and_dates_agree(shown: Province) -> None:
+def test_sentence_map_and_dates_agree(shown: ProvinceDataset) -> None:
     found = Standing.of(shown, "basic_2012", 2020)
     passed = int((found.rows["verdict"] == "pass").sum())
     assert f"{passed}个县通过" in province_views.sentence(found, "zh")
@@ -96,7 +96,7 @@ def test_sentence_map_and_dates_agree(shown: Province) -> None:
     assert text.count("\n") == 4 and text.splitlines()[0].startswith("县文件夹")
 
 
-def test_coefficients_spread_over_the_counties(shown: Province) -> None:
+def test_coefficients_spread_over_the_counties(shown: ProvinceDataset) -> None:
     rows, limit = province_views.spread(Standing.of(shown, "basic_2012", 2020), "primary", "composite")
     assert rows["year"].tolist() == [2018, 2019, 2020] and rows["counties"].tolist() == [3, 3, 3]
     assert rows["middle"].tolist() == pytest.approx([0.0] * 3, abs=1e-12) and limit == 0.65  # all schools are alike
@@ -120,7 +120,7 @@ def test_the_page_shows_what_ships_and_says_how_to_make_ones_own(
 
 
 def test_the_start_page_leads_to_the_province_where_there_is_one(
-    shown: Province, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    shown: ProvinceDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     from balance_lib.widgets.apps.province import passed
 
@@ -132,7 +132,7 @@ def test_the_start_page_leads_to_the_province_where_there_is_one(
     assert passed(Library((tmp_path,)), "basic_2012") is None
 
 
-def test_what_most_counties_lack_is_counted_without_those_that_lack_the_figure(shown: Province) -> None:
+def test_what_most_counties_lack_is_counted_without_those_that_lack_the_figure(shown: ProvinceDataset) -> None:
     found = province_views.weak(Standing.of(shown, "basic_2012", 2020), "zh")
     mine = next(part for part in found.split("<tr>") if "满意度" in part)
     assert [cell.split("</td>")[0] for cell in mine.split('<td class="bl-number">')[1:]] == ["1", "2", "1"]

@@ -13,7 +13,7 @@ from balance_lib.county import County
 from balance_lib.intake import aliases, bring
 from balance_lib.intake.result import Imported
 from balance_lib.intake.wide import read_wide
-from balance_lib.intake.xlsx import Source
+from balance_lib.intake.xlsx import SourceFile
 
 LIST = """Code,Name,Level,Ownership,Enrolment,No. of teachers,Head Teacher,Latitude,Longitude
 1,Alpha Primary,Primary,Public,40,3,Ann,1.0,36.0
@@ -21,8 +21,8 @@ LIST = """Code,Name,Level,Ownership,Enrolment,No. of teachers,Head Teacher,Latit
 """
 
 
-def source(text: str, name: str = "list.csv") -> Source:
-    return Source(name, text.encode())
+def source(text: str, name: str = "list.csv") -> SourceFile:
+    return SourceFile(name, text.encode())
 
 
 def read(text: str, name: str = "list.csv", mapping: Any = None) -> Imported:

@@ -18,12 +18,14 @@ from balance_lib.check import check
 from balance_lib.county import County
 from balance_lib.intake.places import read_places
 from balance_lib.intake.result import Imported, merge
-from balance_lib.intake.xlsx import Source
+from balance_lib.intake.xlsx import SourceFile
 
 GAUSS = "EPSG:4545"  # CGCS2000, 3-degree Gauss-Krueger, central meridian 108 E
 
 
-def geojson(*features: tuple[dict[str, Any], Any], declared: str | None = "urn:ogc:def:crs:OGC:1.3:CRS84") -> Source:
+def geojson(
+    *features: tuple[dict[str, Any], Any], declared: str | None = "urn:ogc:def:crs:OGC:1.3:CRS84"
+) -> SourceFile:
     layer: dict[str, Any] = {
         "type": "FeatureCollection",
         "features": [
@@ -33,7 +35,7 @@ def geojson(*features: tuple[dict[str, Any], Any], declared: str | None = "urn:o
     }
     if declared:
         layer["crs"] = {"type": "name", "properties": {"name": declared}}
-    return Source("places.geojson", json.dumps(layer, ensure_ascii=False).encode())
+    return SourceFile("places.geojson", json.dumps(layer, ensure_ascii=False).encode())
 
 
 def gpkg(path: Path, columns: dict[str, list[Any]], shapes: list[Any], system: str | None, layer: str = "a") -> Path:
@@ -174,7 +176,7 @@ def test_shapes_of_no_use_are_named_by_their_row() -> None:
 
 
 def test_files_of_no_use_are_faults(tmp_path: Path) -> None:
-    assert rules(read_places(Source("x.geojson", b"{"), "outline"))[0][0] == "unreadable_places"
+    assert rules(read_places(SourceFile("x.geojson", b"{"), "outline"))[0][0] == "unreadable_places"
     assert rules(read_places(tmp_path / "none.gpkg", "outline"))[0][0] == "unreadable_places"
     assert rules(read_places(geojson(), "outline"))[0][0] in ("no_places", "unreadable_places")
     with pytest.raises(NotFoundError, match="villages"):

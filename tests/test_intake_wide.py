@@ -24,16 +24,16 @@ from balance_lib.intake.grid import decode, read_grids
 from balance_lib.intake.mapping import ColumnMapping, examples
 from balance_lib.intake.result import Imported
 from balance_lib.intake.wide import read_wide
-from balance_lib.intake.xlsx import Source
+from balance_lib.intake.xlsx import SourceFile
 
 HEAD = "学校代码,学校名称,学校类型,在校生数\n"
 
 
-def csv(text: str, encoding: str = "utf-8", name: str = "表.csv") -> Source:
-    return Source(name, text.encode(encoding))
+def csv(text: str, encoding: str = "utf-8", name: str = "表.csv") -> SourceFile:
+    return SourceFile(name, text.encode(encoding))
 
 
-def workbook(*sheets: tuple[str, list[list[Any]], list[str]], formats: dict[str, str] | None = None) -> Source:
+def workbook(*sheets: tuple[str, list[list[Any]], list[str]], formats: dict[str, str] | None = None) -> SourceFile:
     """Return an XLSX of sheets: title, rows, merged ranges."""
     book = openpyxl.Workbook()
     book.remove(book.active)
@@ -47,7 +47,7 @@ def workbook(*sheets: tuple[str, list[list[Any]], list[str]], formats: dict[str,
             sheet[cell].number_format = shown
     out = io.BytesIO()
     book.save(out)
-    return Source("表.xlsx", out.getvalue())
+    return SourceFile("表.xlsx", out.getvalue())
 
 
 def told(imported: Imported, *without: str) -> list[tuple[str, int | None, str | None, object]]:
@@ -101,7 +101,7 @@ def test_quoted_commas_and_line_breaks_keep_the_row_count() -> None:
     ],
 )
 def test_a_file_of_no_use_is_a_fault_not_a_crash(name: str, content: bytes, rule: str) -> None:
-    imported = read_wide(Source(name, content), year=2023)
+    imported = read_wide(SourceFile(name, content), year=2023)
     assert [f.rule for f in imported.faults] == [rule] and imported.tables == {} and not imported.ok
 
 
@@ -220,7 +220,7 @@ def test_sheets_nobody_speaks_of_are_listed_and_hidden_ones_are_not_read() -> No
     book["旧数据"].sheet_state = "hidden"
     out = io.BytesIO()
     book.save(out)
-    imported = read_wide(Source("表.xlsx", out.getvalue()), year=2023)
+    imported = read_wide(SourceFile("表.xlsx", out.getvalue()), year=2023)
     assert told(imported) == [("sheet_left_out", None, None, "说明")]
     assert len(pupils(imported)) == 1
 
@@ -502,7 +502,7 @@ def test_the_same_school_twice_in_a_list_and_lists_that_contradict_each_other() 
 
 
 def test_years_of_one_school_in_several_files_keep_its_former_kind_and_newest_name() -> None:
-    def year_of(year: int, row: str) -> Source:
+    def year_of(year: int, row: str) -> SourceFile:
         return csv(
             f"学校代码,学校名称,学校类型,学年,在校生数,经度,纬度\n{row}\n".replace("Y", str(year)), name=f"{year}.csv"
         )
@@ -625,7 +625,7 @@ def test_no_table_is_a_crash_and_every_fault_can_be_told(rows: list[list[str]]) 
 
     out = io.StringIO()
     plain_csv.writer(out).writerows([["学校代码", "学校名称", "学校类型", "在校生数"], *rows])
-    imported = read_wide(Source("x.csv", out.getvalue().encode("utf-8", "replace")), year=2023)
+    imported = read_wide(SourceFile("x.csv", out.getvalue().encode("utf-8", "replace")), year=2023)
     for fault in imported.faults:
         for lang in locale.LANGUAGES:
             assert isinstance(fault.as_dict(lang)["expected"], str)

@@ -340,7 +340,7 @@ def test_chinese_and_codes_are_shown_by_language(county: County) -> None:
 
 
 def faults_after(county: County, change) -> list[tuple]:
-    back = read_workbook(xlsx.Source("数据.xlsx", edit(county_workbook(county), change)))
+    back = read_workbook(xlsx.SourceFile("数据.xlsx", edit(county_workbook(county), change)))
     return [(f.rule, f.file, f.row, f.column, f.found) for f in back.faults]
 
 
@@ -506,7 +506,7 @@ def test_numbers_with_separators_and_units_are_read_and_told(county: County) -> 
 def test_a_number_keeps_all_its_digits(value: float) -> None:
     book = openpyxl.Workbook()
     xlsx.put(book.worksheets[0]["A1"], value)
-    sheets, faults = xlsx.read(xlsx.Source("x.xlsx", xlsx.to_bytes(book)))
+    sheets, faults = xlsx.read(xlsx.SourceFile("x.xlsx", xlsx.to_bytes(book)))
     assert faults == [] and float(sheets[0].rows[0][0]) == value
     assert np.float64(sheets[0].rows[0][0]).tobytes() == np.float64(value + 0.0).tobytes()
 
@@ -515,5 +515,5 @@ def test_a_number_keeps_all_its_digits(value: float) -> None:
 def test_a_text_stays_as_it_is(text: str) -> None:
     book = openpyxl.Workbook()
     cell = xlsx.put(book.worksheets[0]["A1"], text)
-    sheets, _ = xlsx.read(xlsx.Source("x.xlsx", xlsx.to_bytes(book)))
+    sheets, _ = xlsx.read(xlsx.SourceFile("x.xlsx", xlsx.to_bytes(book)))
     assert sheets[0].rows == [(text,)] and cell.data_type == "s"

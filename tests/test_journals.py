@@ -29,7 +29,7 @@ from balance_lib.widgets import apps
 from balance_lib.widgets.apps.field_desk import VisitDesk
 from balance_lib.widgets.library import Library
 from balance_lib.widgets.running import RunModel
-from balance_lib.workplan import JOURNALS, Places
+from balance_lib.workplan import JOURNALS, PlaceFinder
 from balance_lib.workplan.places import shares
 from tests import towns
 
@@ -246,7 +246,7 @@ TOWN = toy()
 
 
 def test_places_are_found_by_code_name_or_township():
-    places = Places(TOWN)
+    places = PlaceFinder(TOWN)
     assert places.find("a") == [("school", "a")] and places.find("第二小学") == [("school", "b")]
     assert places.find("马甸") == places.find("马甸镇") == [("township", "马甸镇")]
     assert len(places.find("中心小学")) == 2 and places.find("马") == []
@@ -438,9 +438,11 @@ def test_papers_say_what_the_journals_say_and_what_they_rest_on(store, lang):
     county, journals = toy(), filled(store)
     found = evaluate(county, CHUZHOU, year=2011, codes=["C2-1"])
     register = workplan.register(CHUZHOU, date(2012, 8, 15))
-    source = reports.Source(county, found, lang=lang, register=register, journals=journals, made_on=date(2012, 8, 15))
+    source = reports.ReportSource(
+        county, found, lang=lang, register=register, journals=journals, made_on=date(2012, 8, 15)
+    )
     assert {"visits", "progress"} <= set(reports.keys(source))
-    assert reports.missing("visits", reports.Source(county, found)) == "journals"
+    assert reports.missing("visits", reports.ReportSource(county, found)) == "journals"
     for key, sheets in (("visits", 3), ("progress", 6)):
         book = openpyxl.load_workbook(io.BytesIO(reports.make(key, source).content))
         assert len(book.worksheets) == sheets

@@ -24,7 +24,7 @@ from balance_lib.optimise import Goals, Site
 from balance_lib.optimise.counties import survival
 from balance_lib.optimise.counties.layouts import CountyLayout
 from balance_lib.optimise.counties.model import CountyModel
-from balance_lib.optimise.counties.trial import Choice, Trial, Trials, broken
+from balance_lib.optimise.counties.trial import PlanCheck, SiteChoice, Trials, broken
 from balance_lib.scenarios import Boarding, Scenario
 from tests import scenario_towns
 
@@ -136,7 +136,7 @@ EVERY = {"may_close": ("B", "C"), "new_sites": (SITE,)}
 
 
 @cache
-def every_choice() -> tuple[County, list[Trial]]:
+def every_choice() -> tuple[County, list[PlanCheck]]:
     """Carry out every choice of schools and zones as a scenario: what a plan can be compared with."""
     county = scenario_towns.county()
     layout = CountyLayout.of(county, "primary", Goals(schools=1, **EVERY), scenario=base(county))
@@ -151,7 +151,7 @@ def every_choice() -> tuple[County, list[Trial]]:
         for given_ in itertools.product((True, False), repeat=len(zones) if opens else 0):
             chosen = tuple(sorted(z for z, on in zip(zones, given_, strict=False) if on))
             if bool(chosen) == opens:
-                out.append(trials.of(Choice(tuple(flags.tolist()), chosen)))
+                out.append(trials.of(SiteChoice(tuple(flags.tolist()), chosen)))
     return county, out
 
 
@@ -159,7 +159,7 @@ def base(county: County) -> Scenario:
     return empty(county, **SETTINGS)
 
 
-def under(goals: Goals) -> list[Trial]:
+def under(goals: Goals) -> list[PlanCheck]:
     """Return every choice under other goals; what they cost was asked once."""
     county, trials = every_choice()
     layout = CountyLayout.of(county, "primary", goals, scenario=base(county))
@@ -211,14 +211,14 @@ def test_the_independent_check_names_every_rule_a_choice_breaks():
     tight = empty(county, walk_primary_m=1000.0, young_minutes=10.0)
     goals = Goals(schools=1, may_close=("B", "C"), radius=True, young=True)
     layout = CountyLayout.of(county, "primary", goals, scenario=tight)
-    trial = Trials(layout).of(Choice((True, False, False)))
+    trial = Trials(layout).of(SiteChoice((True, False, False)))
     outcome = scenarios.evaluate(county, trial.scenario)
     assert {b.rule for b in outcome.breaks} >= {"far", "young"} and set(broken(trial, 1)) == {"radius", "young"}
     assert outcome.moved == trial.moves["pupils"].sum()
     running = outcome.costs.query("kind == 'running'")["change_yuan"].sum()
     assert trial.running_yuan == pytest.approx(running)
     central = Trials(CountyLayout.of(county, "primary", Goals(schools=2, may_close="all", township_minimum=True)))
-    assert broken(central.of(Choice((False, True, True))), 2) == ["township"]  # B and C are village schools
+    assert broken(central.of(SiteChoice((False, True, True))), 2) == ["township"]  # B and C are village schools
 
 
 # Births, command -----------------------------------------------------------------------------------------------------

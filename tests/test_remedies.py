@@ -28,7 +28,7 @@ from balance_lib.remedies.affine import NotAffineError, ratio_of
 from balance_lib.remedies.catalogue import Price
 from balance_lib.remedies.demands import Demands
 from balance_lib.remedies.levers import Lever
-from balance_lib.remedies.model import Model
+from balance_lib.remedies.model import RemedyModel
 from balance_lib.remedies.phasing import phase
 from tests import towns
 
@@ -50,13 +50,13 @@ def toy(*changes: dict[str, Any], kind: str = "primary", **more: list[dict[str, 
 SCHOOLS = [i.code for i in QUALITY.judged if i.code[0] in "LRC" or i.code in ("G3-music", "G3-art", "G5-primary")]
 
 
-def plan_for(county: County, standard: standards.Standard = QUALITY, **options: Any) -> remedies.Plan:
+def plan_for(county: County, standard: standards.Standard = QUALITY, **options: Any) -> remedies.RemedyPlan:
     figures = standard is not QUALITY or len(county.tables["county_years"])
     options = {"codes": None if figures else SCHOOLS, "seconds": 6, "gap": 1e-6, **options}
     return remedies.propose(county, standard, year=YEAR, **options)
 
 
-def proved(county: County, standard: standards.Standard, plan: remedies.Plan) -> None:
+def proved(county: County, standard: standards.Standard, plan: remedies.RemedyPlan) -> None:
     """Judge the county with the plan done: everything promised is met, and nothing that was met has fallen."""
     codes = SCHOOLS if standard is QUALITY and county.tables["county_years"].empty else None
     before = {r.item.code: r.status for r in evaluate(county, standard, year=YEAR, codes=codes).items}
@@ -66,7 +66,7 @@ def proved(county: County, standard: standards.Standard, plan: remedies.Plan) ->
     assert [code for code, status in before.items() if status == "met" and after[code] != "met"] == []
 
 
-def units(plan: remedies.Plan) -> dict[tuple[str, str], float]:
+def units(plan: remedies.RemedyPlan) -> dict[tuple[str, str], float]:
     return {(s, a): u for s, a, u in plan.lines[["school_id", "action", "units"]].itertuples(index=False)}
 
 
@@ -469,7 +469,7 @@ def test_near_a_relaxed_plan_leaves_room_from_the_floor_to_the_line() -> None:
         for high in (1e9, 41.0)
     ]
     floored = np.array([40.0, 40.0])  # the relaxed plan leaves the indicator at 85 % of its line
-    model = Model(Demands(levers), [])
+    model = RemedyModel(Demands(levers), [])
     model.near(floored)
     assert model.high[0] >= floored[0] / 0.85 and model.high[1] == 41.0  # never more than there is
     assert 0.0 < model.low[0] <= 0.85 * floored[0]

@@ -37,7 +37,7 @@ def opened(folder: Path) -> County:
 
 
 @cache
-def planned(folder: Path, standard: str) -> remedies.Plan:
+def planned(folder: Path, standard: str) -> remedies.RemedyPlan:
     county = opened(folder)
     year = county.years[-1]
     given = access.measures(county, year)
@@ -45,12 +45,12 @@ def planned(folder: Path, standard: str) -> remedies.Plan:
 
 
 @pytest.fixture(params=CASES, ids="-".join)
-def case(request: pytest.FixtureRequest, demo_dir: Path) -> tuple[County, remedies.Plan]:
+def case(request: pytest.FixtureRequest, demo_dir: Path) -> tuple[County, remedies.RemedyPlan]:
     name, standard = request.param
     return opened(demo_dir / name), planned(demo_dir / name, standard)
 
 
-def test_what_is_promised_is_met_and_nothing_falls(case: tuple[County, remedies.Plan]) -> None:
+def test_what_is_promised_is_met_and_nothing_falls(case: tuple[County, remedies.RemedyPlan]) -> None:
     county, plan = case
     year, given = plan.year, access.measures(county, plan.year)
     before = evaluate(county, plan.standard, year=year, measures=given)
@@ -68,7 +68,7 @@ def test_what_is_promised_is_met_and_nothing_falls(case: tuple[County, remedies.
     assert new <= {str(f.params) + f.rule for f in check_figures(county.tables) if f.severity == "error"}
 
 
-def test_the_cost_stands_between_its_bound_and_planning_by_hand(case: tuple[County, remedies.Plan]) -> None:
+def test_the_cost_stands_between_its_bound_and_planning_by_hand(case: tuple[County, remedies.RemedyPlan]) -> None:
     _, plan = case
     assert plan.bound_yuan <= plan.cost_yuan * (1 + 1e-9) and plan.gap <= 0.03
     if plan.greedy_yuan == plan.greedy_yuan:
@@ -81,7 +81,7 @@ def test_the_cost_stands_between_its_bound_and_planning_by_hand(case: tuple[Coun
     assert (lines["phase"] + leads <= plan.by.year).all()
 
 
-def test_rotation_conserves_teachers_and_lenders_keep_their_lines(case: tuple[County, remedies.Plan]) -> None:
+def test_rotation_conserves_teachers_and_lenders_keep_their_lines(case: tuple[County, remedies.RemedyPlan]) -> None:
     county, plan = case
     moved = plan.lines[plan.lines["action"].isin(plan.catalogue.rotations)]
     assert (moved.groupby(["action", "stage"])["units"].sum() == 0).all()

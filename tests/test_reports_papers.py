@@ -163,7 +163,7 @@ def test_nothing_open_is_called_met() -> None:
     """A county without any county figure or evidence: no sentence may say that an item is met by them."""
     made = towns.county([towns.school("A")], [towns.school_year("A")])
     found = evaluation.evaluate(made, standards.load("quality_2017"), year=2020)
-    content = reports.make("self_report", reports.Source(made, found, made_on=DAY)).content
+    content = reports.make("self_report", reports.ReportSource(made, found, made_on=DAY)).content
     words = "\n".join(words_of(content))
     assert "总体结论为通过" not in words and "尚不能认定" in words
     rows = [row for table in tables_of(content) if table[0][:2] == ["序号", "指标"] for row in table[1:]]
@@ -172,7 +172,7 @@ def test_nothing_open_is_called_met() -> None:
 
 
 def test_every_paper_says_where_it_comes_from(county: County, found: Evaluation) -> None:
-    source = reports.Source(county, found, made_on=DAY)
+    source = reports.ReportSource(county, found, made_on=DAY)
     for key in ("brief", "forms", "problems"):
         content = reports.make(key, source).content
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
@@ -194,7 +194,7 @@ def test_real_counties_bear_no_banner() -> None:
     made = replace(towns.county([towns.school("A")], [towns.school_year("A")]), synthetic=False)
     found = evaluation.evaluate(made, standards.load("quality_2017"), year=2020)
     for key in ("brief", "problems"):
-        content = reports.make(key, reports.Source(made, found)).content
+        content = reports.make(key, reports.ReportSource(made, found)).content
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             assert not any("演示数据" in archive.read(name).decode("utf-8", "ignore") for name in archive.namelist())
 
@@ -289,7 +289,7 @@ def outcome(county: County) -> scenarios.Outcome:
 
 def test_the_argument_puts_losses_rules_and_procedure_first(outcome: scenarios.Outcome) -> None:
     content = reports.make(
-        "argument", reports.Source(outcome.baseline, outcome.after, outcome=outcome, made_on=DAY)
+        "argument", reports.ReportSource(outcome.baseline, outcome.after, outcome=outcome, made_on=DAY)
     ).content
     words, tables = "\n".join(words_of(content)), tables_of(content)
     assert f"共有{outcome.moved:.0f}名学生转学" in words and "方案一" in words
@@ -310,7 +310,7 @@ def test_the_argument_puts_losses_rules_and_procedure_first(outcome: scenarios.O
 def test_an_empty_scenario_says_that_nothing_changes(outcome: scenarios.Outcome, county: County) -> None:
     nothing = scenarios.evaluate(county, scenarios.Scenario.empty("akqi", YEAR), standard="quality_2017")
     words = "\n".join(
-        words_of(reports.make("argument", reports.Source(county, nothing.after, outcome=nothing)).content)
+        words_of(reports.make("argument", reports.ReportSource(county, nothing.after, outcome=nothing)).content)
     )
     assert "维持现有学校布局" in words and "没有学生需要转学" in words and "各项指标的结论没有变化" in words
 
@@ -339,7 +339,7 @@ def test_hostile_names_come_out_harmless(tmp_path: Path) -> None:
     saved.open_ledger(workplan.problem_list(found, made), "x", "quality_2017", who="=1", stamp=stamp)
     register = workplan.register_of(made, found.standard, date(2021, 1, 1), found=found)
     ledger, history = saved.ledger("x", "quality_2017"), saved.history("x", "quality_2017")
-    source = reports.Source(made, found, made_on=DAY, ledger=ledger, history=history, register=register)
+    source = reports.ReportSource(made, found, made_on=DAY, ledger=ledger, history=history, register=register)
     paths = reports.write(tmp_path / "out", source)
     assert {path.parent for path in paths} == {tmp_path / "out"} and len(paths) >= 6
     for path in paths:
@@ -407,10 +407,10 @@ def test_status_is_never_told_by_colour_alone() -> None:
 
 
 def test_the_catalogue_offers_what_can_be_made(county: County, found: Evaluation, plan: Evaluation) -> None:
-    bare = reports.Source(county, found)
+    bare = reports.ReportSource(county, found)
     assert reports.keys(bare) == ["brief", "self_report", "forms", "school_tables", "problems"]
     register = workplan.register_of(county, plan.standard, plan.on, found=plan)
-    assert reports.keys(reports.Source(county, plan, register=register)) == [
+    assert reports.keys(reports.ReportSource(county, plan, register=register)) == [
         "brief", "self_report", "problems", "matrix", "schedule",
     ]  # fmt: skip
     for key in ("ledger", "argument", "nothing"):
@@ -423,7 +423,7 @@ def test_the_catalogue_offers_what_can_be_made(county: County, found: Evaluation
 
 def test_a_paper_that_cannot_be_made_leaves_nothing_behind(county: County, found: Evaluation, tmp_path: Path) -> None:
     with pytest.raises(NotFoundError):
-        reports.write(tmp_path / "out", reports.Source(county, found), only=["problems", "ledger"])
+        reports.write(tmp_path / "out", reports.ReportSource(county, found), only=["problems", "ledger"])
     assert not (tmp_path / "out").exists()
 
 

@@ -18,10 +18,10 @@ from balance_lib.scenarios import (
     Open,
     Parents,
     Procedure,
+    ProcedureStep,
     Resize,
     Scenario,
     Settings,
-    Step,
     ToPoint,
     check,
     default,
@@ -48,7 +48,7 @@ EVERY = (
 
 def test_yaml_gives_back_the_same_scenario() -> None:
     procedure = Procedure(
-        (Step("argued", True, "2020-05-01", "论证报告"), *Procedure().steps[1:]), (Parents("B", 30, 4),)
+        (ProcedureStep("argued", True, "2020-05-01", "论证报告"), *Procedure().steps[1:]), (Parents("B", 30, 4),)
     )
     settings = Settings(assignment="transport", walk_primary_m=2500.0, bus_minutes=30.0, unit_costs=(("site", 5.0),))
     whole = Scenario("试", "toy", YEAR, 2025, EVERY, settings, procedure, "说明")

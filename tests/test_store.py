@@ -331,11 +331,11 @@ def test_migrations_make_exactly_the_tables_the_software_uses(store):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from balance_lib.store.models import Base
+    from balance_lib.store.models import StoreBase
 
     with store.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
-        assert compare_metadata(context, Base.metadata) == []
+        assert compare_metadata(context, StoreBase.metadata) == []
         assert context.get_current_revision() == HEAD
     assert store.upgrade() is False
 

@@ -16,7 +16,7 @@ from balance_lib import trends
 from balance_lib._errors import NotFoundError
 from balance_lib.county import County
 from balance_lib.intake.wide import read_wide
-from balance_lib.trends import Settings, errors
+from balance_lib.trends import ProjectionSettings, errors
 from balance_lib.trends.counts import read
 from balance_lib.trends.quantile import regress
 from tests import towns
@@ -59,7 +59,7 @@ def closed_county(years: range = range(2012, 2021), **changes: Any) -> County:
 
 
 def test_every_birth_becomes_the_pupil_of_its_year_when_nobody_moves() -> None:
-    found = trends.project(closed_county(), 2028, settings=Settings(migration="none"), bands=False)
+    found = trends.project(closed_county(), 2028, settings=ProjectionSettings(migration="none"), bands=False)
     for village, (band, ages), year in itertools.product("AB", AGES.items(), range(2020, 2029)):
         rows = found.villages
         mine = rows[(rows["village_id"] == village) & (rows["band"] == band) & (rows["year"] == year)]
@@ -74,7 +74,11 @@ def test_every_birth_becomes_the_pupil_of_its_year_when_nobody_moves() -> None:
 
 
 def test_a_cohort_is_the_one_of_the_year_before_plus_stated_migration() -> None:
-    for made in (Settings(), Settings(migration="none"), Settings(net_migration_per_1000=25.0)):
+    for made in (
+        ProjectionSettings(),
+        ProjectionSettings(migration="none"),
+        ProjectionSettings(net_migration_per_1000=25.0),
+    ):
         found = trends.project(simulated(1), 2034, settings=made, bands=False)
         rows = found.ledger.set_index(["birth_year", "year"])
         after = found.ledger[(found.ledger["age"] > 0) & (found.ledger["year"] > found.base)]
@@ -93,7 +97,9 @@ def test_a_cohort_is_the_one_of_the_year_before_plus_stated_migration() -> None:
 
 def test_stated_migration_is_the_migration_asked_for() -> None:
     still, moved = (
-        trends.project(simulated(2), 2025, settings=Settings(migration="none", net_migration_per_1000=n), bands=False)
+        trends.project(
+            simulated(2), 2025, settings=ProjectionSettings(migration="none", net_migration_per_1000=n), bands=False
+        )
         for n in (0.0, 30.0)
     )
     rows = moved.ledger[(moved.ledger["age"] > 0) & (moved.ledger["year"] == moved.base + 1)]
@@ -113,7 +119,7 @@ def test_stated_migration_is_the_migration_asked_for() -> None:
 def test_villages_schools_and_county_add_up_and_nothing_is_negative(
     seed: int, births: float, net: float, town: float, zoned: bool, close: int
 ) -> None:
-    made = Settings(
+    made = ProjectionSettings(
         births_percent=births, net_migration_per_1000=net, town_shift_percent=town, zoned=zoned,
         closing={f"P{close:03d}": 2022},
     )  # fmt: skip
@@ -176,7 +182,8 @@ def test_later_counts_are_not_looked_at() -> None:
 
 def test_more_births_reach_school_six_years_later_and_not_before() -> None:
     plain, more = (
-        trends.project(simulated(5), 2032, settings=Settings(births_percent=p), bands=False).county for p in (0, 20)
+        trends.project(simulated(5), 2032, settings=ProjectionSettings(births_percent=p), bands=False).county
+        for p in (0, 20)
     )
     both = plain.merge(more, on=["year", "stage"], suffixes=("", "_more"))
     ratio = (both["pupils_more"] / both["pupils"]).where(both["stage"] == "primary")
@@ -189,7 +196,8 @@ def test_more_births_reach_school_six_years_later_and_not_before() -> None:
 def test_town_shift_moves_entrants_of_country_schools_and_nobody_else() -> None:
     county = closed_county(PA={"location": "town"}, PB={"location": "rural"})
     plain, shifted = (
-        trends.project(county, 2023, settings=Settings(town_shift_percent=p), bands=False) for p in (0.0, 10.0)
+        trends.project(county, 2023, settings=ProjectionSettings(town_shift_percent=p), bands=False)
+        for p in (0.0, 10.0)
     )
     a, b = (p.schools.set_index(["school_id", "year"])["pupils"] for p in (plain, shifted))
     assert b["PB", 2021] < a["PB", 2021] and b["PA", 2021] > a["PA", 2021]
@@ -239,7 +247,7 @@ def test_years_that_cannot_be_projected_are_refused() -> None:
     with pytest.raises(NotFoundError):
         trends.project(county, 2025, year=1999)
     with pytest.raises(ValueError, match="births_percent"):
-        Settings(births_percent=900)
+        ProjectionSettings(births_percent=900)
 
 
 def held_out(county: County, hold: int) -> pd.DataFrame:

@@ -262,15 +262,15 @@ def test_paths_cover_held_out_years_of_the_demonstration(demo_dir) -> None:  # t
     assert pd.notna(both["value"]).all()
 
 
-def many(values: np.ndarray, first: int = 2010, pupils: float = 200.0) -> series.Series:
+def many(values: np.ndarray, first: int = 2010, pupils: float = 200.0) -> series.IndicatorSeries:
     """Return series of one indicator at as many schools, all with the same number of pupils."""
     ids = [f"S{n:03d}" for n in range(len(values))]
     index = pd.MultiIndex.from_product([ids, ["primary"], ["equipment"]], names=series.KEY)
     years = np.arange(first, first + values.shape[1])
-    return series.Series(index, years, values, np.full(values.shape, pupils), np.ones(len(values)))
+    return series.IndicatorSeries(index, years, values, np.full(values.shape, pupils), np.ones(len(values)))
 
 
-def level_pupils(known: series.Series, pupils: float = 200.0) -> calibration.Pupils:
+def level_pupils(known: series.IndicatorSeries, pupils: float = 200.0) -> calibration.Pupils:
     """Return the forecast that no school's pupils change."""
     return lambda origin: np.full((len(known.index), int(known.years[-1]) - origin), pupils)
 

@@ -34,8 +34,8 @@ def changed(part: str, content: bytes) -> bytes:
 
 def rules(content: bytes) -> set[str]:
     """Return why a workbook is refused: alike by both readers."""
-    first = {fault.rule for fault in xlsx.read(xlsx.Source("a.xlsx", content))[1]}
-    second = {fault.rule for fault in grid.read_grids(xlsx.Source("a.xlsx", content))[1]}
+    first = {fault.rule for fault in xlsx.read(xlsx.SourceFile("a.xlsx", content))[1]}
+    second = {fault.rule for fault in grid.read_grids(xlsx.SourceFile("a.xlsx", content))[1]}
     assert first == second
     return first
 
@@ -78,7 +78,7 @@ def test_virtual_layer_under_a_false_name_reads_no_file(tmp_path: Path) -> None:
     layer = f"<OGRVRTLayer name='secret'><SrcDataSource>{secret}</SrcDataSource></OGRVRTLayer>"
     layer = f"<OGRVRTDataSource>{layer}</OGRVRTDataSource>"
     for name in ("schools.geojson", "schools.gpkg", "schools.json"):
-        found = places.read_places(xlsx.Source(name, layer.encode()), "schools", crs="wgs84")
+        found = places.read_places(xlsx.SourceFile(name, layer.encode()), "schools", crs="wgs84")
         assert [fault.rule for fault in found.faults] == ["unreadable_places"]
 
 

@@ -6,10 +6,10 @@ which way it was measured: straight line, road network or terrain.
 
 from __future__ import annotations
 
-from balance_lib.access.catchment import Ground, as_geojson, catchments, ground
+from balance_lib.access.catchment import Catchments, as_geojson, catchments, ground
 from balance_lib.access.coverage import (
     ORDERS,
-    Count,
+    CoverageCount,
     by_township,
     covered,
     farthest,
@@ -33,8 +33,8 @@ __all__ = [
     "SLOW",
     "TARGETS",
     "WALK_COLUMNS",
-    "Count",
-    "Ground",
+    "Catchments",
+    "CoverageCount",
     "Limit",
     "Reach",
     "Target",

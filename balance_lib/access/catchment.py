@@ -19,7 +19,7 @@ COLUMNS = ["school_id", "school", "villages", "area_km2", "geometry"]
 
 
 @dataclass(frozen=True, eq=False)
-class Ground:
+class Catchments:
     """Hold the county's ground cut into one cell a village.
 
     Parameters
@@ -46,7 +46,7 @@ class Ground:
 
 
 @lru_cache(maxsize=8)
-def ground(county: County) -> Ground | None:
+def ground(county: County) -> Catchments | None:
     """Cut a county into one cell a village: the ground nearer to it than to any other village.
 
     Plain Voronoi cells on a transverse Mercator plane through the county's middle, whose areas are true to 1 in 5,000
@@ -54,7 +54,7 @@ def ground(county: County) -> Ground | None:
 
     Returns
     -------
-    Ground or None
+    Catchments or None
         None without any outline, or when no village has coordinates.
     """
     outline = _outline(county)
@@ -70,7 +70,7 @@ def ground(county: County) -> Ground | None:
     points, which = np.unique(_project(plane, lonlat[placed]), axis=0, return_inverse=True)
     cell_of = np.full(len(villages), -1)
     cell_of[placed] = which.ravel()
-    return Ground(_areas(outline), _voronoi(points, outline.bounds), cell_of, plane)
+    return Catchments(_areas(outline), _voronoi(points, outline.bounds), cell_of, plane)
 
 
 def catchments(county: County, reach: Reach, to: Target = "nearest", band: str | None = None) -> pd.DataFrame:

@@ -21,7 +21,7 @@ OUTSIDE_COLUMNS = [
 
 
 @dataclass(frozen=True)
-class Count:
+class CoverageCount:
     """Hold how many pupils are within a limit, beyond it, and not known.
 
     ``share`` is over the pupils whose way is known, between 0 and 1; NaN when none is. All are NaN where nobody knows
@@ -49,7 +49,7 @@ class Count:
         return percent(self.share)
 
 
-def covered(reach: Reach, radius_m: float, to: Target = "own") -> Count:
+def covered(reach: Reach, radius_m: float, to: Target = "own") -> CoverageCount:
     """Count the day pupils within a radius of their school.
 
     Parameters
@@ -62,12 +62,12 @@ def covered(reach: Reach, radius_m: float, to: Target = "own") -> Count:
 
     Returns
     -------
-    Count
+    CoverageCount
         Grows with the radius; to the nearest school it never shrinks when a school opens. NaN for a county of which
         neither attendance nor children by age is known: that is not nobody.
     """
     if reach.basis == "none":
-        return Count(math.nan, math.nan, math.nan)
+        return CoverageCount(math.nan, math.nan, math.nan)
     return _count(reach.pupils, reach.metres(to), radius_m)
 
 
@@ -166,7 +166,7 @@ def outside(
     return pd.DataFrame({name: columns[name] for name in OUTSIDE_COLUMNS})
 
 
-def travel_time(reach: Reach, limit_min: float, to: Target = "own", band: str = "g1_3") -> Count:
+def travel_time(reach: Reach, limit_min: float, to: Target = "own", band: str = "g1_3") -> CoverageCount:
     """Count the day pupils of a grade band who walk at most a number of minutes to school.
 
     The minutes are walking minutes: measured over the terrain, elsewhere metres at walking speed on the flat. The
@@ -196,9 +196,9 @@ def percent(share: float) -> str:
     return f"{100 * share:.0f}%" if share in (0, 1) else f"{min(max(100 * share, 0.1), 99.9):.1f}%"
 
 
-def _count(pupils: Floats, cost: Floats, limit: float) -> Count:
+def _count(pupils: Floats, cost: Floats, limit: float) -> CoverageCount:
     within, unknown = cost <= limit, np.isnan(cost)
-    return Count(*(float(pupils[mask].sum()) for mask in (within, ~within & ~unknown, unknown)))
+    return CoverageCount(*(float(pupils[mask].sum()) for mask in (within, ~within & ~unknown, unknown)))
 
 
 def _masks(reach: Reach, radius_m: float, to: Target) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:

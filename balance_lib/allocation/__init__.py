@@ -8,12 +8,12 @@ gap, and is checked against the arrays before it is handed out.
 from __future__ import annotations
 
 from balance_lib.allocation.nearest_site import nearest
-from balance_lib.allocation.problem import Problem
+from balance_lib.allocation.problem import AllocationProblem
 from balance_lib.allocation.result import Allocation, AllocationError, verify
 from balance_lib.allocation.transport_plan import transport
 from balance_lib.allocation.zoning import zoned
 
-__all__ = ["Allocation", "AllocationError", "Problem", "nearest", "transport", "verify", "warm_up", "zoned"]
+__all__ = ["Allocation", "AllocationError", "AllocationProblem", "nearest", "transport", "verify", "warm_up", "zoned"]
 
 
 def warm_up() -> float:

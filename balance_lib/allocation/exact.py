@@ -13,7 +13,7 @@ from balance_lib.allocation.problem import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
-class Programme:
+class ZoningModel:
     r"""Hold a zoning as a programme over the pairs that may be.
 
     .. math::
@@ -61,7 +61,7 @@ class Programme:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class ZoningSolution:
     """Hold what HiGHS found: the value of each pair, the bound, prices of places and of going without."""
 
     share: Floats | None
@@ -72,19 +72,19 @@ class Answer:
 
 
 def solve(
-    programme: Programme,
+    programme: ZoningModel,
     *,
     whole: bool,
     fewest: bool = False,
     start: Bools | None = None,
     time_limit_s: float = math.inf,
     gap: float = 0.0,
-) -> Answer:
+) -> ZoningSolution:
     """Solve a programme.
 
     Parameters
     ----------
-    programme : Programme
+    programme : ZoningModel
     whole : bool
         Points go whole; otherwise the relaxation.
     fewest : bool
@@ -103,7 +103,7 @@ def solve(
     return _read(highs, programme, whole)
 
 
-def _load(programme: Programme, whole: bool, fewest: bool) -> Any:
+def _load(programme: ZoningModel, whole: bool, fewest: bool) -> Any:
     import highspy  # heavy: only when a zoning needs it
 
     highs: Any = highspy.Highs()  # type: ignore[no-untyped-call]
@@ -128,7 +128,7 @@ def _load(programme: Programme, whole: bool, fewest: bool) -> Any:
     return highs
 
 
-def _hint(highs: Any, programme: Programme, start: Bools) -> None:
+def _hint(highs: Any, programme: ZoningModel, start: Bools) -> None:
     import highspy
 
     placed = np.bincount(programme.points, start, len(programme.demand)) > 0
@@ -137,7 +137,7 @@ def _hint(highs: Any, programme: Programme, start: Bools) -> None:
     highs.setSolution(hint)
 
 
-def _read(highs: Any, programme: Programme, whole: bool) -> Answer:
+def _read(highs: Any, programme: ZoningModel, whole: bool) -> ZoningSolution:
     import highspy
 
     status, info = highs.getModelStatus(), highs.getInfo()
@@ -148,9 +148,9 @@ def _read(highs: Any, programme: Programme, whole: bool) -> Answer:
     share = np.array(solution.col_value)[:pairs] if known else None
     none = np.zeros((m, kinds)), 0.0
     if whole:
-        return Answer(share, float(info.mip_dual_bound), optimal, *none)
+        return ZoningSolution(share, float(info.mip_dual_bound), optimal, *none)
     if not optimal:
-        return Answer(share, math.nan, False, *none)
+        return ZoningSolution(share, math.nan, False, *none)
     dual = np.clip(-np.array(solution.row_dual), 0.0, None)
     prices = dual[n : n + m * kinds].reshape(kinds, m).T
-    return Answer(share, float(info.objective_function_value), True, prices, float(dual[-1]))
+    return ZoningSolution(share, float(info.objective_function_value), True, prices, float(dual[-1]))

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib.allocation.problem import Problem
+from balance_lib.allocation.problem import AllocationProblem
 from balance_lib.allocation.result import Allocation, build, check
 
 
@@ -39,13 +39,13 @@ def nearest(cost: Any, demand: Any = None, *, is_open: Any = None) -> Allocation
     >>> nearest([[3.0, 1.0], [2.0, 2.0]], [10, 5]).site.tolist()
     [1, 0]
     """
-    problem = Problem.of(cost, demand, None, is_open)
+    problem = AllocationProblem.of(cost, demand, None, is_open)
     found = assign_nearest(problem)
     check(found, problem)
     return found
 
 
-def assign_nearest(problem: Problem, method: Any = "nearest") -> Allocation:
+def assign_nearest(problem: AllocationProblem, method: Any = "nearest") -> Allocation:
     """Send every point of a problem to its nearest open site."""
     pupils = problem.pupils
     points = np.flatnonzero(problem.reachable & (pupils > 0))
@@ -58,7 +58,7 @@ def assign_nearest(problem: Problem, method: Any = "nearest") -> Allocation:
     )  # fmt: skip
 
 
-def lost_reasons(problem: Problem) -> list[str]:
+def lost_reasons(problem: AllocationProblem) -> list[str]:
     """Say why points reach no site: none is open, or none is theirs."""
     lost = (problem.pupils > 0) & ~problem.reachable
     if not lost.any():

@@ -16,7 +16,7 @@ RELATIVE_TOLERANCE = 1e-9  # of all pupils together: less than this is arithmeti
 
 
 @dataclass(frozen=True, eq=False)
-class Problem:
+class AllocationProblem:
     """Hold who must be placed and where places are.
 
     Parameters
@@ -39,7 +39,7 @@ class Problem:
     flat: bool
 
     @classmethod
-    def of(cls, cost: Any, demand: Any, capacity: Any = None, is_open: Any = None) -> Problem:
+    def of(cls, cost: Any, demand: Any, capacity: Any = None, is_open: Any = None) -> AllocationProblem:
         """Read the arrays.
 
         Raises

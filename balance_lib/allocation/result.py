@@ -10,7 +10,7 @@ from typing import Literal
 import numpy as np
 
 from balance_lib._errors import BalanceError
-from balance_lib.allocation.problem import Bools, Floats, Ints, Problem
+from balance_lib.allocation.problem import AllocationProblem, Bools, Floats, Ints
 
 Method = Literal["nearest", "zoned", "transport"]
 Status = Literal["optimal", "feasible", "infeasible", "stopped"]
@@ -93,7 +93,7 @@ class Allocation:
 
 
 def build(
-    problem: Problem,
+    problem: AllocationProblem,
     method: Method,
     status: Status,
     flows: tuple[Ints, Ints, Floats],
@@ -124,7 +124,7 @@ def build(
     )  # fmt: skip
 
 
-def _main_site(problem: Problem, points: Ints, sites: Ints, amounts: Floats, reachable: Bools) -> Ints:
+def _main_site(problem: AllocationProblem, points: Ints, sites: Ints, amounts: Floats, reachable: Bools) -> Ints:
     """Return where most of each point goes, the first of equals; the nearest open site of points without pupils."""
     site = np.full(len(problem.cost), -1, dtype=np.int64)
     order = np.lexsort((-sites, amounts))  # written last: the largest amount, of equals the first site
@@ -135,7 +135,7 @@ def _main_site(problem: Problem, points: Ints, sites: Ints, amounts: Floats, rea
     return site
 
 
-def lower_bound(problem: Problem, prices: Floats, overflow_price: float, shortfall: float) -> float:
+def lower_bound(problem: AllocationProblem, prices: Floats, overflow_price: float, shortfall: float) -> float:
     r"""Compute what no allocation that leaves ``shortfall`` reachable pupils without a place can go below.
 
     .. math:: \sum_i \min\Big(\min_j \big(w_i c_{ij} + \sum_k d_{ik} \lambda_{jk}\big),\; w_i M\Big)
@@ -164,17 +164,17 @@ def verify(
     AllocationError
         With every claim of the allocation that does not hold.
     """
-    check(allocation, Problem.of(cost, demand, capacity, is_open))
+    check(allocation, AllocationProblem.of(cost, demand, capacity, is_open))
 
 
-def check(allocation: Allocation, problem: Problem) -> None:
+def check(allocation: Allocation, problem: AllocationProblem) -> None:
     """Check an allocation against its problem; see :func:`verify`."""
     wrong = [*_wrong_flows(allocation, problem), *_wrong_sums(allocation, problem), *_wrong_claims(allocation, problem)]
     if wrong:
         raise AllocationError(f"{allocation.method}: " + "; ".join(wrong))
 
 
-def _wrong_flows(found: Allocation, problem: Problem) -> list[str]:
+def _wrong_flows(found: Allocation, problem: AllocationProblem) -> list[str]:
     wrong = []
     if not (found.amounts > 0).all():
         wrong.append("a flow moves nobody")
@@ -189,7 +189,7 @@ def _wrong_flows(found: Allocation, problem: Problem) -> list[str]:
     return wrong
 
 
-def _wrong_sums(found: Allocation, problem: Problem) -> list[str]:
+def _wrong_sums(found: Allocation, problem: AllocationProblem) -> list[str]:
     wrong, tolerance = [], problem.tolerance * 10
     placed = np.zeros(len(problem.cost))
     np.add.at(placed, found.points, found.amounts)
@@ -208,7 +208,7 @@ def _wrong_sums(found: Allocation, problem: Problem) -> list[str]:
     return wrong
 
 
-def _wrong_claims(found: Allocation, problem: Problem) -> list[str]:
+def _wrong_claims(found: Allocation, problem: AllocationProblem) -> list[str]:
     wrong, tolerance = [], problem.tolerance * 10
     lost = (problem.pupils > 0) & ~problem.reachable
     if (lost != found.unreachable).any() or (found.overflow[lost] < problem.pupils[lost] - tolerance).any():

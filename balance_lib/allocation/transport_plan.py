@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from balance_lib.allocation.nearest_site import assign_nearest, lost_reasons
-from balance_lib.allocation.problem import Floats, Ints, Problem
+from balance_lib.allocation.problem import AllocationProblem, Floats, Ints
 from balance_lib.allocation.result import Allocation, build, check, lower_bound
 
 
@@ -56,7 +56,7 @@ def transport(cost: Any, demand: Any, capacity: Any, *, is_open: Any = None) -> 
     >>> [(int(i), int(j), float(a)) for i, j, a in zip(found.points, found.sites, found.amounts)]
     [(0, 0, 10.0), (1, 0, 2.0), (1, 1, 8.0)]
     """
-    problem = Problem.of(cost, demand, capacity, is_open)
+    problem = AllocationProblem.of(cost, demand, capacity, is_open)
     if not problem.flat:
         raise ValueError("transport places one kind of pupils at a time; zoned takes several")
     found = solve_transport(problem)
@@ -64,7 +64,7 @@ def transport(cost: Any, demand: Any, capacity: Any, *, is_open: Any = None) -> 
     return found
 
 
-def solve_transport(problem: Problem) -> Allocation:
+def solve_transport(problem: AllocationProblem) -> Allocation:
     """Solve the transport problem of one kind of pupils."""
     rows = np.flatnonzero(problem.reachable & (problem.pupils > 0))
     columns = np.flatnonzero(problem.is_open)
@@ -90,7 +90,9 @@ def with_no_place(cost: Floats) -> tuple[Floats, float]:
     return np.column_stack([cost, np.full(len(cost), price)]), price
 
 
-def _told(problem: Problem, flows: tuple[Ints, Ints, Floats], prices: Floats, going_without: float) -> Allocation:
+def _told(
+    problem: AllocationProblem, flows: tuple[Ints, Ints, Floats], prices: Floats, going_without: float
+) -> Allocation:
     lost = float(problem.pupils[~problem.reachable].sum())
     shortfall = max(0.0, float(problem.pupils.sum() - lost - flows[2].sum()))
     shortfall = shortfall if shortfall > problem.tolerance else 0.0
@@ -101,7 +103,7 @@ def _told(problem: Problem, flows: tuple[Ints, Ints, Floats], prices: Floats, go
     )  # fmt: skip
 
 
-def short_reasons(problem: Problem, shortfall: float) -> list[str]:
+def short_reasons(problem: AllocationProblem, shortfall: float) -> list[str]:
     """Say why pupils who reach a site have no place."""
     if shortfall <= problem.tolerance:
         return []

@@ -12,7 +12,7 @@ import numpy as np
 
 from balance_lib.allocation import exact
 from balance_lib.allocation.nearest_site import assign_nearest, lost_reasons
-from balance_lib.allocation.problem import Floats, Ints, Problem
+from balance_lib.allocation.problem import AllocationProblem, Floats, Ints
 from balance_lib.allocation.result import Allocation, Status, build, check, lower_bound
 from balance_lib.allocation.transport_plan import short_reasons, with_no_place
 
@@ -76,13 +76,13 @@ def zoned(
     >>> found.site.tolist(), found.objective, found.status
     ([1, 0, 0], 52.0, 'optimal')
     """
-    problem = Problem.of(cost, demand, capacity, is_open)
+    problem = AllocationProblem.of(cost, demand, capacity, is_open)
     found = solve_zoned(problem, time_limit_s=time_limit_s, gap=gap)
     check(found, problem)
     return found
 
 
-def solve_zoned(problem: Problem, *, time_limit_s: float = 10.0, gap: float = 0.0) -> Allocation:
+def solve_zoned(problem: AllocationProblem, *, time_limit_s: float = 10.0, gap: float = 0.0) -> Allocation:
     """Solve a zoning problem; see :func:`zoned`."""
     free = assign_nearest(problem, "zoned")
     load = free.load.reshape(problem.capacity.shape)
@@ -104,7 +104,7 @@ class _Bound:
 class _Zoning:
     """Hold a zoning problem reduced to points with pupils and a way, and to open sites."""
 
-    def __init__(self, problem: Problem, until: float, gap: float) -> None:
+    def __init__(self, problem: AllocationProblem, until: float, gap: float) -> None:
         self.whole, self.until, self.gap = problem, until, gap
         rows = np.flatnonzero(problem.reachable & (problem.pupils > 0))
         self.rows = rows[np.argsort(-problem.pupils[rows], kind="stable")]  # large villages find a place first
@@ -183,12 +183,12 @@ class _Zoning:
         whole = shares.max(axis=1) > 1 - 1e-9
         return np.where(whole, shares.argmax(axis=1), -1)
 
-    def _programme(self, left_out: float, keep: Any = None) -> exact.Programme:
+    def _programme(self, left_out: float, keep: Any = None) -> exact.ZoningModel:
         there = np.isfinite(self.cost[:, :-1])
         points, sites = np.nonzero(there if keep is None else there & keep)
-        return exact.Programme(points, sites, self.weight[points, sites], self.demand, self.capacity, left_out)
+        return exact.ZoningModel(points, sites, self.weight[points, sites], self.demand, self.capacity, left_out)
 
-    def _dense(self, programme: exact.Programme, share: Any) -> Floats:
+    def _dense(self, programme: exact.ZoningModel, share: Any) -> Floats:
         out = np.zeros_like(self.cost)
         out[programme.points, programme.sites] = share
         out[:, -1] = np.clip(1 - out.sum(axis=1), 0.0, 1.0)
@@ -235,7 +235,7 @@ class _Zoning:
         least = found if answer.proven else max(least, min(found, answer.bound))
         return found, least, site
 
-    def _start(self, programme: exact.Programme, site: Ints) -> Any:
+    def _start(self, programme: exact.ZoningModel, site: Ints) -> Any:
         return site[programme.points] == programme.sites
 
     def _left(self) -> float:
@@ -264,8 +264,8 @@ class _Zoning:
         return _Bound(value, prices, without, shares)
 
     @property
-    def _reduced(self) -> Problem:
-        return Problem(
+    def _reduced(self) -> AllocationProblem:
+        return AllocationProblem(
             self.cost[:, :-1], self.demand, self.capacity, np.ones(len(self.columns), dtype=bool), self.whole.flat
         )
 

@@ -6,7 +6,7 @@ Importing this room is cheap: dask and duckdb come with the first run and the fi
 
 from __future__ import annotations
 
-from balance_lib.batch.dataset import Province, write
+from balance_lib.batch.dataset import ProvinceDataset, write
 from balance_lib.batch.folders import Folder, StorageError, find
 from balance_lib.batch.options import Options
 from balance_lib.batch.run import Done, SchedulerError, results, run
@@ -15,7 +15,7 @@ __all__ = [
     "Done",
     "Folder",
     "Options",
-    "Province",
+    "ProvinceDataset",
     "SchedulerError",
     "StorageError",
     "find",

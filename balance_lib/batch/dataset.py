@@ -124,7 +124,7 @@ def _one_file(duck: Any, folder: Path, path: Path) -> None:
 
 
 @dataclass(frozen=True)
-class Province:
+class ProvinceDataset:
     """Hold a dataset of many counties, to be asked in SQL.
 
     Parameters
@@ -134,13 +134,13 @@ class Province:
 
     Examples
     --------
-    ``Province.open("province").sql("SELECT verdict, count(*) FROM verdicts WHERE year = 2023 GROUP BY verdict")``
+    ``ProvinceDataset.open("province").sql("SELECT verdict, count(*) FROM verdicts GROUP BY verdict")``
     """
 
     path: Path
 
     @classmethod
-    def open(cls, path: str | Path) -> Province:
+    def open(cls, path: str | Path) -> ProvinceDataset:
         """Open a dataset.
 
         Raises
@@ -200,4 +200,4 @@ class Province:
         return "、".join(found) or f"balance_lib {balance_lib.__version__}"
 
 
-__all__ = ["LABELS", "ONE_FILE", "Province", "columns", "write"]
+__all__ = ["LABELS", "ONE_FILE", "ProvinceDataset", "columns", "write"]

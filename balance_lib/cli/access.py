@@ -16,13 +16,13 @@ from balance_lib.plain import plain, records
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from balance_lib.access import Count, Limit, Reach
+    from balance_lib.access import CoverageCount, Limit, Reach
     from balance_lib.county import County
 
 MOST = 20
 
 
-class Stage(StrEnum):
+class SchoolStage(StrEnum):
     """Stages of compulsory education."""
 
     primary = "primary"
@@ -48,7 +48,7 @@ class Band(StrEnum):
 @app.command()
 def access(
     folder: Folder,
-    stage: Annotated[Stage, typer.Option("--stage", help="Stage.")],
+    stage: Annotated[SchoolStage, typer.Option("--stage", help="Stage.")],
     mode: Annotated[Mode, typer.Option("--mode", help="Way of measuring.")] = Mode.straight,
     radius_m: Annotated[
         float | None,
@@ -127,7 +127,7 @@ def _travel(reach: Reach) -> dict[str, Any] | None:
     return {"band": limit.band, "limit_min": limit.minutes, "on_foot": True, "mode": reach.table.mode, **counts}
 
 
-def _count(found: Count) -> dict[str, float | None]:
+def _count(found: CoverageCount) -> dict[str, float | None]:
     return {name: plain(getattr(found, name)) for name in ("pupils", "within", "outside", "unknown", "share")}
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli import AsJson, InLang, Lang, _print, _standard, _told, app
-from balance_lib.cli.access import Mode, Stage
+from balance_lib.cli.access import Mode, SchoolStage
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -32,7 +32,9 @@ def batch(
     access: Annotated[
         Mode | None, _option("--access", "Measure walks in this way, in the last of the years judged.")
     ] = None,
-    stage: Annotated[list[Stage] | None, _option("--stage", "Stages measured and optimised; both by default.")] = None,
+    stage: Annotated[
+        list[SchoolStage] | None, _option("--stage", "Stages measured and optimised; both by default.")
+    ] = None,
     optimise: Annotated[
         bool, _option("--optimise", "Propose the fewest schools that keep the limits; nothing closes by itself.")
     ] = False,
@@ -129,11 +131,11 @@ def _as_dict(out: Path, done: list[Done], verdicts: list[dict[str, Any]]) -> dic
 
 def _verdicts(out: Path) -> list[dict[str, Any]]:
     """Count the verdicts of each standard and year."""
-    from balance_lib.batch import Province
+    from balance_lib.batch import ProvinceDataset
     from balance_lib.plain import records
 
     query = "SELECT standard, year, verdict, count(*) AS counties FROM verdicts GROUP BY ALL ORDER BY ALL"
-    return records(Province.open(out).sql(query))
+    return records(ProvinceDataset.open(out).sql(query))
 
 
 def _plain(out: Path, done: list[Done], verdicts: list[dict[str, Any]], lang: str) -> list[str]:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _told, app
-from balance_lib.cli.access import Mode, Stage
+from balance_lib.cli.access import Mode, SchoolStage
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -28,7 +28,7 @@ def _option(name: str, told: str, **more: Any) -> Any:
 @app.command()
 def optimise(
     folder: Folder,
-    stage: Annotated[Stage, _option("--stage", "Stage.")],
+    stage: Annotated[SchoolStage, _option("--stage", "Stage.")],
     year: Annotated[int | None, _option("--year", "School year; the last one by default.")] = None,
     schools: Annotated[
         int | None,

@@ -57,7 +57,7 @@ def project(
 
     chosen = None if standard is None else _standard(standard, lang)
     try:
-        settings = trends.Settings(
+        settings = trends.ProjectionSettings(
             births_percent=births_percent,
             births_trend=births.value,
             net_migration_per_1000=net_migration,

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from balance_lib.county import County
-    from balance_lib.remedies import Plan
+    from balance_lib.remedies import RemedyPlan
 
 MOST = 25
 
@@ -78,7 +78,7 @@ def _budgets(pairs: list[str]) -> dict[int, float]:
     return found
 
 
-def _plain(plan: Plan, county: County, lang: str) -> str:
+def _plain(plan: RemedyPlan, county: County, lang: str) -> str:
     def say(key: str, **facts: object) -> str:
         return text(f"remedy.cli.{key}", lang, **facts)
 

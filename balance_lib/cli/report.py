@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import pandas as pd
 
     from balance_lib.county import County
-    from balance_lib.reports import Source
+    from balance_lib.reports import ReportSource
     from balance_lib.scenarios import Outcome
     from balance_lib.standards import Standard
 
@@ -66,7 +66,7 @@ def report(
             county, chosen, year=year, measures=access.measures(county, year), definitions=definitions, on=day
         )
         saved = _saved(county.county_id, chosen.id, only)
-        source = reports.Source(
+        source = reports.ReportSource(
             county,
             found,
             lang=lang.value,
@@ -123,7 +123,7 @@ def _outcome(county: County, file: Path, standard: Standard) -> Outcome:
     return scenarios.evaluate(county, scenarios.Scenario.from_yaml(file), standard=standard)
 
 
-def _plain(paths: list[Path], source: Source, only: list[str] | None, lang: str) -> str:
+def _plain(paths: list[Path], source: ReportSource, only: list[str] | None, lang: str) -> str:
     from balance_lib import reports
 
     lines = [text("report.cli.wrote", lang, path=path) for path in paths]

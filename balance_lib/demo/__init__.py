@@ -80,7 +80,7 @@ def county(name: str, *, seed: int = SEED) -> County:
     return _make(name, seed)[0]
 
 
-def _make(name: str, seed: int) -> tuple[County, terrain.Terrain]:
+def _make(name: str, seed: int) -> tuple[County, terrain.DemoTerrain]:
     base = skeleton.load(name)
     figures = skeleton.figures()[name]
     ground = terrain.build(base, stream(seed, name, "terrain"))
@@ -158,7 +158,7 @@ def _county(base: Skeleton, made: Mapping[str, pd.DataFrame], layers: Mapping[st
     )
 
 
-def _schools(base: Skeleton, schools: list[layout.School], ground: terrain.Terrain) -> pd.DataFrame:
+def _schools(base: Skeleton, schools: list[layout.School], ground: terrain.DemoTerrain) -> pd.DataFrame:
     lon, lat = ground.degrees([s.x for s in schools], [s.y for s in schools])
     built = [max(s.founded, s.opened) for s in schools]
     return pd.DataFrame(

@@ -14,7 +14,7 @@ from shapely.geometry import LineString, mapping
 
 from balance_lib.demo import terrain as relief
 from balance_lib.demo.settlements import Settlements
-from balance_lib.demo.terrain import Terrain
+from balance_lib.demo.terrain import DemoTerrain
 
 RIVER_COST_M = 2500.0  # a bridge is worth a detour of this length
 STEEP = 0.10  # slope that doubles the effort
@@ -23,7 +23,7 @@ LINK_M = 3500.0  # neighbouring villages this near are linked to each other as w
 
 
 @dataclass(frozen=True)
-class Network:
+class DemoNetwork:
     """Hold the made-up roads and rivers of a county.
 
     Parameters
@@ -37,7 +37,7 @@ class Network:
     rivers: dict[str, Any]
 
 
-def build(terrain: Terrain, settlements: Settlements) -> Network:
+def build(terrain: DemoTerrain, settlements: Settlements) -> DemoNetwork:
     """Lay the network: the cheapest tree of roads between seats, some second roads, and paths for every village.
 
     Cheapest is by length, steepness and rivers to bridge. Both trees come from one search out of all places at once:
@@ -52,7 +52,7 @@ def build(terrain: Terrain, settlements: Settlements) -> Network:
     paths = grid.link(np.unique(np.concatenate([villages, roads.cells])), joined=roads.cells, extra_m=LINK_M)
     streets = _street_cells(grid, settlements)
     pieces = _pieces(grid, roads, paths, np.unique(np.concatenate([seats, villages])), lines)
-    return Network(_table(grid, pieces, roads, streets, lines), _layer(lines, courses))
+    return DemoNetwork(_table(grid, pieces, roads, streets, lines), _layer(lines, courses))
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ class _Links:
 class _Grid:
     """The cells of a county as a graph that effort runs over."""
 
-    def __init__(self, terrain: Terrain) -> None:
+    def __init__(self, terrain: DemoTerrain) -> None:
         self.terrain = terrain
         self.rows, self.columns = terrain.height.shape
         self.inside = terrain.inside.ravel()
@@ -187,7 +187,7 @@ def _back(before: Any, cell: int) -> list[tuple[int, int]]:
     return out
 
 
-def _line(terrain: Terrain, rows: Any, columns: Any) -> Any:
+def _line(terrain: DemoTerrain, rows: Any, columns: Any) -> Any:
     return LineString(np.column_stack(terrain.degrees(*terrain.centre(rows, columns))))
 
 

@@ -13,7 +13,7 @@ import pandas as pd
 from balance_lib import tables
 from balance_lib.county import County
 from balance_lib.demo import province_figures as figures
-from balance_lib.demo.province_figures import Layout
+from balance_lib.demo.province_figures import SettledCounty
 
 __all__ = ["FEWEST", "MOST", "SEED", "YEARS", "build", "county"]
 
@@ -159,7 +159,7 @@ def _outline(at: int, of: int, seed: int) -> list[tuple[float, float]]:
     return [*ring, ring[0]]
 
 
-def _layout(random: np.random.Generator, ring: list[tuple[float, float]]) -> Layout:
+def _layout(random: np.random.Generator, ring: list[tuple[float, float]]) -> SettledCounty:
     """Settle a county: townships, villages round their seats, schools in villages, and who goes where."""
     n_schools = int(np.clip(random.lognormal(math.log(125), 0.5), FEWEST, MOST))
     n_towns = max(4, round(n_schools / random.uniform(7, 12)))
@@ -188,7 +188,7 @@ def _layout(random: np.random.Generator, ring: list[tuple[float, float]]) -> Lay
     return figures.settle(villages, n_schools, random)
 
 
-def _schools(land: Layout) -> pd.DataFrame:
+def _schools(land: SettledCounty) -> pd.DataFrame:
     schools = land.schools
     built = schools["built"]
     return schools.assign(
@@ -202,7 +202,7 @@ def _schools(land: Layout) -> pd.DataFrame:
     ).drop(columns=["built", "private", "village", "town"])
 
 
-def _townships(land: Layout) -> pd.DataFrame:
+def _townships(land: SettledCounty) -> pd.DataFrame:
     seats = land.villages.drop_duplicates("town")
     kinds = ["town" if at % 2 == 0 else "township" for at in range(len(seats))]
     return seats[["township", "lon", "lat"]].assign(type=kinds, pilot=0)

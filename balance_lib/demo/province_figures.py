@@ -38,7 +38,7 @@ MONITORED = ("chinese", "maths", "science", "pe", "arts", "moral")
 
 
 @dataclass(frozen=True, eq=False)
-class Layout:
+class SettledCounty:
     """Hold a settled county: villages, schools, who goes where in the last year, and roads."""
 
     villages: pd.DataFrame
@@ -47,7 +47,7 @@ class Layout:
     edges: pd.DataFrame
 
 
-def settle(villages: pd.DataFrame, n_schools: int, random: Random) -> Layout:
+def settle(villages: pd.DataFrame, n_schools: int, random: Random) -> SettledCounty:
     """Put schools into villages, send every village's pupils to a school near them, and join the villages by roads."""
     n = len(villages)
     seat = ~villages.duplicated("town").to_numpy()
@@ -55,7 +55,7 @@ def settle(villages: pd.DataFrame, n_schools: int, random: Random) -> Layout:
     size[villages["town"].to_numpy() == 0] *= 3.5  # the county seat
     schools = _schools(villages, seat, n_schools, random)
     going = _attendance(villages, schools, size, random)
-    return Layout(villages.assign(size=size), schools, going, _roads(villages, random))
+    return SettledCounty(villages.assign(size=size), schools, going, _roads(villages, random))
 
 
 def _schools(villages: pd.DataFrame, seat: Any, n_schools: int, random: Random) -> pd.DataFrame:
@@ -163,7 +163,7 @@ def _roads(villages: pd.DataFrame, random: Random) -> pd.DataFrame:
     )
 
 
-def village_years(land: Layout, year: int) -> pd.DataFrame:
+def village_years(land: SettledCounty, year: int) -> pd.DataFrame:
     """Count the children of each village."""
     size = land.villages["size"].to_numpy()
     return pd.DataFrame(
@@ -179,7 +179,7 @@ def village_years(land: Layout, year: int) -> pd.DataFrame:
     )
 
 
-def school_years(land: Layout, years: Sequence[int], strong: bool, random: Random) -> pd.DataFrame:
+def school_years(land: SettledCounty, years: Sequence[int], strong: bool, random: Random) -> pd.DataFrame:
     """Make up every year of every school and stage, near the lines of the quality standard or far from them.
 
     A county has a level (how well it stands), a spread (how unequal its schools are) and a pace for both: most fall
@@ -212,7 +212,7 @@ def _lines() -> dict[str, dict[str, float]]:
     return found
 
 
-def _rows(land: Layout, years: Sequence[int], strong: bool, random: Random) -> pd.DataFrame:
+def _rows(land: SettledCounty, years: Sequence[int], strong: bool, random: Random) -> pd.DataFrame:
     """Count pupils and classes: the last year from who goes where, the years before by the county's drift."""
     now = land.going.groupby(["school_id", "stage"], as_index=False)[["pupils", "boarders"]].sum()
     now = now.merge(land.schools[["school_id", "kind", "location", "boarding"]], on="school_id")

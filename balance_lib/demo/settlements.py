@@ -11,7 +11,7 @@ import shapely
 from shapely.geometry import MultiPoint, Polygon, mapping
 
 from balance_lib.demo.skeleton import Skeleton, short_name
-from balance_lib.demo.terrain import Terrain
+from balance_lib.demo.terrain import DemoTerrain
 
 GRID = 1e-5  # degrees: coordinates of polygons are multiples of it, about a metre
 
@@ -36,7 +36,7 @@ class Settlements:
     villages: pd.DataFrame
 
 
-def build(skeleton: Skeleton, terrain: Terrain, rng: np.random.Generator) -> Settlements:
+def build(skeleton: Skeleton, terrain: DemoTerrain, rng: np.random.Generator) -> Settlements:
     """Place the townships of a county, divide the county among them, and place their villages."""
     townships = _seats(skeleton, terrain)
     polygons = _divide(skeleton, terrain, townships)
@@ -57,7 +57,7 @@ def layer(settlements: Settlements) -> dict[str, Any]:
     return {"type": "FeatureCollection", "features": features}
 
 
-def _seats(skeleton: Skeleton, terrain: Terrain) -> pd.DataFrame:
+def _seats(skeleton: Skeleton, terrain: DemoTerrain) -> pd.DataFrame:
     table = skeleton.townships
     x, y = terrain.metres(table["lon"].to_numpy(), table["lat"].to_numpy())
     for i in np.flatnonzero(~table["published"]):
@@ -80,7 +80,7 @@ def _seats(skeleton: Skeleton, terrain: Terrain) -> pd.DataFrame:
     )
 
 
-def _onto_low_ground(terrain: Terrain, x: float, y: float) -> tuple[float, float]:
+def _onto_low_ground(terrain: DemoTerrain, x: float, y: float) -> tuple[float, float]:
     """Move a hand-placed point to low, dry ground within 2 km."""
     rows, columns = np.nonzero(terrain.inside & ~terrain.river)
     cx, cy = terrain.centre(rows, columns)
@@ -91,7 +91,7 @@ def _onto_low_ground(terrain: Terrain, x: float, y: float) -> tuple[float, float
     return float(cx[best]), float(cy[best])
 
 
-def _divide(skeleton: Skeleton, terrain: Terrain, townships: pd.DataFrame) -> list[Any]:
+def _divide(skeleton: Skeleton, terrain: DemoTerrain, townships: pd.DataFrame) -> list[Any]:
     """Give each township the ground nearest to its seat, within the outline."""
     outline = terrain.in_metres(skeleton.outline)
     seats = MultiPoint(list(zip(townships["x"], townships["y"], strict=True)))
@@ -127,7 +127,7 @@ def _tidy(polygon: Any) -> Any:
 
 
 def _villages(
-    skeleton: Skeleton, terrain: Terrain, townships: pd.DataFrame, polygons: list[Any], rng: np.random.Generator
+    skeleton: Skeleton, terrain: DemoTerrain, townships: pd.DataFrame, polygons: list[Any], rng: np.random.Generator
 ) -> pd.DataFrame:
     table = skeleton.villages.sort_values("code", kind="stable").reset_index(drop=True)
     rows, columns = np.nonzero(terrain.inside & ~terrain.river)
@@ -166,7 +166,7 @@ def _villages(
     )
 
 
-def _spots(terrain: Terrain, seat: Any, rows: Any, columns: Any, x: Any, y: Any) -> dict[str, Any]:
+def _spots(terrain: DemoTerrain, seat: Any, rows: Any, columns: Any, x: Any, y: Any) -> dict[str, Any]:
     """Weigh the cells of a township: low above its lowest ground, gentle, and not beyond a day's walk."""
     height = terrain.height[rows, columns]
     low = np.percentile(height, 2)

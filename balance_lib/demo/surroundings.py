@@ -14,7 +14,7 @@ KINDS = ("摊点", "堆放杂物", "网吧", "歌舞厅", "文具店")  # the pl
 SHARE, NEAREST_M, FARTHEST_M = 0.3, 20.0, 400.0
 
 
-def build(schools: list[layout.School], ground: terrain.Terrain, random: np.random.Generator) -> dict[str, Any]:
+def build(schools: list[layout.School], ground: terrain.DemoTerrain, random: np.random.Generator) -> dict[str, Any]:
     """Return points of interest near some schools as GeoJSON, each named and marked as made up."""
     near = [school for school in schools if random.random() < SHARE]
     metres, turn = random.uniform(NEAREST_M, FARTHEST_M, len(near)), random.uniform(0, 2 * np.pi, len(near))

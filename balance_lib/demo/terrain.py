@@ -23,7 +23,7 @@ VALLEY_M = 700.0
 
 
 @dataclass(frozen=True)
-class Terrain:
+class DemoTerrain:
     """Hold a raster of heights in a metre coordinate system, and where its water flows.
 
     Parameters
@@ -94,7 +94,7 @@ class Terrain:
         return _projected(geometry, self._to_metres)
 
 
-def build(skeleton: Skeleton, rng: np.random.Generator) -> Terrain:
+def build(skeleton: Skeleton, rng: np.random.Generator) -> DemoTerrain:
     """Make the relief of a county.
 
     The coarse grid is interpolated by a cubic spline; noise of four wavelengths is added in proportion to the local
@@ -117,10 +117,10 @@ def build(skeleton: Skeleton, rng: np.random.Generator) -> Terrain:
     height = _breach(np.round(height, 1), order, downstream, drained)
     height = np.round(_carve(height, drained, cell), 1)
     inside = shapely.contains_xy(outline, x, y)
-    return Terrain(epsg, west, north, cell, height, downstream, drained, inside)
+    return DemoTerrain(epsg, west, north, cell, height, downstream, drained, inside)
 
 
-def rivers(terrain: Terrain) -> list[tuple[Any, float]]:
+def rivers(terrain: DemoTerrain) -> list[tuple[Any, float]]:
     """Return the rivers as lists of cells ``(rows, columns)`` running downstream, with the area drained at the mouth.
 
     Every river cell stands in one line; a tributary's line ends in the cell where it meets the larger river.
@@ -149,7 +149,7 @@ def rivers(terrain: Terrain) -> list[tuple[Any, float]]:
     return out
 
 
-def write_geotiff(terrain: Terrain, path: Path) -> None:
+def write_geotiff(terrain: DemoTerrain, path: Path) -> None:
     """Write the heights as whole metres into a deflated GeoTIFF."""
     import rasterio  # heavy, and only this function needs it
     from rasterio.transform import from_origin

@@ -20,7 +20,7 @@ from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure
 
 
-class Series:
+class CountySeries:
     """Hold a county figure by year, as it is or against the year before."""
 
     def __init__(self, years: Sequence[Any], values: Sequence[Any], transform: str) -> None:
@@ -74,15 +74,15 @@ def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
     return single(item, float(values[worst]), float(lines[worst]), missing, note, rows)
 
 
-def _county_series(formula: str, measure: Measure, context: Context) -> Series:
+def _county_series(formula: str, measure: Measure, context: Context) -> CountySeries:
     return _series(context.frames, formula, tuple(measure.blank_is_zero), measure.transform)
 
 
 @lru_cache(maxsize=512)
-def _series(frames: indicators.Frames, formula: str, blank_is_zero: tuple[str, ...], transform: str) -> Series:
+def _series(frames: indicators.Frames, formula: str, blank_is_zero: tuple[str, ...], transform: str) -> CountySeries:
     """Return a county figure by year, made once for all the years that are judged."""
     values = frames.values("county", formula, blank_is_zero)
-    return Series(frames.column("county", "year").tolist(), values.tolist(), transform)
+    return CountySeries(frames.column("county", "year").tolist(), values.tolist(), transform)
 
 
 def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:

@@ -45,7 +45,7 @@ class Context:
         return indicators.frames(self.county, self.standard)
 
     @cached_property
-    def sheet(self) -> schools.Sheet:
+    def sheet(self) -> schools.IndicatorSheet:
         """Return the indicators of the county's schools."""
         return schools.sheet(self.county, self.standard, self.switches)
 

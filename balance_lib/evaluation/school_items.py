@@ -12,7 +12,7 @@ import pandas as pd
 
 from balance_lib import indicators, standards, tables
 from balance_lib.evaluation import schools, wording
-from balance_lib.evaluation.county_items import Series
+from balance_lib.evaluation.county_items import CountySeries
 from balance_lib.evaluation.finding import Context, Floats, Ints, Missing, Rows, line_of, single, stages_of, worst_of
 from balance_lib.evaluation.result import ItemResult
 from balance_lib.evaluation.wording import number
@@ -249,17 +249,17 @@ def judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:
     return single(item, float(values[worst]), float(lines[worst]), missing, note, rows)
 
 
-def _cvs(sheet: schools.Sheet, measure: Measure, year: int, stage: str) -> list[dict[str, Any]]:
+def _cvs(sheet: schools.IndicatorSheet, measure: Measure, year: int, stage: str) -> list[dict[str, Any]]:
     return [row for row in sheet.coefficients(year, stage) if row["indicator"] == measure.formula]
 
 
-def _cv_series(sheet: schools.Sheet, measure: Measure, stage: str, years: list[int]) -> Series:
+def _cv_series(sheet: schools.IndicatorSheet, measure: Measure, stage: str, years: list[int]) -> CountySeries:
     span = years if measure.transform == "level" else [years[0] - 1, *years]
     known = {year: row["cv"] for year in span for row in _cvs(sheet, measure, year, stage)}
-    return Series(list(known), list(known.values()), measure.transform)
+    return CountySeries(list(known), list(known.values()), measure.transform)
 
 
-def _missing_cv(sheet: schools.Sheet, stages: list[str], measure: Measure, context: Context) -> Message:
+def _missing_cv(sheet: schools.IndicatorSheet, stages: list[str], measure: Measure, context: Context) -> Message:
     """Name the schools without which a coefficient cannot be computed: a figure is missing, or there are no pupils."""
     first = context.year - measure.years + 1 - (measure.transform != "level")
     mine = (sheet.year >= first) & (sheet.year <= context.year) & np.isin(sheet.stage.astype(str), stages)

@@ -87,7 +87,7 @@ def cv_limits(standard: Standard) -> dict[tuple[str, str], float]:
     }
 
 
-class Sheet:
+class IndicatorSheet:
     """Hold every indicator of every included school and stage as matrices, all years of a county at once.
 
     Rows are sorted by year, school and stage; columns are the standard's indicators.
@@ -230,9 +230,9 @@ class Sheet:
 
 
 @lru_cache(maxsize=64)
-def sheet(county: County, standard: Standard, switches: Switches) -> Sheet:
+def sheet(county: County, standard: Standard, switches: Switches) -> IndicatorSheet:
     """Return the indicators of a county's schools; computed once for the same county, standard and switches."""
-    return Sheet(county, standard, switches)
+    return IndicatorSheet(county, standard, switches)
 
 
 @lru_cache(maxsize=64)
@@ -338,7 +338,7 @@ __all__ = [
     "RULE_COLUMNS",
     "SCHOOL_COLUMNS",
     "TOLERANCE",
-    "Sheet",
+    "IndicatorSheet",
     "Switches",
     "cv_limits",
     "cv_table",

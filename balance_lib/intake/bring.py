@@ -15,7 +15,7 @@ from balance_lib.county import META, County
 from balance_lib.intake import folder, places, wide, workbook
 from balance_lib.intake.mapping import parse
 from balance_lib.intake.result import Imported, join, merge
-from balance_lib.intake.xlsx import OLD_SUFFIXES, SUFFIXES, Source
+from balance_lib.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
 
 PLACE_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -26,7 +26,7 @@ _ROLE_WORDS = {
     "schools": ("school", "学校"),
     "villages": ("village", "村"),
 }
-Sources = Sequence[Path | Source] | Mapping[str, bytes]
+Sources = Sequence[Path | SourceFile] | Mapping[str, bytes]
 Progress = Callable[[int, int, str], None]
 
 
@@ -51,7 +51,7 @@ def read(
     sources: Sources,
     *,
     mapping: Path | Mapping[str, Any] | None = None,
-    supplement: Path | Source | None = None,
+    supplement: Path | SourceFile | None = None,
     year: int | None = None,
     crs: str | None = None,
     progress: Progress | None = None,
@@ -60,11 +60,11 @@ def read(
 
     Parameters
     ----------
-    sources : sequence of Path or Source, or mapping of file name to bytes
+    sources : sequence of Path or SourceFile, or mapping of file name to bytes
         Files, or folders that are searched through.
     mapping : Path or mapping, optional
         How a free table's columns are meant; all tables are then read by it.
-    supplement : Path or Source, optional
+    supplement : Path or SourceFile, optional
         What the official forms do not hold: places, stages.
     year : int, optional
         School year of sources that name none; official school forms name none.
@@ -97,7 +97,7 @@ def bring_in(
     into: Path,
     *,
     mapping: Path | Mapping[str, Any] | None = None,
-    supplement: Path | Source | None = None,
+    supplement: Path | SourceFile | None = None,
     year: int | None = None,
     crs: str | None = None,
     name: str | None = None,
@@ -195,9 +195,9 @@ def _combined(parts: Sequence[Imported]) -> Imported:
     return out
 
 
-def _sorted(sources: Sources, mapped: bool) -> tuple[dict[str, list[Source]], list[Fault]]:
+def _sorted(sources: Sources, mapped: bool) -> tuple[dict[str, list[SourceFile]], list[Fault]]:
     """Tell the files apart by their endings and by what workbooks hold."""
-    found: dict[str, list[Source]] = {"forms": [], "workbooks": [], "tables": [], "places": []}
+    found: dict[str, list[SourceFile]] = {"forms": [], "workbooks": [], "tables": [], "places": []}
     faults: list[Fault] = []
     for source in _files(sources, faults):
         suffix = Path(source.name).suffix.casefold()
@@ -213,18 +213,18 @@ def _sorted(sources: Sources, mapped: bool) -> tuple[dict[str, list[Source]], li
     return found, faults
 
 
-def _files(sources: Sources, faults: list[Fault]) -> Iterable[Source]:
+def _files(sources: Sources, faults: list[Fault]) -> Iterable[SourceFile]:
     if isinstance(sources, Mapping):
-        yield from (Source(name, content) for name, content in sorted(sources.items()))
+        yield from (SourceFile(name, content) for name, content in sorted(sources.items()))
         return
     for given in sources:
-        if isinstance(given, Source):
+        if isinstance(given, SourceFile):
             yield given
         elif Path(given).is_dir():
             inside = sorted(p for p in Path(given).rglob("*") if p.is_file())
-            yield from (Source.of(p) for p in inside if not p.name.startswith((".", "~$")))
+            yield from (SourceFile.of(p) for p in inside if not p.name.startswith((".", "~$")))
         elif Path(given).is_file():
-            yield Source.of(Path(given))
+            yield SourceFile.of(Path(given))
         else:
             faults.append(Fault("missing_source", str(given)))
 

@@ -11,10 +11,10 @@ from balance_lib.intake import xlsx
 from balance_lib.intake.forms import Return, gather, is_form, read_forms
 from balance_lib.intake.layout import OWN_SHEETS, kinds, layout
 from balance_lib.intake.result import Imported
-from balance_lib.intake.xlsx import OLD_SUFFIXES, SUFFIXES, Source
+from balance_lib.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
 
 _NAMED = 5  # so many files are named in the provenance; more are counted
-Files = Path | str | Source | Sequence[Path | str | Source] | Mapping[str, bytes]
+Files = Path | str | SourceFile | Sequence[Path | str | SourceFile] | Mapping[str, bytes]
 Progress = Callable[[int, int, str], None]
 
 
@@ -22,7 +22,7 @@ def import_forms(
     files: Files,
     *,
     year: int,
-    supplement: Path | str | Source | None = None,
+    supplement: Path | str | SourceFile | None = None,
     crs: str | None = None,
     progress: Progress | None = None,
 ) -> Imported:
@@ -35,7 +35,7 @@ def import_forms(
         its labels. Hidden files and the lock files of spreadsheet programs are passed over.
     year : int
         School year of the figures (its first calendar year): the school form does not say it.
-    supplement : Path, str or Source, optional
+    supplement : Path, str or SourceFile, optional
         Table in canonical columns that completes the forms; see :func:`balance_lib.intake.supplement.complete`.
     crs : str, optional
         Coordinate system of the supplement's longitudes and latitudes.
@@ -71,12 +71,12 @@ def import_forms(
     return out
 
 
-def recognise(source: Path | str | bytes | Source) -> str | None:
+def recognise(source: Path | str | bytes | SourceFile) -> str | None:
     """Tell what a workbook is: ``school_form``, ``county_form``, ``workbook`` (our own), or None.
 
     A workbook that cannot be read is None too; reading it tells why.
     """
-    sheets, _ = xlsx.read(Source.of(source))
+    sheets, _ = xlsx.read(SourceFile.of(source))
     if any(sheet.title in OWN_SHEETS for sheet in sheets):
         return "workbook"
     for name in ("school", "county"):
@@ -85,7 +85,7 @@ def recognise(source: Path | str | bytes | Source) -> str | None:
     return None
 
 
-def _sources(files: Files, faults: list[Fault], skip: object) -> Iterable[Source]:
+def _sources(files: Files, faults: list[Fault], skip: object) -> Iterable[SourceFile]:
     """Yield every file to read, in the order of its name; what is no workbook is told."""
     for source in _all(files):
         name = Path(source.name)
@@ -99,18 +99,18 @@ def _sources(files: Files, faults: list[Fault], skip: object) -> Iterable[Source
             faults.append(Fault("not_a_form", source.name, severity="warning"))
 
 
-def _all(files: Files) -> Iterable[Source]:
+def _all(files: Files) -> Iterable[SourceFile]:
     if isinstance(files, Mapping):
-        yield from (Source(name, content) for name, content in sorted(files.items()))
-    elif isinstance(files, Source):
+        yield from (SourceFile(name, content) for name, content in sorted(files.items()))
+    elif isinstance(files, SourceFile):
         yield files
     elif isinstance(files, (str, Path)):
         path = Path(files)
         if path.is_dir():
             inside = sorted(p for p in path.rglob("*") if p.is_file())
-            yield from (Source(p.relative_to(path).as_posix(), p) for p in inside)
+            yield from (SourceFile(p.relative_to(path).as_posix(), p) for p in inside)
         else:
-            yield Source(path.name, path)
+            yield SourceFile(path.name, path)
     else:
         for one in files:
             yield from _all(one)

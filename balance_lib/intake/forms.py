@@ -14,9 +14,9 @@ from balance_lib._errors import Fault
 from balance_lib.intake import cells, xlsx
 from balance_lib.intake.cells import Cell, is_blank, label_key
 from balance_lib.intake.consistency import check_together, plausible
-from balance_lib.intake.layout import OWN_SHEETS, STAGED, Layout, Row, kinds, layout
+from balance_lib.intake.layout import OWN_SHEETS, STAGED, FormLayout, FormRow, kinds, layout
 from balance_lib.intake.result import Imported
-from balance_lib.intake.xlsx import Sheet, Source
+from balance_lib.intake.xlsx import SourceFile, WorkbookSheet
 from balance_lib.standards import common_inputs
 
 _HEADER_WITHIN = 30  # rows of titles and notes a form may have above its header
@@ -28,14 +28,14 @@ _IDENTITY = ("school_id", "name_zh", "kind")  # without them a return cannot be 
 class Form:
     """Hold one form as read: the value and the spreadsheet row of every line that was found."""
 
-    layout: Layout
+    layout: FormLayout
     file: str
     values: dict[str, Any] = field(default_factory=dict)
     at: dict[str, int] = field(default_factory=dict)
     faults: list[Fault] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
 
-    def fault(self, rule: str, row: Row | None, found: Any = None, severity: str = "error", **params: Any) -> None:
+    def fault(self, rule: str, row: FormRow | None, found: Any = None, severity: str = "error", **params: Any) -> None:
         """Note a fault of one line of the form."""
         line = self.at.get(row.key) if row else None
         label = row.label if row else None
@@ -56,7 +56,9 @@ class Return:
     about: dict[str, Any] = field(default_factory=dict)
 
 
-def read_school_form(source: Path | str | bytes | Source, *, year: int) -> tuple[dict[str, pd.DataFrame], list[Fault]]:
+def read_school_form(
+    source: Path | str | bytes | SourceFile, *, year: int
+) -> tuple[dict[str, pd.DataFrame], list[Fault]]:
     """Read a school's official return.
 
     Rows are found by their label, so an inserted row or a moved sheet does no harm. Amounts in 万元 become yuan, 是 and
@@ -65,7 +67,7 @@ def read_school_form(source: Path | str | bytes | Source, *, year: int) -> tuple
 
     Parameters
     ----------
-    source : Path, str, bytes or Source
+    source : Path, str, bytes or SourceFile
         The workbook; every sheet of it that is a school form is read.
     year : int
         School year of the figures (its first calendar year): the form does not say it.
@@ -75,12 +77,12 @@ def read_school_form(source: Path | str | bytes | Source, *, year: int) -> tuple
     (dict of str to DataFrame, list of Fault)
         ``schools`` and ``school_years``, and every fault with its row and label.
     """
-    found = gather(read_forms(Source.of(source), year=year, wanted="school"))
+    found = gather(read_forms(SourceFile.of(source), year=year, wanted="school"))
     return found.tables, found.faults
 
 
 def read_county_form(
-    source: Path | str | bytes | Source, *, year: int | None = None
+    source: Path | str | bytes | SourceFile, *, year: int | None = None
 ) -> tuple[dict[str, pd.DataFrame], list[Fault]]:
     """Read a county's official return into ``county_years``; its 填报年度 is the year, and must be ``year`` if given.
 
@@ -88,11 +90,11 @@ def read_county_form(
     -------
     (dict of str to DataFrame, list of Fault)
     """
-    found = gather(read_forms(Source.of(source), year=year, wanted="county"))
+    found = gather(read_forms(SourceFile.of(source), year=year, wanted="county"))
     return found.tables, found.faults
 
 
-def read_forms(source: Source, *, year: int | None, wanted: str | None = None) -> list[Return]:
+def read_forms(source: SourceFile, *, year: int | None, wanted: str | None = None) -> list[Return]:
     """Read every form a workbook holds; ``wanted`` ("school" or "county") is the one there must be.
 
     Returns
@@ -129,7 +131,7 @@ def gather(parts: Iterable[Return]) -> Imported:
     return out
 
 
-def is_form(sheet: Sheet, form: Layout) -> bool:
+def is_form(sheet: WorkbookSheet, form: FormLayout) -> bool:
     """Tell whether a sheet is this form: it has some of its labels in one column."""
     hits: dict[int, int] = {}
     for row in sheet.rows:
@@ -139,7 +141,7 @@ def is_form(sheet: Sheet, form: Layout) -> bool:
     return max(hits.values(), default=0) >= _SEEN_AS_FORM
 
 
-def read_lines(sheet: Sheet, form: Layout, file: str) -> Form:
+def read_lines(sheet: WorkbookSheet, form: FormLayout, file: str) -> Form:
     """Read the lines of a form by their labels; missing, unknown and doubled lines and other units are faults."""
     out = Form(form, file)
     head = _header(sheet, form)
@@ -166,7 +168,7 @@ def read_lines(sheet: Sheet, form: Layout, file: str) -> Form:
     return out
 
 
-def _header(sheet: Sheet, form: Layout) -> tuple[int, dict[str, int]] | None:
+def _header(sheet: WorkbookSheet, form: FormLayout) -> tuple[int, dict[str, int]] | None:
     """Return the header's row number and the column of each title."""
     needed = {label_key(form.header[2]), label_key(form.header[4])}
     for line in range(1, min(_HEADER_WITHIN, len(sheet.rows)) + 1):
@@ -176,7 +178,7 @@ def _header(sheet: Sheet, form: Layout) -> tuple[int, dict[str, int]] | None:
     return None
 
 
-def _other_columns(sheet: Sheet, at: int, columns: Mapping[str, int], out: Form) -> None:
+def _other_columns(sheet: WorkbookSheet, at: int, columns: Mapping[str, int], out: Form) -> None:
     known = {label_key(title) for title in out.layout.header}
     for key, index in columns.items():
         if key not in known:
@@ -186,7 +188,7 @@ def _other_columns(sheet: Sheet, at: int, columns: Mapping[str, int], out: Form)
             )
 
 
-def _other_line(sheet: Sheet, line: int, label: object, raw: object, out: Form) -> None:
+def _other_line(sheet: WorkbookSheet, line: int, label: object, raw: object, out: Form) -> None:
     """Judge a line that is none of the form's: personal data is dropped, anything else is pointed out."""
     filled = [str(value) for value in sheet.rows[line - 1] if not is_blank(value)]
     if not filled:
@@ -205,7 +207,7 @@ def _drop(title: str, line: int, out: Form) -> None:
     out.faults.append(Fault("personal_data", out.file, line, word, severity="warning"))
 
 
-def _check_unit(unit: object, row: Row, out: Form) -> None:
+def _check_unit(unit: object, row: FormRow, out: Form) -> None:
     """Refuse a figure asked for in another unit than the official form's; a unit rubbed out is pointed out."""
     if row.unit is None or row.column == "kind" or row.unit == "是/否":
         return
@@ -221,7 +223,7 @@ def understand(form: Form, applies: Mapping[str, bool]) -> dict[str, Any]:
     return {row.key: _value(form, row, applies.get(row.key, True)) for row in form.layout.rows if row.key in form.at}
 
 
-def _value(form: Form, row: Row, applies: bool) -> Any:
+def _value(form: Form, row: FormRow, applies: bool) -> Any:
     raw = form.values[row.key]
     cell = _cell(raw, row)
     column = tables.table(row.table).columns[row.column] if row.column else None
@@ -247,7 +249,7 @@ def form_errors(form: Form) -> set[str]:
     return {row.key for row in form.layout.rows if row.label in labels}
 
 
-def _cell(raw: object, row: Row) -> Cell:
+def _cell(raw: object, row: FormRow) -> Cell:
     if row.column == "kind":
         names = {code: (kind.written, *kind.also) for code, kind in kinds().items()}
         return cells.choice(raw, names, "、".join(kind.written for kind in kinds().values()))

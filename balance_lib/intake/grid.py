@@ -14,7 +14,7 @@ from typing import Any
 
 from balance_lib._errors import Fault
 from balance_lib.intake import archive
-from balance_lib.intake.xlsx import OLD_SUFFIXES, SUFFIXES, Source
+from balance_lib.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
 _DELIMITERS = (",", ";", "\t")
@@ -58,12 +58,12 @@ class Grid:
         return self.file if self.sheet is None else f"{self.file} [{self.sheet}]"
 
 
-def read_grids(source: Path | str | Source, *, encoding: str | None = None) -> tuple[list[Grid], list[Fault]]:
+def read_grids(source: Path | str | SourceFile, *, encoding: str | None = None) -> tuple[list[Grid], list[Fault]]:
     """Read every sheet of a file; a file that cannot be read gives a fault, never a crash.
 
     Parameters
     ----------
-    source : Path, str or Source
+    source : Path, str or SourceFile
         A CSV/TSV (UTF-8 with or without byte-order mark, UTF-16, GBK/GB18030; comma, semicolon or tab) or a workbook.
     encoding : str, optional
         Encoding of a text file that cannot be told from its bytes, such as ``big5`` or ``latin-1``.
@@ -72,7 +72,7 @@ def read_grids(source: Path | str | Source, *, encoding: str | None = None) -> t
     -------
     (list of Grid, list of Fault)
     """
-    source = Source.of(source)
+    source = SourceFile.of(source)
     suffix = Path(source.name).suffix.casefold()
     try:
         with source.open() as stream:

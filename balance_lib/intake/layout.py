@@ -25,7 +25,7 @@ _WIDTHS = (6, 16, 52, 18, 18, 10, 34)
 
 
 @dataclass(frozen=True)
-class Row:
+class FormRow:
     """Describe one row of a form: what is printed, and which canonical figure it is."""
 
     number: int
@@ -57,22 +57,22 @@ class Kind:
 
 
 @dataclass(frozen=True)
-class Layout:
+class FormLayout:
     """Describe one form: its sheet, its rows in order, and what must agree within it."""
 
     name: str
     sheet: str
     header: Sequence[str]
-    rows: Sequence[Row]
+    rows: Sequence[FormRow]
     checks: Sequence[Mapping[str, Any]] = field(default=())
 
     @cached_property
-    def by_label(self) -> Mapping[str, Row]:
+    def by_label(self) -> Mapping[str, FormRow]:
         """Return the rows by their label, however it is typed."""
         return {label_key(row.label): row for row in self.rows}
 
     @cached_property
-    def by_key(self) -> Mapping[str, Row]:
+    def by_key(self) -> Mapping[str, FormRow]:
         """Return the rows by their name."""
         return {row.key: row for row in self.rows}
 
@@ -83,11 +83,11 @@ def _raw() -> Mapping[str, Any]:
 
 
 @cache
-def layout(name: str) -> Layout:
+def layout(name: str) -> FormLayout:
     """Return the layout of a form: ``school`` or ``county``."""
     raw = _raw()[name]
-    rows = tuple(Row(**row) for row in raw["rows"])
-    return Layout(name, raw["sheet"], tuple(_raw()["header"]), rows, tuple(raw["checks"]))
+    rows = tuple(FormRow(**row) for row in raw["rows"])
+    return FormLayout(name, raw["sheet"], tuple(_raw()["header"]), rows, tuple(raw["checks"]))
 
 
 @cache
@@ -145,7 +145,7 @@ def write_county_form(county: County, year: int) -> bytes:
     return _fill(form, filled)
 
 
-def _school_value(row: Row, facts: pd.Series, rows: pd.DataFrame) -> Any:
+def _school_value(row: FormRow, facts: pd.Series, rows: pd.DataFrame) -> Any:
     if row.column == "kind":
         return kinds()[facts["kind"]].written if facts["kind"] in kinds() else None
     if row.table == "schools":
@@ -169,7 +169,7 @@ def _whole(values: pd.Series, kind: str) -> float | None:
     return float(own.sum()) if len(known) == len(own) > 0 else None
 
 
-def _printed(value: Any, row: Row) -> Any:
+def _printed(value: Any, row: FormRow) -> Any:
     """Return a value in the form's unit: yuan as 万元 exactly, 1 and 0 as 是 and 否."""
     if value is None or pd.isna(value):
         return None
@@ -182,7 +182,7 @@ def _printed(value: Any, row: Row) -> Any:
     return float(value)
 
 
-def _fill(form: Layout, values: Mapping[str, Any]) -> bytes:
+def _fill(form: FormLayout, values: Mapping[str, Any]) -> bytes:
     from openpyxl import Workbook
     from openpyxl.styles import Alignment, Font, PatternFill
 

@@ -16,7 +16,7 @@ from balance_lib.county import CRS_NAMES
 from balance_lib.intake import cells
 from balance_lib.intake.cells import Cell, is_blank, label_key
 from balance_lib.intake.sheets import COUNTY_KEYS, heading, item_names
-from balance_lib.intake.xlsx import Sheet
+from balance_lib.intake.xlsx import WorkbookSheet
 from balance_lib.tables import Column, Table
 
 _HEADER_WITHIN = 10  # rows of titles someone may have put above the headings
@@ -24,7 +24,7 @@ _COUNTY_ID = re.compile(r"[a-z][a-z0-9_-]*")
 
 
 @dataclass
-class Page:
+class SheetRecords:
     """Hold one sheet as read: its table, the spreadsheet row of each record, the heading of each column."""
 
     spec: Table
@@ -53,9 +53,9 @@ class Page:
         return replace(fault, file=self.place, row=line, column="+".join(names), params=params)
 
 
-def read_page(sheet: Sheet, spec: Table, place: str) -> Page:
+def read_page(sheet: WorkbookSheet, spec: Table, place: str) -> SheetRecords:
     """Read a sheet as a table: columns by heading in either language or by canonical name, blank rows passed over."""
-    page = Page(spec, place, sheet.title, tables.empty(spec.name))
+    page = SheetRecords(spec, place, sheet.title, tables.empty(spec.name))
     first, columns = _columns(sheet, page)
     if not columns:
         if sheet.rows:
@@ -79,7 +79,7 @@ def read_page(sheet: Sheet, spec: Table, place: str) -> Page:
     return page
 
 
-def _taken(page: Page, cell: Cell, line: int, column: str, raw: Any) -> Any:
+def _taken(page: SheetRecords, cell: Cell, line: int, column: str, raw: Any) -> Any:
     if cell.broken:
         page.fault(cell.broken, line, column, raw, **cell.params)
     elif cell.note:
@@ -101,7 +101,7 @@ def _items() -> Mapping[str, str]:
     return {label_key(item.shown): item.name for lang in locale.LANGUAGES for item in item_names(lang)}
 
 
-def _columns(sheet: Sheet, page: Page) -> tuple[int, dict[int, Column]]:
+def _columns(sheet: WorkbookSheet, page: SheetRecords) -> tuple[int, dict[int, Column]]:
     """Return the row records begin in and the column of each heading; canonical names, where they stand, decide."""
     names = _names(page.spec)
     scores = [
@@ -127,7 +127,9 @@ def _columns(sheet: Sheet, page: Page) -> tuple[int, dict[int, Column]]:
     return max(heads) + 2, columns
 
 
-def _judge_heads(sheet: Sheet, page: Page, line: int, columns: dict[int, Column], shown: Mapping[int, str]) -> None:
+def _judge_heads(
+    sheet: WorkbookSheet, page: SheetRecords, line: int, columns: dict[int, Column], shown: Mapping[int, str]
+) -> None:
     for index in sorted(columns):
         name = columns[index].name
         if name in page.headings:
@@ -157,7 +159,7 @@ def _names(spec: Table) -> dict[str, Column]:
     return names | {label_key(column.name): column for column in spec.columns.values()}
 
 
-def read_county(sheet: Sheet, place: str) -> tuple[dict[str, Any], list[Fault]]:
+def read_county(sheet: WorkbookSheet, place: str) -> tuple[dict[str, Any], list[Fault]]:
     """Read the county sheet: what it says of the county, and what is wrong with it."""
     labels = {
         label_key(text): key

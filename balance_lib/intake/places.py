@@ -15,7 +15,7 @@ from balance_lib._errors import Fault, NotFoundError
 from balance_lib.county import CRS_NAMES, OUTLINE, TOWNSHIPS, County
 from balance_lib.intake import aliases, block
 from balance_lib.intake.result import Imported
-from balance_lib.intake.xlsx import Source
+from balance_lib.intake.xlsx import SourceFile
 
 __all__ = ["ROLES", "read_places"]
 
@@ -28,7 +28,7 @@ _BEGIN = (b"{", b"[", b"SQLite format 3\0")
 
 
 def read_places(
-    path: Path | str | Source,
+    path: Path | str | SourceFile,
     role: str,
     *,
     crs: str | None = None,
@@ -41,7 +41,7 @@ def read_places(
 
     Parameters
     ----------
-    path : path or Source
+    path : path or SourceFile
         A GeoJSON, GeoPackage or shapefile.
     role : {"outline", "townships", "schools", "villages"}
         What the features are. Outlines and townships must be areas; schools and villages may be points or areas
@@ -70,7 +70,7 @@ def read_places(
     """
     if role not in ROLES:
         raise NotFoundError("role", role, ROLES)
-    source = Source.of(path)
+    source = SourceFile.of(path)
     frame, faults = _open(source, layer)
     if frame is None:
         return Imported(faults=faults, meta={"sources": [source.name]})
@@ -100,7 +100,7 @@ def read_places(
     return out
 
 
-def _open(source: Source, layer: str | None) -> tuple[Any, list[Fault]]:
+def _open(source: SourceFile, layer: str | None) -> tuple[Any, list[Fault]]:
     """Read the features, or tell why that cannot be done."""
     import geopandas
 
@@ -123,11 +123,11 @@ def _open(source: Source, layer: str | None) -> tuple[Any, list[Fault]]:
     return frame, []
 
 
-def _handle(source: Source, content: bytes | None) -> Any:
+def _handle(source: SourceFile, content: bytes | None) -> Any:
     return io.BytesIO(content) if content is not None else Path(str(source.content))
 
 
-def _system(frame: Any, declared: str | None, source: Source) -> tuple[str | None, list[Fault]]:
+def _system(frame: Any, declared: str | None, source: SourceFile) -> tuple[str | None, list[Fault]]:
     """Return what the longitudes and latitudes are once the file's own projection is undone."""
     if declared is not None and declared not in CRS_NAMES:
         raise NotFoundError("crs", declared, CRS_NAMES)
@@ -140,7 +140,7 @@ def _system(frame: Any, declared: str | None, source: Source) -> tuple[str | Non
     return declared or "WGS84", []
 
 
-def _is_bare_geojson(source: Source) -> bool:
+def _is_bare_geojson(source: SourceFile) -> bool:
     """Tell whether this is GeoJSON without a ``crs`` member: WGS-84 by the standard, often GCJ-02 in practice."""
     with source.open() as stream:
         content = stream.read()

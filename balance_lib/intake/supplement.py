@@ -16,7 +16,7 @@ from balance_lib.intake.cells import label_key
 from balance_lib.intake.grid import Grid, read_grids
 from balance_lib.intake.layout import kinds, layout
 from balance_lib.intake.result import Imported
-from balance_lib.intake.xlsx import Source
+from balance_lib.intake.xlsx import SourceFile
 from balance_lib.tables import Column
 
 _WITHIN = 10  # rows of titles a supplement may have above its header
@@ -50,7 +50,7 @@ class _Beside:
         self.faults.append(Fault(rule, self.file, entry.row, head, found, severity, params))  # type: ignore[arg-type]
 
 
-def complete(imported: Imported, source: Path | str | bytes | Source, *, year: int) -> Imported:
+def complete(imported: Imported, source: Path | str | bytes | SourceFile, *, year: int) -> Imported:
     """Complete the schools of imported forms by a supplement.
 
     A value a form gives is never overwritten: a difference is a fault. A whole-school figure of a through-school may be
@@ -61,13 +61,13 @@ def complete(imported: Imported, source: Path | str | bytes | Source, *, year: i
     ----------
     imported : Imported
         Forms read by ``import_forms``.
-    source : Path, str, bytes or Source
+    source : Path, str, bytes or SourceFile
         CSV or XLSX with ``school_id``, ``stage`` (blank: the school's only stage, or its shared row), perhaps ``year``,
         and any columns of ``schools`` and ``school_years`` by canonical or Chinese name.
     year : int
         Rows of other years are left out, and counted in a warning.
     """
-    beside = _read(Source.of(source), year)
+    beside = _read(SourceFile.of(source), year)
     schools = imported.tables.get("schools", tables.empty("schools")).copy()
     years = imported.tables.get("school_years", tables.empty("school_years")).copy()
     kind_of = dict(zip(schools["school_id"], schools["kind"], strict=True))
@@ -93,7 +93,7 @@ def complete(imported: Imported, source: Path | str | bytes | Source, *, year: i
     return replace(imported, tables=out, faults=imported.faults + beside.faults, dropped=dropped)
 
 
-def _read(source: Source, year: int) -> _Beside:
+def _read(source: SourceFile, year: int) -> _Beside:
     grids, faults = read_grids(source)
     known = {**tables.table("school_years").columns, **tables.table("schools").columns}
     names = {label_key(text): column for column in known.values() for text in (column.name, column.zh)}

@@ -15,7 +15,7 @@ from balance_lib.intake.block import Header, Left
 from balance_lib.intake.grid import TEXT_SUFFIXES, Grid, read_grids
 from balance_lib.intake.mapping import ColumnMapping, SourceMapping
 from balance_lib.intake.result import Imported, has_coordinates
-from balance_lib.intake.xlsx import SUFFIXES, Source
+from balance_lib.intake.xlsx import SUFFIXES, SourceFile
 
 __all__ = ["read_wide"]
 
@@ -37,7 +37,7 @@ class Block:
 
 
 def read_wide(
-    path: Path | str | Source | Sequence[Path | str | Source],
+    path: Path | str | SourceFile | Sequence[Path | str | SourceFile],
     mapping: Any = None,
     *,
     year: int | None = None,
@@ -48,7 +48,7 @@ def read_wide(
 
     Parameters
     ----------
-    path : path, Source, or several
+    path : path, SourceFile, or several
         A CSV/TSV/XLSX file, a folder of them, or several: years and sheets of one county.
     mapping : path, str, mapping or ColumnMapping, optional
         See :mod:`balance_lib.intake.mapping`; without one the alias dictionary says what a header means.
@@ -73,7 +73,7 @@ def read_wide(
 
     Examples
     --------
-    >>> source = Source("list.csv", "学校代码,学校名称,学校类型,在校生数\\n1,甲小学,小学,45\\n".encode("gbk"))
+    >>> source = SourceFile("list.csv", "学校代码,学校名称,学校类型,在校生数\\n1,甲小学,小学,45\\n".encode("gbk"))
     >>> read_wide(source, year=2023).tables["school_years"][["school_id", "stage", "pupils"]].values.tolist()
     [['1', 'primary', 45.0]]
     """
@@ -111,15 +111,15 @@ def read_wide(
     return Imported(frames, faults, meta, dropped, columns=pieces.columns(read))
 
 
-def _files(path: Any) -> list[Source]:
+def _files(path: Any) -> list[SourceFile]:
     """Return every file meant, folders opened."""
     if isinstance(path, (list, tuple)):
         return [source for one in path for source in _files(one)]
     if isinstance(path, (str, Path)) and Path(path).is_dir():
         kinds = (*TEXT_SUFFIXES, *SUFFIXES)
         names = sorted(p for p in Path(path).iterdir() if p.suffix.casefold() in kinds and p.name[0] not in "~.")
-        return [Source.of(name) for name in names]
-    return [Source.of(path)]
+        return [SourceFile.of(name) for name in names]
+    return [SourceFile.of(path)]
 
 
 def _filtered(given: ColumnMapping, where: Mapping[str, Any]) -> ColumnMapping:
@@ -133,7 +133,7 @@ def _filtered(given: ColumnMapping, where: Mapping[str, Any]) -> ColumnMapping:
 # With a mapping ----------------------------------------------------------------------------------------------------
 
 
-def _mapped_blocks(source: Source, given: ColumnMapping) -> tuple[list[Block], list[Fault]]:
+def _mapped_blocks(source: SourceFile, given: ColumnMapping) -> tuple[list[Block], list[Fault]]:
     """Cut the sheets of one file as the mapping says; join, then filter."""
     wanted = [spec for spec in given.sources if spec.takes_file(source.name)]
     if not wanted:
@@ -307,7 +307,7 @@ def _chosen(here: Block, faults: list[Fault]) -> Block:
 # Without one -------------------------------------------------------------------------------------------------------
 
 
-def _known_blocks(source: Source) -> tuple[list[Block], list[Fault]]:
+def _known_blocks(source: SourceFile) -> tuple[list[Block], list[Fault]]:
     """Cut the sheets whose headers are known by themselves."""
     grids, faults = read_grids(source)
     blocks = []

@@ -14,7 +14,7 @@ from balance_lib.county import CRS_NAMES, County
 from balance_lib.intake import cells, explanations, xlsx
 from balance_lib.intake.cells import label_key
 from balance_lib.intake.layout import OWN_SHEETS
-from balance_lib.intake.page import Page, read_county, read_page
+from balance_lib.intake.page import SheetRecords, read_county, read_page
 from balance_lib.intake.result import Imported, has_coordinates
 from balance_lib.intake.sheets import (
     COUNTY_KEYS,
@@ -27,7 +27,7 @@ from balance_lib.intake.sheets import (
     styled,
     width,
 )
-from balance_lib.intake.xlsx import Source
+from balance_lib.intake.xlsx import SourceFile
 from balance_lib.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def _validation(column: Column, spec: Table, lang: str) -> Any:
     return rule(kind, kind.replace("decimal", "number"), operator="between", formula1=f"{low:g}", formula2=f"{high:g}")
 
 
-def read_workbook(source: Path | str | bytes | Source, *, county: County | None = None) -> Imported:
+def read_workbook(source: Path | str | bytes | SourceFile, *, county: County | None = None) -> Imported:
     """Read our workbook, blank or filled, in either language.
 
     Sheets and columns are found by their names, so their order does not matter and unused ones may be gone. Faults name
@@ -181,7 +181,7 @@ def read_workbook(source: Path | str | bytes | Source, *, county: County | None 
 
     Parameters
     ----------
-    source : Path, str, bytes or Source
+    source : Path, str, bytes or SourceFile
     county : County, optional
         The county it will be merged into: codes that stand only there are then no faults.
 
@@ -190,12 +190,12 @@ def read_workbook(source: Path | str | bytes | Source, *, county: County | None 
     Imported
         The tables that have rows, what the county sheet says (in ``meta``), and every fault.
     """
-    source = Source.of(source)
+    source = SourceFile.of(source)
     sheets, faults = xlsx.read(source)
     out = Imported(faults=faults, meta={"form": "workbook", "sources": [source.name]})
     by_title = {label_key(spec.label(lang)): spec for spec in tables.all_tables().values() for lang in locale.LANGUAGES}
     others = {label_key(locale.text(f"intake.sheet.{page}", lang)) for page in PAGES for lang in locale.LANGUAGES}
-    pages: dict[str, Page] = {}
+    pages: dict[str, SheetRecords] = {}
     for sheet in sheets:
         place, spec = f"{source.name} / {sheet.title}", by_title.get(label_key(sheet.title))
         if sheet.title in OWN_SHEETS:
@@ -220,7 +220,9 @@ def read_workbook(source: Path | str | bytes | Source, *, county: County | None 
     return out
 
 
-def _checked(frames: Mapping[str, pd.DataFrame], pages: Mapping[str, Page], county: County | None) -> Iterable[Fault]:
+def _checked(
+    frames: Mapping[str, pd.DataFrame], pages: Mapping[str, SheetRecords], county: County | None
+) -> Iterable[Fault]:
     """Check the tables against their definitions, and tell the faults in the workbook's own places.
 
     Cells that could not be read were told already; they are blank now and would be told again as required.

@@ -23,7 +23,7 @@ _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
-class Sheet:
+class WorkbookSheet:
     """Hold one sheet: its rows as tuples of cell values; row 1 of the spreadsheet is ``rows[0]``."""
 
     title: str
@@ -36,16 +36,16 @@ class Sheet:
 
 
 @dataclass(frozen=True)
-class Source:
+class SourceFile:
     """Name one file to read: what the user calls it, and where its bytes are."""
 
     name: str
     content: Path | bytes
 
     @classmethod
-    def of(cls, source: Path | str | bytes | Source, name: str | None = None) -> Source:
+    def of(cls, source: Path | str | bytes | SourceFile, name: str | None = None) -> SourceFile:
         """Return a source for a path or for bytes that were uploaded."""
-        if isinstance(source, Source):
+        if isinstance(source, SourceFile):
             return source
         if isinstance(source, bytes):
             return cls(name or "upload.xlsx", source)
@@ -56,7 +56,7 @@ class Source:
         return io.BytesIO(self.content) if isinstance(self.content, bytes) else self.content.open("rb")
 
 
-def read(source: Source) -> tuple[list[Sheet], list[Fault]]:
+def read(source: SourceFile) -> tuple[list[WorkbookSheet], list[Fault]]:
     """Read every sheet of a workbook; a file that is none gives a fault, never a crash.
 
     Formulas count as what the spreadsheet program last computed; one that was never computed is a fault, for its cell
@@ -78,7 +78,7 @@ def read(source: Source) -> tuple[list[Sheet], list[Fault]]:
         return [], [Fault("not_xlsx", source.name, found=type(error).__name__)]
 
 
-def _sheets(content: bytes, *, data_only: bool) -> list[Sheet]:
+def _sheets(content: bytes, *, data_only: bool) -> list[WorkbookSheet]:
     import openpyxl
 
     book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)
@@ -88,12 +88,12 @@ def _sheets(content: bytes, *, data_only: bool) -> list[Sheet]:
         book.close()
 
 
-def _sheet(sheet: Any) -> Sheet:
+def _sheet(sheet: Any) -> WorkbookSheet:
     sheet.reset_dimensions()  # other programs write wrong ones; then rows would be cut off
     rows = [_trimmed(row) for row in sheet.iter_rows()]
     while rows and not rows[-1]:
         rows.pop()
-    return Sheet(sheet.title, rows)
+    return WorkbookSheet(sheet.title, rows)
 
 
 def _trimmed(row: tuple[Any, ...]) -> tuple[Any, ...]:
@@ -116,7 +116,7 @@ def _value(cell: Any) -> Any:
     return value
 
 
-def _dead_formulas(name: str, content: bytes, sheets: list[Sheet]) -> Iterator[Fault]:
+def _dead_formulas(name: str, content: bytes, sheets: list[WorkbookSheet]) -> Iterator[Fault]:
     with zipfile.ZipFile(io.BytesIO(content)) as package:
         parts = [part for part in package.namelist() if part.startswith("xl/worksheets/")]
         if not any(re.search(rb"<f[ >/]", package.read(part)) for part in parts):

@@ -222,7 +222,7 @@ def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float
     k = point.size
     demand, least, places = load.loads
     cost = np.concatenate((load.table[point, site], np.zeros(m)))
-    model = highs.Model(cost, np.zeros(k + m), np.ones(k + m), np.ones(k + m, np.bool_))
+    model = highs.HighsModel(cost, np.zeros(k + m), np.ones(k + m), np.ones(k + m, np.bool_))
     model.lower[k:], model.upper[k:] = status == 1, status >= 0
     pair, sites = np.arange(k), np.arange(m)
     model.rows(point, pair, 1.0, np.ones(n), 1.0)
@@ -251,7 +251,7 @@ def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float
     return False
 
 
-def _only_if_open(model: highs.Model, site: Any) -> None:
+def _only_if_open(model: highs.HighsModel, site: Any) -> None:
     """Add (2): a pair, the first columns of the model, is used only if its site, the columns after them, is open."""
     k = site.size
     pair = np.arange(k)
@@ -343,7 +343,7 @@ def relaxed_reasons(problem: Problem, p: int, control: Control) -> tuple[Reason,
     cost = np.concatenate((np.zeros(k + m), np.ones(2 * m), 2 * demand + 1))
     size = cost.size
     upper = np.concatenate((np.ones(k), problem.may_open, np.full(2 * m, np.inf), np.ones(n))).astype(float)
-    model = highs.Model(cost, np.zeros(size), upper, np.arange(size) < k + m)
+    model = highs.HighsModel(cost, np.zeros(size), upper, np.arange(size) < k + m)
     model.lower[k : k + m] = problem.must_open
     everyone = np.arange(n)
     model.rows(np.concatenate((point, everyone)), np.concatenate((pair, k + 3 * m + everyone)), 1.0, np.ones(n), 1.0)

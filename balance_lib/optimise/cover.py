@@ -187,7 +187,7 @@ def _prove_cover(
     if not rest.reach.any(axis=1).all():
         return None, np.inf
     (r, k), (row, column) = rest.reach.shape, np.nonzero(rest.reach)
-    model = highs.Model(np.ones(k), np.zeros(k), np.ones(k), np.ones(k, np.bool_))
+    model = highs.HighsModel(np.ones(k), np.zeros(k), np.ones(k), np.ones(k, np.bool_))
     model.rows(row, column, 1.0, np.ones(r), np.inf)
     stop = None if enough is None else enough - n_open
     answer = highs.solve(model, control, apart=apart, stop_below=stop, stop_above=limit - n_open)
@@ -321,7 +321,7 @@ def _prove_most(
     r, k = rest.reach.shape
     row, column = np.nonzero(rest.reach)
     rows = np.arange(r)  # reached, or missed: column k + row
-    model = highs.Model(
+    model = highs.HighsModel(
         np.concatenate((np.zeros(k), rest.weights)), np.zeros(k + r), np.ones(k + r), np.arange(k + r) < k
     )
     model.rows(np.concatenate((row, rows)), np.concatenate((column, k + rows)), 1.0, np.ones(r), np.inf)

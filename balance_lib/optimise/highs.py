@@ -14,7 +14,7 @@ from balance_lib.optimise.solution import Flags, Floats
 
 
 @dataclass(eq=False)
-class Model:
+class HighsModel:
     """Collect columns and sparse rows of a mixed-integer model: minimise cost @ x.
 
     Parameters
@@ -71,7 +71,7 @@ class Model:
 
 
 @dataclass(frozen=True, eq=False)
-class Answer:
+class HighsSolution:
     """Hold what HiGHS found.
 
     Parameters
@@ -93,7 +93,7 @@ class Answer:
 
 
 def solve(
-    model: Model,
+    model: HighsModel,
     control: Control,
     *,
     gap: float = 0.0,
@@ -102,7 +102,7 @@ def solve(
     found: Callable[[Floats, float], None] | None = None,
     stop_below: float | None = None,
     stop_above: float | None = None,
-) -> Answer:
+) -> HighsSolution:
     """Solve a model.
 
     Parameters
@@ -141,20 +141,20 @@ def solve(
     return _answer(h, whole)
 
 
-def _answer(h: Any, whole: bool) -> Answer:
+def _answer(h: Any, whole: bool) -> HighsSolution:
     import highspy
 
     status = h.getModelStatus()
     if status == highspy.HighsModelStatus.kInfeasible:
-        return Answer(None, float("inf"), True)
+        return HighsSolution(None, float("inf"), True)
     info = h.getInfo()
     has_plan = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     values = np.array(h.getSolution().col_value) if has_plan else None
     if whole:
-        return Answer(values, float(info.mip_dual_bound), False)
+        return HighsSolution(values, float(info.mip_dual_bound), False)
     solved = status == highspy.HighsModelStatus.kOptimal
     duals = np.array(h.getSolution().row_dual) if solved else None
-    return Answer(values, float(info.objective_function_value) if solved else -float("inf"), False, duals)
+    return HighsSolution(values, float(info.objective_function_value) if solved else -float("inf"), False, duals)
 
 
 def _watch(h: Any, control: Control, found: Callable[[Floats, float], None] | None) -> None:

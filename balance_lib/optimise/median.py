@@ -97,7 +97,7 @@ class Sorted:
 
 
 @dataclass(eq=False)
-class Search:
+class MedianSearch:
     """Hold one search under way: the best choice of sites, what is proven, and multipliers to go on with."""
 
     upper: float
@@ -191,7 +191,9 @@ def unserved_reason(problem: Problem) -> Reason:
     return Reason("beyond_reach", tuple(problem.unserved.tolist()), (), problem.max_cost, float(nearest.max()))
 
 
-def first(table: Sorted, p: int, *, seed: int = 0, start: Flags | None = None, rounds: int = FIRST_ROUNDS) -> Search:
+def first(
+    table: Sorted, p: int, *, seed: int = 0, start: Flags | None = None, rounds: int = FIRST_ROUNDS
+) -> MedianSearch:
     """Return a first plan by greedy opening, exchange and a few disturbances."""
     from balance_lib.optimise import interchange
 
@@ -202,19 +204,21 @@ def first(table: Sorted, p: int, *, seed: int = 0, start: Flags | None = None, r
     return _search(state, float(upper))
 
 
-def begin(table: Sorted, is_open: Flags) -> Search:
+def begin(table: Sorted, is_open: Flags) -> MedianSearch:
     """Return a search that knows this plan only."""
     state = table.state(is_open)
     return _search(state, float(state[3].sum()))
 
 
-def _search(state: Any, upper: float) -> Search:
+def _search(state: Any, upper: float) -> MedianSearch:
     """Start the multipliers between the costs of the nearest open site and the next."""
     nearest, second = state[3], state[4]
-    return Search(upper, state[0].copy(), -np.inf, nearest + np.minimum(second - nearest, nearest.mean() + 1e-9) / 2)
+    return MedianSearch(
+        upper, state[0].copy(), -np.inf, nearest + np.minimum(second - nearest, nearest.mean() + 1e-9) / 2
+    )
 
 
-def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) -> Search | Solution:
+def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) -> MedianSearch | Solution:
     """Start from the fewest sites that reach everybody; or prove that more than p are needed."""
     from balance_lib.optimise import cover
 
@@ -228,7 +232,7 @@ def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) ->
     return nothing(n, m, "stopped", seconds=control.seconds, bound=-np.inf)
 
 
-def prove(table: Sorted, p: int, search: Search, control: Control, aim: Aim) -> bool:
+def prove(table: Sorted, p: int, search: MedianSearch, control: Control, aim: Aim) -> bool:
     """Raise the bound and better the plan in place until they meet; return False when stopped before."""
     if relax(table, p, search, aim):
         return True
@@ -238,7 +242,7 @@ def prove(table: Sorted, p: int, search: Search, control: Control, aim: Aim) -> 
     return branch(table, rest, master, p, search, control, aim)
 
 
-def relax(table: Sorted, p: int, search: Search, aim: Aim) -> bool:
+def relax(table: Sorted, p: int, search: MedianSearch, aim: Aim) -> bool:
     """Raise the bound by the Lagrangian dual, and say which sites no better plan has otherwise; return whether it did.
 
     Sites' ``status`` is 1 open, -1 closed, 0 in question.
@@ -286,7 +290,7 @@ def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Flags, Any
 
 
 def branch(
-    table: Sorted, rest: Sorted, master: tree.Master, p: int, search: Search, control: Control, aim: Aim
+    table: Sorted, rest: Sorted, master: tree.Master, p: int, search: MedianSearch, control: Control, aim: Aim
 ) -> bool:
     """Branch on what is in question, on a model of the ``rest`` of the sites; return False when stopped before."""
 
@@ -309,7 +313,7 @@ def spread(table: Sorted, is_open: Flags, n_sites: int) -> Flags:
 
 
 def finish(
-    problem: Problem, table: Sorted, p: int, search: Search, control: Control, *, gap: float, ended: bool
+    problem: Problem, table: Sorted, p: int, search: MedianSearch, control: Control, *, gap: float, ended: bool
 ) -> Solution:
     """Return a search as a checked solution."""
     is_open = spread(table, search.is_open, problem.shape[1])

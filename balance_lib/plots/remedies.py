@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from balance_lib import palette
 from balance_lib.locale import bracket, text
 from balance_lib.plots.base import blank
-from balance_lib.remedies import Plan
+from balance_lib.remedies import RemedyPlan
 
 WAN = 1e4
 KIND_COLOURS = dict(
@@ -18,7 +18,7 @@ KIND_COLOURS = dict(
 )
 
 
-def cost_compared(plan: Plan, lang: str = "zh") -> go.Figure:
+def cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     """Draw a plan's cost beside the proved bound and the cost of planning by hand."""
     found = {"bound": plan.bound_yuan, "plan": plan.cost_yuan, "greedy": plan.greedy_yuan}
     if plan.greedy_yuan == plan.greedy_yuan and plan.budget_yuan == plan.budget_yuan:
@@ -40,7 +40,7 @@ def cost_compared(plan: Plan, lang: str = "zh") -> go.Figure:
     return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1.18 * most], tickformat=",.0f")
 
 
-def plan_by_kind(plan: Plan, lang: str = "zh") -> go.Figure:
+def plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     """Draw what a plan spends on building, buying, hiring, training, rotation and funds, once and every year."""
     rows = plan.lines.groupby("kind")[["once_yuan", "yearly_yuan"]].sum() / WAN
     kinds = [kind for kind in KIND_COLOURS if kind in rows.index and rows.loc[kind].sum() > 0][::-1]
@@ -57,7 +57,7 @@ def plan_by_kind(plan: Plan, lang: str = "zh") -> go.Figure:
     return figure.update_layout(barmode="stack").update_xaxes(tickformat=",.0f")
 
 
-def plan_phases(plan: Plan, lang: str = "zh") -> go.Figure:
+def plan_phases(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     """Draw what a plan spends each year, once and running, against the year's budget where there is one."""
     rows = plan.phases
     figure = blank(text("remedy.plot.phases_title", lang), lang, height=300)
@@ -81,12 +81,12 @@ def plan_phases(plan: Plan, lang: str = "zh") -> go.Figure:
     return figure.update_layout(barmode="stack").update_xaxes(type="category").update_yaxes(tickformat=",.0f")
 
 
-def coefficients_before_after(plan: Plan, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
+def coefficients_before_after(plan: RemedyPlan, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
     """Draw every coefficient that has a limit, now and after the plan, against the limit.
 
     Parameters
     ----------
-    plan : Plan
+    plan : RemedyPlan
     labels : mapping of indicator to str
         Names of the indicators.
     lang : {"zh", "en"}

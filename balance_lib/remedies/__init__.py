@@ -15,16 +15,16 @@ from balance_lib.evaluation import Measured, evaluate
 from balance_lib.remedies.apply import apply
 from balance_lib.remedies.catalogue import Action, Catalogue, catalogue
 from balance_lib.remedies.marginal import best_each, marginal_table
-from balance_lib.remedies.plan import Plan, figure_word, stage_word, unit_word, wan
-from balance_lib.remedies.proposal import Proposal
-from balance_lib.remedies.search import Progress
+from balance_lib.remedies.plan import RemedyPlan, figure_word, stage_word, unit_word, wan
+from balance_lib.remedies.proposal import RemedyPlanner
+from balance_lib.remedies.search import RemedyProgress
 from balance_lib.standards import Standard
 
 __all__ = [
     "Action",
     "Catalogue",
-    "Plan",
-    "Progress",
+    "RemedyPlan",
+    "RemedyProgress",
     "apply",
     "best_each",
     "catalogue",
@@ -53,8 +53,8 @@ def propose(
     codes: Collection[str] | None = None,
     seconds: float = 25.0,
     gap: float = 0.01,
-    progress: Callable[[Progress], None] | None = None,
-) -> Plan:
+    progress: Callable[[RemedyProgress], None] | None = None,
+) -> RemedyPlan:
     """Find the cheapest plan that meets every failing item that can be computed, and lets none that is met fall.
 
     The model stands in :mod:`balance_lib.remedies.model`. What the plan promises is what ``evaluate`` says of the
@@ -86,11 +86,11 @@ def propose(
     gap : float
         A plan proved to be within this share of the cheapest is good enough.
     progress : callable, optional
-        Called with a :class:`Progress` during the search.
+        Called with a :class:`RemedyProgress` during the search.
 
     Returns
     -------
-    Plan
+    RemedyPlan
 
     Raises
     ------
@@ -107,7 +107,7 @@ def propose(
         raise ValueError(f"by {day.isoformat()}: not after the judged school year {year}")
     if any(amount < 0 for amount in [budget_yuan or 0.0, *(budgets or {}).values()]):
         raise ValueError("a budget is negative")
-    proposal = Proposal(county, standard, year, measures, book.without(without), day, codes)
+    proposal = RemedyPlanner(county, standard, year, measures, book.without(without), day, codes)
     return proposal.plan(budget_yuan, budgets, seconds=seconds, gap=gap, tell=progress)
 
 
@@ -135,6 +135,6 @@ def marginal(
     if year not in county.years:
         raise NotFoundError(f"{county.county_id}.years", year, county.years)
     book = costs if isinstance(costs, Catalogue) else catalogue(costs)
-    proposal = Proposal(county, standard, year, measures, book, date(year + 100, 8, 31))
+    proposal = RemedyPlanner(county, standard, year, measures, book, date(year + 100, 8, 31))
     found = evaluate(proposal.county, standard, year=year, measures=measures)
     return marginal_table(proposal.demands(proposal.county, found), spend_yuan if math.isfinite(spend_yuan) else 1e4)

@@ -8,18 +8,18 @@ import pandas as pd
 
 from balance_lib.county import County
 from balance_lib.remedies.affine import Floats
-from balance_lib.remedies.levers import COUNTY, Cell, Ground, Lever
-from balance_lib.remedies.plan import CHANGE_COLUMNS, Plan
+from balance_lib.remedies.levers import COUNTY, Cell, Lever, LeverCells
+from balance_lib.remedies.plan import CHANGE_COLUMNS, RemedyPlan
 
 
-def apply(county: County, plan: Plan) -> County:
+def apply(county: County, plan: RemedyPlan) -> County:
     """Return the county with everything in the plan done in its year; the county itself is not changed.
 
     Parameters
     ----------
     county : County
         The county the plan was made for.
-    plan : Plan
+    plan : RemedyPlan
 
     Returns
     -------
@@ -48,7 +48,7 @@ def changed(county: County, year: int, changes: pd.DataFrame) -> County:
     return county.with_tables(school_years=rows, county_years=figures)
 
 
-def changes_of(ground: Ground, levers: Sequence[Lever], x: Floats) -> pd.DataFrame:
+def changes_of(ground: LeverCells, levers: Sequence[Lever], x: Floats) -> pd.DataFrame:
     """Return what a plan changes, cell by cell, with the values before and after."""
     moved: dict[Cell, float] = {}
     for lever, units in zip(levers, x, strict=True):

@@ -15,7 +15,7 @@ from balance_lib.remedies.levers import Lever
 
 
 @dataclass(frozen=True)
-class Row:
+class LinearCondition:
     """One condition ``base + at · x >= 0`` (``== 0`` where ``equal``); base and coefficients in shares of the line.
 
     ``size`` turns a shortage back into the item's own unit. A row without code only keeps figures possible.
@@ -31,14 +31,16 @@ class Row:
 
 
 @dataclass(frozen=True)
-class Choice:
+class StageDemand:
     """One school stage under the rule: each indicator at its line, but so many may stay at the floor."""
 
     codes: tuple[str, ...]
     school_id: str
     stage: str
     spare: int
-    rows: tuple[tuple[str, Row, float], ...]  # indicator, row at its full line, share of the line it may miss
+    rows: tuple[
+        tuple[str, LinearCondition, float], ...
+    ]  # indicator, row at its full line, share of the line it may miss
 
 
 @dataclass(frozen=True)
@@ -81,8 +83,8 @@ class Demands:
     """Hold everything a plan has to meet, and which failing items no plan can help."""
 
     levers: list[Lever]
-    rows: list[Row] = field(default_factory=list)
-    choices: list[Choice] = field(default_factory=list)
+    rows: list[LinearCondition] = field(default_factory=list)
+    choices: list[StageDemand] = field(default_factory=list)
     cones: list[Cone] = field(default_factory=list)
     composites: list[Composite] = field(default_factory=list)
     helped: list[str] = field(default_factory=list)

@@ -17,9 +17,9 @@ from balance_lib.evaluation.judge import line_of
 from balance_lib.locale import Message
 from balance_lib.remedies.affine import Affine, Floats, NotAffineError, Ratio, either, ratio_of
 from balance_lib.remedies.catalogue import Catalogue
-from balance_lib.remedies.demands import Choice, Composite, Cone, Demands, Row
-from balance_lib.remedies.levers import COUNTY, Ground, Lever, figure_lever
-from balance_lib.remedies.moves import STRICT, Moves, entries_of
+from balance_lib.remedies.demands import Composite, Cone, Demands, LinearCondition, StageDemand
+from balance_lib.remedies.levers import COUNTY, Lever, LeverCells, figure_lever
+from balance_lib.remedies.moves import STRICT, LeverEffects, entries_of
 from balance_lib.remedies.possible import lendable, lent, possible
 from balance_lib.standards import STAGES, Item, Measure, Standard
 
@@ -27,13 +27,13 @@ ROWS = ("schools", "stages", "townships")
 FORMULAS = (*ROWS, "county", "reported")
 
 
-class Builder(Moves):
+class Builder(LeverEffects):
     """Gather the demands of one standard on one county: first the levers, then the conditions on them."""
 
-    def __init__(self, ground: Ground, found: Evaluation, book: Catalogue, levers: Sequence[Lever]) -> None:
+    def __init__(self, ground: LeverCells, found: Evaluation, book: Catalogue, levers: Sequence[Lever]) -> None:
         super().__init__(ground, levers, found.provenance["definitions"])
         self.found, self.book = found, book
-        self._chosen: dict[str, tuple[list[Choice], str]] = {}
+        self._chosen: dict[str, tuple[list[StageDemand], str]] = {}
 
     def build(self) -> Demands:
         """Return the demands of every item that can be computed, failing ones and those that must stay met."""
@@ -130,7 +130,7 @@ class Builder(Moves):
             out.helped.append(item.code)
         out.rows += rows
 
-    def _conditions(self, result: ItemResult, out: Demands) -> tuple[list[Row], str]:
+    def _conditions(self, result: ItemResult, out: Demands) -> tuple[list[LinearCondition], str]:
         """Return an item's rows (choices and cones are put into ``out``), or why nothing helps."""
         item, measure = result.item, result.item.measure
         failing = result.status in ("not_met", "not_due")
@@ -150,7 +150,7 @@ class Builder(Moves):
             return self._of_rows(result, measure)
         return self._of_county(result, measure)
 
-    def _of_rows(self, result: ItemResult, measure: Measure) -> tuple[list[Row], str]:
+    def _of_rows(self, result: ItemResult, measure: Measure) -> tuple[list[LinearCondition], str]:
         item, source = result.item, measure.source
         if source == "townships" or result.rows is None:
             return [], "layout"
@@ -187,7 +187,7 @@ class Builder(Moves):
 
     def _total(
         self, result: ItemResult, measure: Measure, frame: pd.DataFrame, here: np.ndarray
-    ) -> tuple[list[Row], str]:
+    ) -> tuple[list[LinearCondition], str]:
         """Return the one row of a formula on the columns' totals."""
         item, movable = result.item, self.movable(measure.source)
         names = [n for n in indicators.names_in(measure.formula) if pd.api.types.is_numeric_dtype(frame[n])]
@@ -202,11 +202,18 @@ class Builder(Moves):
         for column, coef in form.coef.items():
             moved = moved + sparse.csr_matrix(self.matrix(measure.source, column)[here].sum(axis=0)) * float(coef[0])
         by = sign / (size * den)
-        row = Row(item.code, "", item.stage, float(form.at(totals)[0]) * by, entries_of(moved.tocsr() * by)[0], size,
-                  item.operator == "==")  # fmt: skip
+        row = LinearCondition(
+            item.code,
+            "",
+            item.stage,
+            float(form.at(totals)[0]) * by,
+            entries_of(moved.tocsr() * by)[0],
+            size,
+            item.operator == "==",
+        )
         return self._sorted([row], result, "no_lever")
 
-    def _of_county(self, result: ItemResult, measure: Measure) -> tuple[list[Row], str]:
+    def _of_county(self, result: ItemResult, measure: Measure) -> tuple[list[LinearCondition], str]:
         """Return the row of a county figure; growth over past years only where this year alone is short."""
         item, frame = result.item, self.ground.frame("county")
         if frame.empty:
@@ -254,7 +261,7 @@ class Builder(Moves):
         last = float(before.iloc[0]) if len(before) else math.nan
         return last + line if measure.transform == "change" else last * (1.0 + line / 100.0)
 
-    def _sorted(self, rows: list[Row], result: ItemResult, why: str) -> tuple[list[Row], str]:
+    def _sorted(self, rows: list[LinearCondition], result: ItemResult, why: str) -> tuple[list[LinearCondition], str]:
         """Drop rows nothing moves; if a failing one is among them, nothing helps the item."""
         short = [r for r in rows if (abs(r.base) > 1e-9 if r.equal else r.base < -1e-9)]
         helpless = [r for r in short if not any(a > 0 for a in r.at.values()) and not (r.equal and r.at)]
@@ -269,7 +276,7 @@ class Builder(Moves):
 
     # --- indicators, the school rule, coefficients -------------------------------------------------------------------
 
-    def _indicator(self, item: Item, measure: Measure, out: Demands) -> tuple[list[Row], str]:
+    def _indicator(self, item: Item, measure: Measure, out: Demands) -> tuple[list[LinearCondition], str]:
         """Return the rows of an indicator; where a rule lets schools leave one at a floor, the rule's choices do."""
         stages = [item.stage] if item.stage in STAGES else list(STAGES)
         ruled = [stage for stage in stages if judged.rule_item(self.ground.standard, stage)]
@@ -300,7 +307,7 @@ class Builder(Moves):
             why = why or self._chosen.get(stage, ([], ""))[1]
         return why
 
-    def _choices_of(self, stage: str) -> tuple[list[Choice], str]:
+    def _choices_of(self, stage: str) -> tuple[list[StageDemand], str]:
         """Return one choice a school stage: which indicator it leaves at the floor, the others at their lines."""
         standard, frame = self.ground.standard, self.ground.frame("stages")
         rule = judged.rule_item(standard, stage)
@@ -309,7 +316,7 @@ class Builder(Moves):
         codes = tuple(i.code for i in standard.items if i.measure and i.same_as is None and i.kind in ("target", "rule")
                       and i.measure.source in ("school_rule", "indicator") and i.stage in (stage, "all"))  # fmt: skip
         mine = (frame["stage"] == stage).to_numpy()
-        found: dict[str, list[tuple[str, Row, float]]] = {}
+        found: dict[str, list[tuple[str, LinearCondition, float]]] = {}
         counted = {name: line for name, line in self.lines_of(stage).items() if line == line}
         unknown = False
         for name, line in counted.items():
@@ -323,7 +330,7 @@ class Builder(Moves):
                 found.setdefault(row.school_id, []).append((name, row, 1.0 - floor))
         spare = len(counted) - int(rule.measure.at_least or 0)
         choices = [
-            Choice(codes, school, stage, spare, tuple(rows)) for school, rows in found.items()
+            StageDemand(codes, school, stage, spare, tuple(rows)) for school, rows in found.items()
             if any(row.base < -1e-9 or min(row.at.values(), default=0) < 0 for _, row, _ in rows)
         ]  # fmt: skip
         return choices, "no_data" if unknown else ""

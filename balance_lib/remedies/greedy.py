@@ -11,7 +11,7 @@ from dataclasses import replace
 import numpy as np
 
 from balance_lib.remedies.affine import Floats
-from balance_lib.remedies.demands import Choice, Cone, Demands, Row
+from balance_lib.remedies.demands import Cone, Demands, LinearCondition, StageDemand
 
 PASSES = 12
 EPSILON = 1e-9
@@ -24,7 +24,7 @@ class Greedy:
         self.demands, self.prices = demands, prices
         self.levers = demands.levers
         self.x: Floats = np.zeros(len(self.levers))
-        self.limits: dict[int, list[Row]] = {}
+        self.limits: dict[int, list[LinearCondition]] = {}
         for row in (r for r in demands.rows if not r.code and not r.equal):
             for j, amount in row.at.items():
                 if amount < 0:
@@ -57,7 +57,7 @@ class Greedy:
         both = all(c.coefficient(self.x) <= c.limit + EPSILON for c in self.demands.composites)
         return rows and choices and cones and both
 
-    def _choose(self, choice: Choice) -> None:
+    def _choose(self, choice: StageDemand) -> None:
         """Leave at the floor what saves most there; bring the rest to their lines."""
         saved = []
         for at, (_, row, share) in enumerate(choice.rows):
@@ -66,7 +66,7 @@ class Greedy:
         for at, (_, row, share) in enumerate(choice.rows):
             self._close(row, -share if at in spared else 0.0)
 
-    def _cost(self, row: Row, target: float) -> float:
+    def _cost(self, row: LinearCondition, target: float) -> float:
         need, total = target - value(row, self.x), 0.0
         for j, amount in self._cheapest(row):
             if need <= EPSILON:
@@ -76,14 +76,14 @@ class Greedy:
             need -= units * amount
         return total if need <= EPSILON else math.inf
 
-    def _close(self, row: Row, target: float) -> None:
+    def _close(self, row: LinearCondition, target: float) -> None:
         for j, amount in self._cheapest(row):
             need = target - value(row, self.x)
             if need <= EPSILON:
                 return
             self.x[j] += self._units(j, need / amount)
 
-    def _cheapest(self, row: Row) -> list[tuple[int, float]]:
+    def _cheapest(self, row: LinearCondition) -> list[tuple[int, float]]:
         good = [(j, a) for j, a in row.at.items() if a > EPSILON and self.usable[j]]
         return sorted(good, key=lambda pair: self.prices[pair[0]] / pair[1])
 
@@ -138,21 +138,21 @@ class Greedy:
         return cone.coefficient(self._lifted(cone, best, level))
 
 
-def value(row: Row, x: Floats) -> float:
+def value(row: LinearCondition, x: Floats) -> float:
     """Return a row's value after what ``x`` does."""
     return row.base + sum(amount * x[j] for j, amount in row.at.items())
 
 
-def _flipped(row: Row) -> Row:
+def _flipped(row: LinearCondition) -> LinearCondition:
     """Return a row the other way round: what stands above the one value asked for has to come down."""
     return replace(row, base=-row.base, at={j: -amount for j, amount in row.at.items()})
 
 
-def _held(row: Row, x: Floats) -> bool:
+def _held(row: LinearCondition, x: Floats) -> bool:
     found = value(row, x)
     return abs(found) <= 1e-8 if row.equal else found >= -1e-8
 
 
-def _passes(choice: Choice, x: Floats) -> bool:
+def _passes(choice: StageDemand, x: Floats) -> bool:
     below = [(value(row, x), share) for _, row, share in choice.rows if value(row, x) < -1e-8]
     return len(below) <= choice.spare and all(found >= -share - 1e-8 for found, share in below)

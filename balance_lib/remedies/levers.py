@@ -52,7 +52,7 @@ class Lever:
         return self.once_yuan + self.yearly_yuan
 
 
-class Ground:
+class LeverCells:
     """Hold the cells of one county and year that actions move, and how they add up to what formulas see.
 
     Parameters
@@ -160,7 +160,7 @@ class Ground:
         return sparse.csr_matrix((1, len(cells)))
 
 
-def school_levers(ground: Ground, actions: Mapping[str, Action]) -> list[Lever]:
+def school_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lever]:
     """Return a lever for every action at every school and stage where its figures are known; missing stays missing."""
     out: dict[tuple[str, str, str], Lever] = {}
     location = ground.county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["location"].to_dict()
@@ -180,7 +180,7 @@ def school_levers(ground: Ground, actions: Mapping[str, Action]) -> list[Lever]:
     return list(out.values())
 
 
-def rotation_levers(ground: Ground, rotations: Mapping[str, Action]) -> list[Lever]:
+def rotation_levers(ground: LeverCells, rotations: Mapping[str, Action]) -> list[Lever]:
     """Return for every rotation and school a teacher who leaves and one who comes.
 
     A school lends only what it has; that it stays above its own lines is a condition of the model.
@@ -203,7 +203,7 @@ def rotation_levers(ground: Ground, rotations: Mapping[str, Action]) -> list[Lev
     return out
 
 
-def county_levers(ground: Ground, actions: Mapping[str, Action]) -> list[Lever]:
+def county_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lever]:
     """Return the actions of the county itself whose figures it reports."""
     out = []
     for action in actions.values():
@@ -213,7 +213,7 @@ def county_levers(ground: Ground, actions: Mapping[str, Action]) -> list[Lever]:
     return out
 
 
-def figure_lever(ground: Ground, book: Catalogue, name: str, direction: float) -> Lever:
+def figure_lever(ground: LeverCells, book: Catalogue, name: str, direction: float) -> Lever:
     """Return the lever that raises or lowers a county figure: at a price, by decision, or as a mere aim."""
     figure = book.figure(name)
     unit = unit_of(ground.standard, name)
@@ -240,13 +240,13 @@ def unit_of(standard: Standard, name: str) -> str:
     return standard.by_code[code].judged_unit if code in standard.by_code else ""
 
 
-def _effects(ground: Ground, moved: Mapping[str, float], school: str, stage: str) -> tuple[tuple[Cell, float], ...]:
+def _effects(ground: LeverCells, moved: Mapping[str, float], school: str, stage: str) -> tuple[tuple[Cell, float], ...]:
     """Return the cells a unit moves; what is not known at the school is left alone."""
     found = [(ground.place(school, stage, column), amount) for column, amount in moved.items()]
     return tuple((cell, amount) for cell, amount in found if cell is not None)
 
 
-def _most_used(ground: Ground, action: Action, effects: Sequence[tuple[Cell, float]]) -> float:
+def _most_used(ground: LeverCells, action: Action, effects: Sequence[tuple[Cell, float]]) -> float:
     """Return how many units there are to be used up; nothing can fall below zero."""
     lost = {cell[2] for cell, amount in effects if amount < 0}
     if any(amount < 0 and column not in lost for column, amount in action.effects.items()):
@@ -267,7 +267,7 @@ def _most_used(ground: Ground, action: Action, effects: Sequence[tuple[Cell, flo
 
 
 def _lever(
-    ground: Ground,
+    ground: LeverCells,
     action: Action,
     school: str,
     stage: str,

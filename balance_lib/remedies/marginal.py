@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.remedies.affine import Floats
-from balance_lib.remedies.demands import Demands, Row
+from balance_lib.remedies.demands import Demands, LinearCondition
 from balance_lib.remedies.levers import COUNTY, Lever
 
 COLUMNS = ["school_id", "stage", "action", "kind", "units", "unit", "cost_yuan", "closes", "code", "indicator",
@@ -32,7 +32,7 @@ def marginal_table(demands: Demands, spend_yuan: float) -> pd.DataFrame:
         coefficients, counted in lines and limits, per ``spend_yuan``), the code it helps most with its shortage before
         and after in the item's unit, and the coefficient it moves most, before and after.
     """
-    rows_of: dict[int, list[tuple[Row, float]]] = {}
+    rows_of: dict[int, list[tuple[LinearCondition, float]]] = {}
     for row in (r for r in demands.rows if r.code and not r.equal):
         _note(rows_of, row)
     for choice in demands.choices:
@@ -53,13 +53,13 @@ def marginal_table(demands: Demands, spend_yuan: float) -> pd.DataFrame:
     return out.sort_values(["closes", "cost_yuan"], ascending=[False, True], kind="stable").reset_index(drop=True)
 
 
-def _note(rows_of: dict[int, list[tuple[Row, float]]], row: Row) -> None:
+def _note(rows_of: dict[int, list[tuple[LinearCondition, float]]], row: LinearCondition) -> None:
     for j, amount in row.at.items():
         rows_of.setdefault(j, []).append((row, amount))
 
 
 def _one(
-    j: int, lever: Lever, demands: Demands, spend: float, rows: list[tuple[Row, float]], cones: list[int],
+    j: int, lever: Lever, demands: Demands, spend: float, rows: list[tuple[LinearCondition, float]], cones: list[int],
     now: list[float], zero: Floats,
 ) -> tuple[object, ...] | None:  # fmt: skip
     units = spend / lever.cost_yuan

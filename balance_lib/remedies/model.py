@@ -33,7 +33,7 @@ import numpy as np
 from scipy import sparse
 
 from balance_lib.remedies.affine import Floats
-from balance_lib.remedies.demands import Demands, Row
+from balance_lib.remedies.demands import Demands, LinearCondition
 from balance_lib.remedies.greedy import value
 from balance_lib.remedies.levers import Lever
 
@@ -52,7 +52,7 @@ class Tangents:
     ratios: list[set[float]]
 
 
-class Model:
+class RemedyModel:
     """Hold one problem as HiGHS takes it.
 
     Parameters
@@ -131,7 +131,7 @@ class Model:
         self.slack_of.append((code, school, stage, indicator, size))
         return column
 
-    def _scaled(self, row: Row) -> dict[int, float]:
+    def _scaled(self, row: LinearCondition) -> dict[int, float]:
         return {j: amount * self.scale[j] for j, amount in row.at.items()}
 
     def _plain(self) -> None:

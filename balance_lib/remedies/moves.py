@@ -11,27 +11,27 @@ from scipy import sparse
 from balance_lib import indicators
 from balance_lib.evaluation import schools as judged
 from balance_lib.remedies.affine import Affine, Floats, Ratio, either, ratio_of
-from balance_lib.remedies.demands import Row
-from balance_lib.remedies.levers import COUNTY, Ground, Lever
+from balance_lib.remedies.demands import LinearCondition
+from balance_lib.remedies.levers import COUNTY, Lever, LeverCells
 from balance_lib.standards import STAGES, Item, Standard
 
 STRICT = 1e-6
 
 
-class Moves:
+class LeverEffects:
     """Hold the levers of a county and year, and what each moves.
 
     Parameters
     ----------
-    ground : Ground
+    ground : LeverCells
     levers : sequence of Lever
     switches : mapping of str to bool
         The definitions the county is judged by.
     """
 
-    def __init__(self, ground: Ground, levers: Sequence[Lever], switches: Mapping[str, bool]) -> None:
+    def __init__(self, ground: LeverCells, levers: Sequence[Lever], switches: Mapping[str, bool]) -> None:
         self.ground, self.levers, self.switches = ground, list(levers), switches
-        self._others: dict[str, Moves] = {}
+        self._others: dict[str, LeverEffects] = {}
         self.index()
 
     def index(self) -> None:
@@ -70,7 +70,7 @@ class Moves:
     def rows_of(
         self, item: Item, source: str, ratio: Ratio, lines: Floats, rows: np.ndarray, stages: Sequence[str],
         ids: Sequence[str],
-    ) -> list[Row]:  # fmt: skip
+    ) -> list[LinearCondition]:  # fmt: skip
         """Return the rows of a formula against its lines, each in shares of its own line."""
         strict = STRICT if item.operator in ("<", ">") else 0.0
         sign = -1.0 if item.operator in ("<=", "<") else 1.0
@@ -83,7 +83,7 @@ class Moves:
         moved = self.moves(source, form.scaled(scale), rows)
         equal = item.operator == "=="
         return [
-            Row(item.code, school, stage, float(b), at, float(s), equal)
+            LinearCondition(item.code, school, stage, float(b), at, float(s), equal)
             for school, stage, b, at, s in zip(ids, stages, base, entries_of(moved), size[rows], strict=True)
         ]
 
@@ -128,13 +128,13 @@ class Moves:
             if (name, stage) in items and isinstance(items[(name, stage)].value, (int, float))
         }
 
-    def under(self, standard: Standard) -> Moves:
+    def under(self, standard: Standard) -> LeverEffects:
         """Return the same levers on the figures as another standard divides them."""
         if standard.id == self.ground.standard.id:
             return self
         if standard.id not in self._others:
-            ground = Ground(self.ground.county, standard, self.ground.year)
-            self._others[standard.id] = Moves(ground, self.levers, self.switches)
+            ground = LeverCells(self.ground.county, standard, self.ground.year)
+            self._others[standard.id] = LeverEffects(ground, self.levers, self.switches)
         return self._others[standard.id]
 
 

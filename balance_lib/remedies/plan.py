@@ -33,7 +33,7 @@ PHASE_COLUMNS = ["year", "once_yuan", "yearly_yuan", "total_yuan", "budget_yuan"
 
 
 @dataclass(frozen=True)
-class Plan:
+class RemedyPlan:
     """Hold the cheapest set of actions that makes a county meet what can be met.
 
     Costs are counted to the end of each action's first year; ``yearly_yuan`` goes on after it. A cost that is not

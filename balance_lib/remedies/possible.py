@@ -11,13 +11,13 @@ import numpy as np
 
 from balance_lib.check.figures import PARTS
 from balance_lib.evaluation import schools as judged
-from balance_lib.remedies.demands import Row
+from balance_lib.remedies.demands import LinearCondition
 from balance_lib.remedies.levers import COUNTY, Lever
-from balance_lib.remedies.moves import Moves, entries_of
+from balance_lib.remedies.moves import LeverEffects, entries_of
 from balance_lib.standards import STAGES
 
 
-def possible(moves: Moves, county_parts: Sequence[tuple[str, str]]) -> Iterator[Row]:
+def possible(moves: LeverEffects, county_parts: Sequence[tuple[str, str]]) -> Iterator[LinearCondition]:
     """Yield that nothing falls below zero and no part exceeds its whole, wherever a lever touches it."""
     touched: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
     rows = entries_of(moves.effects)
@@ -25,7 +25,7 @@ def possible(moves: Moves, county_parts: Sequence[tuple[str, str]]) -> Iterator[
         at = rows[i]
         touched.setdefault((cell[0], cell[1]), {})[cell[2]] = at
         if min(at.values()) < 0:
-            yield Row("", cell[0], cell[1], moves.ground.values[cell], at)
+            yield LinearCondition("", cell[0], cell[1], moves.ground.values[cell], at)
     parts = [(names, whole) for table, names, whole in PARTS if table == "school_years"]
     parts_of: dict[bool, Any] = {False: parts, True: [((part,), whole) for part, whole in county_parts]}
     for (school, stage), columns in touched.items():
@@ -36,8 +36,13 @@ def possible(moves: Moves, county_parts: Sequence[tuple[str, str]]) -> Iterator[
 
 
 def _part(
-    moves: Moves, school: str, stage: str, names: Sequence[str], whole: str, columns: Mapping[str, Mapping[int, float]]
-) -> Row | None:
+    moves: LeverEffects,
+    school: str,
+    stage: str,
+    names: Sequence[str],
+    whole: str,
+    columns: Mapping[str, Mapping[int, float]],
+) -> LinearCondition | None:
     at: dict[int, float] = {}
     for name, sign in (*((n, -1.0) for n in names), (whole, 1.0)):
         for j, amount in columns.get(name, {}).items():
@@ -47,23 +52,23 @@ def _part(
     held = sum(value for value in known if value == value)
     if total != total or not any(amount < 0 for amount in at.values()):
         return None
-    return Row("", school, stage, max(0.0, total - held), {j: a for j, a in at.items() if a})
+    return LinearCondition("", school, stage, max(0.0, total - held), {j: a for j, a in at.items() if a})
 
 
-def lent(moves: Moves) -> Iterator[Row]:
+def lent(moves: LeverEffects) -> Iterator[LinearCondition]:
     """Yield that teachers who leave come from above the school's own lines, and that who leaves arrives."""
     pairs: dict[tuple[str, str], dict[int, float]] = {}
     for j, lever in enumerate(moves.levers):
         if lever.lends or lever.takes:
             pairs.setdefault((lever.action, lever.stage), {})[j] = 1.0 if lever.takes else -1.0
     for (_, stage), at in pairs.items():
-        yield Row("", "", stage, 0.0, at, equal=True)
+        yield LinearCondition("", "", stage, 0.0, at, equal=True)
     for taught in STAGES:
         for name, line in moves.lines_of(taught).items():
             yield from _own_line(moves, name, taught, line)
 
 
-def _own_line(moves: Moves, name: str, stage: str, line: float) -> Iterator[Row]:
+def _own_line(moves: LeverEffects, name: str, stage: str, line: float) -> Iterator[LinearCondition]:
     lends = np.array([lever.lends for lever in moves.levers], dtype=bool)
     if not any(lever.lends and lever.stage == stage for lever in moves.levers) or line != line:
         return
@@ -75,10 +80,10 @@ def _own_line(moves: Moves, name: str, stage: str, line: float) -> Iterator[Row]
     for row in moves.rows_of(item, "stages", ratio, np.full(len(frame), line), here, [stage] * len(ids), ids):
         at = {j: a for j, a in row.at.items() if lends[j] and a < 0}
         if at:
-            yield Row("", row.school_id, stage, max(0.0, row.base), at)
+            yield LinearCondition("", row.school_id, stage, max(0.0, row.base), at)
 
 
-def lendable(moves: Moves, loans: Sequence[Row]) -> list[Lever]:
+def lendable(moves: LeverEffects, loans: Sequence[LinearCondition]) -> list[Lever]:
     """Return the levers, none lending more than whole teachers above the school's own lines."""
     out = list(moves.levers)
     held = {j for row in loans if not row.equal for j in row.at}

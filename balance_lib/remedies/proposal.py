@@ -21,7 +21,7 @@ from balance_lib.remedies.catalogue import Catalogue
 from balance_lib.remedies.demands import Demands
 from balance_lib.remedies.gather import Builder
 from balance_lib.remedies.greedy import Greedy, value
-from balance_lib.remedies.levers import Ground, Lever, county_levers, rotation_levers, school_levers
+from balance_lib.remedies.levers import Lever, LeverCells, county_levers, rotation_levers, school_levers
 from balance_lib.remedies.model import Key
 from balance_lib.remedies.phasing import phase
 from balance_lib.remedies.plan import (
@@ -31,17 +31,17 @@ from balance_lib.remedies.plan import (
     PROMISE_COLUMNS,
     SHORT_COLUMNS,
     UNHELPED_COLUMNS,
-    Plan,
+    RemedyPlan,
 )
-from balance_lib.remedies.search import Found, Progress, Search, rounded
+from balance_lib.remedies.search import RemedyProgress, RemedySearch, RemedySolution, rounded
 from balance_lib.standards import Measure, Standard
 
 OPEN = ("not_met", "not_due")
-Tell = Callable[[Progress], None] | None
+Tell = Callable[[RemedyProgress], None] | None
 WORSE = {"priced": 0, "decision": 1, "target": 2}
 
 
-class Proposal:
+class RemedyPlanner:
     """Hold one county, year and standard for which a plan is to be made."""
 
     def __init__(
@@ -70,7 +70,7 @@ class Proposal:
         vars(county).setdefault("hash", self.whole_county.hash)
         return evaluate(county, self.standard, year=self.year, measures=self.measures, codes=self.codes)
 
-    def splits(self, ground: Ground, found: Evaluation) -> tuple[list[Lever], Floats]:
+    def splits(self, ground: LeverCells, found: Evaluation) -> tuple[list[Lever], Floats]:
         """Return what has to come first: every class above the size an item allows is split.
 
         Formulas divide by the number of classes and round it up, so it has to be known before anything else is
@@ -96,7 +96,7 @@ class Proposal:
 
     def demands(self, county: County, found: Evaluation) -> Demands:
         """Return what a plan has to meet in a county."""
-        ground = Ground(county, self.standard, self.year)
+        ground = LeverCells(county, self.standard, self.year)
         levers = [
             *school_levers(ground, {i: a for i, a in self.book.actions.items() if not a.first}),
             *rotation_levers(ground, self.book.rotations),
@@ -106,11 +106,11 @@ class Proposal:
 
     def plan(
         self, budget: float | None, budgets: Mapping[int, float] | None, *, seconds: float, gap: float, tell: Tell
-    ) -> Plan:
+    ) -> RemedyPlan:
         """Make the plan."""
         started = time.monotonic()
         before = self.judged(self.county)
-        ground = Ground(self.county, self.standard, self.year)
+        ground = LeverCells(self.county, self.standard, self.year)
         first, split = self.splits(ground, before)
         county = changed(self.county, self.year, changes_of(ground, first, split)) if split.any() else self.county
         found = self.judged(county) if split.any() else before
@@ -142,9 +142,9 @@ class Proposal:
     # --- telling ------------------------------------------------------------------------------------------------------
 
     def _told(
-        self, before: Evaluation, ground: Ground, levers: list[Lever], x: Floats, demands: Demands, solved: _Solved,
+        self, before: Evaluation, ground: LeverCells, levers: list[Lever], x: Floats, demands: Demands, solved: _Solved,
         sunk: float, budget: float | None, budgets: Mapping[int, float] | None, started: float,
-    ) -> Plan:  # fmt: skip
+    ) -> RemedyPlan:  # fmt: skip
         changes = changes_of(ground, levers, x)
         after_county = changed(self.county, self.year, changes)
         after = self.judged(after_county) if len(changes) else before
@@ -154,7 +154,7 @@ class Proposal:
         short = self._shortfalls(missed, solved, phases, before, after)
         cost = float(lines["cost_yuan"].sum())
         status = self._status(before, promised, short, solved, lines)
-        return Plan(
+        return RemedyPlan(
             self.county.county_id, self.standard, self.year, self.by, status, self.all, lines, changes, promised,
             unhelped, short, self._allowed(after), self._coefficients(before, after), phases, cost,
             math.nan if solved.bound != solved.bound else min(cost, solved.bound + sunk),
@@ -274,7 +274,7 @@ class _Solved:
         """Search the cheapest plan, or the best one within a budget."""
         demands = self.whole_demands
         by_hand = _by_hand(demands, self.prices)
-        search = Search(_split_composites(demands, by_hand), seconds=self.seconds, gap=self.gap, tell=self.tell)
+        search = RemedySearch(_split_composites(demands, by_hand), seconds=self.seconds, gap=self.gap, tell=self.tell)
         self.greedy = math.nan if by_hand is None else search.cost(by_hand)
         relaxed = search.relaxed()
         if relaxed.x is None:
@@ -293,11 +293,11 @@ class _Solved:
             self._within(search, budget)
         self.rounds = search.rounds
 
-    def _take(self, found: Found, search: Search) -> None:
+    def _take(self, found: RemedySolution, search: RemedySearch) -> None:
         assert found.x is not None
         self.x, self.bound = found.x, found.bound_yuan
 
-    def _give_way(self, search: Search) -> None:
+    def _give_way(self, search: RemedySearch) -> None:
         """Find the least that has to stay short, hold the rest, and minimise the cost of that."""
         loose = search.relaxed(elastic=True)
         if loose.x is None:
@@ -311,7 +311,7 @@ class _Solved:
         if found.x is not None:
             self.x, self.short, self.bound = found.x, found.short or loose.short, math.nan
 
-    def _within(self, search: Search, budget: float) -> None:
+    def _within(self, search: RemedySearch, budget: float) -> None:
         """Spend no more than there is; what is ordered in full units must fit as well."""
         left = budget
         self.budgeted, self.bound = True, math.nan

@@ -13,7 +13,7 @@ import numpy as np
 
 from balance_lib.remedies.affine import Floats
 from balance_lib.remedies.demands import Cone, Demands
-from balance_lib.remedies.model import STARTING_RATIOS, WAN, Key, Model, Tangents, matrix_of
+from balance_lib.remedies.model import STARTING_RATIOS, WAN, Key, RemedyModel, Tangents, matrix_of
 
 CUT_ROUNDS = 25
 LOWER = 2e-4
@@ -21,7 +21,7 @@ AROUND = (-0.1, -0.03, 0.0, 0.03, 0.1)
 
 
 @dataclass(frozen=True)
-class Progress:
+class RemedyProgress:
     """Tell how far a search is."""
 
     stage: str
@@ -31,7 +31,7 @@ class Progress:
 
 
 @dataclass
-class Found:
+class RemedySolution:
     """Hold what a solve found: units of each lever, cost and bound in yuan, what stays short."""
 
     x: Floats | None
@@ -42,11 +42,11 @@ class Found:
     status: str = ""
 
 
-class Search:
+class RemedySearch:
     """Search the cheapest plan: relaxed first, then with whole units, drawing tangents until every cone holds."""
 
     def __init__(
-        self, demands: Demands, *, seconds: float, gap: float, tell: Callable[[Progress], None] | None
+        self, demands: Demands, *, seconds: float, gap: float, tell: Callable[[RemedyProgress], None] | None
     ) -> None:
         self.demands, self.gap, self.tell = demands, gap, tell
         self.started, self.until = time.monotonic(), time.monotonic() + seconds
@@ -61,11 +61,11 @@ class Search:
     def _drawn(self, cone: Cone, limit: float) -> Tangents:
         return Tangents(limit, [set(STARTING_RATIOS) for _ in cone.base])
 
-    def relaxed(self, **options: Any) -> Found:
+    def relaxed(self, **options: Any) -> RemedySolution:
         """Solve without whole units until every cone holds within 1e-5; its cost is a lower bound."""
-        model = Model(self.demands, self.tangents, **options)
+        model = RemedyModel(self.demands, self.tangents, **options)
         solver = model.highs(whole=False)
-        found = Found(None)
+        found = RemedySolution(None)
         for _ in range(CUT_ROUNDS):
             found = self._solved(model, solver)
             if found.x is None:
@@ -74,7 +74,7 @@ class Search:
             self._say("relaxed", math.nan)
             fresh = self._draw(found.x, 1e-5)
             if any(self.tangents[k] is not None and k not in model.cone_columns for k in range(len(self.tangents))):
-                model = Model(self.demands, self.tangents, **options)
+                model = RemedyModel(self.demands, self.tangents, **options)
                 solver = model.highs(whole=False)
                 continue
             if not fresh or time.monotonic() > self.until:
@@ -94,7 +94,7 @@ class Search:
                 known.intersection_update({*nearest, *STARTING_RATIOS})
                 known.update(round(float(ratio) + step, 6) for step in AROUND)
 
-    def whole(self, start: Floats | None, around: Floats | None = None, **options: Any) -> Found:
+    def whole(self, start: Floats | None, around: Floats | None = None, **options: Any) -> RemedySolution:
         """Solve with whole units; a point that breaks a cone gets new tangents and a slightly lower limit.
 
         First only whole numbers next to the relaxed plan are tried: where that comes within the gap of the bound, as
@@ -113,14 +113,16 @@ class Search:
             self.lower()
             best = self._rounds(best, 6, around=around, **options)[0]
             if best is not None and self.cost(best) <= self.bound / (1 - self.gap):
-                return Found(best, self.cost(best), min(self.bound, self.cost(best)), status="Optimal")
+                return RemedySolution(best, self.cost(best), min(self.bound, self.cost(best)), status="Optimal")
             for found, limit in zip(self.tangents, exact, strict=True):
                 if found is not None and limit is not None:
                     found.limit = limit
         best, last = self._rounds(best, 8, **options)
         if best is None:
-            return Found(None, bound_yuan=self.bound, status=last.status)
-        return Found(best, self.cost(best), min(self.bound, self.cost(best)), last.short, last.lines, last.status)
+            return RemedySolution(None, bound_yuan=self.bound, status=last.status)
+        return RemedySolution(
+            best, self.cost(best), min(self.bound, self.cost(best)), last.short, last.lines, last.status
+        )
 
     def lower(self) -> None:
         """Aim a little below every limit that is drawn."""
@@ -129,11 +131,11 @@ class Search:
 
     def _rounds(
         self, best: Floats | None, most: int, *, around: Floats | None = None, **options: Any
-    ) -> tuple[Floats | None, Found]:
-        found, cheapest = Found(None), math.inf if best is None else self.cost(best)
+    ) -> tuple[Floats | None, RemedySolution]:
+        found, cheapest = RemedySolution(None), math.inf if best is None else self.cost(best)
         until = self.until if around is None else time.monotonic() + 0.7 * (self.until - time.monotonic())
         for attempt in range(most):
-            model = Model(self.demands, self.tangents, **options)
+            model = RemedyModel(self.demands, self.tangents, **options)
             if around is not None:
                 model.near(around)
             solver = model.highs(whole=True)
@@ -167,7 +169,7 @@ class Search:
         held = [cone for cone in self.demands.cones if not self.loose & set(cone.codes)]
         return loose or all(cone.coefficient(x) <= cone.limit + 1e-10 for cone in held)
 
-    def _solved(self, model: Model, solver: Any) -> Found:
+    def _solved(self, model: RemedyModel, solver: Any) -> RemedySolution:
         import highspy
 
         solver.run()
@@ -176,7 +178,7 @@ class Search:
         name = str(status).rpartition(".k")[2]
         solved = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
         if not solved or name in ("Infeasible", "UnboundedOrInfeasible"):
-            return Found(None, status=name)
+            return RemedySolution(None, status=name)
         columns = np.array(solver.getSolution().col_value)
         x = model.units(columns)
         short: dict[Key, float] = {}
@@ -187,7 +189,7 @@ class Search:
                 short[code, school, stage, indicator] = float(columns[column]) * size
         dual = float(getattr(info, "mip_dual_bound", math.nan)) if any(model.whole) else math.nan
         bound = dual if math.isfinite(dual) and dual > 0 else info.objective_function_value
-        return Found(x, info.objective_function_value * WAN, bound * WAN, short, lines, name)
+        return RemedySolution(x, info.objective_function_value * WAN, bound * WAN, short, lines, name)
 
     def _draw(self, x: Floats, tolerance: float) -> list[tuple[int, int, float]]:
         """Note new tangents where a point breaks a cone; return those of cones that are drawn already."""
@@ -231,7 +233,7 @@ class Search:
 
     def _say(self, stage: str, cost: float) -> None:
         if self.tell is not None:
-            self.tell(Progress(stage, self.rounds, cost, self.bound))
+            self.tell(RemedyProgress(stage, self.rounds, cost, self.bound))
 
 
 def rounded(demands: Demands, x: Floats) -> Floats:

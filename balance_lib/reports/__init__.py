@@ -6,13 +6,13 @@ Every function takes results and returns the bytes of a finished file, the same 
 
 from balance_lib.reports.application import Application
 from balance_lib.reports.application_book import read as read_forms
-from balance_lib.reports.catalogue import KEYS, Made, Source, keys, make, missing, title, write
+from balance_lib.reports.catalogue import KEYS, Made, ReportSource, keys, make, missing, title, write
 
 __all__ = [
     "KEYS",
     "Application",
     "Made",
-    "Source",
+    "ReportSource",
     "keys",
     "make",
     "missing",

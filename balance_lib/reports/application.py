@@ -19,7 +19,7 @@ from balance_lib._errors import NotFoundError
 from balance_lib.county import County
 from balance_lib.evaluation import Evaluation, ItemResult, number
 from balance_lib.reports import wording
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.stamp import ReportStamp
 from balance_lib.standards import STAGES, Standard
 
 STANDARD = "quality_2017"
@@ -44,7 +44,7 @@ def layout() -> Mapping[str, Any]:
 
 
 @dataclass(frozen=True)
-class Answer:
+class ApplicationAnswer:
     """Hold one line of 表Ⅳ or 表Ⅴ: what is asked, the figures in a sentence, and whether it is met."""
 
     label: str
@@ -68,20 +68,20 @@ class Application:
         Numbers in the first note of 表Ⅱ-2.
     coefficients : DataFrame
         表Ⅲ: stage, indicator (or "composite"), mean, cv, limit.
-    guarantee, quality : sequence of Answer
+    guarantee, quality : sequence of ApplicationAnswer
         表Ⅳ and 表Ⅴ.
     recognition : float
         表Ⅵ: satisfaction in percent.
     """
 
-    stamp: Stamp
+    stamp: ReportStamp
     basic: Mapping[str, float]
     compliance: pd.DataFrame
     schools: pd.DataFrame
     counts: Mapping[str, float]
     coefficients: pd.DataFrame
-    guarantee: Sequence[Answer]
-    quality: Sequence[Answer]
+    guarantee: Sequence[ApplicationAnswer]
+    quality: Sequence[ApplicationAnswer]
     recognition: float
 
 
@@ -123,7 +123,7 @@ def application(
         raise NotFoundError("standard", standard.id, [STANDARD])
     facts = Facts(county, evaluation, small_counts=small_counts)
     return Application(
-        stamp=Stamp.of_evaluation(county, evaluation, made_on),
+        stamp=ReportStamp.of_evaluation(county, evaluation, made_on),
         basic={column["code"]: facts.value(column["figure"]) for column in layout()["I"]["columns"]},
         compliance=_compliance(evaluation),
         schools=_schools(facts),
@@ -185,7 +185,7 @@ class Facts:
         """Fill the figures into a sentence of the form."""
         return PLACEHOLDER.sub(lambda m: self.shown(m[1], m[2]), words)
 
-    def answer(self, row: Mapping[str, Any]) -> Answer:
+    def answer(self, row: Mapping[str, Any]) -> ApplicationAnswer:
         """Return one line of 表Ⅳ or 表Ⅴ: figures, findings of evidence, and whether it is met."""
         results = [self.results[code] for code in row["codes"]]
         parts = [self.print(row["text"]).rstrip("。") + "。"] if "text" in row else []
@@ -193,7 +193,7 @@ class Facts:
             if result.item.measure is not None and result.item.measure.source == "evidence":
                 reason = wording.sentence(wording.plain(result.reason.render("zh"), 600))
                 parts.append(f"{result.item.label_zh}：{reason}" if len(results) > 1 else reason)
-        return Answer(self.print(row["label"]), wording.full_width("".join(parts)), ANSWERS[worst(results)])
+        return ApplicationAnswer(self.print(row["label"]), wording.full_width("".join(parts)), ANSWERS[worst(results)])
 
     def short(self, code: str, kinds: Sequence[str] | None = None) -> float:
         """Count the schools that fail an item, of some kinds or all; NaN when one cannot be judged."""

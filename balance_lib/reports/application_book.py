@@ -17,11 +17,11 @@ from balance_lib.reports.application import (
     COMPOSITE,
     OVERALL,
     PLACEHOLDER,
-    Answer,
     Application,
+    ApplicationAnswer,
     layout,
 )
-from balance_lib.reports.paper import Sheet, Value, book_of, new_book, origin_sheet
+from balance_lib.reports.paper import SheetWriter, Value, book_of, new_book, origin_sheet
 from balance_lib.reports.wording import places_beside
 from balance_lib.standards import STAGES
 
@@ -46,8 +46,8 @@ def write(figures: Application) -> bytes:
     return book_of(book)
 
 
-def _open(book: Workbook, key: str, figures: Application, widths: Sequence[float]) -> Sheet:
-    page = Sheet(book, layout()["sheets"][key], widths, figures.stamp)
+def _open(book: Workbook, key: str, figures: Application, widths: Sequence[float]) -> SheetWriter:
+    page = SheetWriter(book, layout()["sheets"][key], widths, figures.stamp)
     page.title(layout()["titles"][key])
     page.line(f"{figures.stamp.county()}　{figures.stamp.school_year()}", align="center")
     return page
@@ -133,7 +133,7 @@ def _value(table: pd.DataFrame, key: tuple[str, str], column: str, places: int) 
     return Value(row[column], places_beside(row[column], places, line, "<="))
 
 
-def _answers(page: Sheet, answers: Sequence[Answer], head: Sequence[str]) -> None:
+def _answers(page: SheetWriter, answers: Sequence[ApplicationAnswer], head: Sequence[str]) -> None:
     page.head([list(head)])
     for answer in answers:
         page.data([answer.label, answer.found, answer.answer], align=["left", "left", "center"])
@@ -191,7 +191,7 @@ def read(source: bytes | Path | str) -> dict[str, pd.DataFrame]:
     DataError
         If the workbook cannot be read or lacks one of the forms.
     """
-    named = xlsx.Source.of(source)
+    named = xlsx.SourceFile.of(source)
     sheets, faults = xlsx.read(named)
     found = {sheet.title: sheet for sheet in sheets}
     lacking = [title for title in layout()["sheets"].values() if title not in found]

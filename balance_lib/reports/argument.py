@@ -18,7 +18,7 @@ from balance_lib.locale import bracket, text
 from balance_lib.plots import documents
 from balance_lib.reports import brief, findings, wording
 from balance_lib.reports.letter import Letter
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.stamp import ReportStamp
 
 if TYPE_CHECKING:
     from balance_lib.scenarios import Outcome
@@ -39,7 +39,7 @@ def write(outcome: Outcome, *, lang: str = "zh", made_on: date | None = None) ->
         Day the paper bears; today by default.
     """
     after = outcome.after
-    stamp = Stamp.of_evaluation(outcome.baseline, after, made_on)
+    stamp = ReportStamp.of_evaluation(outcome.baseline, after, made_on)
     # The baseline may hold estimated attendance; the digest is that of the county's own data.
     stamp = replace(stamp, county_hash=str(outcome.provenance.get("county_hash", stamp.county_hash)))
     letter = Letter(stamp, text("report.argument.title", lang, county=stamp.county(lang)), lang)

@@ -11,7 +11,7 @@ from balance_lib.locale import bracket, text
 from balance_lib.plots import documents
 from balance_lib.reports import findings, wording
 from balance_lib.reports.letter import Letter
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.stamp import ReportStamp
 
 MOST_SCHOOLS = 8  # a brief is read in minutes; the problem list has them all
 
@@ -28,7 +28,7 @@ def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: 
     made_on : date, optional
         Day the paper bears; today by default.
     """
-    stamp = Stamp.of_evaluation(county, evaluation, made_on)
+    stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
     letter = Letter(stamp, text("report.brief.title", lang, county=stamp.county(lang)), lang)
     letter.line(text("report.brief.subtitle", lang, year=stamp.school_year(lang), day=stamp.day(lang)))
     overview(letter, evaluation, lang, drawn=False)

@@ -25,7 +25,7 @@ from balance_lib.reports import (
     school_table,
     self_report,
 )
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.stamp import ReportStamp
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +41,7 @@ _JOURNALS = {"visits": ("pairings", "visits"), "progress": ("milestones", "progr
 
 
 @dataclass(frozen=True)
-class Source:
+class ReportSource:
     """Hold what papers are made from.
 
     ``register`` is the plan's tasks on a day, ``ledger``, ``history`` and ``journals`` (by name) come from the store,
@@ -77,30 +77,30 @@ class Made:
     content: bytes
 
 
-def _forms(source: Source) -> bytes:
+def _forms(source: ReportSource) -> bytes:
     figures = application.application(
         source.county, source.evaluation, made_on=source.made_on, small_counts=source.small_counts
     )
     return application_book.write(figures)
 
 
-def _school_tables(source: Source) -> bytes:
+def _school_tables(source: ReportSource) -> bytes:
     return school_table.write(source.county, source.evaluation, made_on=source.made_on)
 
 
-def _problems(source: Source) -> bytes:
+def _problems(source: ReportSource) -> bytes:
     return lists.problems(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
 
 
-def _brief(source: Source) -> bytes:
+def _brief(source: ReportSource) -> bytes:
     return brief.write(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
 
 
-def _self_report(source: Source) -> bytes:
+def _self_report(source: ReportSource) -> bytes:
     return self_report.write(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
 
 
-def _ledger(source: Source) -> bytes:
+def _ledger(source: ReportSource) -> bytes:
     assert source.ledger is not None
     return lists.ledger(
         source.county,
@@ -114,32 +114,32 @@ def _ledger(source: Source) -> bytes:
     )
 
 
-def _matrix(source: Source) -> bytes:
+def _matrix(source: ReportSource) -> bytes:
     assert source.register is not None
     year = source.evaluation.year
     return lists.matrix(source.county, source.register, year=year, lang=source.lang, made_on=source.made_on)
 
 
-def _schedule(source: Source) -> bytes:
+def _schedule(source: ReportSource) -> bytes:
     assert source.register is not None
     year = source.evaluation.year
     return lists.schedule(source.county, source.register, year=year, lang=source.lang, made_on=source.made_on)
 
 
-def _field(how: Callable[..., bytes], source: Source) -> bytes:
+def _field(how: Callable[..., bytes], source: ReportSource) -> bytes:
     assert source.journals is not None
     standard, year = source.evaluation.standard, source.evaluation.year
     return how(source.county, standard, source.journals, year=year, on=source.on, lang=source.lang,
                made_on=source.made_on)  # fmt: skip
 
 
-def _argument(source: Source) -> bytes:
+def _argument(source: ReportSource) -> bytes:
     assert source.outcome is not None
     return argument.write(source.outcome, lang=source.lang, made_on=source.made_on)
 
 
 # key: how it is made, kind of file. The official forms are in Chinese whatever the language.
-_PAPERS: Mapping[str, tuple[Callable[[Source], bytes], str]] = {
+_PAPERS: Mapping[str, tuple[Callable[[ReportSource], bytes], str]] = {
     "brief": (_brief, ".docx"),
     "self_report": (_self_report, ".docx"),
     "forms": (_forms, ".xlsx"),
@@ -160,7 +160,7 @@ def title(key: str, lang: str = "zh") -> str:
     return text(f"report.key.{key}", lang)
 
 
-def missing(key: str, source: Source) -> str | None:
+def missing(key: str, source: ReportSource) -> str | None:
     """Return why a paper cannot be made, as a key of the locale; None when it can."""
     if key in ("forms", "school_tables"):
         return None if application.fits(source.evaluation.standard) else "standard"
@@ -178,19 +178,19 @@ def missing(key: str, source: Source) -> str | None:
     return None
 
 
-def keys(source: Source) -> list[str]:
+def keys(source: ReportSource) -> list[str]:
     """Return the papers that can be made from what is at hand, in the order they are offered."""
     return [key for key in KEYS if missing(key, source) is None]
 
 
-def make(key: str, source: Source) -> Made:
+def make(key: str, source: ReportSource) -> Made:
     """Make one paper.
 
     Parameters
     ----------
     key : str
         One of :data:`KEYS`.
-    source : Source
+    source : ReportSource
 
     Returns
     -------
@@ -206,18 +206,18 @@ def make(key: str, source: Source) -> Made:
     if missing(key, source) is not None:
         raise NotFoundError("report", key, keys(source))
     how, suffix = _PAPERS[key]
-    stamp = Stamp.of_evaluation(source.county, source.evaluation, source.made_on)
+    stamp = ReportStamp.of_evaluation(source.county, source.evaluation, source.made_on)
     return Made(key, stamp.file(key, suffix), title(key, source.lang), _MIME[suffix], how(source))
 
 
-def write(folder: Path, source: Source, *, only: Iterable[str] | None = None) -> list[Path]:
+def write(folder: Path, source: ReportSource, *, only: Iterable[str] | None = None) -> list[Path]:
     """Write papers into a folder, each whole or not at all.
 
     Parameters
     ----------
     folder : Path
         Made when it is not there.
-    source : Source
+    source : ReportSource
     only : iterable of str, optional
         Which; all that can be made by default.
 

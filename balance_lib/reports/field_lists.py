@@ -13,7 +13,7 @@ from balance_lib.county import County
 from balance_lib.locale import text
 from balance_lib.reports.lists import open_sheet, put_row
 from balance_lib.reports.paper import Value, book_of, new_book, origin_sheet
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.stamp import ReportStamp
 from balance_lib.standards import Standard
 
 Columns = Mapping[str, tuple[float, str]]
@@ -73,7 +73,7 @@ def visits(
     lang : {"zh", "en"}
     made_on : date, optional
     """
-    stamp, book = Stamp.of(county, standard, year, on=on, made_on=made_on), new_book()
+    stamp, book = ReportStamp.of(county, standard, year, on=on, made_on=made_on), new_book()
     pairs = workplan.pair_table(journals["pairings"], journals["visits"], county, on)
     page = open_sheet(book, "pairs", _PAIRS, stamp, lang, freeze=4)
     for number, row in enumerate(pairs.to_dict("records"), 1):
@@ -99,7 +99,7 @@ def progress(
     county, standard, journals, year, on, lang, made_on
         As for :func:`visits`, with the journals of milestones, progress reports and works.
     """
-    stamp, book = Stamp.of(county, standard, year, on=on, made_on=made_on), new_book()
+    stamp, book = ReportStamp.of(county, standard, year, on=on, made_on=made_on), new_book()
     found = workplan.place_table(journals["milestones"], county, standard, on)
     page = open_sheet(book, "places", _PLACES, stamp, lang, freeze=2)
     for number, row in enumerate(found.to_dict("records"), 1):
@@ -122,7 +122,7 @@ def progress(
     return book_of(book)
 
 
-def _list(book: Any, key: str, columns: Columns, rows: pd.DataFrame, stamp: Stamp, lang: str) -> None:
+def _list(book: Any, key: str, columns: Columns, rows: pd.DataFrame, stamp: ReportStamp, lang: str) -> None:
     page = open_sheet(book, key, columns, stamp, lang, freeze=2)
     for number, row in enumerate(rows.to_dict("records"), 1):
         put_row(page, columns, {**row, "number": number, "year": str(row["year"]) if "year" in row else None}, lang)

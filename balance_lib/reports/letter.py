@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from balance_lib.intake import xlsx
 from balance_lib.locale import text
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.stamp import ReportStamp
 from balance_lib.reports.wording import plain
 
 if TYPE_CHECKING:
@@ -40,13 +40,13 @@ class Letter:
 
     Parameters
     ----------
-    stamp : Stamp
+    stamp : ReportStamp
         Where the figures come from; printed at the end, the warning of made-up figures on every page.
     title : str
     lang : {"zh", "en"}
     """
 
-    def __init__(self, stamp: Stamp, title: str, lang: str = "zh") -> None:
+    def __init__(self, stamp: ReportStamp, title: str, lang: str = "zh") -> None:
         import docx
 
         self.document: Document = docx.Document()
@@ -288,7 +288,7 @@ def _set_font_table(document: Document) -> None:
             part._blob = xml.encode("utf-8")
 
 
-def _set_page(document: Document, stamp: Stamp, lang: str) -> None:
+def _set_page(document: Document, stamp: ReportStamp, lang: str) -> None:
     """Set A4 with the margins of an official paper, page numbers outside, and the warning on every page."""
     from docx.enum.text import WD_ALIGN_PARAGRAPH
     from docx.shared import Mm, Pt, RGBColor

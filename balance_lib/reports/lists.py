@@ -14,8 +14,8 @@ from balance_lib.county import County
 from balance_lib.evaluation import OPEN, Evaluation
 from balance_lib.locale import has, text
 from balance_lib.reports import findings, wording
-from balance_lib.reports.paper import Sheet, Value, book_of, new_book, origin_sheet
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.paper import SheetWriter, Value, book_of, new_book, origin_sheet
+from balance_lib.reports.stamp import ReportStamp
 from balance_lib.standards import Standard
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ def problems(county: County, evaluation: Evaluation, *, lang: str = "zh", made_o
     made_on : date, optional
         Day the paper bears; today by default.
     """
-    stamp = Stamp.of_evaluation(county, evaluation, made_on)
+    stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
     table, book = workplan.problem_list(evaluation, county, lang=lang), new_book()
     page = open_sheet(book, "problems", _PROBLEMS, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
@@ -90,13 +90,13 @@ def problems(county: County, evaluation: Evaluation, *, lang: str = "zh", made_o
     return book_of(book)
 
 
-def _rollup(book: Workbook, evaluation: Evaluation, stamp: Stamp, lang: str) -> None:
+def _rollup(book: Workbook, evaluation: Evaluation, stamp: ReportStamp, lang: str) -> None:
     """Add how many schools meet each item that is judged school by school (县级汇总)."""
     results = [r for r in evaluation.items if r.counts and r.by_school is not None and len(r.by_school)]
     if not results:
         return
     title = text("report.lists.rollup.title", lang)
-    page = Sheet(book, title, (6, 14, 50, 8, 11, 11, 12, 12, 13, 12), stamp, lang=lang)
+    page = SheetWriter(book, title, (6, 14, 50, 8, 11, 11, 12, 12, 13, 12), stamp, lang=lang)
     page.title(title)
     page.line(f"{stamp.county(lang)}　{stamp.school_year(lang)}", align="center")
     keys = ("number", "code", "item", "stage", "schools", "met", "short", "unknown", "share", "status")
@@ -112,9 +112,9 @@ def _rollup(book: Workbook, evaluation: Evaluation, stamp: Stamp, lang: str) -> 
     page.finish()
 
 
-def _open_items(book: Workbook, evaluation: Evaluation, stamp: Stamp, lang: str) -> None:
+def _open_items(book: Workbook, evaluation: Evaluation, stamp: ReportStamp, lang: str) -> None:
     title = text("report.lists.open.title", lang)
-    page = Sheet(book, title, (6, 14, 46, 22, 12, 60), stamp, lang=lang)
+    page = SheetWriter(book, title, (6, 14, 46, 22, 12, 60), stamp, lang=lang)
     page.title(title)
     page.line(f"{stamp.county(lang)}　{stamp.school_year(lang)}", align="center")
     keys = ("number", "code", "item", "required", "status", "why")
@@ -160,7 +160,7 @@ def ledger(
     lang : {"zh", "en"}
     made_on : date, optional
     """
-    stamp = Stamp.of(county, standard, year, on=on, made_on=made_on)
+    stamp = ReportStamp.of(county, standard, year, on=on, made_on=made_on)
     table, book = workplan.ledger_table(entries, county, standard, on, lang), new_book()
     page = open_sheet(book, "ledger", _LEDGER, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
@@ -177,7 +177,7 @@ def ledger(
     return book_of(book)
 
 
-def _history(book: Workbook, history: pd.DataFrame, stamp: Stamp, lang: str) -> None:
+def _history(book: Workbook, history: pd.DataFrame, stamp: ReportStamp, lang: str) -> None:
     page = open_sheet(book, "history", _HISTORY, stamp, lang, freeze=1)
     # The trail tells of tasks, files and journals too; this paper is about the ledger.
     own = history[history["subject"] == "ledger"] if "subject" in history else history
@@ -204,7 +204,7 @@ def matrix(county: County, register: Register, *, year: int, lang: str = "zh", m
     lang : {"zh", "en"}
     made_on : date, optional
     """
-    stamp, book = Stamp.of(county, register.standard, year, on=register.on, made_on=made_on), new_book()
+    stamp, book = ReportStamp.of(county, register.standard, year, on=register.on, made_on=made_on), new_book()
     rows = [_task(row, lang) for row in register.tasks.to_dict("records")]
     page = open_sheet(book, "matrix", _TASKS, stamp, lang, freeze=3)
     for number, row in enumerate(rows, 1):
@@ -220,7 +220,9 @@ def matrix(county: County, register: Register, *, year: int, lang: str = "zh", m
     return book_of(book)
 
 
-def _by_unit(book: Workbook, rows: Sequence[Mapping[str, Any]], register: Register, stamp: Stamp, lang: str) -> None:
+def _by_unit(
+    book: Workbook, rows: Sequence[Mapping[str, Any]], register: Register, stamp: ReportStamp, lang: str
+) -> None:
     """Write what each unit answers for and by when: its own tasks first, then those it helps with."""
     columns = {
         "unit": (20.0, "left"),
@@ -248,7 +250,7 @@ def schedule(county: County, register: Register, *, year: int, lang: str = "zh",
     county, register, year, lang, made_on
         As for :func:`matrix`.
     """
-    stamp, book = Stamp.of(county, register.standard, year, on=register.on, made_on=made_on), new_book()
+    stamp, book = ReportStamp.of(county, register.standard, year, on=register.on, made_on=made_on), new_book()
     plan = register.standard.plan
     counted = workplan.schedule(register.tasks, register.on, after=plan.after if plan else None)
     back = counted.drop_duplicates("task").set_index("task").to_dict("index")
@@ -272,7 +274,7 @@ def schedule(county: County, register: Register, *, year: int, lang: str = "zh",
     return book_of(book)
 
 
-def _stages(book: Workbook, register: Register, stamp: Stamp, lang: str) -> None:
+def _stages(book: Workbook, register: Register, stamp: ReportStamp, lang: str) -> None:
     columns = {"code": (12.0, "left"), "label": (48.0, "left")}
     columns |= dict.fromkeys(("starts", "ends", "state"), (12.0, "center"))
     columns |= dict.fromkeys(("tasks", "done", "late"), (8.0, "center"))
@@ -327,15 +329,15 @@ def open_sheet(
     book: Workbook,
     key: str,
     columns: Mapping[str, tuple[float, str]],
-    stamp: Stamp,
+    stamp: ReportStamp,
     lang: str,
     *,
     freeze: int,
     extra: Sequence[str] = (),
-) -> Sheet:
+) -> SheetWriter:
     """Open a sheet with its title and the head of its table."""
     title = text(f"report.lists.{key}.title", lang)
-    page = Sheet(book, title, [wide for wide, _ in columns.values()], stamp, lang=lang)
+    page = SheetWriter(book, title, [wide for wide, _ in columns.values()], stamp, lang=lang)
     page.title(title)
     page.line(f"{stamp.county(lang)}　{stamp.school_year(lang)}", align="center")
     # A month or quarter stands in two lines: its column is as narrow as a bar allows.
@@ -345,7 +347,7 @@ def open_sheet(
     return page
 
 
-def put_row(page: Sheet, columns: Mapping[str, tuple[float, str]], row: Mapping[str, Any], lang: str) -> None:
+def put_row(page: SheetWriter, columns: Mapping[str, tuple[float, str]], row: Mapping[str, Any], lang: str) -> None:
     """Write one row of a table: a date, a number or a text in each column that is not blank."""
     page.data([_cell(name, row.get(name), lang) for name in columns], align=[align for _, align in columns.values()])
 

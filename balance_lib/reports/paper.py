@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from balance_lib.intake import xlsx
 from balance_lib.locale import text
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.stamp import ReportStamp
 from balance_lib.reports.wording import plain, sheet_title
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class Value:
     places: int = 2
 
 
-class Sheet:
+class SheetWriter:
     """Fill one worksheet from the top down.
 
     Parameters
@@ -44,7 +44,7 @@ class Sheet:
         Name of the sheet; made fit, and unique in the book.
     widths : sequence of float
         Widths of the columns in characters.
-    stamp : Stamp
+    stamp : ReportStamp
     lang : {"zh", "en"}
     landscape : bool
     """
@@ -54,7 +54,7 @@ class Sheet:
         book: Workbook,
         title: str,
         widths: Sequence[float],
-        stamp: Stamp,
+        stamp: ReportStamp,
         *,
         lang: str = "zh",
         landscape: bool = True,
@@ -225,9 +225,9 @@ def new_book() -> Workbook:
     return book
 
 
-def origin_sheet(book: Workbook, stamp: Stamp, notes: Sequence[str], lang: str = "zh") -> None:
+def origin_sheet(book: Workbook, stamp: ReportStamp, notes: Sequence[str], lang: str = "zh") -> None:
     """Add the page that says what the book was made from and how its figures are to be read."""
-    page = Sheet(book, text("report.origin", lang), (22, 90), stamp, lang=lang, landscape=False)
+    page = SheetWriter(book, text("report.origin", lang), (22, 90), stamp, lang=lang, landscape=False)
     page.title(text("report.origin", lang))
     for label, value in stamp.lines(lang):
         page.data([label, value])

@@ -19,8 +19,8 @@ from balance_lib.evaluation import Evaluation, ItemResult, number
 from balance_lib.intake.layout import kinds
 from balance_lib.reports import wording
 from balance_lib.reports.application import ANSWERS, BLANK, PLACEHOLDER, STANDARD, fits
-from balance_lib.reports.paper import Sheet, book_of, new_book, origin_sheet
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.paper import SheetWriter, book_of, new_book, origin_sheet
+from balance_lib.reports.stamp import ReportStamp
 from balance_lib.standards import STAGES
 
 NOT_TAUGHT = "—"
@@ -64,9 +64,9 @@ def write(
     lost = [school for school in wanted if school not in data.schools.index]
     if lost:
         raise NotFoundError("school", lost[0], data.schools.index)
-    stamp = Stamp.of_evaluation(county, evaluation, made_on)
+    stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
     book = new_book()
-    front = Sheet(book, "学校目录", (8, 14, 50, 22, 16), stamp, landscape=False)
+    front = SheetWriter(book, "学校目录", (8, 14, 50, 22, 16), stamp, landscape=False)
     front.title(layout()["title"])
     front.line(f"{stamp.county()}　{stamp.school_year()}", align="center")
     front.head([["序号", "学校代码", "学校名称", "学校类型", "资源配置综合达标"]])
@@ -81,8 +81,8 @@ def write(
     return book_of(book)
 
 
-def _sheet(book: Any, data: _Schools, school: str, stamp: Stamp, place: int) -> str:
-    page = Sheet(book, f"{place} {data.name(school)}".replace("'", ""), (11, 37, 50, 9), stamp, landscape=False)
+def _sheet(book: Any, data: _Schools, school: str, stamp: ReportStamp, place: int) -> str:
+    page = SheetWriter(book, f"{place} {data.name(school)}".replace("'", ""), (11, 37, 50, 9), stamp, landscape=False)
     page.title(layout()["title"])
     page.line(data.line(school), align="center")
     page.head([layout()["head"]])

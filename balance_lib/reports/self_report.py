@@ -11,7 +11,7 @@ from balance_lib.evaluation import Evaluation
 from balance_lib.locale import has, text
 from balance_lib.reports import brief, findings, wording
 from balance_lib.reports.letter import Letter
-from balance_lib.reports.stamp import Stamp
+from balance_lib.reports.stamp import ReportStamp
 
 _BASICS = (
     "n_primary", "n_junior", "n_nine_year", "n_twelve_year", "n_complete_secondary", "n_teaching_point", "n_special",
@@ -33,7 +33,7 @@ def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: 
     made_on : date, optional
         Day the paper bears; today by default.
     """
-    stamp = Stamp.of_evaluation(county, evaluation, made_on)
+    stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
     letter = Letter(stamp, text("report.self.title", lang, county=stamp.county(lang)), lang)
     letter.line(text("report.self.subtitle", lang, year=stamp.school_year(lang)))
     title = wording.sentence(evaluation.standard.title(lang), lang)

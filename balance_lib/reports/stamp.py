@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Stamp:
+class ReportStamp:
     """Hold where a paper comes from.
 
     ``year`` is the school year's first calendar year; ``on`` the day deadlines were judged on, ``made_on`` the day the
@@ -36,14 +36,14 @@ class Stamp:
     switched: tuple[str, ...] = ()
 
     @classmethod
-    def of_evaluation(cls, county: County, evaluation: Evaluation, made_on: date | None = None) -> Stamp:
+    def of_evaluation(cls, county: County, evaluation: Evaluation, made_on: date | None = None) -> ReportStamp:
         """Return the stamp of a paper about an evaluation; switches that differ from the standard's own are named."""
         standard, used = evaluation.standard, evaluation.provenance.get("definitions", {})
         stamp = cls.of(county, standard, evaluation.year, on=evaluation.on, made_on=made_on)
         return replace(stamp, switched=tuple(k for k, own in standard.switches().items() if used.get(k, own) != own))
 
     @classmethod
-    def of(cls, county: County, standard: Standard, year: int, *, on: date, made_on: date | None = None) -> Stamp:
+    def of(cls, county: County, standard: Standard, year: int, *, on: date, made_on: date | None = None) -> ReportStamp:
         """Return the stamp of a paper about a county."""
         return cls(
             county.county_id,

@@ -135,7 +135,7 @@ class Base:
 
 
 @dataclass(frozen=True, eq=False)
-class Ways:
+class TravelDistances:
     """Hold how far it is from every village to every school, on foot and along the road."""
 
     table: ODTable
@@ -218,15 +218,15 @@ def _with_attendance(county: County, year: int) -> Base:
     return Base(county.with_tables(attendance=pd.concat([county.tables["attendance"], made])), year, "estimated")
 
 
-def ways(county: County, mode: Mode, *, roads: bool, detour: float) -> Ways:
+def ways(county: County, mode: Mode, *, roads: bool, detour: float) -> TravelDistances:
     """Measure all ways of a county, each once as long as the county is open; a new school adds its column only."""
     road = None
     if roads:
         road = access.costs(county, "network") if "network" in access.modes_of(county) else None
-    return Ways(access.costs(county, mode), road, detour)
+    return TravelDistances(access.costs(county, mode), road, detour)
 
 
-def with_schools(ways_: Ways, county: County, added: pd.DataFrame) -> Ways:
+def with_schools(ways_: TravelDistances, county: County, added: pd.DataFrame) -> TravelDistances:
     """Return ways to further schools too."""
     from balance_lib import distance
 

@@ -22,7 +22,7 @@ from balance_lib.scenarios.coefficients import Coefficients
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.settings import default
 from balance_lib.scenarios.sliders import State, Tick
-from balance_lib.scenarios.tick import NOWHERE, STAGE_OF_BAND, Answer
+from balance_lib.scenarios.tick import NOWHERE, STAGE_OF_BAND, TickComputation
 from balance_lib.standards import STAGES, Standard
 
 Floats = npt.NDArray[np.float64]
@@ -251,7 +251,7 @@ class Board:
         births = self.layout.scenario.settings.births_percent
         if state.births_percent not in (None, births):
             return self._with_births(float(state.births_percent or 0.0)).tick(replace(state, births_percent=None))
-        return Answer(self, state).tick()
+        return TickComputation(self, state).tick()
 
     def _with_births(self, percent: float) -> Board:
         if percent not in self._boards:

@@ -25,7 +25,7 @@ _CENTRAL = ("primary", "nine_year")
 
 
 @dataclass(frozen=True, eq=False)
-class Found:
+class RuleInputs:
     """Hold what the rules look at."""
 
     layout: Layout
@@ -41,7 +41,7 @@ class Found:
         return str(name) if name else school_id
 
 
-def find(found: Found) -> tuple[Break, ...]:
+def find(found: RuleInputs) -> tuple[Break, ...]:
     """Return all broken rules, what forbids first, then what breaks, then what warns."""
     parts = (
         _parents, _no_school, _overflow, _far, _beds, _young, _classes, _sizes, _townships, _items, _procedure,
@@ -52,12 +52,12 @@ def find(found: Found) -> tuple[Break, ...]:
     return tuple(sorted(all_, key=lambda b: (order[b.severity], not b.new)))
 
 
-def _of_schools(found: Found) -> list[ops.Operation]:
+def _of_schools(found: RuleInputs) -> list[ops.Operation]:
     closing = ops.Close | ops.Merge | ops.ToPoint
     return [o for o in found.layout.scenario.effective if isinstance(o, closing)]
 
 
-def _parents(found: Found) -> Iterator[Break]:
+def _parents(found: RuleInputs) -> Iterator[Break]:
     """Most parents are against it: the school must not be closed by force."""
     for operation in _of_schools(found):
         said = found.layout.scenario.procedure.of(operation.school_id)
@@ -66,7 +66,7 @@ def _parents(found: Found) -> Iterator[Break]:
             yield Break("parents", "forbids", (said.school_id,), said.opposed, said.asked / 2, params=params)
 
 
-def _procedure(found: Found) -> Iterator[Break]:
+def _procedure(found: RuleInputs) -> Iterator[Break]:
     missing = [step for step in found.layout.scenario.procedure.missing if step != "built_first"]
     closing = _of_schools(found)
     if missing and closing:
@@ -75,7 +75,7 @@ def _procedure(found: Found) -> Iterator[Break]:
         yield Break("procedure", "warns", tuple(o.school_id for o in closing), len(missing), 0, params=params)
 
 
-def _built_first(found: Found) -> Iterator[Break]:
+def _built_first(found: RuleInputs) -> Iterator[Break]:
     """Receivers that need rooms or beds must have them before anybody moves (先建后撤)."""
     if "built_first" not in found.layout.scenario.procedure.missing:
         return
@@ -92,13 +92,13 @@ def _built_first(found: Found) -> Iterator[Break]:
         yield Break("built_first", "warns", where, float(more[more > 0].sum()), 0, params=params)
 
 
-def _no_school(found: Found) -> Iterator[Break]:
+def _no_school(found: RuleInputs) -> Iterator[Break]:
     for (stage, band), rows in found.moves[found.moves["to_id"] == ""].groupby(["stage", "band"]):
         params = {**_where(rows), "stage": Message(f"stage.{stage}"), "band": Message(f"scenarios.band.{band}")}
         yield Break("no_school", "breaks", tuple(rows["village_id"]), float(rows["pupils"].sum()), 0, params=params)
 
 
-def _overflow(found: Found) -> Iterator[Break]:
+def _overflow(found: RuleInputs) -> Iterator[Break]:
     rows = found.moves[(found.moves["overflow"] > 0) & (found.moves["to_id"] != "")]
     rows = pd.concat([rows, found.crowded]) if len(found.crowded) else rows
     for (school, stage), mine in rows.groupby(["to_id", "stage"], sort=False):
@@ -112,7 +112,7 @@ def _overflow(found: Found) -> Iterator[Break]:
         yield Break("overflow", "breaks", (str(school), *mine["village_id"]), short, places, params=params)
 
 
-def _far(found: Found) -> Iterator[Break]:
+def _far(found: RuleInputs) -> Iterator[Break]:
     """Pupils beyond walking whom no bus takes and who may not or cannot board."""
     for stage in STAGES:
         rows = found.moves[(found.moves["far"] > 0) & (found.moves["stage"] == stage) & (found.moves["to_id"] != "")]
@@ -129,7 +129,7 @@ def _far(found: Found) -> Iterator[Break]:
         yield Break(rule, "breaks", tuple(dict.fromkeys(rows["village_id"])), longest, limit, params=params)
 
 
-def _beds(found: Found) -> Iterator[Break]:
+def _beds(found: RuleInputs) -> Iterator[Break]:
     rows = found.moves[found.moves["beds_wanted"] > 0]
     for school, mine in rows.groupby("to_id", sort=False):
         short = float(mine["beds_wanted"].sum())
@@ -139,7 +139,7 @@ def _beds(found: Found) -> Iterator[Break]:
         yield Break("beds", "breaks", (str(school),), short, there, params=params)
 
 
-def _young(found: Found) -> Iterator[Break]:
+def _young(found: RuleInputs) -> Iterator[Break]:
     """Grades 1 to 3 on the way for longer than the half hour."""
     limit = found.layout.scenario.settings.number("young_minutes")
     rows = found.moves[(found.moves["band"] == "g1_3") & (found.moves["minutes_after"] > limit)]
@@ -151,7 +151,7 @@ def _young(found: Found) -> Iterator[Break]:
         yield Break("young", "breaks", tuple(dict.fromkeys(rows["village_id"])), longest, limit, new, params)
 
 
-def _classes(found: Found) -> Iterator[Break]:
+def _classes(found: RuleInputs) -> Iterator[Break]:
     """Classes above the cap in schools the scenario touches: with the rooms there are."""
     came = set(zip(found.moves["to_id"], found.moves["stage"], strict=True))
     changed = ops.Resize | ops.Open | ops.ConvertStage
@@ -173,7 +173,7 @@ def _classes(found: Found) -> Iterator[Break]:
         yield Break("rooms", "breaks", (row.school_id,), row.needed, row.classes, bool(was <= cap), params)
 
 
-def _sizes(found: Found) -> Iterator[Break]:
+def _sizes(found: RuleInputs) -> Iterator[Break]:
     settings = found.layout.scenario.settings
     for row in found.schools[found.schools["pupils_after"].notna()].itertuples():
         cap = settings.size_cap(row.kind_after in THROUGH)
@@ -184,7 +184,7 @@ def _sizes(found: Found) -> Iterator[Break]:
                 yield Break("school_size", "breaks", (row.school_id,), row.pupils_after, cap, new, params)
 
 
-def _townships(found: Found) -> Iterator[Break]:
+def _townships(found: RuleInputs) -> Iterator[Break]:
     """A township keeps at least one school with junior grades and one central primary school."""
     frame = found.layout.frame
     central = frame["rank"] != "village"
@@ -195,7 +195,7 @@ def _townships(found: Found) -> Iterator[Break]:
             yield Break(rule, "breaks", (township,), 0, 1, params={"township": township})
 
 
-def _items(found: Found) -> Iterator[Break]:
+def _items(found: RuleInputs) -> Iterator[Break]:
     """Items of the standard that were met before and are not any more."""
     before, after = found.evaluated
     status = {result.item.code: result.status for result in before.items}
@@ -206,7 +206,7 @@ def _items(found: Found) -> Iterator[Break]:
             yield Break("item", "breaks", (result.item.code,), result.value, result.threshold, params=params)
 
 
-def _empty(found: Found) -> Iterator[Break]:
+def _empty(found: RuleInputs) -> Iterator[Break]:
     for row in found.schools.itertuples():
         stays = row.state not in ("closed", "merged")
         # A school whose roll is not known is not emptied: nothing says that it had pupils, or that it has none.
@@ -215,7 +215,7 @@ def _empty(found: Found) -> Iterator[Break]:
             yield Break(rule, "warns", (row.school_id,), 0, 1, params={"school": found.name(row.school_id)})
 
 
-def _unknown(found: Found) -> Iterator[Break]:
+def _unknown(found: RuleInputs) -> Iterator[Break]:
     rows = found.moves[(found.moves["way_after"] == "unknown") & (found.moves["to_id"] != "")]
     if len(rows):
         params = _where(rows)

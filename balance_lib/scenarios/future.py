@@ -30,7 +30,7 @@ def county(today: County, year: int, target: int, births_percent: float) -> Coun
     from balance_lib import trends
 
     now = _as_of(today, year)
-    settings = trends.Settings(births_percent=births_percent)
+    settings = trends.ProjectionSettings(births_percent=births_percent)
     flows = trends.project(now, target, year=year, settings=settings, bands=False).flows
     flows = flows[(flows["year"] == target) & (flows["pupils"] > 0)]
     flows = trends.whole(flows, by=["school_id", "stage"])

@@ -11,7 +11,7 @@ import pandas as pd
 
 from balance_lib._errors import DataError, Fault
 from balance_lib.distance import Places, straight_table
-from balance_lib.scenarios.base import BANDS, STAGE_OF, Ways
+from balance_lib.scenarios.base import BANDS, STAGE_OF, TravelDistances
 from balance_lib.scenarios.layout import Layout
 from balance_lib.standards import STAGES
 
@@ -41,7 +41,7 @@ class Moves:
     crowded: pd.DataFrame
 
 
-def moves(layout: Layout, ways: Ways, *, time_limit_s: float = 10.0) -> Moves:
+def moves(layout: Layout, ways: TravelDistances, *, time_limit_s: float = 10.0) -> Moves:
     """Assign every affected pupil to a school.
 
     Who is affected: pupils whose school closes or no longer teaches their grades; pupils of the villages zoned to a
@@ -51,7 +51,7 @@ def moves(layout: Layout, ways: Ways, *, time_limit_s: float = 10.0) -> Moves:
     Parameters
     ----------
     layout : Layout
-    ways : Ways
+    ways : TravelDistances
     time_limit_s : float
         For the proof that zones are the best; the solution then tells its gap.
 
@@ -82,7 +82,7 @@ def moves(layout: Layout, ways: Ways, *, time_limit_s: float = 10.0) -> Moves:
     return Moves(table, _solution(layout, told, over), crowded)
 
 
-def _affected(layout: Layout, ways: Ways, groups: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _affected(layout: Layout, ways: TravelDistances, groups: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Return the groups that go to a fixed school (``to_id``), and those that go where there is room."""
     teaches = layout.teaches
     at = teaches.index.get_indexer(groups["school_id"])
@@ -99,7 +99,7 @@ def _affected(layout: Layout, ways: Ways, groups: pd.DataFrame) -> tuple[pd.Data
     return fixed, groups[leaving]
 
 
-def _drawn(layout: Layout, ways: Ways, groups: pd.DataFrame, stays: Any) -> pd.Series:
+def _drawn(layout: Layout, ways: TravelDistances, groups: pd.DataFrame, stays: Any) -> pd.Series:
     """Return to which new school each public group is drawn: its village is zoned to it, or it is nearer."""
     out = pd.Series(None, index=groups.index, dtype=object)
     plain = ~(layout.private | layout.special).reindex(groups["school_id"]).fillna(True).to_numpy(dtype=bool)
@@ -163,7 +163,7 @@ def _into_fixed(fixed: pd.DataFrame, free: pd.DataFrame) -> tuple[pd.DataFrame, 
 
 
 def _assign(
-    layout: Layout, ways: Ways, rows: pd.DataFrame, free: pd.DataFrame, stage: str, time_limit_s: float
+    layout: Layout, ways: TravelDistances, rows: pd.DataFrame, free: pd.DataFrame, stage: str, time_limit_s: float
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Assign the pupils of one stage, public, private and special apart; places are used up in that order."""
     frame, parts, told = layout.frame, [], []
@@ -194,7 +194,7 @@ def _sector(layout: Layout, schools: pd.Series) -> pd.Series:
 
 def _zoned(
     layout: Layout,
-    ways: Ways,
+    ways: TravelDistances,
     rows: pd.DataFrame,
     free: pd.DataFrame,
     stage: str,
@@ -231,7 +231,7 @@ def _zoned(
 
 
 def _transport(
-    layout: Layout, ways: Ways, rows: pd.DataFrame, free: pd.DataFrame, allowed: pd.Series
+    layout: Layout, ways: TravelDistances, rows: pd.DataFrame, free: pd.DataFrame, allowed: pd.Series
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Send pupils at the least total distance; a village may be split."""
     parts, told = [], []
@@ -243,7 +243,7 @@ def _transport(
 
 
 def _transported(
-    layout: Layout, ways: Ways, rows: pd.DataFrame, free: pd.DataFrame, band: str, allowed: pd.Series
+    layout: Layout, ways: TravelDistances, rows: pd.DataFrame, free: pd.DataFrame, band: str, allowed: pd.Series
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     from balance_lib import allocation
 
@@ -277,7 +277,7 @@ def _split_boarders(flow: pd.DataFrame) -> Floats:
     return out
 
 
-def cost_table(layout: Layout, ways: Ways, rows: pd.DataFrame, sites: Any) -> Floats:
+def cost_table(layout: Layout, ways: TravelDistances, rows: pd.DataFrame, sites: Any) -> Floats:
     """Return metres from each row's village to each site; unknown homes are put where their school stood."""
     ids = np.array(layout.ids, dtype=object)[sites]
     column = np.array([ways.school.get(s, -1) for s in ids], dtype=np.int64)

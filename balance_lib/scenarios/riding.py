@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib import access
-from balance_lib.scenarios.base import GRADES, Ways
+from balance_lib.scenarios.base import GRADES, TravelDistances
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.settings import Settings, default
 from balance_lib.standards import STAGES
@@ -32,7 +32,7 @@ def may_board(settings: Settings, bands: pd.Series) -> Any:
     return bands.map({band: grades[0] >= lowest for band, grades in GRADES.items()}).to_numpy(dtype=bool)
 
 
-def bus_minutes(layout: Layout, ways: Ways, rows: pd.DataFrame, to: str) -> Floats:
+def bus_minutes(layout: Layout, ways: TravelDistances, rows: pd.DataFrame, to: str) -> Floats:
     """Return the riding minutes of each row; NaN where no bus takes them."""
     settings = layout.scenario.settings
     line = np.array([layout.lines.get(pair, np.nan) for pair in zip(rows["village_id"], rows[to], strict=True)])
@@ -43,7 +43,7 @@ def bus_minutes(layout: Layout, ways: Ways, rows: pd.DataFrame, to: str) -> Floa
     return np.fmin(line.astype(float), np.where(ride <= settings.bus_minutes, ride, np.nan))
 
 
-def brought(layout: Layout, ways: Ways, table: pd.DataFrame) -> pd.DataFrame:
+def brought(layout: Layout, ways: TravelDistances, table: pd.DataFrame) -> pd.DataFrame:
     """Say of each group that moves how it gets to school before and after.
 
     Before: who boarded boards; the others walk, or are beyond walking (``far``). After: who lives within the radius
@@ -116,7 +116,7 @@ def free_beds(layout: Layout, rows: pd.DataFrame) -> dict[str, float]:
     return (beds(layout) - staying).clip(lower=0.0).to_dict()
 
 
-def coverage(layout: Layout, ways: Ways, groups: pd.DataFrame, when: str) -> pd.DataFrame:
+def coverage(layout: Layout, ways: TravelDistances, groups: pd.DataFrame, when: str) -> pd.DataFrame:
     """Count by stage how pupils get to school, and how far day pupils have it.
 
     Buses of the scenario run only afterwards (``when`` "after"): how pupils beyond walking travel today is not

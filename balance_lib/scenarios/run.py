@@ -16,7 +16,7 @@ from balance_lib.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.indicators import names_in
 from balance_lib.scenarios import accounts, base, breaks, changes, faults, layout, moves, riding, verify
-from balance_lib.scenarios.base import Base, Ways
+from balance_lib.scenarios.base import Base, TravelDistances
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import Outcome
 from balance_lib.scenarios.scenario import Scenario
@@ -105,7 +105,7 @@ def evaluate(
     crowded = accounts.crowded(drawn, found_moves.crowded)
     schools = accounts.schools(drawn, after)
     covered = _coverage(drawn, ways, changed.groups)
-    found = breaks.Found(drawn, after, table, crowded, schools, judged)
+    found = breaks.RuleInputs(drawn, after, table, crowded, schools, judged)
     unplaced = float(moved.loc[moved["to_id"] == "", "pupils"].sum())
     book = accounts.bookkeeping(drawn, after, unplaced)
     book.check()
@@ -133,7 +133,7 @@ def evaluate(
 
 def _carried_out(
     county: County, scenario: Scenario, time_limit_s: float = 10.0
-) -> tuple[Layout, Ways, moves.Moves, pd.DataFrame, changes.Changed]:
+) -> tuple[Layout, TravelDistances, moves.Moves, pd.DataFrame, changes.Changed]:
     """Return the layout, the ways, who moves, how they get there, and the tables afterwards."""
     if scenario.year in county.years:
         faults.validate(county, scenario)
@@ -154,7 +154,9 @@ def _carried_out(
     return drawn, ways, found, moved, changed
 
 
-def _judge(found: Base, standard: Standard, ways: Ways, codes: Collection[str] | None, *, whole: bool) -> Evaluation:
+def _judge(
+    found: Base, standard: Standard, ways: TravelDistances, codes: Collection[str] | None, *, whole: bool
+) -> Evaluation:
     kept = _JUDGED.setdefault(found.county, {})
     key = (standard.id, id(standard), found.year, ways.table.mode, None if codes is None else tuple(sorted(codes)))
     if key not in kept:
@@ -189,12 +191,14 @@ def _looks_back(item: Item) -> int:
     return measure.years - 1 + (measure.transform != "level")
 
 
-def _coverage(drawn: Layout, ways: Ways, groups: pd.DataFrame) -> pd.DataFrame:
+def _coverage(drawn: Layout, ways: TravelDistances, groups: pd.DataFrame) -> pd.DataFrame:
     parts = [riding.coverage(drawn, ways, g, when) for when, g in (("before", drawn.base.groups), ("after", groups))]
     return pd.concat(parts, ignore_index=True)
 
 
-def _provenance(county: County, scenario: Scenario, standard: Standard, ways: Ways, drawn: Layout) -> dict[str, object]:
+def _provenance(
+    county: County, scenario: Scenario, standard: Standard, ways: TravelDistances, drawn: Layout
+) -> dict[str, object]:
     return {
         "county_hash": county.hash,
         "scenario_digest": scenario.digest,

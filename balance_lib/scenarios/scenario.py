@@ -17,7 +17,7 @@ from balance_lib.county import County
 from balance_lib.plain import as_yaml
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.operations import Operation
-from balance_lib.scenarios.settings import ASSIGNMENTS, STEPS, Parents, Procedure, Settings, Step
+from balance_lib.scenarios.settings import ASSIGNMENTS, STEPS, Parents, Procedure, ProcedureStep, Settings
 
 _TOP = ("scenario", "county", "year", "target_year", "note", "settings", "operations", "procedure")
 
@@ -250,14 +250,14 @@ class _Reader:
         parents = [self.parents(one, row) for row, one in enumerate(listed, start=1)]
         return Procedure(steps, tuple(p for p in parents if p is not None))
 
-    def step(self, name: str, raw: Any) -> Step:
+    def step(self, name: str, raw: Any) -> ProcedureStep:
         if isinstance(raw, bool):
-            return Step(name, raw)
+            return ProcedureStep(name, raw)
         given = self.mapping(raw, name)
         self.known(given, ("done", "on", "document"))
         on = given.get("on") or ""
         on = on.isoformat() if isinstance(on, datetime.date) else str(on)
-        return Step(name, bool(given.get("done", False)), on, str(given.get("document") or ""))
+        return ProcedureStep(name, bool(given.get("done", False)), on, str(given.get("document") or ""))
 
     def parents(self, raw: Any, row: int) -> Parents | None:
         try:

@@ -96,7 +96,7 @@ class Settings:
 
 
 @dataclass(frozen=True)
-class Step:
+class ProcedureStep:
     """Hold one step of the procedure before a school may be closed."""
 
     step: str
@@ -132,7 +132,7 @@ class Parents:
 class Procedure:
     """Hold the checklist 论证 听证 公示 报批 先建后撤 and what the parents said."""
 
-    steps: tuple[Step, ...] = tuple(Step(name) for name in STEPS)
+    steps: tuple[ProcedureStep, ...] = tuple(ProcedureStep(name) for name in STEPS)
     parents: tuple[Parents, ...] = ()
 
     @property

@@ -32,7 +32,7 @@ BITS = np.array([1 << b for b in range(len(BANDS))])
 COVER = ("pupils", "walk", "ride", "board", "far", "unknown", "metres", "max_m", "young_over")
 
 
-class Answer:
+class TickComputation:
     """Work out one state of the sliders, step by step."""
 
     def __init__(self, board: Board, state: State) -> None:
@@ -49,7 +49,7 @@ class Answer:
         self.room = np.where(self.shut[:, None], 0.0, board.places(self.caps))
 
     def tick(self) -> Tick:
-        """Answer."""
+        """Work it out."""
         board, flows = self.board, self._flows()
         rows, to = flows[:2]
         order = self._order(rows, board.g_school[rows], to)

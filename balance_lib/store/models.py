@@ -25,7 +25,7 @@ class Utc(TypeDecorator[datetime]):
         return None if value is None else value.replace(tzinfo=UTC)
 
 
-class Base(DeclarativeBase):
+class StoreBase(DeclarativeBase):
     """Base of the tables."""
 
 
@@ -40,7 +40,7 @@ class Stamped:
     version: Mapped[int] = mapped_column(Integer, default=1)
 
 
-class Scenario(Stamped, Base):
+class StoredScenario(Stamped, StoreBase):
     """A saved scenario: its text, unread."""
 
     __tablename__ = "scenarios"
@@ -54,7 +54,7 @@ class Scenario(Stamped, Base):
     removed_at: Mapped[datetime | None] = mapped_column(Utc)
 
 
-class LedgerEntry(Stamped, Base):
+class LedgerEntry(Stamped, StoreBase):
     """One line of a rectification ledger, as it stands now."""
 
     __tablename__ = "ledger"
@@ -84,7 +84,7 @@ class LedgerEntry(Stamped, Base):
     evidence: Mapped[int] = mapped_column(Integer, default=0)
 
 
-class TaskRecord(Stamped, Base):
+class TaskRecord(Stamped, StoreBase):
     """What the office recorded of one task of its plan."""
 
     __tablename__ = "task_records"
@@ -99,7 +99,7 @@ class TaskRecord(Stamped, Base):
     changed_at: Mapped[datetime] = mapped_column(Utc)
 
 
-class Evidence(Stamped, Base):
+class Evidence(Stamped, StoreBase):
     """The index of evidence: which file, by whom, for what; the bytes stand in a folder by their hash."""
 
     __tablename__ = "evidence"
@@ -128,7 +128,7 @@ def _one(name: str, *key: str) -> tuple[UniqueConstraint]:
     return (UniqueConstraint("county_id", "standard_id", *key, name=name),)
 
 
-class Pairing(Kept, Base):
+class Pairing(Kept, StoreBase):
     """Which department is paired with which school or township."""
 
     __tablename__ = "pairings"
@@ -142,7 +142,7 @@ class Pairing(Kept, Base):
     note: Mapped[str] = mapped_column(Text, default="")
 
 
-class Visit(Kept, Base):
+class Visit(Kept, StoreBase):
     """One visit of a department: when, who by their post, what was found, which ledger entry it led to, when next."""
 
     __tablename__ = "visits"
@@ -158,7 +158,7 @@ class Visit(Kept, Base):
     next_on: Mapped[date | None] = mapped_column(Date)
 
 
-class Milestone(Kept, Base):
+class Milestone(Kept, StoreBase):
     """One item of a place's own schedule."""
 
     __tablename__ = "milestones"
@@ -173,7 +173,7 @@ class Milestone(Kept, Base):
     note: Mapped[str] = mapped_column(Text, default="")
 
 
-class ProgressReport(Kept, Base):
+class ProgressReport(Kept, StoreBase):
     """One report of progress: what was done, what stands in the way, what comes next, when the next one is due."""
 
     __tablename__ = "progress_reports"
@@ -187,7 +187,7 @@ class ProgressReport(Kept, Base):
     next_on: Mapped[date | None] = mapped_column(Date)
 
 
-class Work(Kept, Base):
+class Work(Kept, StoreBase):
     """One building work of the plan's yearly programme."""
 
     __tablename__ = "works"
@@ -204,7 +204,7 @@ class Work(Kept, Base):
     note: Mapped[str] = mapped_column(Text, default="")
 
 
-class Change(Base):
+class Change(StoreBase):
     """One changed field: who, when, before, after. Rows are added and never changed; the database itself sees to it."""
 
     __tablename__ = "changes"
@@ -232,4 +232,4 @@ class Change(Base):
 
 
 JOURNALS = (Pairing, Visit, Milestone, ProgressReport, Work)
-TABLES = (Scenario, LedgerEntry, TaskRecord, Evidence, *JOURNALS, Change)
+TABLES = (StoredScenario, LedgerEntry, TaskRecord, Evidence, *JOURNALS, Change)

@@ -10,11 +10,11 @@ from sqlalchemy import Connection, insert, select, update
 
 from balance_lib._errors import NotFoundError
 from balance_lib.store import trail
-from balance_lib.store.models import Scenario
+from balance_lib.store.models import StoredScenario
 from balance_lib.store.refused import ConflictError, StoreError
 from balance_lib.store.stamp import Stamp
 
-TABLE = Scenario.__table__
+TABLE = StoredScenario.__table__
 MOST_BYTES = 2_000_000
 
 

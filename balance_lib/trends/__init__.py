@@ -16,7 +16,7 @@ from balance_lib.trends.items import (
 )
 from balance_lib.trends.path import Crossing, crossing, fit
 from balance_lib.trends.result import BackTest, Projection, whole
-from balance_lib.trends.settings import MOST_YEARS, Settings
+from balance_lib.trends.settings import MOST_YEARS, ProjectionSettings
 
 __all__ = [
     "MOST_YEARS",
@@ -27,7 +27,7 @@ __all__ = [
     "ItemPath",
     "Paths",
     "Projection",
-    "Settings",
+    "ProjectionSettings",
     "Steps",
     "coefficients_fall",
     "crossing",

@@ -13,7 +13,7 @@ import pandas as pd
 from balance_lib.trends import path
 from balance_lib.trends.quantile import regress
 from balance_lib.trends.result import BACK_TEST_COLUMNS
-from balance_lib.trends.series import KEY, Series
+from balance_lib.trends.series import KEY, IndicatorSeries
 from balance_lib.trends.settings import assumptions
 
 WAYS = ("line", "share", "level")
@@ -62,7 +62,7 @@ def basis(value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
     return np.stack(np.broadcast_arrays(share, own, chance), axis=-1)
 
 
-def forecasts(series: Series, foretold: Pupils) -> pd.DataFrame:
+def forecasts(series: IndicatorSeries, foretold: Pupils) -> pd.DataFrame:
     """Forecast again from earlier years of the panel, each way, and set what was then counted beside it.
 
     Returns

@@ -8,7 +8,7 @@ import numpy as np
 
 from balance_lib.trends.counts import AGES, BANDS, Counts
 from balance_lib.trends.ratios import BAND_AGES, LEAVER_AGES, STAGE_AGES, YOUNG, growth
-from balance_lib.trends.settings import Settings, assumptions
+from balance_lib.trends.settings import ProjectionSettings, assumptions
 
 Span = tuple[tuple[int, int], int, Any]  # ages counted together, year, count by village (or of the county)
 
@@ -123,7 +123,9 @@ def _over(value: Any, by: Any) -> Any:
     return np.divide(value, by, out=np.zeros_like(by), where=by > 0)
 
 
-def births(counts: Counts, found: Any, steps: Any, years: int, settings: Settings) -> tuple[list[int], Any, Any, int]:
+def births(
+    counts: Counts, found: Any, steps: Any, years: int, settings: ProjectionSettings
+) -> tuple[list[int], Any, Any, int]:
     """Bring the county's births forward by their fitted trend.
 
     The trend is the Theil–Sen slope of the logarithm over the last years counted; it fades out, stops or goes on as

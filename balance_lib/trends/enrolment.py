@@ -10,11 +10,11 @@ from balance_lib.trends import errors
 from balance_lib.trends.counts import read
 from balance_lib.trends.result import Projection
 from balance_lib.trends.run import Run
-from balance_lib.trends.settings import MOST_YEARS, Settings
+from balance_lib.trends.settings import MOST_YEARS, ProjectionSettings
 
 
 def project(
-    county: County, to: int, *, year: int | None = None, settings: Settings | None = None, bands: bool = True
+    county: County, to: int, *, year: int | None = None, settings: ProjectionSettings | None = None, bands: bool = True
 ) -> Projection:
     """Project a county's pupils by village and school.
 
@@ -30,7 +30,7 @@ def project(
         Last school year (first calendar year), at most 30 years after the base year.
     year : int, optional
         Base year; by default the county's last one. Later counts are not looked at.
-    settings : Settings, optional
+    settings : ProjectionSettings, optional
     bands : bool
         Whether to give the band; it comes from forecasts made in earlier years (about a second, once a county).
 
@@ -48,7 +48,7 @@ def project(
     H. Hamilton and J. Perry (1962), A short method for projecting population by age from one decennial census to
     another, Social Forces 41(2): the cohort-change ratio.
     """
-    settings = settings or Settings()
+    settings = settings or ProjectionSettings()
     counts = read(county, year)
     if not counts.base < to <= counts.base + MOST_YEARS:
         raise NotFoundError("year", to, (counts.base + 1, "…", counts.base + MOST_YEARS))
@@ -56,7 +56,7 @@ def project(
 
 
 @lru_cache(maxsize=24)
-def _projected(county: County, to: int, base: int, settings: Settings, bands: bool) -> Projection:
+def _projected(county: County, to: int, base: int, settings: ProjectionSettings, bands: bool) -> Projection:
     run = Run(county, read(county, base), to, settings)
     run.go()
     projection = run.projection()

@@ -16,7 +16,7 @@ from balance_lib.trends.counts import BAND_STAGE, BANDS, FIRST_AGE, Counts, read
 from balance_lib.trends.quantile import regress
 from balance_lib.trends.result import BACK_TEST_COLUMNS, BackTest, Projection
 from balance_lib.trends.run import Run
-from balance_lib.trends.settings import Settings, assumptions
+from balance_lib.trends.settings import ProjectionSettings, assumptions
 
 MOST_ORIGINS = 6  # forecasts are made again from so many earlier years, spread over the panel
 MOST_ROWS = 4000  # of one kind that a band is fitted to; more tell nothing new
@@ -89,7 +89,7 @@ def forecasts(county: County, base: int, zoned: bool = True, migration: str = "o
         origin, known (years counted until then), year, horizon, what, id, stage, band, forecast, actual, stirred.
     """
     counts = read(county, base)
-    settings = Settings(zoned=zoned, migration="none" if migration == "none" else "observed")
+    settings = ProjectionSettings(zoned=zoned, migration="none" if migration == "none" else "observed")
     parts = []
     for origin in origins(counts):
         run = Run(county, counts.until(origin), base, settings)

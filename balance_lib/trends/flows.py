@@ -11,7 +11,7 @@ import pandas as pd
 
 from balance_lib.county import County
 from balance_lib.trends.counts import BANDS, FIRST_AGE, Counts
-from balance_lib.trends.settings import Settings
+from balance_lib.trends.settings import ProjectionSettings
 
 GRADES = 9
 ENTRY = (0, 6)  # columns of grades 1 and 7: where a village's children choose a school
@@ -19,7 +19,7 @@ BAND_GRADES = ((0, 3), (3, 6), (6, 9))
 
 
 @dataclass
-class Ways:
+class PupilFlows:
     """Hold pupils by way (a village and a school) and grade, with the shares new entrants follow.
 
     ``entering`` holds, for each grade, the share of a village's pupils of that grade each way takes; the shares of
@@ -34,7 +34,7 @@ class Ways:
     closed: set[int] = field(default_factory=set)
 
     @classmethod
-    def of(cls, counts: Counts, children: Any) -> Ways:
+    def of(cls, counts: Counts, children: Any) -> PupilFlows:
         """Build the ways of the base year; a village without pupils in a band looks to where its township goes."""
         rows = counts.flows[counts.flows["year"] == counts.base]
         code = rows["village"].to_numpy() * len(counts.schools) + rows["school"].to_numpy()
@@ -216,7 +216,7 @@ def _bridge(counts: Counts, village: Any, school: Any, pupils: Any, serves: Any)
     return np.append(village, ends[0]), np.append(school, ends[1]), np.vstack([pupils, extra])
 
 
-def closures(county: County, counts: Counts, settings: Settings, to: int) -> dict[int, list[int]]:
+def closures(county: County, counts: Counts, settings: ProjectionSettings, to: int) -> dict[int, list[int]]:
     """Return which schools close in which projected year."""
     table = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["closed_year"].dropna()
     said = {school: int(year) for school, year in table.items() if year > counts.base} | settings.closures
@@ -228,7 +228,7 @@ def closures(county: County, counts: Counts, settings: Settings, to: int) -> dic
     return out
 
 
-def receivers(county: County, counts: Counts, ways: Ways, school: int) -> dict[int, int]:
+def receivers(county: County, counts: Counts, ways: PupilFlows, school: int) -> dict[int, int]:
     """Return where a closing school's pupils go, by band.
 
     Its central school when it is open and teaches the band; otherwise the school that most children of the same
@@ -255,7 +255,7 @@ def receivers(county: County, counts: Counts, ways: Ways, school: int) -> dict[i
     return out
 
 
-def _next(table: pd.DataFrame, ways: Ways, school: int, band: int, able: Any, on: Any) -> int:
+def _next(table: pd.DataFrame, ways: PupilFlows, school: int, band: int, able: Any, on: Any) -> int:
     """Return the open school that takes over: of the same villages, the same township, the nearest, the largest."""
     mine = np.isin(ways.village, np.unique(ways.village[(ways.school == school)]))
     weight = np.where(mine, ways.pupils[:, slice(*BAND_GRADES[band])].sum(axis=1), 0.0)

@@ -17,7 +17,7 @@ from balance_lib.standards import STAGES, Standard
 from balance_lib.trends import calibration, path
 from balance_lib.trends.calibration import Spread
 from balance_lib.trends.result import BackTest
-from balance_lib.trends.series import KEY, Series, foretold, read_series
+from balance_lib.trends.series import KEY, IndicatorSeries, foretold, read_series
 
 PLACES = ("school", "township", "county")
 ROW_COLUMNS = ["of", "id", "stage", "indicator", "year", "value", "low", "high", "projected", "threshold", "gap"]
@@ -152,7 +152,7 @@ def measured(county: County, standard: Standard, of: str, base: int) -> tuple[di
     return calibration.spreads(rows, ways), BackTest(calibration.tested(rows, of, ways))
 
 
-def _expected(county: County, of: str, series: Series, origin: int, base: int) -> Any:
+def _expected(county: County, of: str, series: IndicatorSeries, origin: int, base: int) -> Any:
     return foretold(county, of, series.index, origin, base, bands=False)["pupils"]
 
 
@@ -169,7 +169,7 @@ def _long(names: dict[str, Any], years: Any, value: Any, ends: tuple[Any, Any, A
     return pd.DataFrame(out)[ROW_COLUMNS]
 
 
-def _ahead(series: Series, spreads: dict[str, Spread], expected: dict[str, Any]) -> tuple[Any, Any, Any]:
+def _ahead(series: IndicatorSeries, spreads: dict[str, Spread], expected: dict[str, Any]) -> tuple[Any, Any, Any]:
     """Carry amounts forward and divide them by the pupils to come."""
     pupils, half = expected["pupils"], (expected["high"] - expected["low"]) / 2.0
     value, band = np.full(pupils.shape, np.nan), np.full(pupils.shape, np.nan)

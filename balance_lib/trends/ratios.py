@@ -24,7 +24,7 @@ LEAVER_AGES = (11, 14)
 
 
 @dataclass(frozen=True)
-class Count:
+class CohortCount:
     """Hold one count of whole cohorts: when each was counted, and how many children there were together."""
 
     first_cohort: int
@@ -61,7 +61,7 @@ def yearly(counts: Counts) -> Any:
     return np.exp(found[PART_OF])
 
 
-def _county_counts(counts: Counts) -> list[Count]:
+def _county_counts(counts: Counts) -> list[CohortCount]:
     """Return every county count of whole cohorts."""
     out = []
     for at, year in enumerate(counts.years):
@@ -72,11 +72,11 @@ def _county_counts(counts: Counts) -> list[Count]:
         wide += [((0, 0), counts.births[:-1, at].sum())]
         for (low, high), value in wide:
             if value > 0:
-                out.append(Count(year - high, (year,) * (high - low + 1), float(value)))
+                out.append(CohortCount(year - high, (year,) * (high - low + 1), float(value)))
     return [*out, *_joined(out)]
 
 
-def _joined(found: list[Count]) -> Iterator[Count]:
+def _joined(found: list[CohortCount]) -> Iterator[CohortCount]:
     """Join single cohorts counted at one age in years running (births, leavers) to the spans others are counted in."""
     single = {(c.counted[0] - c.first_cohort, c.first_cohort): c for c in found if len(c.counted) == 1}
     for age, cohort in sorted(single):
@@ -84,12 +84,12 @@ def _joined(found: list[Count]) -> Iterator[Count]:
             run = [single.get((age, cohort + step)) for step in range(span)]
             known = [count for count in run if count is not None]
             if len(known) == span:
-                yield Count(cohort, tuple(c.counted[0] for c in known), sum(c.value for c in known))
+                yield CohortCount(cohort, tuple(c.counted[0] for c in known), sum(c.value for c in known))
 
 
-def _pairs(found: list[Count]) -> Iterator[tuple[Count, Count]]:
+def _pairs(found: list[CohortCount]) -> Iterator[tuple[CohortCount, CohortCount]]:
     """Return each count with the next later one of exactly the same cohorts."""
-    same: dict[tuple[int, int], list[Count]] = defaultdict(list)
+    same: dict[tuple[int, int], list[CohortCount]] = defaultdict(list)
     for count in found:
         same[count.first_cohort, len(count.counted)].append(count)
     for group in same.values():

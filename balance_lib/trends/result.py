@@ -14,7 +14,7 @@ import pandas as pd
 from balance_lib.locale import Message
 from balance_lib.plain import records
 from balance_lib.trends.counts import BAND_STAGE, BANDS
-from balance_lib.trends.settings import Settings
+from balance_lib.trends.settings import ProjectionSettings
 
 VILLAGE_COLUMNS = ["village_id", "year", "stage", "band", "pupils", "low", "high"]
 SCHOOL_COLUMNS = ["school_id", "year", "stage", "pupils", "low", "high", "stirred"]
@@ -140,7 +140,7 @@ class Projection:
     county_id: str
     base: int
     to: int
-    settings: Settings
+    settings: ProjectionSettings
     villages: pd.DataFrame
     schools: pd.DataFrame
     county: pd.DataFrame

@@ -13,9 +13,9 @@ from balance_lib.locale import Message
 from balance_lib.standards import STAGES
 from balance_lib.trends import cohorts, ratios
 from balance_lib.trends.counts import AGES, BAND_STAGE, BANDS, FIRST_AGE, Counts
-from balance_lib.trends.flows import BAND_GRADES, ENTRY, Ways, closures, receivers, school_drift
+from balance_lib.trends.flows import BAND_GRADES, ENTRY, PupilFlows, closures, receivers, school_drift
 from balance_lib.trends.result import COUNTY_COLUMNS, SCHOOL_COLUMNS, VILLAGE_COLUMNS, Projection, Trace
-from balance_lib.trends.settings import Settings, assumptions
+from balance_lib.trends.settings import ProjectionSettings, assumptions
 
 TOWN = ("town", "urban")
 
@@ -29,10 +29,10 @@ class Run:
         For the schools' places, hosts and closing years only; counts come from ``counts``.
     counts : Counts
     to : int
-    settings : Settings
+    settings : ProjectionSettings
     """
 
-    def __init__(self, county: County, counts: Counts, to: int, settings: Settings) -> None:
+    def __init__(self, county: County, counts: Counts, to: int, settings: ProjectionSettings) -> None:
         self.county, self.counts, self.to, self.settings = county, counts, to, settings
         observed = settings.migration == "observed"
         self.steps = ratios.yearly(counts) if observed else np.ones(AGES - 1)
@@ -44,7 +44,7 @@ class Run:
         )
         self._fill_young()
         self.moved: list[Any] = []
-        self.ways = Ways.of(counts, self.children[0])
+        self.ways = PupilFlows.of(counts, self.children[0])
         self.taught = self.ways.serves.any(axis=0)[::3]
         # The ways know which grades each school teaches: their grades stand, and every later year follows from them.
         self.children[0][:, FIRST_AGE:] = self.ways.homes(len(counts.villages))

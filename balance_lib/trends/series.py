@@ -19,7 +19,7 @@ ENDS = ("pupils", "low", "high")
 
 
 @dataclass(frozen=True, eq=False)
-class Series:
+class IndicatorSeries:
     """Hold the series of a standard's indicators: what there is a pupil at a place, and for how many pupils.
 
     Parameters
@@ -53,16 +53,16 @@ class Series:
         """Return the id, stage or indicator of every series."""
         return self.index.get_level_values(name).to_numpy(dtype=object)
 
-    def only(self, stage: str | None, indicator: str | None) -> Series:
+    def only(self, stage: str | None, indicator: str | None) -> IndicatorSeries:
         """Return the series of one stage and one indicator."""
         keep = np.ones(len(self.index), dtype=bool)
         for name, wanted in (("stage", stage), ("indicator", indicator)):
             keep &= wanted is None or self.named(name) == wanted
-        return Series(self.index[keep], self.years, self.values[keep], self.pupils[keep], self.lines[keep])
+        return IndicatorSeries(self.index[keep], self.years, self.values[keep], self.pupils[keep], self.lines[keep])
 
 
 @lru_cache(maxsize=12)
-def read_series(county: County, standard: Standard, of: str, base: int) -> Series:
+def read_series(county: County, standard: Standard, of: str, base: int) -> IndicatorSeries:
     """Return every series up to a base year; a place or indicator nobody counted has none."""
     table = _table(county, standard, of, base)
     years = np.arange(int(table["year"].min()) if len(table) else base, base + 1)
@@ -74,7 +74,7 @@ def read_series(county: County, standard: Standard, of: str, base: int) -> Serie
     )
     index = value.dropna(how="all").index.union(pupils.dropna(how="all").index, sort=False)
     value, pupils = value.reindex(index).to_numpy(), pupils.reindex(index).to_numpy()
-    return Series(index, years, value, pupils, line.reindex(index).ffill(axis=1).iloc[:, -1].to_numpy())
+    return IndicatorSeries(index, years, value, pupils, line.reindex(index).ffill(axis=1).iloc[:, -1].to_numpy())
 
 
 def foretold(county: County, of: str, index: Any, base: int, to: int, *, bands: bool) -> dict[str, Any]:

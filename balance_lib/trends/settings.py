@@ -14,7 +14,7 @@ MOST_YEARS = 30  # a child born in the base year has long left grade 9: beyond, 
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
+class ProjectionSettings:
     """Hold the assumptions of a projection; the defaults go on as the county's own counts did.
 
     Parameters

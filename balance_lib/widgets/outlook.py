@@ -11,7 +11,7 @@ from balance_lib.evaluation import Evaluation, ItemResult
 from balance_lib.locale import Message, text
 from balance_lib.plots.trends import Panel
 from balance_lib.standards import STAGES
-from balance_lib.trends import ItemPath, Projection, Settings
+from balance_lib.trends import ItemPath, Projection, ProjectionSettings
 from balance_lib.widgets import views
 from balance_lib.widgets.models import PageModel
 from balance_lib.widgets.names import school_names
@@ -116,7 +116,7 @@ class Outlook:
         county = self.model.county
         return {**school_names(county, self.model.lang), county.county_id: county.name(self.model.lang)}
 
-    def projection(self, settings: Settings) -> Projection:
+    def projection(self, settings: ProjectionSettings) -> Projection:
         """Return the pupils to come from the year shown on, to 2035 or ten years on."""
         return trends.project(self.model.county, max(2035, self.to) if self.model.year > 2010 else self.to,
                               year=self.model.year, settings=settings)  # fmt: skip

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from balance_lib import access, palette
-from balance_lib.batch import Province
+from balance_lib.batch import ProvinceDataset
 from balance_lib.locale import text
 from balance_lib.widgets import views
 from balance_lib.widgets.style import lamp
@@ -37,7 +37,7 @@ class Standing:
 
     Parameters
     ----------
-    province : Province
+    province : ProvinceDataset
     standard : str
     year : int
     rows : DataFrame
@@ -46,14 +46,14 @@ class Standing:
         Counties that could not be judged.
     """
 
-    province: Province
+    province: ProvinceDataset
     standard: str
     year: int
     rows: pd.DataFrame
     broken: int
 
     @classmethod
-    def of(cls, province: Province, standard: str, year: int) -> Standing:
+    def of(cls, province: ProvinceDataset, standard: str, year: int) -> Standing:
         """Ask the dataset."""
         rows = province.sql(_RANKING, standard, year)
         rows = rows.assign(order=rows["verdict"].map(_ORDER)).sort_values(["order", "not_met", "open", "county"])
@@ -79,13 +79,13 @@ class Standing:
         return str(other if isinstance(other, str) and other else row.name_zh)
 
 
-def standards_of(province: Province, lang: str) -> list[tuple[str, str]]:
+def standards_of(province: ProvinceDataset, lang: str) -> list[tuple[str, str]]:
     """Return the standards of a dataset: title and id."""
     query = f"SELECT DISTINCT title_{lang} AS title, standard FROM standard_items ORDER BY standard DESC"
     return [(str(row.title), str(row.standard)) for row in province.sql(query).itertuples()]
 
 
-def years_of(province: Province) -> list[int]:
+def years_of(province: ProvinceDataset) -> list[int]:
     """Return the school years of a dataset."""
     return [int(year) for year in province.sql("SELECT DISTINCT year FROM verdicts ORDER BY year")["year"]]
 

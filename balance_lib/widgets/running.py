@@ -310,10 +310,10 @@ def read_sheet(file: str, content: bytes) -> list[list[str]]:
         If it cannot be read, or holds several tables.
     """
     from balance_lib.intake.grid import read_grids
-    from balance_lib.intake.xlsx import Source
+    from balance_lib.intake.xlsx import SourceFile
 
     shown = workplan.harmless(file, 80)
-    grids, faults = read_grids(Source(shown, content))
+    grids, faults = read_grids(SourceFile(shown, content))
     full = [grid for grid in grids if not grid.hidden and any(any(row) for row in grid.rows)]
     if not faults and len(full) != 1:
         faults = [Fault("journal_sheets", shown, found=len(full))]

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib import access, tables
-from balance_lib.access import Count, Limit
+from balance_lib.access import CoverageCount, Limit
 from balance_lib.evaluation import number
 from balance_lib.locale import bracket, text
 from balance_lib.widgets.style import card, lamp
@@ -33,7 +33,7 @@ def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
     return text("page.access.km", lang, km=f"{metres / 1000:.{1 if metres >= 1000 else 2}f}")
 
 
-def sentence(walk: Walking, found: Count, villages: int, lang: str) -> str:
+def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> str:
     """Return the verdict: who lives within, who does not, and by which way of measuring."""
     reach, to, limit = walk.reach, walk.target, walk.limit()
     year = walk.year
@@ -67,7 +67,7 @@ def map_title(walk: Walking, lang: str) -> str:
     )  # fmt: skip
 
 
-def cards(walk: Walking, own: Count, nearest: Count, villages: int, lang: str) -> str:
+def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: int, lang: str) -> str:
     """Return the figures side by side: attended and nearest school, who is outside, time, and the reported rate."""
     to, reach = walk.target, walk.reach
     mode = text(f"distance.mode.{walk.mode}", lang)
@@ -257,7 +257,7 @@ def near_schools(found: pd.DataFrame, lang: str) -> str:
     return lines + rows_table(heads, rows, numeric=[3])
 
 
-def _status(walk: Walking, found: Count) -> str | None:
+def _status(walk: Walking, found: CoverageCount) -> str | None:
     """Return a lamp only where the county's own line is judged as ``evaluate`` judges it."""
     limit = walk.limit()
     same = limit is not None and limit.own and CHOICES[walk.choice][1] is None
@@ -270,7 +270,7 @@ def _set_by(limit: Limit | None, lang: str) -> str:
     return text("access.limit.chosen", lang) if limit is None else limit.told().render(lang)
 
 
-def _share_card(name: str, found: Count, mode: str, lang: str) -> str:
+def _share_card(name: str, found: CoverageCount, mode: str, lang: str) -> str:
     known = {"within": number(found.within), "known": number(found.within + found.outside)}
     title, note = text(f"page.access.card.{name}", lang), text("page.access.card.of", lang, mode=mode, **known)
     return card(title, found.percent, note)

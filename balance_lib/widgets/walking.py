@@ -11,7 +11,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib import access, evaluation, standards
-from balance_lib.access import Count, Limit, Reach, Target
+from balance_lib.access import CoverageCount, Limit, Reach, Target
 from balance_lib.county import County
 from balance_lib.distance import Mode, ODTable
 from balance_lib.widgets.models import PageModel
@@ -133,10 +133,10 @@ class Walking:
         at = reach.rows["village"].to_numpy()[int(known.argmax())]
         return (str(reach.villages["name_zh"].iloc[at]) if at >= 0 else "–"), float(known.max())
 
-    def travel_time(self, minutes: float) -> Count:
+    def travel_time(self, minutes: float) -> CoverageCount:
         """Return how many of grades 1–3 walk at most so many minutes."""
         key = ("time", self.year, self.choice, self.mode, self.target, minutes)
-        found: Count = self.keep(key, lambda: access.travel_time(self.reach, minutes, self.target))
+        found: CoverageCount = self.keep(key, lambda: access.travel_time(self.reach, minutes, self.target))
         return found
 
     def limits(self) -> list[Limit]:

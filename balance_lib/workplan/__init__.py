@@ -5,15 +5,15 @@ from __future__ import annotations
 from balance_lib.workplan.achievements import achievements, groups, pilots, townships
 from balance_lib.workplan.curve import curve
 from balance_lib.workplan.harmless import csv_cell, harmless
-from balance_lib.workplan.journals import JOURNALS, Journal, Places, blank, check_row, named, read_table
+from balance_lib.workplan.journals import JOURNALS, Journal, PlaceFinder, blank, check_row, named, read_table
 from balance_lib.workplan.ledger import (
     ACTIONS,
     EDITABLE,
     ENTRY_FIELDS,
     LEDGER_STATES,
     Entry,
+    LedgerStep,
     LifeCycleError,
-    Step,
     act,
     allowed,
     ledger_table,
@@ -40,12 +40,12 @@ __all__ = [
     "STATUSES",
     "Entry",
     "Journal",
+    "LedgerStep",
     "LifeCycleError",
-    "Places",
+    "PlaceFinder",
     "Programme",
     "Register",
     "Stage",
-    "Step",
     "Task",
     "achievements",
     "act",

@@ -26,7 +26,7 @@ _RANGES = {"days": (1, 366), "number": (0, 1e12), "year": (1900, 2100)}
 
 
 @dataclass(frozen=True)
-class Column:
+class JournalColumn:
     """Describe one column: ``kind`` is name, text, day, days, number, year, place or entry."""
 
     name: str
@@ -44,7 +44,7 @@ class Journal:
 
     name: str
     key: Sequence[str]
-    columns: Sequence[Column]
+    columns: Sequence[JournalColumn]
 
     def title(self, lang: str = "zh") -> str:
         """Return the journal's name for people."""
@@ -65,7 +65,9 @@ def _journal(name: str, key: str, *columns: str) -> Journal:
     """Return a journal from words such as ``department:name!``: the name, its kind, and "!" where it is required."""
     parts = (column.rstrip("!").split(":") for column in columns)
     need = (column.endswith("!") for column in columns)
-    return Journal(name, key.split(), tuple(Column(c, kind, n) for (c, kind), n in zip(parts, need, strict=True)))
+    return Journal(
+        name, key.split(), tuple(JournalColumn(c, kind, n) for (c, kind), n in zip(parts, need, strict=True))
+    )
 
 
 JOURNALS: Mapping[str, Journal] = {
@@ -85,7 +87,7 @@ JOURNALS: Mapping[str, Journal] = {
 }  # fmt: skip
 
 
-class Places:
+class PlaceFinder:
     """Find a school or township of a county by what people call it.
 
     A township is found without its 镇, 乡 or 街道; a name two schools bear is not: its code says which is meant.
@@ -125,7 +127,13 @@ class Places:
 
 
 def check_row(
-    journal: Journal, given: Mapping[str, Any], places: Places, *, file: str, row: int | None = None, lang: str = "zh"
+    journal: Journal,
+    given: Mapping[str, Any],
+    places: PlaceFinder,
+    *,
+    file: str,
+    row: int | None = None,
+    lang: str = "zh",
 ) -> tuple[dict[str, Any], list[Fault]]:
     """Return a row as the store takes it, and every fault in it.
 
@@ -133,7 +141,7 @@ def check_row(
     ----------
     journal : Journal
     given : mapping of column name to what was typed or read
-    places : Places
+    places : PlaceFinder
     file : str
         What faults name as the file: a file, or the title of a form.
     row : int, optional
@@ -178,7 +186,7 @@ def read_table(
         With every fault of every row: nothing of a faulty table is taken.
     """
     top, heads, faults = _heads(journal, table, file, lang)
-    places, rows = Places(county), []
+    places, rows = PlaceFinder(county), []
     seen: dict[tuple[Any, ...], int] = {}
     for at, cells in enumerate(table[top + 1 :], start=top + 2):
         given = {name: cells[place] for name, place in heads.items() if place < len(cells)}
@@ -225,7 +233,7 @@ def _folded(words: object) -> str:
 Broken = tuple[str, dict[str, Any]]
 
 
-def _read(column: Column, given: Any, places: Places) -> tuple[Any, Broken | None]:
+def _read(column: JournalColumn, given: Any, places: PlaceFinder) -> tuple[Any, Broken | None]:
     """Return a cell's value, or which rule it breaks."""
     if column.kind in ("name", "text", "entry"):
         most = TEXT_MOST if column.kind == "text" else NAME_MOST
@@ -275,7 +283,7 @@ def blank(journal: Journal, lang: str = "zh") -> pd.DataFrame:
 
 def named(rows: pd.DataFrame, county: County) -> pd.DataFrame:
     """Return a journal's rows with the name and township of each place."""
-    places = Places(county)
+    places = PlaceFinder(county)
     pairs: Iterable[tuple[str, str]] = list(zip(rows["place_kind"], rows["place"], strict=True))
     return rows.assign(
         place_name=[places.name(*pair) for pair in pairs], township=[places.township(*pair) for pair in pairs]

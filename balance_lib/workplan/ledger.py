@@ -90,7 +90,7 @@ class Entry:
 
 
 @dataclass(frozen=True)
-class Step:
+class LedgerStep:
     """Say what a re-computed value asks of an entry."""
 
     entry: Entry
@@ -165,7 +165,7 @@ def _consequences(entry: Entry, action: str, at: datetime) -> dict[str, Any]:
     return {}
 
 
-def recheck(entries: Iterable[Entry], evaluation: Evaluation) -> list[Step]:
+def recheck(entries: Iterable[Entry], evaluation: Evaluation) -> list[LedgerStep]:
     """Return what newly computed values ask of the entries: close, open again, or note the new figure.
 
     Figures older than an entry's own say nothing. A value that is missing changes nothing. An entry closed by a file
@@ -179,7 +179,7 @@ def recheck(entries: Iterable[Entry], evaluation: Evaluation) -> list[Step]:
 
     Returns
     -------
-    list of Step
+    list of LedgerStep
     """
     found = dict(_values(evaluation))
     steps = []
@@ -190,7 +190,7 @@ def recheck(entries: Iterable[Entry], evaluation: Evaluation) -> list[Step]:
         met, changes = figures
         changes = {**changes, "year": evaluation.year}
         if action := _asked(entry, met, evaluation.year, changes):
-            steps.append(Step(entry, action, changes))
+            steps.append(LedgerStep(entry, action, changes))
     return steps
 
 

@@ -13,8 +13,8 @@ from balance_lib.optimise.control import Control
 from balance_lib.optimise.counties.goals import Goals
 from balance_lib.optimise.counties.layouts import CountyLayout
 from balance_lib.optimise.counties.plan import name_of
-from balance_lib.optimise.counties.search import Search
-from balance_lib.optimise.counties.trial import Trial, broken, scenario_of
+from balance_lib.optimise.counties.search import LayoutSearch
+from balance_lib.optimise.counties.trial import PlanCheck, broken, scenario_of
 from balance_lib.optimise.curve import Frontier, frontier
 from balance_lib.optimise.solution import PROVEN_GAP, Solution, optimality_gap
 from balance_lib.scenarios import Scenario, default, evaluate
@@ -36,13 +36,13 @@ class CountyFrontier:
         years of service), met and not_met (items of the standard that are judged;
         NaN where not looked at); one row a number of schools with which the rules can be kept.
     layout : CountyLayout
-    trials : mapping of schools to Trial
+    trials : mapping of schools to PlanCheck
         Every plan as the scenario carries it out.
     """
 
     table: pd.DataFrame
     layout: CountyLayout
-    trials: dict[int, Trial]
+    trials: dict[int, PlanCheck]
     goals: Goals
     stage: str
 
@@ -91,7 +91,7 @@ def county_frontier(
     """
     control = Control(time_limit_s, progress, cancel)
     drawn = CountyLayout.of(county, stage, goals, year=year, scenario=scenario)
-    search = Search(drawn, control)
+    search = LayoutSearch(drawn, control)
     points = _points(search, _curve(drawn, prove, control), prove)
     rows = [_row(trial, bound) for trial, bound in points.values()]
     table = pd.DataFrame(rows)
@@ -112,10 +112,10 @@ def _curve(drawn: CountyLayout, prove: bool, control: Control) -> Frontier:
     return replace(found, objective=found.objective + constant, bound=found.bound + constant)
 
 
-def _points(search: Search, curve: Frontier, prove: bool) -> dict[int, tuple[Trial, float]]:
+def _points(search: LayoutSearch, curve: Frontier, prove: bool) -> dict[int, tuple[PlanCheck, float]]:
     """Carry every plan of the curve out; search those anew that break a rule or are not proven."""
     drawn, control = search.layout, search.control
-    out: dict[int, tuple[Trial, float]] = {}
+    out: dict[int, tuple[PlanCheck, float]] = {}
     open_: list[int] = []
     for k in reversed(range(curve.p.size)):
         schools = int(curve.p[k])
@@ -132,11 +132,11 @@ def _points(search: Search, curve: Frontier, prove: bool) -> dict[int, tuple[Tri
     return dict(sorted(out.items()))
 
 
-def _value(point: tuple[Trial, float]) -> tuple[float, float]:
+def _value(point: tuple[PlanCheck, float]) -> tuple[float, float]:
     return point[0].objective, point[1]
 
 
-def _search(search: Search, numbers: list[int], out: dict[int, tuple[Trial, float]]) -> None:
+def _search(search: LayoutSearch, numbers: list[int], out: dict[int, tuple[PlanCheck, float]]) -> None:
     """Search the plans of these numbers of schools with all rules, from many schools to few."""
     control = search.control
     until = control.seconds + PLAN_SHARE * control.left_s
@@ -153,7 +153,7 @@ def _search(search: Search, numbers: list[int], out: dict[int, tuple[Trial, floa
         control.tell(trial.objective, solution.bound, trial.choice.flags)
 
 
-def _row(trial: Trial, bound: float) -> dict[str, Any]:
+def _row(trial: PlanCheck, bound: float) -> dict[str, Any]:
     drawn, to = trial.layout, trial.assignment
     metres = drawn.metres[np.arange(to.size), to]
     known = np.isfinite(metres)
@@ -173,7 +173,7 @@ def _row(trial: Trial, bound: float) -> dict[str, Any]:
 
 
 def _judged(
-    county: County, trials: dict[int, Trial], standard: Standard | str | None, control: Control
+    county: County, trials: dict[int, PlanCheck], standard: Standard | str | None, control: Control
 ) -> pd.DataFrame:
     """Count the items of the standard that are met, and not met, after each plan; from few closures on."""
     rows = {}

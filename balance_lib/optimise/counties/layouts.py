@@ -81,7 +81,7 @@ class CountyLayout:
     townships: npt.NDArray[Any]
     travel: Travel
     drawn: layout.Layout
-    ways: base.Ways
+    ways: base.TravelDistances
     baseline: Scenario
 
     @classmethod
@@ -215,7 +215,7 @@ def _baseline(county: County, goals: Goals, year: int | None, scenario: Scenario
 
 
 def _draw(
-    stage: str, goals: Goals, drawn: layout.Layout, ways: base.Ways, plain: Scenario, bands: list[str]
+    stage: str, goals: Goals, drawn: layout.Layout, ways: base.TravelDistances, plain: Scenario, bands: list[str]
 ) -> CountyLayout:
     start, frame = drawn.base, drawn.frame
     public = ~(drawn.private | drawn.special)

@@ -16,8 +16,8 @@ from balance_lib.locale import text
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.counties.goals import Goals
 from balance_lib.optimise.counties.layouts import CountyLayout
-from balance_lib.optimise.counties.search import Search
-from balance_lib.optimise.counties.trial import PROOF_S, Trial, scenario_of
+from balance_lib.optimise.counties.search import LayoutSearch
+from balance_lib.optimise.counties.trial import PROOF_S, PlanCheck, scenario_of
 from balance_lib.optimise.solution import Reason, Solution
 from balance_lib.plain import plain
 from balance_lib.scenarios import Outcome, Scenario, evaluate
@@ -38,7 +38,7 @@ class Proposal:
     solution : Solution
         Extra pupil-metres, bound, gap; its sites are ``layout.school_ids``.
     layout : CountyLayout
-    trial : Trial or None
+    trial : PlanCheck or None
         The plan as the scenario carries it out: moves, loads, costs.
     """
 
@@ -46,7 +46,7 @@ class Proposal:
     outcome: Outcome | None
     solution: Solution
     layout: CountyLayout
-    trial: Trial | None = None
+    trial: PlanCheck | None = None
 
     @property
     def closed(self) -> tuple[str, ...]:
@@ -207,7 +207,7 @@ def propose(
     """
     control = Control(time_limit_s, progress, cancel)
     drawn = CountyLayout.of(county, stage, goals, year=year, scenario=scenario)
-    search = Search(drawn, control)
+    search = LayoutSearch(drawn, control)
     if goals.aim == "fewest":
         solution, trial = search.fewest()
     else:

@@ -10,7 +10,7 @@ import numpy as np
 
 from balance_lib.optimise import highs
 from balance_lib.optimise.counties.model import CountyModel
-from balance_lib.optimise.counties.trial import Choice, Trial
+from balance_lib.optimise.counties.trial import PlanCheck, SiteChoice
 from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.scenarios import riding
 
@@ -28,9 +28,9 @@ class Question:
         Minimise the number of schools instead of extra metres.
     gives : str
         A rule that may give way: the least it has to give is then what is minimised. Empty: all hold.
-    refused : sequence of Choice
+    refused : sequence of SiteChoice
         (14).
-    fixed : Choice, optional
+    fixed : SiteChoice, optional
         The sites that are open and the zones of new ones, where only who goes where is asked.
     worthwhile : (flags (points, sites), status (sites,)), optional
         Pairs, and sites (1 open, -1 closed), that a plan worth finding may have; what it cannot have is left out.
@@ -40,8 +40,8 @@ class Question:
     schools: int | None
     counts: bool = False
     gives: str = ""
-    refused: Sequence[Choice] = ()
-    fixed: Choice | None = None
+    refused: Sequence[SiteChoice] = ()
+    fixed: SiteChoice | None = None
     worthwhile: tuple[Flags, Any] | None = None
 
     def __post_init__(self) -> None:
@@ -75,7 +75,7 @@ class Question:
 
     # Rows ---------------------------------------------------------------------------------------------------------
 
-    def model(self) -> highs.Model:
+    def model(self) -> highs.HighsModel:
         """Return the model as rows and columns."""
         goals = self.base.layout.goals
         self._service()
@@ -306,7 +306,7 @@ class Question:
             on = np.concatenate((choice.flags[free], [z in given for z in self.zones])).astype(bool)
             self._row(np.zeros(columns.size), columns, np.where(on, -1.0, 1.0), [1.0 - on.sum()], np.inf)
 
-    def _assembled(self) -> highs.Model:
+    def _assembled(self) -> highs.HighsModel:
         drawn = self.base.layout
         more = np.array(self._more, float).reshape(-1, 4)
         cost = np.zeros(self.size)
@@ -326,7 +326,7 @@ class Question:
             lower[self.first_zone :] = upper[self.first_zone :] = [zone in given for zone in self.zones]
         if drawn.baseline.settings.assignment == "transport":
             whole[self.m : self.first_zone] = False
-        model = highs.Model(
+        model = highs.HighsModel(
             np.concatenate((cost, more[:, 0])), np.concatenate((lower, more[:, 1])),
             np.concatenate((upper, more[:, 2])), np.concatenate((whole, more[:, 3] > 0)),
         )  # fmt: skip
@@ -336,13 +336,13 @@ class Question:
 
     # Answers ------------------------------------------------------------------------------------------------------
 
-    def choice(self, values: Floats) -> Choice:
+    def choice(self, values: Floats) -> SiteChoice:
         """Return what a plan of the model decides."""
         zone = values[self.first_zone : self.size] > 0.5
         given = tuple(sorted(z for z, on in zip(self.zones, zone, strict=True) if on))
-        return Choice(tuple((values[: self.m] > 0.5).tolist()), given)
+        return SiteChoice(tuple((values[: self.m] > 0.5).tolist()), given)
 
-    def columns(self, trial: Trial) -> Floats | None:
+    def columns(self, trial: PlanCheck) -> Floats | None:
         """Return a scenario's plan as columns to start from; None where it uses a pair the model has not."""
         values = np.zeros(self.size)
         values[: self.m] = trial.choice.flags

@@ -16,7 +16,7 @@ from balance_lib.optimise.control import Control
 from balance_lib.optimise.counties.layouts import CountyLayout
 from balance_lib.optimise.counties.model import CountyModel
 from balance_lib.optimise.counties.question import Question
-from balance_lib.optimise.counties.trial import Choice
+from balance_lib.optimise.counties.trial import SiteChoice
 from balance_lib.optimise.solution import Floats, Reason
 from balance_lib.scenarios import riding
 
@@ -35,7 +35,7 @@ def counted(drawn: CountyLayout, schools: int | None) -> tuple[Reason, ...]:
 
 
 def reasons(
-    model: CountyModel, schools: int | None, control: Control, fixed: Choice | None = None
+    model: CountyModel, schools: int | None, control: Control, fixed: SiteChoice | None = None
 ) -> tuple[Reason, ...]:
     """Return every rule that would do by giving way alone, and by how much; with ``fixed``, for this choice alone."""
     found = []

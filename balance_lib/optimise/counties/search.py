@@ -15,7 +15,7 @@ from balance_lib.optimise.counties import reasons as why_not
 from balance_lib.optimise.counties.layouts import CountyLayout
 from balance_lib.optimise.counties.model import CountyModel
 from balance_lib.optimise.counties.question import Question
-from balance_lib.optimise.counties.trial import Choice, Trial, Trials, broken
+from balance_lib.optimise.counties.trial import PlanCheck, SiteChoice, Trials, broken
 from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import WrongSolutionError
@@ -30,7 +30,7 @@ METHOD = "exchange, Lagrangian dual, HiGHS, carried out as a scenario"
 
 
 @dataclass(eq=False)
-class Search:
+class LayoutSearch:
     """Hold one layout being searched.
 
     Parameters
@@ -41,7 +41,7 @@ class Search:
 
     layout: CountyLayout
     control: Control
-    refused: list[Choice] = field(default_factory=list)
+    refused: list[SiteChoice] = field(default_factory=list)
 
     @cached_property
     def trials(self) -> Trials:
@@ -54,7 +54,7 @@ class Search:
         asked = self.layout.goals.running_budget_yuan is not None
         return CountyModel(self.layout, self.trials.staying.running_yuan if asked else 0.0)
 
-    def plan(self, schools: int, control: Control, *, explain: bool = True) -> tuple[Solution, Trial | None]:
+    def plan(self, schools: int, control: Control, *, explain: bool = True) -> tuple[Solution, PlanCheck | None]:
         """Return the best plan with so many schools."""
         drawn = self.layout
         counted = why_not.counted(drawn, schools)
@@ -72,7 +72,7 @@ class Search:
             return self._none("stopped", bound=one.bound), None
         return self._solution(one), one.best
 
-    def fewest(self) -> tuple[Solution, Trial | None]:
+    def fewest(self) -> tuple[Solution, PlanCheck | None]:
         """Return the plan with the fewest schools: from the least number the rules allow upward."""
         control = self.control
         question = Question(self.model, None, counts=True)
@@ -92,11 +92,11 @@ class Search:
             return self._none("stopped", bound=-np.inf), None
         return self._none("infeasible", why_not.reasons(self.model, None, control)), None
 
-    def zoned(self, is_open: Flags) -> Choice | None:
+    def zoned(self, is_open: Flags) -> SiteChoice | None:
         """Give new schools the villages that are nearer to them than to where they would go otherwise."""
         drawn, model = self.layout, self.model
         if not (drawn.new & is_open).any():
-            return Choice(tuple(is_open.tolist()))
+            return SiteChoice(tuple(is_open.tolist()))
         old = np.where(is_open & ~drawn.new & np.isfinite(drawn.allowed_m), drawn.allowed_m, np.inf)
         other = old.min(axis=1)
         villages = drawn.points["village_id"].to_numpy()
@@ -109,7 +109,7 @@ class Search:
                     best[village] = saved, site
         zones = tuple(sorted((village, site) for village, (_, site) in best.items()))
         empty = set(np.flatnonzero(drawn.new & is_open)) - {site for _, site in zones}
-        return None if empty else Choice(tuple(is_open.tolist()), zones)
+        return None if empty else SiteChoice(tuple(is_open.tolist()), zones)
 
     def _none(self, status: str, reasons: tuple[Reason, ...] = (), **more: float) -> Solution:
         n, m = self.layout.extra_m.shape
@@ -142,10 +142,10 @@ def _unproven(solution: Solution) -> Solution:
 class _Plan:
     """Hold the search for a plan with one number of schools."""
 
-    search: Search
+    search: LayoutSearch
     schools: int
     control: Control
-    best: Trial | None = None
+    best: PlanCheck | None = None
     bound: float = -np.inf
     impossible: bool = False
     room: float = ROOM
@@ -159,7 +159,7 @@ class _Plan:
         value, gap = self.best.objective, max(self.search.layout.goals.gap, PROVEN_GAP / 2)
         return value - self.bound <= gap * abs(value) + 1e-6
 
-    def try_(self, choice: Choice) -> bool:
+    def try_(self, choice: SiteChoice) -> bool:
         """Carry a choice out; keep it when it is right and better, refuse it when it breaks a rule."""
         trial = self.search.trials.of(choice)
         wrong = broken(trial, self.schools)
@@ -233,7 +233,7 @@ class _Plan:
     def exact(self) -> None:
         """Solve the whole model, carry its choice out, refuse it, and again until the best is proven."""
         search, gap = self.search, max(self.search.layout.goals.gap, PROVEN_GAP / 2)
-        refused: list[Choice] = []  # right, but cut off to see whether another is better
+        refused: list[SiteChoice] = []  # right, but cut off to see whether another is better
         while not (self.control.stopped or self.done):
             known, limit = (*search.refused, *refused), self._limit
             question = Question(search.model, self.schools, refused=known, worthwhile=self._worthwhile(limit))

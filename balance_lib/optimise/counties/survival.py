@@ -14,7 +14,7 @@ from balance_lib.optimise.counties import reasons as why_not
 from balance_lib.optimise.counties.model import CountyModel
 from balance_lib.optimise.counties.plan import Proposal
 from balance_lib.optimise.counties.question import Question
-from balance_lib.optimise.counties.trial import Choice
+from balance_lib.optimise.counties.trial import SiteChoice
 from balance_lib.optimise.solution import Reason
 
 PERCENTS = (-20.0, 20.0)
@@ -72,7 +72,7 @@ def survives(
     return pd.DataFrame(rows, columns=["percent", "extra_pupil_km", "best_pupil_km", "kept", "reasons"])
 
 
-def _solve(model: CountyModel, fixed: Choice | None, control: Control, schools: int | None = None) -> float:
+def _solve(model: CountyModel, fixed: SiteChoice | None, control: Control, schools: int | None = None) -> float:
     """Return the least extra pupil-metres; NaN where there is no plan, or none was found in time."""
     question = Question(model, schools, fixed=fixed)
     asked = question.model()

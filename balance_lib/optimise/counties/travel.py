@@ -12,7 +12,7 @@ import pandas as pd
 
 from balance_lib.optimise.solution import Flags, Floats
 from balance_lib.scenarios import riding
-from balance_lib.scenarios.base import STAGE_OF, Ways
+from balance_lib.scenarios.base import STAGE_OF, TravelDistances
 from balance_lib.scenarios.layout import Layout
 
 
@@ -48,7 +48,13 @@ class Travel:
 
     @classmethod
     def of(
-        cls, drawn: Layout, ways: Ways, points: pd.DataFrame, ids: list[str], by_band: Floats, boarding: Floats
+        cls,
+        drawn: Layout,
+        ways: TravelDistances,
+        points: pd.DataFrame,
+        ids: list[str],
+        by_band: Floats,
+        boarding: Floats,
     ) -> Travel:
         """Work it out for the pupils (points, bands) and their present boarders, in the order of ``drawn``'s bands."""
         bands = [band for band in STAGE_OF if band in points.attrs["bands"]]
@@ -75,7 +81,9 @@ class Travel:
         return cls(metres, riders, boarders, wanted, stranded, young, road, has_young)
 
 
-def _pairs(drawn: Layout, ways: Ways, villages: pd.Series, ids: list[str]) -> tuple[Floats, Floats, Floats, Floats]:
+def _pairs(
+    drawn: Layout, ways: TravelDistances, villages: pd.Series, ids: list[str]
+) -> tuple[Floats, Floats, Floats, Floats]:
     """Return metres, walking minutes, riding minutes (NaN: no bus) and minutes by road of every village and site."""
     names, row = np.unique(villages.to_numpy(dtype=str), return_inverse=True)
     every = pd.DataFrame(

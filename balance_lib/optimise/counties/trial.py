@@ -28,7 +28,7 @@ ROUNDING = 1e-6
 
 
 @dataclass(frozen=True)
-class Choice:
+class SiteChoice:
     """Hold what a plan decides: which sites are open, and which villages each new one is given."""
 
     open: tuple[bool, ...]
@@ -41,7 +41,7 @@ class Choice:
 
 
 @dataclass(frozen=True, eq=False)
-class Trial:
+class PlanCheck:
     """Hold what the scenario makes of a choice.
 
     Parameters
@@ -57,7 +57,7 @@ class Trial:
         Pupils of the stage afterwards.
     """
 
-    choice: Choice
+    choice: SiteChoice
     scenario: Scenario
     layout: CountyLayout
     drawn: Layout
@@ -107,20 +107,20 @@ class Trials:
     """Carry out choices on one layout; the same choice once."""
 
     layout: CountyLayout
-    _done: dict[Choice, Trial] = field(default_factory=dict)
+    _done: dict[SiteChoice, PlanCheck] = field(default_factory=dict)
 
-    def of(self, choice: Choice) -> Trial:
+    def of(self, choice: SiteChoice) -> PlanCheck:
         """Return what the scenario makes of a choice."""
         if choice not in self._done:
             self._done[choice] = self._carry_out(choice)
         return self._done[choice]
 
     @property
-    def staying(self) -> Trial:
+    def staying(self) -> PlanCheck:
         """Return the layout in which nobody changes school: what the plan's settings alone change."""
-        return self.of(Choice(tuple((~self.layout.new).tolist())))
+        return self.of(SiteChoice(tuple((~self.layout.new).tolist())))
 
-    def _carry_out(self, choice: Choice) -> Trial:
+    def _carry_out(self, choice: SiteChoice) -> PlanCheck:
         drawn_of = self.layout
         scenario = scenario_of(drawn_of, choice)
         drawn = layout.of(drawn_of.drawn.base, scenario)
@@ -133,10 +133,10 @@ class Trials:
         to, objective = _where(drawn_of, brought)
         there = np.where(to >= 0, drawn_of.pupils, 0.0)
         loads = np.bincount(to.clip(0), weights=there, minlength=drawn_of.new.size).astype(float)
-        return Trial(choice, scenario, drawn_of, drawn, brought, to, objective, loads)
+        return PlanCheck(choice, scenario, drawn_of, drawn, brought, to, objective, loads)
 
 
-def scenario_of(drawn: CountyLayout, choice: Choice, name: str | None = None) -> Scenario:
+def scenario_of(drawn: CountyLayout, choice: SiteChoice, name: str | None = None) -> Scenario:
     """Return a choice as a scenario on the layout's baseline."""
     kept = {o.school_id for o in drawn.baseline.operations if isinstance(o, Keep)}
     keeps = [Keep(school_id=str(s)) for s in sorted(set(drawn.goals.protected) - kept)]
@@ -167,12 +167,12 @@ def _where(drawn: CountyLayout, brought: pd.DataFrame) -> tuple[Ints, float]:
     return to, float(total)
 
 
-def broken(trial: Trial, schools: int | None) -> list[str]:
+def broken(trial: PlanCheck, schools: int | None) -> list[str]:
     """Return the rules a plan breaks, read off the scenario; empty when it keeps all that is asked of it.
 
     Parameters
     ----------
-    trial : Trial
+    trial : PlanCheck
     schools : int, optional
         Schools that must be open; not looked at without it.
 
@@ -197,7 +197,7 @@ def broken(trial: Trial, schools: int | None) -> list[str]:
     return [rule for rule, wrong in checks if wrong]
 
 
-def _travel(trial: Trial, goals: Goals) -> list[tuple[str, bool]]:
+def _travel(trial: PlanCheck, goals: Goals) -> list[tuple[str, bool]]:
     moved, limit = trial.moves, trial.scenario.settings.number("young_minutes")
     farthest = trial.layout.metres[np.arange(trial.assignment.size), trial.assignment]
     goes = trial.assignment != trial.layout.home
@@ -213,13 +213,13 @@ def _travel(trial: Trial, goals: Goals) -> list[tuple[str, bool]]:
     ]
 
 
-def _too_small(trial: Trial, goals: Goals) -> bool:
+def _too_small(trial: PlanCheck, goals: Goals) -> bool:
     drawn = trial.layout
     looked = trial.choice.flags & (drawn.closable | drawn.new)
     return goals.min_size is not None and bool((trial.loads[looked] < goals.min_size - ROUNDING).any())
 
 
-def _townless(trial: Trial) -> set[str]:
+def _townless(trial: PlanCheck) -> set[str]:
     """Return the townships that lose their last central primary school, or their last school of the stage."""
     frame, stage = trial.drawn.frame, trial.layout.stage
     teaches = frame["kind"].isin(("nine_year", "twelve_year")) | (frame["kind"] == stage)
@@ -235,7 +235,7 @@ def _townless(trial: Trial) -> set[str]:
     return lost
 
 
-def _budgets(trial: Trial, goals: Goals) -> list[tuple[str, bool]]:
+def _budgets(trial: PlanCheck, goals: Goals) -> list[tuple[str, bool]]:
     out = []
     for name in ("building", "running"):
         most = getattr(goals, f"{name}_budget_yuan")

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from alembic import context
 
-from balance_lib.store.models import Base
+from balance_lib.store.models import StoreBase
 
 connection = context.config.attributes["connection"]
-context.configure(connection=connection, target_metadata=Base.metadata)
+context.configure(connection=connection, target_metadata=StoreBase.metadata)
 # The store has begun a transaction: all steps are written together or none.
 context.run_migrations()

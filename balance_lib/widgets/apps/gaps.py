@@ -11,7 +11,7 @@ import ipywidgets as W  # noqa: N812
 from balance_lib.evaluation.schools import indicator_items
 from balance_lib.plots import trends as trend_plots
 from balance_lib.standards import STAGES
-from balance_lib.trends import Settings, growth_rules
+from balance_lib.trends import ProjectionSettings, growth_rules
 from balance_lib.widgets import gap_views, outlook, views
 from balance_lib.widgets.apps.overview import since
 from balance_lib.widgets.apps.page import Page, block, html
@@ -238,8 +238,8 @@ class Gaps(Page):
         ]  # fmt: skip
         return self._show_pupils
 
-    def _settings(self) -> Settings:
-        return Settings(
+    def _settings(self) -> ProjectionSettings:
+        return ProjectionSettings(
             births_percent=self.births.value,
             net_migration_per_1000=self.migration.value,
             town_shift_percent=self.town.value,

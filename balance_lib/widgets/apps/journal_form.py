@@ -15,7 +15,7 @@ from balance_lib.widgets import journal_views, views
 from balance_lib.widgets.apps.page import block, html
 from balance_lib.widgets.running import RunModel
 from balance_lib.widgets.style import banner
-from balance_lib.workplan import JOURNALS, Places
+from balance_lib.workplan import JOURNALS, PlaceFinder
 
 WIDE = {"width": "min(100%, 720px)"}
 NAMED = {"width": "min(100%, 380px)"}
@@ -101,7 +101,7 @@ class JournalForm(W.VBox):
         self._filling = True
         try:
             if "place" in self.inputs:
-                places = [("–", ""), *Places(self.model.county).options()]
+                places = [("–", ""), *PlaceFinder(self.model.county).options()]
                 if self.inputs["place"].options != tuple(places):
                     self.inputs["place"].options = places
             for name in {"department", "reporter"} & set(self.inputs):
@@ -147,7 +147,7 @@ class JournalForm(W.VBox):
         """Write the form as a new row, or as a change of the row as it was seen."""
         given = {name: control.value for name, control in self.inputs.items()}
         clean, faults = workplan.check_row(
-            self.journal, given, Places(self.model.county), file=self.journal.title(self.model.lang),
+            self.journal, given, PlaceFinder(self.model.county), file=self.journal.title(self.model.lang),
             lang=self.model.lang,
         )  # fmt: skip
         try:

@@ -11,7 +11,7 @@ import ipywidgets as W  # noqa: N812
 
 from balance_lib import standards
 from balance_lib._errors import NotFoundError
-from balance_lib.batch import Province as Dataset
+from balance_lib.batch import ProvinceDataset
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.plots import province as plots
 from balance_lib.shipped import shipped
@@ -28,7 +28,7 @@ NAMES = ("province", "province.parquet")
 COMMAND = "balance batch ROOT --standard quality_2017 --standard basic_2012 --access straight --out ROOT/province"
 
 
-def dataset(library: Library) -> Dataset | None:
+def dataset(library: Library) -> ProvinceDataset | None:
     """Find the result of ``balance batch`` to show.
 
     It is the one named by ``BALANCE_PROVINCE``; else ``province`` or ``province.parquet`` in a folder of counties;
@@ -40,7 +40,7 @@ def dataset(library: Library) -> Dataset | None:
         places.append(shipped("data") / NAMES[0])
     for place in places:
         try:
-            return Dataset.open(place)
+            return ProvinceDataset.open(place)
         except NotFoundError:
             continue
     return None

@@ -48,7 +48,7 @@ class RemedyPanel(W.VBox):
 
     def __init__(self, model: PageModel, *, seconds: float = 25.0) -> None:
         self.model, self.seconds = model, seconds
-        self.plan: remedies.Plan | None = None
+        self.plan: remedies.RemedyPlan | None = None
         self._made_for: tuple[object, ...] = ()
         self._build()
         super().__init__([self.head, self.choices, self.note, self.result])
@@ -129,14 +129,14 @@ class RemedyPanel(W.VBox):
         rows = remedies.marginal(model.county, model.standard, year=model.year, measures=given)
         self._show(self.plan, rows)
 
-    def _tell(self, now: remedies.Progress) -> None:
+    def _tell(self, now: remedies.RemedyProgress) -> None:
         lang = self.model.lang
         key = "relaxed" if now.stage == "relaxed" else "running"
         facts = {"cost": remedies.wan(now.cost_yuan, lang), "bound": remedies.wan(now.bound_yuan, lang)}
         told = self.text(key, rounds=now.rounds, **(facts if key == "running" else {}))
         self.note.value = f"<p class='bl-answer'>{escape(told)}</p>"
 
-    def _show(self, plan: remedies.Plan, rows: pd.DataFrame) -> None:
+    def _show(self, plan: remedies.RemedyPlan, rows: pd.DataFrame) -> None:
         lang, county = self.model.lang, self.model.county
         if plan.budget_yuan != plan.budget_yuan:
             self.budget.max = max(1, math.ceil(plan.cost_yuan / WAN))
@@ -167,7 +167,7 @@ class RemedyPanel(W.VBox):
         self.files.value = self._files(plan)
         self.result.layout.display = ""
 
-    def _tables(self, plan: remedies.Plan) -> str:
+    def _tables(self, plan: remedies.RemedyPlan) -> str:
         lang, county = self.model.lang, self.model.county
         frames = {
             "lines": plan.table(county, lang), "short": plan.missing(county, lang), "promised": plan.promises(lang),
@@ -181,7 +181,7 @@ class RemedyPanel(W.VBox):
             parts.append(views.panel(self.text(key), _table(frame.head(MOST_ROWS)), more))
         return "".join(parts)
 
-    def _files(self, plan: remedies.Plan) -> str:
+    def _files(self, plan: remedies.RemedyPlan) -> str:
         lang, county = self.model.lang, self.model.county
         stem = f"{plan.county_id}-{plan.year}-{plan.standard_id}-remedy"
         csv = views.download(f"{stem}.csv", plan.to_csv(county, lang).encode(), "text/csv", self.text("csv"))

@@ -169,6 +169,6 @@ class Files(W.VBox):
         plan = self.page.plan
         assert plan is not None
         found = plan.outcome()
-        source = reports.Source(found.changed, found.after, lang=self.page.model.lang, outcome=found)
+        source = reports.ReportSource(found.changed, found.after, lang=self.page.model.lang, outcome=found)
         made = reports.make("argument", source)
         self.paper.value = views.download(made.name, made.content, made.mime, made.title)

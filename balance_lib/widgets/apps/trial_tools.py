@@ -18,8 +18,8 @@ from balance_lib.scenarios import (
     Operation,
     Parents,
     Procedure,
+    ProcedureStep,
     Resize,
-    Step,
 )
 from balance_lib.standards import STAGES
 from balance_lib.widgets import trial_views
@@ -311,7 +311,7 @@ class Procedures(Tools):
 
     def _tick(self) -> None:
         found = self.plan.decided.procedure
-        steps = tuple(Step(s.step, self.steps[s.step].value, s.on, s.document) for s in found.steps)
+        steps = tuple(ProcedureStep(s.step, self.steps[s.step].value, s.on, s.document) for s in found.steps)
         self._take(replace(found, steps=steps))
 
     def _record(self) -> None:

@@ -294,7 +294,7 @@ class Workplan(Page):
             box.add_class("bl-panel")
         return W.VBox([papers, tables])
 
-    def _source(self) -> reports.Source | None:
+    def _source(self) -> reports.ReportSource | None:
         """Return what papers are made from now; None without figures."""
         from balance_lib import reports
 
@@ -302,7 +302,7 @@ class Workplan(Page):
         if found is None:
             return None
         county = model.county.county_id
-        return reports.Source(
+        return reports.ReportSource(
             model.county,
             found,
             lang=model.lang,
