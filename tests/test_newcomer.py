@@ -10,9 +10,10 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from balance_lib import cli, optimise, scenarios, standards
+from balance_lib import optimise, scenarios, standards
 from balance_lib._errors import Fault
 from balance_lib.cli import app
+from balance_lib.cli.shared import MOST_OF_A_KIND, fault_lines
 from balance_lib.county import County
 from balance_lib.locale import text
 from balance_lib.optimise import Goals
@@ -69,10 +70,10 @@ def test_evaluate_keeps_the_sentence_where_only_some_schools_lack_a_figure(tmp_p
 def test_warnings_of_one_kind_are_counted_after_the_first_few_and_errors_never() -> None:
     warnings = [Fault("no_years", "schools.csv", row, "school_id", "x", "warning") for row in range(2, 14)]
     errors = [Fault("no_classes", "school_years.csv", row, "classes", 0, params={"pupils": 1}) for row in range(2, 14)]
-    lines = cli._fault_lines([*warnings, *errors], "en")
+    lines = fault_lines([*warnings, *errors], "en")
     assert len([line for line in lines if line.startswith("[error]")]) == 12
-    assert len([line for line in lines if line.startswith("[warning]")]) == cli.MOST_OF_A_KIND
-    assert text("cli.more_of_a_kind", "en", n=12 - cli.MOST_OF_A_KIND, file="schools.csv") in lines
+    assert len([line for line in lines if line.startswith("[warning]")]) == MOST_OF_A_KIND
+    assert text("cli.more_of_a_kind", "en", n=12 - MOST_OF_A_KIND, file="schools.csv") in lines
 
 
 def test_own_standards_are_listed_and_a_faulty_file_is_told(tmp_path: Path, root: Path, monkeypatch) -> None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _told, app
+from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result
 from balance_lib.locale import text
 from balance_lib.plain import plain, records
 
@@ -68,7 +68,7 @@ def access(
     from balance_lib._errors import NotFoundError
     from balance_lib.county import County
 
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         county = County.open(folder)
         wanted = year if year is not None else (county.years[-1] if county.years else 0)
         if wanted not in county.years:
@@ -82,7 +82,7 @@ def access(
         if points is not None:
             near = room.near_schools(county, room.read_points(points), year=wanted)
             result["near_schools"] = records(near)
-        _print(as_json, result, _plain(result, lang))
+        print_result(as_json, result, _plain(result, lang))
 
 
 def _result(county: County, reach: Reach, metres: float, limit: Limit | None, lang: str) -> dict[str, Any]:

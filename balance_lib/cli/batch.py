@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from balance_lib.cli import AsJson, InLang, Lang, _print, _standard, _told, app
 from balance_lib.cli.access import Mode, SchoolStage
+from balance_lib.cli.shared import AsJson, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def batch(
     from balance_lib.batch import Options, run
 
     for name in standard:
-        _standard(name, lang)
+        standard_named(name, lang)
     goals: dict[str, Any] = {"aim": "fewest", "may_close": "all" if may_close else (), "max_distance_m": max_distance_m}
     options = Options(
         standards=tuple(standard),
@@ -71,7 +71,7 @@ def batch(
         optimise=goals if optimise else None,
         by=by,
     )
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         done = run(
             root,
             out,
@@ -82,7 +82,7 @@ def batch(
             progress=_bar(lang),
         )
         verdicts = _verdicts(out)
-        _print(as_json, _as_dict(out, done, verdicts), "\n".join(_plain(out, done, verdicts, lang)))
+        print_result(as_json, _as_dict(out, done, verdicts), "\n".join(_plain(out, done, verdicts, lang)))
         if not any(one.state == "judged" for one in done):
             raise typer.Exit(1)
 

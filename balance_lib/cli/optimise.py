@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _told, app
 from balance_lib.cli.access import Mode, SchoolStage
+from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -107,7 +107,7 @@ def optimise(
         "unit_costs": tuple(_pairs(unit_cost, "--unit-cost").items()) or None,
     }
     closable, places = _closable(may_close), _pairs(beds, "--beds")
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         county = County.open(folder)
         goals = Goals(
             aim="fewest" if schools is None and not frontier else "walk",
@@ -128,7 +128,7 @@ def optimise(
         base = _base(county, scenario, year, settings, places)
         if frontier:
             curve = county_frontier(county, stage.value, goals, scenario=base, prove=True, time_limit_s=time_limit_s)
-            _print(as_json, {"points": _records(curve.table)}, _curve(county, curve, lang))
+            print_result(as_json, {"points": _records(curve.table)}, _curve(county, curve, lang))
             return
         proposal = propose(county, stage.value, goals, scenario=base, time_limit_s=time_limit_s)
         if out is not None and proposal.solution.found:
@@ -136,7 +136,7 @@ def optimise(
         table = survives(proposal, time_limit_s=time_limit_s) if survival and proposal.trial is not None else None
         told = {} if table is None else {"survival": _records(table.drop(columns="reasons"))}
         lines = _plain(county, proposal, stage.value, out, lang) + _survived(table, lang)
-        _print(as_json, proposal.as_dict(lang) | told, "\n".join(lines))
+        print_result(as_json, proposal.as_dict(lang) | told, "\n".join(lines))
 
 
 def _base(

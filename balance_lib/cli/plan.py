@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
+from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.locale import text
 from balance_lib.plain import plain, records
 
@@ -29,11 +29,11 @@ def plan(
     """Tell where a plan stands on a day: stages, tasks, overdue, ledger."""
     from balance_lib.county import County
 
-    chosen = _standard(standard, lang)
-    with _told(as_json, lang):
+    chosen = standard_named(standard, lang)
+    with faults_told(as_json, lang):
         county = County.open(folder)
         found = _found(county, chosen, on.date(), unit, lang.value)
-        _print(as_json, found, _plain(found, lang.value))
+        print_result(as_json, found, _plain(found, lang.value))
 
 
 def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
+from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -55,7 +55,7 @@ def project(
     from balance_lib import trends
     from balance_lib.county import County
 
-    chosen = None if standard is None else _standard(standard, lang)
+    chosen = None if standard is None else standard_named(standard, lang)
     try:
         settings = trends.ProjectionSettings(
             births_percent=births_percent,
@@ -67,12 +67,12 @@ def project(
         )
     except ValueError as error:
         raise typer.BadParameter(str(error)) from error
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         county = County.open(folder)
         _known(county, settings)
         found = trends.project(county, to, year=year, settings=settings)
         items = [] if chosen is None else _items(county, chosen, found.base, to)
-        _print(as_json, _result(county, found, chosen, items, lang), _plain(county, found, chosen, items, lang))
+        print_result(as_json, _result(county, found, chosen, items, lang), _plain(county, found, chosen, items, lang))
 
 
 def _closing(pairs: list[str]) -> dict[str, int]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
+from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -45,13 +45,13 @@ def remedy(
     from balance_lib import access, remedies
     from balance_lib.county import County
 
-    chosen = _standard(standard, lang)
+    chosen = standard_named(standard, lang)
     budgets = _budgets(budget_of or [])
     if out is not None and out.suffix not in (".xlsx", ".csv"):
         raise typer.BadParameter(f"{out.name}: .xlsx, .csv", param_hint="--out")
     if by is not None and by.date() <= datetime(year, 8, 31).date():
         raise typer.BadParameter(f"{by.date()} <= {year}-08-31", param_hint="--by")
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         county = County.open(folder)
         plan = remedies.propose(
             county, chosen, year=year, measures=access.measures(county, year), budget_yuan=budget,
@@ -62,7 +62,7 @@ def remedy(
             out.parent.mkdir(parents=True, exist_ok=True)
             csv = out.suffix == ".csv"
             out.write_bytes(plan.to_csv(county, lang).encode() if csv else plan.to_xlsx(county, lang))
-        _print(as_json, plan.as_dict(lang), _plain(plan, county, lang))
+        print_result(as_json, plan.as_dict(lang), _plain(plan, county, lang))
 
 
 def _budgets(pairs: list[str]) -> dict[int, float]:

@@ -8,7 +8,18 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, Switches, _print, _standard, _switches, _told, app
+from balance_lib.cli.shared import (
+    AsJson,
+    Folder,
+    InLang,
+    Lang,
+    Switches,
+    app,
+    faults_told,
+    print_result,
+    standard_named,
+    switches_of,
+)
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -54,12 +65,12 @@ def report(
     from balance_lib import access, evaluation, reports, workplan
     from balance_lib.county import County
 
-    chosen = _standard(standard, lang)
-    definitions = _switches(switch or [], chosen, lang)
+    chosen = standard_named(standard, lang)
+    definitions = switches_of(switch or [], chosen, lang)
     for key in only or []:
         if key not in reports.KEYS:
             raise typer.BadParameter(f"{key}: {' '.join(reports.KEYS)}", param_hint="--only")
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         county = County.open(folder)
         day = None if on is None else on.date()
         found = evaluation.evaluate(
@@ -90,7 +101,7 @@ def report(
             "skipped": {key: text(f"report.missing.{why}", lang) for key, why in skipped.items()},
             "provenance": dict(found.provenance),
         }
-        _print(as_json, result, _plain(paths, source, only, lang))
+        print_result(as_json, result, _plain(paths, source, only, lang))
 
 
 def _saved(county_id: str, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame | None]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
+from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.evaluation import number
 from balance_lib.locale import text
 
@@ -34,11 +34,11 @@ def scenario(
     from balance_lib import scenarios
     from balance_lib.county import County
 
-    chosen = None if standard is None else _standard(standard, lang)
-    with _told(as_json, lang):
+    chosen = None if standard is None else standard_named(standard, lang)
+    with faults_told(as_json, lang):
         county = County.open(folder)
         outcome = scenarios.evaluate(county, scenarios.Scenario.from_yaml(file), standard=chosen)
-        _print(as_json, outcome.as_dict(lang), _plain(outcome, lang) + f"\n\n{_on_the_page(folder, file, lang)}")
+        print_result(as_json, outcome.as_dict(lang), _plain(outcome, lang) + f"\n\n{_on_the_page(folder, file, lang)}")
         if fail_on_not_met and outcome.after.verdict != "pass":
             raise typer.Exit(3)
 

@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from balance_lib.cli import AsJson, Folder, InLang, Lang, _print, _standard, _told, app
+from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.locale import text
 
 store_app = typer.Typer(no_args_is_help=True, help="Back up, restore and upgrade what people saved.")
@@ -20,9 +20,9 @@ def backup(target: Target, as_json: AsJson = False, lang: InLang = Lang.zh) -> N
     """Write scenarios, ledgers, records, evidence and the trail of changes into one file."""
     from balance_lib.store import Store
 
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         counts = Store.default().backup(target)
-        _print(as_json, {"file": str(target), "rows": counts}, _said("backed_up", target, counts, lang))
+        print_result(as_json, {"file": str(target), "rows": counts}, _said("backed_up", target, counts, lang))
 
 
 @store_app.command()
@@ -35,9 +35,9 @@ def restore(
     """Bring a backup back, all of it or nothing."""
     from balance_lib.store import Store
 
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         counts = Store.default().restore(source, replace=replace)
-        _print(as_json, {"file": str(source), "rows": counts}, _said("restored", source, counts, lang))
+        print_result(as_json, {"file": str(source), "rows": counts}, _said("restored", source, counts, lang))
 
 
 @store_app.command()
@@ -45,9 +45,9 @@ def upgrade(as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
     """Bring the database's tables up to date with the software."""
     from balance_lib.store import Store
 
-    with _told(as_json, lang):
+    with faults_told(as_json, lang):
         done = Store.default().upgrade()
-        _print(as_json, {"upgraded": done}, text(f"store.cli.{'upgraded' if done else 'current'}", lang))
+        print_result(as_json, {"upgraded": done}, text(f"store.cli.{'upgraded' if done else 'current'}", lang))
 
 
 @store_app.command()
@@ -70,15 +70,15 @@ def take(
 
     if journal not in workplan.JOURNALS:
         raise typer.BadParameter(" ".join(workplan.JOURNALS), param_hint="JOURNAL")
-    chosen = _standard(standard, lang)
-    with _told(as_json, lang):
+    chosen = standard_named(standard, lang)
+    with faults_told(as_json, lang):
         county = County.open(folder)
         rows = read_rows(journal, file.name, file.read_bytes(), county, lang.value)
         own = {"county_id": county.county_id, "standard_id": chosen.id}
         done = Store.default().take_into_journal(journal, rows, who=who, stamp=Stamp.of(county, chosen), **own)
         counts = dict(zip(("new", "changed", "same"), done, strict=True))
         title = workplan.JOURNALS[journal].title(lang)
-        _print(as_json, {"journal": journal, **counts}, text("journal.page.taken", lang, journal=title, **counts))
+        print_result(as_json, {"journal": journal, **counts}, text("journal.page.taken", lang, journal=title, **counts))
 
 
 def _said(key: str, file: Path, counts: dict[str, int], lang: str) -> str:

@@ -3,22 +3,44 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from balance_lib.distance.barriers import crosses
 from balance_lib.distance.places import Floats, Ints, Places
+from balance_lib.distance.relief import Relief
 from balance_lib.distance.result import NO_PLACE, OFF, minute_m
 from balance_lib.distance.steps import RIM
 from balance_lib.distance.tobler import pace_min
 
-if TYPE_CHECKING:
-    from balance_lib.distance.terrain import Terrain
-
 ISLAND_CELLS = 50  # ground smaller than this, walled in by voids, cliffs or a river's bend, is an artefact of the grid
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
+
+
+class Ground(Protocol):
+    """What a terrain tells of its ground: heights, connected parts, and water nobody wades."""
+
+    @property
+    def relief(self) -> Relief:
+        """Return the heights."""
+
+    @property
+    def water(self) -> Any:
+        """Return the barriers, in the relief's cells."""
+
+    @property
+    def part(self) -> Any:
+        """Return which connected part each cell belongs to."""
+
+    @property
+    def part_cells(self) -> Any:
+        """Return how many cells each part has."""
+
+    @property
+    def padded(self) -> tuple[int, int]:
+        """Return the shape of the grid with its rim."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +78,7 @@ class Footing:
     firm: npt.NDArray[np.bool_]
 
 
-def stand(places: Places, terrain: Terrain, cap_m: float, flat_kph: float) -> Footing:
+def stand(places: Places, terrain: Ground, cap_m: float, flat_kph: float) -> Footing:
     """Put places on the ground: on the up to four cells whose centres surround them, else on the nearest within a cap.
 
     A place never steps across water, nor onto a patch of less than 50 cells where larger ground is within the cap.
@@ -113,7 +135,7 @@ def _interpolate(at: Floats, cells: Ints, ground: Floats, usable: Any, run: Floa
     return np.where(total > 1e-9, (weight * ground).sum(axis=1) / np.where(total > 1e-9, total, 1.0), nearest)
 
 
-def _move(footing: Footing, i: int, terrain: Terrain, cap_m: float, flat_kph: float) -> None:
+def _move(footing: Footing, i: int, terrain: Ground, cap_m: float, flat_kph: float) -> None:
     """Put one place onto the nearest larger ground within the cap on its side of the water, and write it down."""
     step = np.array(terrain.relief.cell_m)[::-1]
     low = np.maximum(np.ceil(footing.at[i] - cap_m / step), 0).astype(int)
@@ -150,6 +172,6 @@ def _lookup(raster: Any, cells: Any, outside: float) -> Any:
     return np.where(inside, raster[np.where(inside, r, 0), np.where(inside, c, 0)], outside)
 
 
-def _flat(cells: Any, terrain: Terrain) -> Any:
+def _flat(cells: Any, terrain: Ground) -> Any:
     """Return indexes into the padded raster."""
     return (cells[..., 0] + RIM) * terrain.padded[1] + cells[..., 1] + RIM

@@ -4,12 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from decimal import Decimal
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
-from balance_lib.intake.layout import STAGED
-
-if TYPE_CHECKING:
-    from balance_lib.intake.forms import Form
+from balance_lib.intake.layout import STAGED, Form
 
 # Smallest and largest class of each band the form asks for; the last band has no upper end.
 _BANDS = {1: 25, 26: 30, 31: 35, 36: 40, 41: 45, 46: 50, 51: 55, 56: 60, 61: 65}

@@ -14,7 +14,7 @@ from balance_lib._errors import Fault
 from balance_lib.intake import cells, xlsx
 from balance_lib.intake.cells import Cell, is_blank, label_key
 from balance_lib.intake.consistency import check_together, plausible
-from balance_lib.intake.layout import OWN_SHEETS, STAGED, FormLayout, FormRow, kinds, layout
+from balance_lib.intake.layout import OWN_SHEETS, STAGED, Form, FormLayout, FormRow, kinds, layout
 from balance_lib.intake.result import Imported
 from balance_lib.intake.xlsx import SourceFile, WorkbookSheet
 from balance_lib.standards import common_inputs
@@ -22,24 +22,6 @@ from balance_lib.standards import common_inputs
 _HEADER_WITHIN = 30  # rows of titles and notes a form may have above its header
 _SEEN_AS_FORM = 4  # labels of a form on a sheet that make it that form, even without a header
 _IDENTITY = ("school_id", "name_zh", "kind")  # without them a return cannot be filed
-
-
-@dataclass
-class Form:
-    """Hold one form as read: the value and the spreadsheet row of every line that was found."""
-
-    layout: FormLayout
-    file: str
-    values: dict[str, Any] = field(default_factory=dict)
-    at: dict[str, int] = field(default_factory=dict)
-    faults: list[Fault] = field(default_factory=list)
-    dropped: list[str] = field(default_factory=list)
-
-    def fault(self, rule: str, row: FormRow | None, found: Any = None, severity: str = "error", **params: Any) -> None:
-        """Note a fault of one line of the form."""
-        line = self.at.get(row.key) if row else None
-        label = row.label if row else None
-        self.faults.append(Fault(rule, self.file, line, label, found, severity, params))  # type: ignore[arg-type]
 
 
 @dataclass

@@ -13,7 +13,7 @@ import pandas as pd
 import yaml
 
 from balance_lib import tables
-from balance_lib._errors import NotFoundError
+from balance_lib._errors import Fault, NotFoundError
 from balance_lib.county import County
 from balance_lib.intake import xlsx
 from balance_lib.intake.cells import label_key
@@ -75,6 +75,24 @@ class FormLayout:
     def by_key(self) -> Mapping[str, FormRow]:
         """Return the rows by their name."""
         return {row.key: row for row in self.rows}
+
+
+@dataclass
+class Form:
+    """Hold one form as read: the value and the spreadsheet row of every line that was found."""
+
+    layout: FormLayout
+    file: str
+    values: dict[str, Any] = field(default_factory=dict)
+    at: dict[str, int] = field(default_factory=dict)
+    faults: list[Fault] = field(default_factory=list)
+    dropped: list[str] = field(default_factory=list)
+
+    def fault(self, rule: str, row: FormRow | None, found: Any = None, severity: str = "error", **params: Any) -> None:
+        """Note a fault of one line of the form."""
+        line = self.at.get(row.key) if row else None
+        label = row.label if row else None
+        self.faults.append(Fault(rule, self.file, line, label, found, severity, params))  # type: ignore[arg-type]
 
 
 @cache

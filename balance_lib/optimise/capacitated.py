@@ -26,7 +26,7 @@ import numpy as np
 
 from balance_lib.optimise import highs, median
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.problem import Problem
+from balance_lib.optimise.problem import Problem, count_reasons
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Ints, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import confirm
 
@@ -78,7 +78,7 @@ class Load:
 def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed: int = 0) -> Solution:
     """Return the capacitated p-median with single assignment and its proven bound."""
     n, m = problem.shape
-    impossible = (*median.count_reasons(problem, p), *load_reasons(problem, p))
+    impossible = (*count_reasons(problem, p), *load_reasons(problem, p))
     if impossible:
         return nothing(n, m, "infeasible", impossible, seconds=control.seconds, method="counting")
     load = begin(problem, p, seed)

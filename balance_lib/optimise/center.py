@@ -21,7 +21,7 @@ import numpy as np
 
 from balance_lib.optimise import cover
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.problem import Problem
+from balance_lib.optimise.problem import Problem, count_reasons
 from balance_lib.optimise.solution import Flags, Floats, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import WrongSolutionError
 
@@ -86,8 +86,6 @@ class Radii:
 
 def solve(problem: Problem, p: int, control: Control, *, radii: Radii | None = None) -> Solution:
     """Return the p-centre with its proven bound."""
-    from balance_lib.optimise.median import count_reasons
-
     n, m = problem.shape
     impossible = count_reasons(problem, p)
     if impossible:

@@ -31,7 +31,7 @@ import numpy.typing as npt
 
 from balance_lib.optimise import highs
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.problem import Problem
+from balance_lib.optimise.problem import Problem, count_reasons, unserved_reason
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Ints, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import WrongSolutionError, confirm
 
@@ -89,8 +89,6 @@ def _lists(table: Table) -> tuple[Any, Any]:
 
 def fewest(problem: Problem, control: Control, *, gap: float = 0.0) -> Solution:
     """Return the fewest sites that reach everybody (LSCP)."""
-    from balance_lib.optimise.median import unserved_reason
-
     n, m = problem.shape
     problem = replace(problem, demand=None, capacity=None, min_load=None)
     if problem.unserved.size:
@@ -211,8 +209,6 @@ def _at_least_one(chosen: Flags, may_open: Flags) -> Flags:
 
 def most(problem: Problem, p: int, control: Control, *, gap: float = 0.0) -> Solution:
     """Return the p sites that reach most weight (MCLP)."""
-    from balance_lib.optimise.median import count_reasons
-
     n, m = problem.shape
     impossible = tuple(reason for reason in count_reasons(problem, p) if reason.rule != "beyond_reach")
     if impossible:

@@ -30,7 +30,7 @@ import numpy.typing as npt
 
 from balance_lib.optimise import tree
 from balance_lib.optimise.control import Control
-from balance_lib.optimise.problem import Problem
+from balance_lib.optimise.problem import Problem, count_reasons
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import confirm
 
@@ -170,25 +170,6 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
     control.tell(search.upper, search.bound, spread(table, search.is_open, m), now=True)
     ended = prove(table, p, search, control, Aim(gap, problem.in_whole_numbers, m))
     return finish(problem, table, p, search, control, gap=gap, ended=ended)
-
-
-def count_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
-    """Return why no plan can exist, as far as counting shows."""
-    found = []
-    least, most = int(problem.must_open.sum()), int(problem.may_open.sum())
-    if p < max(1, least):
-        found.append(Reason("too_few", (), tuple(np.flatnonzero(problem.must_open).tolist()), p, max(1, least)))
-    if p > most:
-        found.append(Reason("too_many", (), (), p, most))
-    if problem.unserved.size and most:
-        found.append(unserved_reason(problem))
-    return tuple(found)
-
-
-def unserved_reason(problem: Problem) -> Reason:
-    """Return the reason that some demand points cannot be served at all, and the limit that would do."""
-    nearest = problem.reachable[problem.unserved][:, problem.may_open].min(axis=1)
-    return Reason("beyond_reach", tuple(problem.unserved.tolist()), (), problem.max_cost, float(nearest.max()))
 
 
 def first(

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from balance_lib.optimise.solution import Flags, Floats, Ints
+from balance_lib.optimise.solution import Flags, Floats, Ints, Reason
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,3 +170,22 @@ def _flags(values: Any, size: int, name: str, faults: list[str]) -> Flags:
         return flags
     flags[found] = True
     return flags
+
+
+def count_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
+    """Return why no plan can exist, as far as counting shows."""
+    found = []
+    least, most = int(problem.must_open.sum()), int(problem.may_open.sum())
+    if p < max(1, least):
+        found.append(Reason("too_few", (), tuple(np.flatnonzero(problem.must_open).tolist()), p, max(1, least)))
+    if p > most:
+        found.append(Reason("too_many", (), (), p, most))
+    if problem.unserved.size and most:
+        found.append(unserved_reason(problem))
+    return tuple(found)
+
+
+def unserved_reason(problem: Problem) -> Reason:
+    """Return the reason that some demand points cannot be served at all, and the limit that would do."""
+    nearest = problem.reachable[problem.unserved][:, problem.may_open].min(axis=1)
+    return Reason("beyond_reach", tuple(problem.unserved.tolist()), (), problem.max_cost, float(nearest.max()))

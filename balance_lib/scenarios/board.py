@@ -2,53 +2,23 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from time import perf_counter
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
-from balance_lib import allocation, standards, tables
+from balance_lib import allocation, tables
 from balance_lib.county import County
-from balance_lib.distance import Places, straight_table
-from balance_lib.scenarios import base as bases
-from balance_lib.scenarios import layout as layouts
 from balance_lib.scenarios import operations as ops
-from balance_lib.scenarios import riding
-from balance_lib.scenarios.base import BANDS
-from balance_lib.scenarios.coefficients import Coefficients
+from balance_lib.scenarios.arrays import BoardArrays
 from balance_lib.scenarios.scenario import Scenario
-from balance_lib.scenarios.settings import default
 from balance_lib.scenarios.sliders import State, Tick
-from balance_lib.scenarios.tick import NOWHERE, STAGE_OF_BAND, TickComputation
-from balance_lib.standards import STAGES, Standard
-
-Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
+from balance_lib.scenarios.tick import TickComputation
+from balance_lib.standards import Standard
 
 
-@dataclass(frozen=True, eq=False)
-class Zone:
-    """Hold which groups a school that opens or takes up a stage draws: all of them, or the first that fit.
-
-    Parameters
-    ----------
-    school : int
-    rows : array of int
-        Positions of groups; those first who save most.
-    whole : bool
-        Whether the scenario zones their villages to it, whatever the places.
-    """
-
-    school: int
-    rows: Ints
-    whole: bool
-
-
-class Board:
+class Board(BoardArrays):
     """Lay a county and a scenario out for sliders.
 
     Parameters
@@ -72,164 +42,8 @@ class Board:
     def __init__(
         self, county: County, scenario: Scenario, standard: Standard | str = "quality_2017", *, places: bool = False
     ) -> None:
-        self.county, self.with_places = county, places
-        self.scenario_given = scenario
-        self.standard = standards.load(standard) if isinstance(standard, str) else standard
-        self.base = bases.of(county, scenario)
-        self.layout = layouts.of(self.base, scenario)
-        self.schools: list[str] = self.layout.ids
-        self._schools()
-        self._ways()
-        self._groups()
-        self.zones = self._zones()
-        self.coefficients = Coefficients(self.layout, self.standard)
-        self.radius_m = {stage: riding.radius_m(self.layout, stage) for stage in STAGES}
-        self._places: dict[tuple[int, int], Floats] = {}
+        super().__init__(county, scenario, standard, places=places)
         self._boards: dict[float, Board] = {}
-
-    def _schools(self) -> None:
-        frame, layout = self.layout.frame, self.layout
-        index = pd.Index(self.schools)
-        self.index = index
-        self.teaches = _own(layout.teaches, bool)
-        self.receives = _own(layout.receives, bool)
-        self.private, self.special = _own(layout.private, bool), _own(layout.special, bool)
-        public = ~(self.private | self.special)
-        self.there = _own(frame["there"], bool)
-        self.allowed = np.stack([public & self.there, ~self.special & self.there, self.special & self.there])
-        self.sector = np.where(self.special, 2, np.where(self.private, 1, 0))
-        self.sums = _own(self.base.sums.reindex(index).fillna(0.0), float)
-        self.grades = np.column_stack([frame["grades_primary"].to_numpy(dtype=float), np.full(len(index), 3.0)])
-        rows = self.base.rows
-        rows = rows[rows["stage"].isin(STAGES) & rows["school_id"].isin(index)]
-        at = index.get_indexer(rows["school_id"]), rows["stage"].map(STAGES.index).to_numpy()
-        self.own_classes = np.full((len(index), len(STAGES)), np.nan)
-        self.own_classes[at] = rows["classes"].to_numpy(dtype=float)
-        self.row_grades = np.full((len(index), len(STAGES)), np.nan)  # a stage that begins has all of them
-        self.row_grades[at] = rows["grades"].to_numpy(dtype=float)
-        cut = _own(frame["cut"], bool)
-        self.row_grades[cut, 0] = self.grades[cut, 0]
-        self._rooms(at)
-        self.rank = np.argsort(np.argsort(np.array(self.schools)))
-        self.may_close = self._may_close(public)
-        self.over = _own(self.index.isin(list(self.base.over)), bool)
-        self.merged = self.layout.merged_into
-        self.converts = bool((frame["state"] == "converted").any())
-        self.enrolled = self.sums.sum(axis=1)
-        self.beds = _own(riding.beds(layout).reindex(index), float)
-
-    def _rooms(self, at: tuple[Any, Any]) -> None:
-        """Lay out the classes there are rooms for, and which stages the scenario gives more or fewer of them."""
-        frame, there = self.layout.frame, np.zeros_like(self.own_classes, dtype=bool)
-        there[at] = True
-        counted = self.base.rooms[~self.base.rooms.index.duplicated()]
-        given = np.column_stack([frame[f"classes_{stage}"].to_numpy(dtype=float) for stage in STAGES])
-        had = np.column_stack([counted.reindex([(i, s) for i in self.schools]).to_numpy(dtype=float) for s in STAGES])
-        same = (given == had) | np.isnan(given)
-        self.resized = there & ~same
-        self.rooms = np.where(there & (same | np.isnan(self.own_classes)), self.own_classes, given)
-
-    def _may_close(self, public: Bools) -> Bools:
-        """Return which schools a slider may close.
-
-        The others stand under somebody's decision, or more pupils attend them than are enrolled.
-        """
-        layout, base = self.layout, self.base
-        senior = set(base.rows.loc[base.rows["stage"] == "senior", "school_id"])
-        spoken_for = {o.school_id for o in layout.scenario.effective}
-        receivers = {to for o in layout.scenario.effective for to in o.others()}
-        bar = senior | spoken_for | receivers | set(base.over) | set(layout.frame.index[layout.frame["protected"]])
-        return public & self.there & ~self.index.isin(bar)
-
-    def _ways(self) -> None:
-        settings = self.layout.scenario.settings
-        county, opened = self.base.county, self.layout.opened.reset_index(names="school_id")
-        ways = bases.ways(county, settings.mode, roads=True, detour=default("road_detour"))
-        ways = bases.with_schools(ways, county, opened)
-        column = np.array([ways.school.get(s, -1) for s in self.schools], dtype=np.int64)
-        known = column >= 0
-        self.villages = [str(v) for v in ways.table.origins]
-
-        def matrix(costs: Floats) -> Floats:
-            out = np.full((len(self.villages) + 1, len(column)), np.nan)  # the last row: home not known
-            out[:-1, known] = costs[:, column[known]]
-            return out
-
-        self.metres, self.minutes = matrix(ways.table.metres), matrix(ways.table.minutes)
-        factor = ways.detour if ways.table.mode == "straight" else 1.0
-        self.road = self.metres * factor
-        if ways.road is not None:
-            self.road = np.where(np.isfinite(road := matrix(ways.road.metres)), road, self.road)
-        self.lines = self._lines(ways.village)
-        self.order = np.argsort(
-            np.where(np.isfinite(self.metres[:-1]), self.metres[:-1], np.inf), axis=1, kind="stable"
-        )
-        places = self.layout.frame[["lon", "lat"]].astype(float)
-        points = Places(self.schools, *places.to_numpy().T)
-        between = straight_table(points, points).metres
-        self.between = np.where(np.isfinite(between), between, np.nanmax(between, initial=1.0) + 1.0)
-        self.school_order = np.argsort(self.between, axis=1, kind="stable")
-
-    def _lines(self, village: Any) -> Floats | None:
-        """Return the minutes of the scenario's own bus lines; None without any."""
-        if not self.layout.lines:
-            return None
-        out = np.full_like(self.metres, np.nan)
-        for (v, s), minutes in self.layout.lines.items():
-            if v in village and s in self.index:
-                out[village[v], self.index.get_loc(s)] = minutes
-        return out
-
-    def _groups(self) -> None:
-        groups = self.base.groups
-        village = pd.Index(self.villages).get_indexer(groups["village_id"])
-        self.g_village = np.where(village < 0, len(self.villages), village)
-        self.g_home = (groups["village_id"] != "").to_numpy()
-        self.g_school = _own(self.index.get_indexer(groups["school_id"]), np.int64)
-        self.g_band = _own(groups["band"].map(BANDS.index), np.int64)
-        self.g_stage = STAGE_OF_BAND[self.g_band]
-        self.g_pupils, self.g_board = _own(groups["pupils"], float), _own(groups["boarders"], float)
-        self.g_metres = self.metres[self.g_village, self.g_school]
-        self.g_metres[self.g_school < 0] = np.nan
-        self.g_minutes = np.where(self.g_school < 0, np.nan, self.minutes[self.g_village, self.g_school])
-        self.g_order = np.argsort(np.where(np.isfinite(self.g_metres), self.g_metres, np.inf), kind="stable")
-        self.g_order = self.g_order[np.isfinite(self.g_metres[self.g_order])]
-        into = groups["school_id"].map(self.merged)
-        self.g_into = np.where(into.notna(), self.index.get_indexer(into), NOWHERE)
-        _, self.g_name = np.unique(groups["village_id"].to_numpy(dtype=str), return_inverse=True)
-        # Points: villages, then the schools that pupils of unknown home come from.
-        self.g_point = np.where(self.g_home, self.g_village, len(self.villages) + 1 + self.g_school)
-        used = np.bincount(self.g_school[self.g_school >= 0], self.g_board[self.g_school >= 0], len(self.schools))
-        self.beds_used = used
-
-    def _zones(self) -> list[Zone]:
-        """Return whom each school that opens or takes up a stage draws, in the order in which they do."""
-        out, at = [], np.maximum(self.g_school, 0)
-        plain = (self.g_school >= 0) & (self.sector[at] == 0)
-        names = self.base.groups["village_id"]
-        for name, villages in self.layout.zoned.items():
-            school = int(self.index.get_loc(name))
-            begins = self.teaches[school] & (self.sums[school] == 0)  # of the bands it had it draws nobody
-            open_to = plain & begins[self.g_band] & (self.g_school != school)
-            if villages:
-                rows = np.flatnonzero(open_to & names.isin(villages).to_numpy())
-            elif self.layout.frame.at[name, "state"] == "opened":
-                saved = self.g_metres - self.metres[self.g_village, school]
-                rows = np.flatnonzero(open_to & (saved > 0))
-                rows = rows[np.argsort(-saved[rows], kind="stable")]
-            else:
-                continue
-            out.append(Zone(school, rows, whole=bool(villages)))
-        return out
-
-    # ---- a state -----------------------------------------------------------------------------------------------------
-
-    def closing(self, state: State) -> Bools:
-        """Return which schools a state closes."""
-        spared = self.index.isin(state.kept) if state.kept else np.zeros(len(self.index), dtype=bool)
-        named = self.index.isin(state.closed) if state.closed else np.zeros(len(self.index), dtype=bool)
-        small = self.enrolled < state.minimum_enrolment
-        return self.may_close & (small | named) & ~spared
 
     def scenario(self, state: State) -> Scenario:
         """Return the scenario that says the same as a state of the sliders; ``evaluate`` it for everything else."""
@@ -258,19 +72,6 @@ class Board:
             scenario = self.scenario_given.with_settings(births_percent=percent)
             self._boards[percent] = Board(self.county, scenario, self.standard, places=self.with_places)
         return self._boards[percent]
-
-    def places(self, caps: tuple[int, int]) -> Floats:
-        """Return the places of each school and band under class caps."""
-        if caps not in self._places:
-            settings = {"class_cap_primary": caps[0], "class_cap_junior": caps[1]}
-            changed = replace(self.layout, scenario=self.layout.scenario.with_settings(**settings))
-            self._places[caps] = _own(changed.places, float)
-        return self._places[caps]
-
-
-def _own(values: Any, dtype: Any) -> Any:
-    """Return an array of our own: numba compiles a second version of a loop for what pandas hands out read-only."""
-    return np.array(values, dtype=dtype, order="C")
 
 
 def warm_up() -> float:

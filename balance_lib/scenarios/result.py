@@ -13,6 +13,7 @@ from balance_lib import plain as values
 from balance_lib.county import County
 from balance_lib.evaluation import Evaluation, number
 from balance_lib.locale import Message, text
+from balance_lib.scenarios import tell
 from balance_lib.scenarios.scenario import Scenario
 
 SEVERITIES = ("forbids", "breaks", "warns")
@@ -197,15 +198,64 @@ class Outcome:
 
     def sentence(self, lang: str = "zh") -> str:
         """Return what happens in words a county head understands, losses first."""
-        from balance_lib.scenarios import tell
+        county, year = self._county(lang), self.scenario.judged_year
+        if self.status == "unchanged":
+            return text("scenarios.sentence.unchanged", lang, county=county, year=year)
+        counts = {**vars(self.bookkeeping), "moved": self.moved, "villages": len(self.affected)}
+        parts = [
+            tell.done(county, year, counts, lang),
+            tell.losses(self.moves, self.affected, self.scenario.settings.number("young_minutes"), lang),
+            tell.gains(self.costs, self.before, self.after, lang),
+            self._verdict(lang),
+        ]
+        return " ".join(part for part in parts if part) if lang == "en" else "".join(parts)
 
-        return tell.sentence(self, lang)
+    def _verdict(self, lang: str) -> str:
+        breaking = self.broken("breaks")
+        first = self.broken("forbids") or breaking
+        rules = first[0].what(lang) if first else ""
+        return text(f"scenarios.sentence.{self.status}", lang, n=len(breaking), rules=rules)
+
+    def _county(self, lang: str) -> str:
+        return self.county_zh if lang == "zh" else self.county_en or self.county_zh
 
     def as_dict(self, lang: str = "zh") -> dict[str, Any]:
         """Return everything as plain JSON values; "no data" is null."""
-        from balance_lib.scenarios import tell
-
-        return tell.as_dict(self, lang)
+        book = self.bookkeeping
+        return {
+            "county": self.county_id,
+            "county_name": self._county(lang),
+            "scenario": self.scenario.as_dict(),
+            "year": self.scenario.year,
+            "judged_year": self.scenario.judged_year,
+            "status": self.status,
+            "sentence": self.sentence(lang),
+            "attendance": self.basis,
+            "warning": text("scenarios.estimated_warning", lang) if self.basis == "estimated" else None,
+            "synthetic": self.synthetic,
+            "moved": plain(self.moved),
+            "breaks": [found.as_dict(lang) for found in self.breaks],
+            "bookkeeping": {name: plain(value) for name, value in vars(book).items()}
+            | {"sentence": book.sentence(lang)},
+            "layout": records(self.layout),
+            "affected": records(self.affected),
+            "worst": records(self.worst),
+            "shares": records(self.shares),
+            "coverage": records(self.coverage),
+            "moves": records(self.moves),
+            "schools": records(self.schools),
+            "costs": [{**row, "label": text(f"scenarios.cost.{row['item']}", lang)} for row in records(self.costs)],
+            "goods": records(self.goods),
+            "solution": {
+                name: plain(value) if not isinstance(value, tuple) else list(value)
+                for name, value in self.solution.items()
+            },
+            "evaluation": {
+                "before": tell.judgement(self.before, lang),
+                "after": tell.judgement(self.after, lang),
+            },
+            "provenance": dict(self.provenance),
+        }
 
 
 def plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import replace
 from functools import cached_property, lru_cache
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -13,21 +13,17 @@ import pandas as pd
 
 from balance_lib.scenarios import moves, riding
 from balance_lib.scenarios import operations as ops
-from balance_lib.scenarios.base import BANDS, STAGE_OF
+from balance_lib.scenarios.arrays import NOWHERE, STAGE_OF_BAND, BoardArrays
+from balance_lib.scenarios.base import BANDS
 from balance_lib.scenarios.settings import Settings
 from balance_lib.scenarios.sliders import State, Tick
 from balance_lib.standards import STAGES
-
-if TYPE_CHECKING:
-    from balance_lib.scenarios.board import Board
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 
-NOWHERE = -1
 SECTORS = ("public", "private", "special")
-STAGE_OF_BAND = np.array([STAGES.index(STAGE_OF[band]) for band in BANDS])
 BITS = np.array([1 << b for b in range(len(BANDS))])
 COVER = ("pupils", "walk", "ride", "board", "far", "unknown", "metres", "max_m", "young_over")
 
@@ -35,7 +31,7 @@ COVER = ("pupils", "walk", "ride", "board", "far", "unknown", "metres", "max_m",
 class TickComputation:
     """Work out one state of the sliders, step by step."""
 
-    def __init__(self, board: Board, state: State) -> None:
+    def __init__(self, board: BoardArrays, state: State) -> None:
         from balance_lib.scenarios import loops  # compiled: imported when first needed
 
         self.loops, self.board, self.state = loops, board, state

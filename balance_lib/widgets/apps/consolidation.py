@@ -14,8 +14,9 @@ from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.scenarios.board import State, Tick
 from balance_lib.standards import STAGES
 from balance_lib.widgets import request, trial, trial_views, views
-from balance_lib.widgets.apps.page import Page, block, html
+from balance_lib.widgets.apps.page import block, html
 from balance_lib.widgets.apps.trial_files import Files
+from balance_lib.widgets.apps.trial_host import TrialHost
 from balance_lib.widgets.apps.trial_optimiser import Optimiser
 from balance_lib.widgets.apps.trial_tools import Measures, Procedures, SchoolTools
 from balance_lib.widgets.map import LinkClass, MapClass, SchematicMap
@@ -26,15 +27,14 @@ RESTING_S = 0.45  # the whole outcome follows when the hand rests so long
 MOST_SMALL, MOST_YEARS = 200, 15
 
 
-class Consolidation(Page):
+class Consolidation(TrialHost):
     """Show sliders and schools, the map before and after, and who is affected first."""
 
     name = "consolidation"
 
     def build(self) -> None:
         """Make the controls, the map, and what stands beside and below it."""
-        self.plan: Trial | None = None
-        self.chart: SchematicMap | None = None
+        self.plan, self.chart = None, None
         self._asked = request.query().get("scenario", "")
         self.verdict, self.first, self.coefficients = html(), html(), html()
         self.affected, self.gains, self.rules, self.shares, self.foot = (html() for _ in range(5))

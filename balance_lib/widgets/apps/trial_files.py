@@ -11,10 +11,10 @@ from balance_lib._errors import BalanceError
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.widgets import trial_views, views
 from balance_lib.widgets.apps.page import block
+from balance_lib.widgets.apps.trial_host import TrialHost
 
 if TYPE_CHECKING:
     from balance_lib.store import Store
-    from balance_lib.widgets.apps.consolidation import Consolidation
 
 CURRENT = ""
 TABLES = ("moves", "affected", "schools", "costs", "coverage")
@@ -23,7 +23,7 @@ TABLES = ("moves", "affected", "schools", "costs", "coverage")
 class Files(W.VBox):
     """Save the scenario under a name, open one, lay two side by side, and export what was found."""
 
-    def __init__(self, page: Consolidation) -> None:
+    def __init__(self, page: TrialHost) -> None:
         self.page = page
         self.saved_as: tuple[str, int] | None = None
         wide = {"width": "min(100%, 420px)"}

@@ -17,6 +17,7 @@ from balance_lib.plots.frontier import MEASURES
 from balance_lib.scenarios import Keep, Open, Scenario
 from balance_lib.standards import STAGES
 from balance_lib.widgets.apps.page import block
+from balance_lib.widgets.apps.trial_host import TrialHost
 from balance_lib.widgets.apps.trial_tools import FULL, Tools
 from balance_lib.widgets.figure import SlimFigure
 from balance_lib.widgets.style import banner
@@ -25,8 +26,6 @@ from balance_lib.widgets.trial import teaches
 if TYPE_CHECKING:
     import pandas as pd
 
-    from balance_lib.widgets.apps.consolidation import Consolidation
-
 WIDE = {"description_width": "11em"}
 SURVIVAL_S = 10.0
 
@@ -34,7 +33,7 @@ SURVIVAL_S = 10.0
 class Optimiser(Tools):
     """Ask for a plan by goals, watch it come, stop it, take it over; or see what every number of schools would mean."""
 
-    def __init__(self, page: Consolidation) -> None:
+    def __init__(self, page: TrialHost) -> None:
         super().__init__(page)
         self.running: Running[Any] | None = None
         self.found: optimise.Proposal | None = None

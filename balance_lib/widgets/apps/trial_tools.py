@@ -23,12 +23,12 @@ from balance_lib.scenarios import (
 )
 from balance_lib.standards import STAGES
 from balance_lib.widgets import trial_views
+from balance_lib.widgets.apps.trial_host import TrialHost
 from balance_lib.widgets.geometry import kinds
 from balance_lib.widgets.style import banner
 from balance_lib.widgets.trial import STATES
 
 if TYPE_CHECKING:
-    from balance_lib.widgets.apps.consolidation import Consolidation
     from balance_lib.widgets.trial import Trial
 
 FULL = {"width": "100%"}
@@ -40,7 +40,7 @@ KINDS = ("teaching_point", "primary", "junior", "nine_year")
 class Tools(W.VBox):
     """Stand for one set of tools of the page."""
 
-    def __init__(self, page: Consolidation) -> None:
+    def __init__(self, page: TrialHost) -> None:
         self.page = page
         super().__init__()
         self.add_class("bl-stack")
@@ -77,7 +77,7 @@ class Tools(W.VBox):
 class SchoolTools(Tools):
     """List the schools, smallest first; what is made of the chosen one is one click."""
 
-    def __init__(self, page: Consolidation) -> None:
+    def __init__(self, page: TrialHost) -> None:
         super().__init__(page)
         self.find = W.Text(placeholder=self.words("find"), layout=FULL)
         self.list = W.Select(rows=9, layout=FULL)
@@ -173,7 +173,7 @@ class SchoolTools(Tools):
 class Measures(Tools):
     """Offer what else can be done: open, add classes, beds, a bus line, other stages; and take any of it back."""
 
-    def __init__(self, page: Consolidation) -> None:
+    def __init__(self, page: TrialHost) -> None:
         super().__init__(page)
         self.kind = W.Dropdown(
             options=[(self.words(f"measure.{m}"), m) for m in ("resize", "boarding", "bus", "convert", "open")],
@@ -279,7 +279,7 @@ class Measures(Tools):
 class Procedures(Tools):
     """Keep the checklist before a closing: argued, heard, published, approved, built first; and what parents said."""
 
-    def __init__(self, page: Consolidation) -> None:
+    def __init__(self, page: TrialHost) -> None:
         super().__init__(page)
         self.steps = {s: W.Checkbox(False, description=self.words(f"step.{s}"), indent=False) for s in STEPS}
         for box in self.steps.values():

@@ -1,0 +1,134 @@
+"""Give the ``balance`` command: build, import, check, evaluate, and serve.
+
+Exit codes: 0 computed, whatever the verdict; 1 the data or files are at fault, and every fault is said; 2 usage;
+3 only with ``--fail-on-not-met``, when the verdict is not "pass".
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from balance_lib import __version__
+from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, PolicyError
+from balance_lib.locale import text
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
+
+
+# Warnings of one kind in one file that are written out; a list of three hundred alike hides the others.
+MOST_OF_A_KIND = 5
+
+
+class Lang(StrEnum):
+    """Languages of the output."""
+
+    zh = "zh"
+    en = "en"
+
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+InLang = Annotated[Lang, typer.Option("--lang", help="Language of texts.")]
+Switches = Annotated[
+    list[str] | None, typer.Option("--set", help="Definition switch, such as offices_in_teaching_area=true.")
+]
+Folder = Annotated[Path, typer.Argument(help="County folder.", metavar="DIR")]
+
+
+@app.callback(invoke_without_command=True)
+def _root(version: Annotated[bool, typer.Option("--version", help="Print the version and stop.")] = False) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
+def unread_standards(lang: str) -> list[str]:
+    """Return what is wrong with one's own standards that could not be read, for people."""
+    from balance_lib import standards as room
+
+    return [text("cli.standard_unread", lang, why=why) for why in room.unread()]
+
+
+def shown_progress() -> Callable[[int, int, str], None] | None:
+    """Return what shows progress on a terminal; nothing where nobody watches."""
+    if not sys.stderr.isatty():
+        return None
+
+    def show(done: int, of: int, name: str) -> None:
+        typer.echo(f"\r{done}/{of} {name[:60]:<60}", err=True, nl=done == of)
+
+    return show
+
+
+def standard_named(name: str, lang: str) -> Any:
+    """Return the standard of an id or a YAML file; one that is not there or at fault is a usage error."""
+    from balance_lib import standards as room
+
+    try:
+        return room.load(name)
+    except NotFoundError as error:
+        raise typer.BadParameter(error.message(lang), param_hint="--standard") from error
+    except PolicyError as error:
+        raise typer.BadParameter(str(error), param_hint="--standard") from error
+
+
+def switches_of(pairs: Sequence[str], standard: Any, lang: str) -> dict[str, bool]:
+    """Return definition switches written as NAME=true or NAME=false; an unknown one is a usage error."""
+    found = {}
+    for pair in pairs:
+        name, _, value = pair.partition("=")
+        if value.lower() not in ("true", "false"):
+            raise typer.BadParameter(f"{pair}: NAME=true|false", param_hint="--set")
+        found[name] = value.lower() == "true"
+    try:
+        standard.switches(found)
+    except NotFoundError as error:
+        raise typer.BadParameter(error.message(lang), param_hint="--set") from error
+    return found
+
+
+@contextmanager
+def faults_told(as_json: bool, lang: str) -> Iterator[None]:
+    """Tell what is at fault with the data or the files in one clear text, and exit 1."""
+    try:
+        yield
+    except DataError as error:
+        print_result(
+            as_json, {"error": "data", "faults": [f.as_dict(lang) for f in error.faults]}, error.report(lang), err=True
+        )
+        raise typer.Exit(1) from error
+    except (BalanceError, OSError) as error:
+        said = error.message(lang) if isinstance(error, BalanceError) else str(error)
+        print_result(as_json, {"error": said, "faults": []}, said, err=True)
+        raise typer.Exit(1) from error
+
+
+def fault_lines(faults: Sequence[Fault], lang: str) -> list[str]:
+    """Write faults for a terminal: every error, and of warnings of one kind in one file the first few."""
+    kinds = Counter((fault.file, fault.rule) for fault in faults if fault.severity == "warning")
+    told: Counter[tuple[str, str]] = Counter()
+    lines = []
+    for fault in faults:
+        kind = (fault.file, fault.rule)
+        told[kind] += fault.severity == "warning"
+        if fault.severity == "error" or told[kind] <= MOST_OF_A_KIND:
+            lines.append(f"[{text(f'cli.{fault.severity}', lang)}] {fault.sentence(lang)}")
+        if told[kind] == MOST_OF_A_KIND and kinds[kind] > MOST_OF_A_KIND and fault.severity == "warning":
+            lines.append(text("cli.more_of_a_kind", lang, n=kinds[kind] - MOST_OF_A_KIND, file=fault.file))
+    return lines
+
+
+def print_result(as_json: bool, result: dict[str, Any], plain: str, *, err: bool = False) -> None:
+    """Print a result: as JSON for programs, or in words."""
+    # JSON always goes to standard output: a program reads it whatever the exit code.
+    typer.echo(
+        json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False) if as_json else plain, err=err and not as_json
+    )
