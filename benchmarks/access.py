@@ -24,10 +24,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib import access, tables
+from balance_lib import access
 from balance_lib.access import Reach
-from balance_lib.county import County
-from balance_lib.distance import Places, nearest_straight, straight_table
+from balance_lib.access.distance import Places, nearest_straight, straight_table
+from balance_lib.data import tables
+from balance_lib.data.county import County
 
 MIDDLE = (109.5, 31.4)
 FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run", "--disable-background-networking"]

@@ -20,7 +20,7 @@ import pandas as pd
 import psutil
 
 from balance_lib.batch import Options, run
-from balance_lib.demo import province
+from balance_lib.data.demo import province
 
 STANDARDS = ("basic_2012", "quality_2017")
 COUNTRY = 2844  # county-level places of the country

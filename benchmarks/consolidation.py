@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib.widgets.apps.consolidation import RESTING_S
+from balance_lib.show.widgets.apps.consolidation import RESTING_S
 from benchmarks.access import FLAGS
 from benchmarks.ticks import made_up
 

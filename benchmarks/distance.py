@@ -19,8 +19,8 @@ from scipy import ndimage, sparse
 from scipy.sparse import csgraph
 from scipy.spatial import Delaunay
 
-from balance_lib.distance import Network, Places, Terrain, nearest_straight, straight_table, warm_up
-from balance_lib.distance.relief import Relief
+from balance_lib.access.distance import Network, Places, Terrain, nearest_straight, straight_table, warm_up
+from balance_lib.access.distance.relief import Relief
 
 KM = 60  # side of the made-up county
 LON, LAT, EAST_M, NORTH_M = 109.0, 31.0, 95_500.0, 110_900.0  # metres a degree
@@ -197,7 +197,7 @@ def bench_terrain(times: int) -> None:
 
 def eight(terrain: Terrain, cells: Any) -> Callable[[], Any]:
     """Return our search with 8 steps a cell, as the peers take."""
-    from balance_lib.distance import kernel
+    from balance_lib.access.distance import kernel
 
     height, allowed, offset, length, middle = terrain.ground
     flat = (cells[:, 0] + 2) * terrain.padded[1] + cells[:, 1] + 2

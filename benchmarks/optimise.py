@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from balance_lib import optimise
+from balance_lib.planning import siting
 
 PARTS = ("random", "frontier", "proofs", "centre", "loads", "rules", "spopt")
 
@@ -160,7 +161,7 @@ def townships_county() -> Any:
 
 def rules_part(time_limit_s: float) -> None:
     """Measure proposals for a county under its rules: seconds to a gap of 2 % and 0.5 %, and the gap at the end."""
-    from balance_lib.optimise import Goals
+    from balance_lib.planning.siting import Goals
     from balance_lib.scenarios import Scenario
     from benchmarks.ticks import YEAR
 
@@ -177,7 +178,7 @@ def rules_part(time_limit_s: float) -> None:
     for name, goals in cases.items():
         seen: list[tuple[float, float]] = []
         began = time.process_time()
-        found = optimise.propose(
+        found = siting.propose(
             county, "primary", goals, scenario=scenario, judge=False, time_limit_s=time_limit_s,
             progress=lambda report, seen=seen, began=began: seen.append((report.gap, time.process_time() - began)),
         ).solution  # fmt: skip

@@ -20,9 +20,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 
-from balance_lib import access, remedies, standards
-from balance_lib.county import County
+from balance_lib import access, standards
+from balance_lib.data.county import County
 from balance_lib.evaluation import evaluate
+from balance_lib.planning import remedies
 
 NAMES = ("akqi", "chuzhou", "huixian", "jiaohe", "wuxi")
 SCALED = ("teaching_area_m2", "sports_field_m2", "equipment_yuan", "teaching_area_m2", "training_budget_yuan")

@@ -11,7 +11,7 @@ from statistics import median
 from time import process_time
 
 from balance_lib import access, evaluation, scenarios, standards
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.scenarios import Scenario
 from balance_lib.shipped import shipped
 

@@ -73,7 +73,7 @@ def get(url: str) -> str:
 def server(plain: bool) -> Any:
     """Yield address, process, and seconds from its start to a whole first page."""
     port, env = free_port(), os.environ | {"BALANCE_ROOT": str(shipped("demo"))}
-    line = [sys.executable, "-m", "balance_lib.serve", "--port", str(port)]
+    line = [sys.executable, "-m", "balance_lib.show.serve", "--port", str(port)]
     if plain:
         line = [sys.executable, "-m", "voila", str(shipped("dashboards")), f"--port={port}", "--no-browser"]
     begun = time.perf_counter()

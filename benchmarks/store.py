@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from balance_lib.store import Stamp, Store
+from balance_lib.office.store import Stamp, Store
 from tests import writers
 
 PROCESSES, EDITS, ENTRIES = 8, 500, 25

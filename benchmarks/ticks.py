@@ -16,12 +16,14 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+from balance_lib.optimise.allocation.transport_plan import with_no_place
 
-from balance_lib import access, allocation, tables
-from balance_lib.allocation import kernel
-from balance_lib.allocation.transport_plan import with_no_place
-from balance_lib.county import County
-from balance_lib.distance import Places, nearest_straight
+from balance_lib import access
+from balance_lib.access.distance import Places, nearest_straight
+from balance_lib.data import tables
+from balance_lib.data.county import County
+from balance_lib.optimise import allocation
+from balance_lib.optimise.allocation import kernel
 from balance_lib.scenarios import Scenario
 from balance_lib.scenarios.board import Board, State
 

@@ -1,4 +1,4 @@
-"""Measure the projection's band: ``python benchmarks/trends.py [--seeds N] [--panels N] [--real FOLDER]``.
+"""Measure the projection's band: ``python benchmarks/forecast.py [--seeds N] [--panels N] [--real FOLDER]``.
 
 Holds the last years of a panel back, projects them from what is left, and counts how many of the values then counted
 lie inside the 80 % band: on the five demonstration counties built with several seeds, on random simulated panels, and
@@ -21,12 +21,13 @@ import pandas as pd
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 
-from balance_lib import demo, evaluation, standards, trends
-from balance_lib.county import County
-from balance_lib.intake.wide import read_wide
-from balance_lib.trends import path
-from balance_lib.trends.counts import BANDS, read
-from balance_lib.trends.settings import assumptions
+from balance_lib import evaluation, forecast, standards
+from balance_lib.data import demo
+from balance_lib.data.county import County
+from balance_lib.data.intake.wide import read_wide
+from balance_lib.forecast import path
+from balance_lib.forecast.counts import BANDS, read
+from balance_lib.forecast.settings import assumptions
 from tests.panels import simulated
 
 STAGES = ("primary", "junior")
@@ -36,7 +37,7 @@ KINDS = ("school", "village", "county", "all")
 def held_out(county: County, hold: int) -> pd.DataFrame:
     """Project the last ``hold`` years from those before, and set beside what was then counted."""
     last = county.years[-1]
-    found, full = trends.project(county, last, year=last - hold), read(county, last)
+    found, full = forecast.project(county, last, year=last - hold), read(county, last)
     now = found.schools[found.schools["year"] == found.base].set_index(["school_id", "stage"])["pupils"]
     parts = []
     for year in range(last - hold + 1, last + 1):
@@ -59,7 +60,7 @@ def held_out(county: County, hold: int) -> pd.DataFrame:
     return out.assign(inside=inside, horizon=out["year"] - found.base)
 
 
-def _villages(found: trends.Projection, full: Any, year: int) -> pd.DataFrame:
+def _villages(found: forecast.Projection, full: Any, year: int) -> pd.DataFrame:
     rows = found.villages[(found.villages["year"] == year) & (found.villages["village_id"] != "")]
     base = found.villages[found.villages["year"] == found.base].set_index(["village_id", "band"])["pupils"]
     at = {name: n for n, name in enumerate(full.villages)}
@@ -97,9 +98,9 @@ def indicator_paths(county: County, hold: int) -> pd.DataFrame:
     """Carry every indicator forward from an earlier year, and set beside it what was then counted."""
     law, last, key = standards.load("quality_2017"), county.years[-1], ["id", "stage", "indicator"]
     parts = []
-    for of in trends.PLACES:
-        found = trends.paths(county, law, of=of, year=last - hold, to=last).rows
-        counted = trends.paths(county, law, of=of, to=last).rows
+    for of in forecast.PLACES:
+        found = forecast.paths(county, law, of=of, year=last - hold, to=last).rows
+        counted = forecast.paths(county, law, of=of, to=last).rows
         now = found[found["year"] == last - hold].set_index(key)["value"].rename("naive")
         rows = found[found["projected"]].merge(counted[[*key, "year", "value"]], on=[*key, "year"])
         rows = rows.rename(columns={"value_x": "forecast", "value_y": "actual"}).join(now, on=key)
@@ -136,9 +137,9 @@ def speed() -> None:
     last = county.years[-1]
     for label, bands in (("with band", True), ("without band", False)):
         for turn in ("first", "again"):
-            made = trends.ProjectionSettings(births_percent=1.0 if turn == "first" else 2.0)
+            made = forecast.ProjectionSettings(births_percent=1.0 if turn == "first" else 2.0)
             start = time.perf_counter()
-            trends.project(county, last + 15, settings=made, bands=bands)
+            forecast.project(county, last + 15, settings=made, bands=bands)
             print(f"wuxi, 15 years, {label}, {turn}: {1000 * (time.perf_counter() - start):.0f} ms")
 
 

@@ -17,7 +17,8 @@ from typing import Any
 
 from mkdocs.plugins import event_priority
 
-from balance_lib import standards, tables
+from balance_lib import standards
+from balance_lib.data import tables
 
 MARK = re.compile(r"^<!-- generate: (\w+)(?: ([\w ]+))? -->$", re.MULTILINE)
 HEADS = {

@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
-from balance_lib import indicators
+from balance_lib.evaluation import indicators
 from balance_lib.evaluation.judge import line_of
 from balance_lib.standards import Item
 from tests.levers import Bench, Trial, World, changed

@@ -6,8 +6,7 @@ import math
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 
-from balance_lib import indicators
-from balance_lib.evaluation import Measured
+from balance_lib.evaluation import Measured, indicators
 from balance_lib.evaluation.judge import line_of
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES, Item

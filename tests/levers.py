@@ -18,9 +18,9 @@ from types import CodeType
 
 import pandas as pd
 
-from balance_lib import indicators, standards
-from balance_lib.county import County
-from balance_lib.evaluation import ItemResult, Measured
+from balance_lib import standards
+from balance_lib.data.county import County
+from balance_lib.evaluation import ItemResult, Measured, indicators
 from balance_lib.evaluation.judge import Context, judge
 from balance_lib.standards import STAGES, Item, Standard
 

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib import tables
-from balance_lib.county import County
+from balance_lib.data import tables
+from balance_lib.data.county import County
 
 BANDS = {"g1_3": range(6, 9), "g4_6": range(9, 12), "g7_9": range(12, 15)}
 

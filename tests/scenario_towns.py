@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from balance_lib.county import County
+from balance_lib.data.county import County
 from tests import towns
 
 STEP = 0.018  # degrees of latitude: 2.0 km

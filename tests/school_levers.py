@@ -8,7 +8,9 @@ from functools import cache, cached_property
 
 import pandas as pd
 
-from balance_lib import indicators, standards, tables
+from balance_lib import standards
+from balance_lib.data import tables
+from balance_lib.evaluation import indicators
 from balance_lib.evaluation.judge import line_of
 from balance_lib.standards import STAGES, Item
 from tests.levers import Bench, Trial, World, bracket, changed, coefficient, plain, solve, trials_of

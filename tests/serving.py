@@ -11,7 +11,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from balance_lib import serve
+from balance_lib.show import serve
 
 TOP = Path(__file__).resolve().parents[1]
 
@@ -28,7 +28,7 @@ class Served:
     environment : mapping, optional
         Variables added to the server's environment.
     **options
-        As for :func:`balance_lib.serve.command`.
+        As for :func:`balance_lib.show.serve.command`.
     """
 
     def __init__(

@@ -17,13 +17,14 @@ from hypothesis import strategies as st
 from pyproj import Geod
 from typer.testing import CliRunner
 
-from balance_lib import access, evaluation, standards, tables
+from balance_lib import access, evaluation, standards
 from balance_lib._errors import DataError, NotFoundError
 from balance_lib.access import Reach
+from balance_lib.access.distance import ODTable
 from balance_lib.access.reach import _two_nearest
 from balance_lib.cli import app
-from balance_lib.county import County
-from balance_lib.distance import ODTable
+from balance_lib.data import tables
+from balance_lib.data.county import County
 from tests import towns
 
 LON, LAT = 109.6, 31.4

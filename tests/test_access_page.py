@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from balance_lib import access
-from balance_lib.county import County
-from balance_lib.widgets import apps, walk_views
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.models import PageModel
-from balance_lib.widgets.walking import Walking, named_in
+from balance_lib.data.county import County
+from balance_lib.show.widgets import apps, walk_views
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.models import PageModel
+from balance_lib.show.widgets.walking import Walking, named_in
 from tests import towns
 from tests.test_access import GOING, KM_EAST, LAT, LON, METRES, PLACES, SCHOOLS, county, going, school, square, village
 

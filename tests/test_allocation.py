@@ -8,13 +8,21 @@ from typing import Any
 
 import numpy as np
 import pytest
+from balance_lib.optimise.allocation.result import lower_bound
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
 
-from balance_lib import allocation
-from balance_lib.allocation import AllocationError, AllocationProblem, nearest, search, transport, verify, zoned
-from balance_lib.allocation.result import lower_bound
+from balance_lib.optimise import allocation
+from balance_lib.optimise.allocation import (
+    AllocationError,
+    AllocationProblem,
+    nearest,
+    search,
+    transport,
+    verify,
+    zoned,
+)
 
 NAN = float("nan")
 Instance = tuple[np.ndarray, np.ndarray, np.ndarray]

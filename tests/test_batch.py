@@ -17,10 +17,10 @@ import pandas as pd
 import psutil
 import pytest
 
-from balance_lib import access, evaluation, standards, trends
+from balance_lib import access, evaluation, forecast, standards
 from balance_lib._errors import NotFoundError
 from balance_lib.batch import Options, ProvinceDataset, find, outlook, parts, results, run
-from balance_lib.county import County
+from balance_lib.data.county import County
 from tests import towns
 
 BASIC = Options(standards=("basic_2012",), by="2024-08")
@@ -299,7 +299,7 @@ def test_outlook_says_what_the_item_page_says(demo_dir: Path) -> None:
     rows = [row for row in zip(*(told[key] for key in keys), strict=True) if row[0] and row[1] != "no_data"]
     assert len(rows) > 20
     for code, *found in rows:
-        path = trends.item_path(
+        path = forecast.item_path(
             county, standard, code, to=county.years[-1] + 10, history=history[history["code"] == code]
         )
         ends = (path.crossing.year, path.crossing.earliest, path.crossing.latest)

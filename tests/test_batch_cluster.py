@@ -19,7 +19,7 @@ from balance_lib import scenarios
 from balance_lib.batch import Folder, Options, ProvinceDataset, SchedulerError, StorageError, find, parts, run
 from balance_lib.batch.run import _bunches
 from balance_lib.cli import app
-from balance_lib.county import County
+from balance_lib.data.county import County
 from tests import scenario_towns
 from tests.test_batch import same, town
 

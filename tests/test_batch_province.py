@@ -7,14 +7,14 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from balance_lib import check
 from balance_lib.batch import Options, ProvinceDataset, run
-from balance_lib.county import County
-from balance_lib.demo import province
+from balance_lib.data import check
+from balance_lib.data.county import County
+from balance_lib.data.demo import province
 from balance_lib.shipped import shipped
-from balance_lib.widgets import province_views
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.province_views import Standing
+from balance_lib.show.widgets import province_views
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.province_views import Standing
 from tests import towns
 
 
@@ -105,8 +105,8 @@ def test_coefficients_spread_over_the_counties(shown: ProvinceDataset) -> None:
 def test_the_page_shows_what_ships_and_says_how_to_make_ones_own(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from balance_lib.widgets.apps.province import Province as Page
-    from balance_lib.widgets.models import PageModel
+    from balance_lib.show.widgets.apps.province import Province as Page
+    from balance_lib.show.widgets.models import PageModel
 
     monkeypatch.delenv("BALANCE_PROVINCE", raising=False)
     page = Page(PageModel(Library((shipped("demo"),))))
@@ -122,7 +122,7 @@ def test_the_page_shows_what_ships_and_says_how_to_make_ones_own(
 def test_the_start_page_leads_to_the_province_where_there_is_one(
     shown: ProvinceDataset, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from balance_lib.widgets.apps.province import passed
+    from balance_lib.show.widgets.apps.province import passed
 
     monkeypatch.setenv("BALANCE_PROVINCE", str(shown.path))
     verdicts = shown.sql("SELECT verdict FROM verdicts WHERE year = 2020")["verdict"]

@@ -28,7 +28,7 @@ NAME, PLANNER, VIEWER = "balance.example.gov.cn", "plan-token", "look-token"
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "operating.en.md"
 PAGE = """
 import os
-from balance_lib.widgets.request import query
+from balance_lib.show.widgets.request import query
 query(); print("<<", os.environ["HTTP_BALANCE_ROLE"], ">>")
 """
 

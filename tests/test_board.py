@@ -12,9 +12,10 @@ import pytest
 from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 
-from balance_lib import indicators, scenarios, standards
+from balance_lib import scenarios, standards
 from balance_lib._errors import DataError, PolicyError
-from balance_lib.county import County
+from balance_lib.data.county import County
+from balance_lib.evaluation import indicators
 from balance_lib.scenarios import (
     Attach,
     Boarding,

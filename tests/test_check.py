@@ -14,12 +14,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib import crs, locale, tables
+from balance_lib import locale
 from balance_lib._errors import Fault, NotFoundError
-from balance_lib.check import check, check_folder, places
-from balance_lib.check.figures import BANDS
-from balance_lib.check.places import area, distance_out_m
-from balance_lib.county import County
+from balance_lib.data import crs, tables
+from balance_lib.data.check import check, check_folder, places
+from balance_lib.data.check.figures import BANDS
+from balance_lib.data.check.places import area, distance_out_m
+from balance_lib.data.county import County
 
 WEST, SOUTH = 109.0, 31.0  # the county: 1° by 1°, its two townships the western and eastern half
 

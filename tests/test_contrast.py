@@ -7,8 +7,8 @@ import re
 import pytest
 
 from balance_lib import palette
-from balance_lib.serve import settings
-from balance_lib.widgets import looks, style
+from balance_lib.show.serve import settings
+from balance_lib.show.widgets import looks, style
 
 TEXT, GRAPHICAL = 4.5, 3.0
 SHEETS = style.sheet() + (settings.SHARE / "voila" / "templates" / settings.TEMPLATE / "static" / "page.css").read_text(

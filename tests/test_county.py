@@ -11,9 +11,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib import tables
 from balance_lib._errors import DataError, NotFoundError
-from balance_lib.county import County
+from balance_lib.data import tables
+from balance_lib.data.county import County
 
 OUTLINE = {
     "type": "FeatureCollection",

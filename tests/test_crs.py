@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balance_lib import crs
 from balance_lib._errors import NotFoundError
+from balance_lib.data import crs
 
 # Published with eviltransform (its tests in seven languages): WGS-84 lat, lon, GCJ-02 lat, lon.
 SHANGHAI_SHENZHEN_BEIJING = [

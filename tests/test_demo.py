@@ -15,11 +15,12 @@ import rasterio
 import shapely
 from shapely.geometry import LineString, shape
 
-from balance_lib import access, check, demo, evaluation, standards, tables
+from balance_lib import access, evaluation, standards
 from balance_lib._errors import NotFoundError
-from balance_lib.county import County
-from balance_lib.demo import assets, classes, skeleton
-from balance_lib.demo.classes import BANDS
+from balance_lib.data import check, demo, tables
+from balance_lib.data.county import County
+from balance_lib.data.demo import assets, classes, skeleton
+from balance_lib.data.demo.classes import BANDS
 
 PROMISED = {
     "wuxi": (2012, 2017),

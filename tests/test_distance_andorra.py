@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from balance_lib.distance import Network, Places, Terrain, calibrate_detour, read_osm, straight_table
+from balance_lib.access.distance import Network, Places, Terrain, calibrate_detour, read_osm, straight_table
 
 pytestmark = pytest.mark.shared
 

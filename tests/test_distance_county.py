@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from balance_lib import crs
 from balance_lib._errors import DataError, NotFoundError
-from balance_lib.distance import FLAT_KPH, cache, od
-from balance_lib.distance.places import Places
-from balance_lib.distance.straight import straight_table
+from balance_lib.access.distance import FLAT_KPH, cache, od
+from balance_lib.access.distance.places import Places
+from balance_lib.access.distance.straight import straight_table
+from balance_lib.data import crs
 from tests import towns
 
 LON, LAT = 109.6, 31.4

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib.distance import Network, Places, straight_table
+from balance_lib.access.distance import Network, Places, straight_table
 
 CAP = 800.0
 STEP = 0.001  # degrees, about 100 m

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from balance_lib import tables
 from balance_lib._errors import DataError
-from balance_lib.distance import Network, Places, read_osm
+from balance_lib.access.distance import Network, Places, read_osm
+from balance_lib.data import tables
 
 HEAD = '<?xml version="1.0" encoding="UTF-8"?>\n<osm version="0.6">\n'
 

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from balance_lib import locale
-from balance_lib.distance import (
+from balance_lib.access.distance import (
     FLAT_KPH,
     ODTable,
     Places,

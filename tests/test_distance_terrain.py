@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balance_lib._errors import DataError
-from balance_lib.distance import Places, Terrain, straight_table, tobler_kph
-from balance_lib.distance.relief import Relief
-from balance_lib.distance.steps import COLUMN_STEP, OPPOSITE, RIM, ROW_STEP, between
+from balance_lib.access.distance import Places, Terrain, straight_table, tobler_kph
+from balance_lib.access.distance.relief import Relief
+from balance_lib.access.distance.steps import COLUMN_STEP, OPPOSITE, RIM, ROW_STEP, between
 
 affine = pytest.importorskip("affine")
 UTM = 32649
@@ -55,7 +55,7 @@ def slope(rows: int, columns: int, rise: float) -> np.ndarray:
 
 
 def test_power_in_the_loop_is_as_good_as_the_library_s() -> None:
-    from balance_lib.distance import kernel
+    from balance_lib.access.distance import kernel
 
     x = np.concatenate([np.linspace(0, 8.5, 20_001), np.arange(0, 8, 1 / 32) - 1e-12])
     found = np.array([kernel._exp(max(v, 0.0)) for v in x])
@@ -151,9 +151,9 @@ def plainly(height: np.ndarray, dx: float, dy: float, start: tuple[int, int]) ->
     st.integers(3, 7), st.integers(3, 7), st.integers(0, 2**32 - 1), st.sampled_from([0, 4, 25, 60]), st.floats(0, 0.4)
 )
 def test_every_search_agrees_with_the_textbook(rows, columns, seed, relief_m, voids) -> None:
-    from balance_lib.distance import kernel
-    from balance_lib.distance.result import FLAT_KPH
-    from balance_lib.distance.terrain import flat_out_m
+    from balance_lib.access.distance import kernel
+    from balance_lib.access.distance.result import FLAT_KPH
+    from balance_lib.access.distance.terrain import flat_out_m
 
     rng = np.random.default_rng(seed)
     height = rng.integers(0, relief_m + 1, (rows, columns)).astype(float)

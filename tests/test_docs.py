@@ -22,7 +22,7 @@ from tests.browser.conftest import browser, chromium  # noqa: F401 - fixtures
 
 run = CliRunner()
 # Alembic runs this file itself; the other starts the command line.
-NOT_IMPORTED = ("balance_lib.store.migrations", "balance_lib.cli.__main__", "balance_lib.serve.__main__")
+NOT_IMPORTED = ("balance_lib.office.store.migrations", "balance_lib.cli.__main__", "balance_lib.show.serve.__main__")
 HERE = ("", "file")
 
 
@@ -216,7 +216,7 @@ def test_the_mapping_of_the_page_reads_the_list_of_the_page(root, tmp_path) -> N
 
 
 def test_a_province_adds_its_standard_without_code(root, hewan) -> None:
-    from balance_lib.county import County
+    from balance_lib.data.county import County
 
     county, own = County.open(hewan), standards.load(root / "docs" / "examples" / "province.yaml")
     found = evaluation.evaluate(county, own, year=2023)
@@ -263,7 +263,8 @@ def test_every_example_in_a_docstring_runs() -> None:
 
 def test_public_functions_of_the_rooms_are_described() -> None:
     """What the API pages show is described: first line a sentence."""
-    rooms = ["access", "distance", "allocation", "evaluation", "optimise", "scenarios", "trends", "remedies", "store"]
+    rooms = ["access", "access.distance", "evaluation", "forecast", "office.store", "optimise", "optimise.allocation"]
+    rooms += ["planning.remedies", "planning.siting", "scenarios"]
     for room in rooms:
         module = importlib.import_module(f"balance_lib.{room}")
         for name in module.__all__:

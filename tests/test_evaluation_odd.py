@@ -8,9 +8,9 @@ from datetime import date
 import pandas as pd
 import pytest
 
-from balance_lib import evaluation, indicators, standards
+from balance_lib import evaluation, standards
 from balance_lib._errors import NotFoundError
-from balance_lib.evaluation import evaluate
+from balance_lib.evaluation import evaluate, indicators
 from tests import towns
 
 QUALITY, BASIC, AKQI, HUIXIAN = (

@@ -15,9 +15,9 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from balance_lib import access, indicators, standards
-from balance_lib.county import County
-from balance_lib.evaluation import ItemResult, evaluate
+from balance_lib import access, standards
+from balance_lib.data.county import County
+from balance_lib.evaluation import ItemResult, evaluate, indicators
 from balance_lib.evaluation.judge import Context, judge, line_of
 from balance_lib.standards import Item
 from tests.count_levers import EXPLICIT

@@ -15,8 +15,8 @@ import psutil
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 
-from balance_lib.serve import forking, process
-from balance_lib.serve.kernels import NAME, SameInterpreter
+from balance_lib.show.serve import forking, process
+from balance_lib.show.serve.kernels import NAME, SameInterpreter
 from tests import towns
 from tests.serving import Served, write_notebook
 
@@ -58,7 +58,8 @@ def test_forked_kernel_runs_here_with_its_own_environment(zygote) -> None:
     async def run() -> None:
         manager = await started()
         try:
-            code = "import os, sys; print(os.getppid(), os.environ['GIVEN'], 'balance_lib.widgets.apps' in sys.modules)"
+            loaded = "'balance_lib.show.widgets.apps' in sys.modules"
+            code = f"import os, sys; print(os.getppid(), os.environ['GIVEN'], {loaded})"
             parent, given, loaded = (await said(manager, code)).split()
             assert int(parent) == zygote._process.pid
             assert given == "山区"
@@ -170,7 +171,7 @@ def test_killed_server_leaves_no_process_behind(tmp_path: Path) -> None:
 
 
 def test_a_fork_starts_from_one_thread() -> None:
-    from balance_lib.serve import zygote as module
+    from balance_lib.show.serve import zygote as module
 
     names = f"from {module.__name__} import load, rehearsals, threads"
     code = f"import sys; sys.argv = ['z', '0']; {names}; load(); list(rehearsals()); print(threads())"
@@ -181,7 +182,7 @@ def test_a_fork_starts_from_one_thread() -> None:
 
 @pytest.mark.parametrize("counties", [0, 1])
 def test_every_page_is_rehearsed_without_a_fault(monkeypatch, tmp_path, caplog, counties) -> None:
-    from balance_lib.serve.zygote import REHEARSED, rehearsals
+    from balance_lib.show.serve.zygote import REHEARSED, rehearsals
 
     monkeypatch.setenv("BALANCE_ROOT", str(tmp_path))
     monkeypatch.setenv(REHEARSED, "")

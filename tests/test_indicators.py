@@ -9,8 +9,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib import indicators, standards
+from balance_lib import standards
 from balance_lib._errors import PolicyError
+from balance_lib.evaluation import indicators
 from tests import towns
 
 QUALITY, BASIC = standards.load("quality_2017"), standards.load("basic_2012")

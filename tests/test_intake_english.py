@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 import yaml
 
-from balance_lib.county import County
-from balance_lib.intake import aliases, bring
-from balance_lib.intake.result import Imported
-from balance_lib.intake.wide import read_wide
-from balance_lib.intake.xlsx import SourceFile
+from balance_lib.data.county import County
+from balance_lib.data.intake import aliases, bring
+from balance_lib.data.intake.result import Imported
+from balance_lib.data.intake.wide import read_wide
+from balance_lib.data.intake.xlsx import SourceFile
 
 LIST = """Code,Name,Level,Ownership,Enrolment,No. of teachers,Head Teacher,Latitude,Longitude
 1,Alpha Primary,Primary,Public,40,3,Ann,1.0,36.0
@@ -181,7 +181,7 @@ def test_a_list_whose_code_is_not_found_is_told_so_once_and_one_bare_line_answer
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_the_page_names_every_key_a_mapping_may_hold(root: Path, lang: str) -> None:
-    schema = yaml.safe_load((root / "balance_lib/intake/mapping.schema.yaml").read_text("utf-8"))
+    schema = yaml.safe_load((root / "balance_lib/data/intake/mapping.schema.yaml").read_text("utf-8"))
     parts = [schema, schema["$defs"]["source"], schema["$defs"]["target"]["oneOf"][1]]
     page = (root / f"docs/own-county.{lang}.md").read_text("utf-8")
     page = page[page.index("{ #keys }") :]

@@ -11,15 +11,16 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from balance_lib import locale, tables
+from balance_lib import locale
 from balance_lib._errors import DataError, NotFoundError
-from balance_lib.county import County
-from balance_lib.intake.cells import flag, is_personal, label_key, number, year
-from balance_lib.intake.folder import import_forms, recognise
-from balance_lib.intake.forms import read_county_form, read_school_form
-from balance_lib.intake.layout import kinds, layout, write_county_form, write_school_form
-from balance_lib.intake.result import Imported, merge
-from balance_lib.intake.workbook import blank_workbook
+from balance_lib.data import tables
+from balance_lib.data.county import County
+from balance_lib.data.intake.cells import flag, is_personal, label_key, number, year
+from balance_lib.data.intake.folder import import_forms, recognise
+from balance_lib.data.intake.forms import read_county_form, read_school_form
+from balance_lib.data.intake.layout import kinds, layout, write_county_form, write_school_form
+from balance_lib.data.intake.result import Imported, merge
+from balance_lib.data.intake.workbook import blank_workbook
 from balance_lib.standards import common_inputs
 
 YEAR = 2023

@@ -12,13 +12,14 @@ import pandas as pd
 import pytest
 from shapely.geometry import LineString, Point, Polygon, box, shape
 
-from balance_lib import crs, locale, tables
+from balance_lib import locale
 from balance_lib._errors import NotFoundError
-from balance_lib.check import check
-from balance_lib.county import County
-from balance_lib.intake.places import read_places
-from balance_lib.intake.result import Imported, merge
-from balance_lib.intake.xlsx import SourceFile
+from balance_lib.data import crs, tables
+from balance_lib.data.check import check
+from balance_lib.data.county import County
+from balance_lib.data.intake.places import read_places
+from balance_lib.data.intake.result import Imported, merge
+from balance_lib.data.intake.xlsx import SourceFile
 
 GAUSS = "EPSG:4545"  # CGCS2000, 3-degree Gauss-Krueger, central meridian 108 E
 

@@ -16,15 +16,16 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib import locale, tables
+from balance_lib import locale
 from balance_lib._errors import DataError, Fault
-from balance_lib.check import check_folder
-from balance_lib.intake import aliases
-from balance_lib.intake.grid import decode, read_grids
-from balance_lib.intake.mapping import ColumnMapping, examples
-from balance_lib.intake.result import Imported
-from balance_lib.intake.wide import read_wide
-from balance_lib.intake.xlsx import SourceFile
+from balance_lib.data import tables
+from balance_lib.data.check import check_folder
+from balance_lib.data.intake import aliases
+from balance_lib.data.intake.grid import decode, read_grids
+from balance_lib.data.intake.mapping import ColumnMapping, examples
+from balance_lib.data.intake.result import Imported
+from balance_lib.data.intake.wide import read_wide
+from balance_lib.data.intake.xlsx import SourceFile
 
 HEAD = "学校代码,学校名称,学校类型,在校生数\n"
 

@@ -14,13 +14,14 @@ import pytest
 from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
-from balance_lib import locale, standards, tables
-from balance_lib.county import County
-from balance_lib.intake import xlsx
-from balance_lib.intake.cells import plain
-from balance_lib.intake.result import merge
-from balance_lib.intake.sheets import heading, item_names, meaning, sheet_title
-from balance_lib.intake.workbook import blank_workbook, county_workbook, read_workbook
+from balance_lib import locale, standards
+from balance_lib.data import tables
+from balance_lib.data.county import County
+from balance_lib.data.intake import xlsx
+from balance_lib.data.intake.cells import plain
+from balance_lib.data.intake.result import merge
+from balance_lib.data.intake.sheets import heading, item_names, meaning, sheet_title
+from balance_lib.data.intake.workbook import blank_workbook, county_workbook, read_workbook
 
 TABLES = tables.all_tables()
 AWKWARD = [

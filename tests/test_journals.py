@@ -18,19 +18,20 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from balance_lib import reports, standards, workplan
+from balance_lib import standards
 from balance_lib._errors import DataError, NotFoundError
 from balance_lib.cli import app
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.evaluation import evaluate
-from balance_lib.store import ConflictError, Stamp, Store, StoreError, role, version_of
-from balance_lib.store.engine import HEAD, migrate, open_engine, revision
-from balance_lib.widgets import apps
-from balance_lib.widgets.apps.field_desk import VisitDesk
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.running import RunModel
-from balance_lib.workplan import JOURNALS, PlaceFinder
-from balance_lib.workplan.places import shares
+from balance_lib.office import reports, workplan
+from balance_lib.office.store import ConflictError, Stamp, Store, StoreError, role, version_of
+from balance_lib.office.store.engine import HEAD, migrate, open_engine, revision
+from balance_lib.office.workplan import JOURNALS, PlaceFinder
+from balance_lib.office.workplan.places import shares
+from balance_lib.show.widgets import apps
+from balance_lib.show.widgets.apps.field_desk import VisitDesk
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.running import RunModel
 from tests import towns
 
 STAMP = Stamp("c0ffee", "5tandard", "balance_lib 0")

@@ -11,10 +11,10 @@ import pandas as pd
 import pytest
 from pyproj import Geod
 
-from balance_lib import tables
-from balance_lib.county import County
-from balance_lib.widgets import geometry
-from balance_lib.widgets.map import HIDDEN, LinkClass, MapClass, SchematicMap, VillageClass
+from balance_lib.data import tables
+from balance_lib.data.county import County
+from balance_lib.show.widgets import geometry
+from balance_lib.show.widgets.map import HIDDEN, LinkClass, MapClass, SchematicMap, VillageClass
 from tests.browser.made_up import TOWNS, county
 
 

@@ -10,20 +10,21 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from balance_lib import optimise, scenarios, standards
+from balance_lib import scenarios, standards
 from balance_lib._errors import Fault
 from balance_lib.cli import app
 from balance_lib.cli.shared import MOST_OF_A_KIND, fault_lines
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.locale import text
-from balance_lib.optimise import Goals
+from balance_lib.planning import siting
+from balance_lib.planning.siting import Goals
 from balance_lib.scenarios.board import Board
 from balance_lib.scenarios.sliders import State
+from balance_lib.show.widgets import apps, trial_views
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.models import PageModel
+from balance_lib.show.widgets.walking import choice_for
 from balance_lib.standards import STAGES
-from balance_lib.widgets import apps, trial_views
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.models import PageModel
-from balance_lib.widgets.walking import choice_for
 from tests import scenario_towns, towns
 
 run = CliRunner()
@@ -87,7 +88,7 @@ def test_own_standards_are_listed_and_a_faulty_file_is_told(tmp_path: Path, root
 
 
 def test_dashboard_hands_the_folder_of_standards_to_the_pages(tmp_path: Path, monkeypatch) -> None:
-    from balance_lib import serve
+    from balance_lib.show import serve
 
     seen = []
     monkeypatch.setenv(standards.VARIABLE, "")
@@ -160,9 +161,9 @@ def test_a_page_that_knows_nobody_does_not_say_that_nobody_lives_outside(tmp_pat
 
 def test_how_many_schools_must_stay_is_told_with_the_reasons(root: Path) -> None:
     county = County.open(root / "data" / "demo" / "akqi")
-    ids = [str(i) for i in optimise.propose(county, "primary", Goals(schools=20), judge=False).layout.school_ids]
+    ids = [str(i) for i in siting.propose(county, "primary", Goals(schools=20), judge=False).layout.school_ids]
     goals = Goals(schools=1, may_close=ids[:6], protected=ids[:1])
-    found = optimise.propose(county, "primary", goals, judge=False)
+    found = siting.propose(county, "primary", goals, judge=False)
     held = found.layout.kept_by
     assert sum(held.values()) == found.layout.must.sum() == found.solution.reasons[0].needed
     rows = county.tables["schools"].set_index("school_id")
@@ -170,5 +171,5 @@ def test_how_many_schools_must_stay_is_told_with_the_reasons(root: Path) -> None
     assert held["through"] == len(through) and held["not_named"] <= len(ids) - 6
     said = found.sentence("en")
     assert f"{found.layout.must.sum()} schools must stay" in said and f"{held['hosts']} run teaching points" in said
-    everything = optimise.propose(county, "primary", Goals(schools=20, may_close="all"), judge=False).layout
+    everything = siting.propose(county, "primary", Goals(schools=20, may_close="all"), judge=False).layout
     assert "not_named" not in everything.kept_by and "protected" not in everything.kept_by

@@ -8,8 +8,8 @@ import pytest
 
 from balance_lib import scenarios, standards
 from balance_lib.scenarios import Close, Scenario
-from balance_lib.serve import bundle
-from balance_lib.widgets import trial
+from balance_lib.show.serve import bundle
+from balance_lib.show.widgets import trial
 from tests import scenario_towns
 
 

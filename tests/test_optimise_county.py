@@ -9,11 +9,12 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from balance_lib import optimise, scenarios
+from balance_lib import scenarios
 from balance_lib._errors import DataError, NotFoundError
 from balance_lib.cli import app
-from balance_lib.county import County
-from balance_lib.optimise import Goals
+from balance_lib.data.county import County
+from balance_lib.planning import siting
+from balance_lib.planning.siting import Goals
 
 
 @pytest.fixture(scope="module")
@@ -22,11 +23,11 @@ def akqi(root: Path) -> County:
 
 
 @pytest.fixture(scope="module")
-def plan(akqi: County) -> optimise.Proposal:
-    return optimise.propose(akqi, "primary", Goals(schools=18, may_close="all"), time_limit_s=30)
+def plan(akqi: County) -> siting.Proposal:
+    return siting.propose(akqi, "primary", Goals(schools=18, may_close="all"), time_limit_s=30)
 
 
-def test_the_scenario_moves_whom_the_model_moves(plan: optimise.Proposal):
+def test_the_scenario_moves_whom_the_model_moves(plan: siting.Proposal):
     assert len(plan.kept) == 18 and plan.closed and plan.solution.status == "optimal"
     assert plan.outcome is not None and plan.outcome.status != "infeasible"
     stayed = plan.solution.open[plan.layout.home]
@@ -38,15 +39,15 @@ def test_the_scenario_moves_whom_the_model_moves(plan: optimise.Proposal):
     assert set(plan.outcome.schools.query("state == 'closed'")["school_id"]) == set(plan.closed)
 
 
-def test_nothing_closes_that_is_not_named(akqi: County, plan: optimise.Proposal):
+def test_nothing_closes_that_is_not_named(akqi: County, plan: siting.Proposal):
     everyone = len(plan.layout.school_ids)
-    nothing = optimise.propose(akqi, "primary", Goals(schools=everyone - 1), judge=False)
+    nothing = siting.propose(akqi, "primary", Goals(schools=everyone - 1), judge=False)
     assert nothing.solution.status == "infeasible" and nothing.closed == () and nothing.scenario.is_empty
     assert nothing.solution.reasons[0].rule == "too_few" and nothing.solution.reasons[0].needed == everyone
     named = plan.closed[0]
-    only = optimise.propose(akqi, "primary", Goals(schools=everyone - 1, may_close=[named]), judge=False)
+    only = siting.propose(akqi, "primary", Goals(schools=everyone - 1, may_close=[named]), judge=False)
     assert only.closed == (named,)
-    spared = optimise.propose(
+    spared = siting.propose(
         akqi, "primary", Goals(schools=18, may_close="all", protected=plan.closed), judge=False, time_limit_s=30
     )
     assert not set(spared.closed) & set(plan.closed)
@@ -55,11 +56,11 @@ def test_nothing_closes_that_is_not_named(akqi: County, plan: optimise.Proposal)
 
 def test_limits_hold_or_are_told(akqi: County):
     goals = Goals(aim="fewest", may_close="all", max_distance_m=8000, capacity=False)
-    found = optimise.propose(akqi, "primary", goals, judge=False, time_limit_s=30)
+    found = siting.propose(akqi, "primary", goals, judge=False, time_limit_s=30)
     moved = ~found.solution.open[found.layout.home]
     paid = found.layout.metres[np.arange(moved.size), found.solution.assignment]
     assert moved.any() and paid[moved].max() <= 8000
-    fewer = optimise.propose(
+    fewer = siting.propose(
         akqi,
         "primary",
         Goals(schools=len(found.kept) - 1, may_close="all", max_distance_m=8000, capacity=False),
@@ -67,13 +68,13 @@ def test_limits_hold_or_are_told(akqi: County):
     )
     assert fewer.solution.status == "infeasible" and fewer.sentence("en") != fewer.sentence("zh")
     kept = Goals(schools=14, may_close="all", township_minimum=True, capacity=False)
-    towns = optimise.propose(akqi, "primary", kept, judge=False)
+    towns = siting.propose(akqi, "primary", kept, judge=False)
     layout = towns.layout
     assert set(layout.townships[towns.solution.open]) == set(layout.townships)
 
 
 def test_the_frontier_falls_and_its_points_load_as_scenarios(akqi: County):
-    front = optimise.county_frontier(akqi, "primary", Goals(schools=1, may_close="all"), prove=True, time_limit_s=30)
+    front = siting.county_frontier(akqi, "primary", Goals(schools=1, may_close="all"), prove=True, time_limit_s=30)
     table = front.table
     assert table["proven"].all() and np.all(np.diff(table["extra_pupil_km"]) <= 1e-9)
     assert table["extra_pupil_km"].iloc[-1] == 0 and table["moved"].iloc[-1] == 0
@@ -81,8 +82,8 @@ def test_the_frontier_falls_and_its_points_load_as_scenarios(akqi: County):
     assert len(chosen.operations) == 1 and not scenarios.check(akqi, chosen)
 
 
-def test_births_up_and_down_a_fifth(akqi: County, plan: optimise.Proposal):
-    table = optimise.survives(plan, time_limit_s=10)
+def test_births_up_and_down_a_fifth(akqi: County, plan: siting.Proposal):
+    table = siting.survives(plan, time_limit_s=10)
     fewer = table.set_index("percent").loc[-20.0]
     assert fewer["kept"] and fewer["extra_pupil_km"] == pytest.approx(0.8 * plan.solution.objective / 1000, rel=1e-3)
     assert np.all(table["best_pupil_km"].fillna(0) <= table["extra_pupil_km"].fillna(np.inf) * 1.01)
@@ -90,11 +91,11 @@ def test_births_up_and_down_a_fifth(akqi: County, plan: optimise.Proposal):
 
 def test_unknown_names_are_told(akqi: County):
     with pytest.raises(NotFoundError):
-        optimise.propose(akqi, "primary", Goals(schools=18, may_close=["nowhere"]))
+        siting.propose(akqi, "primary", Goals(schools=18, may_close=["nowhere"]))
     with pytest.raises(NotFoundError):
-        optimise.propose(akqi, "senior", Goals(schools=1))
+        siting.propose(akqi, "senior", Goals(schools=1))
     with pytest.raises((NotFoundError, DataError)):
-        optimise.propose(akqi, "primary", Goals(schools=18), year=1990)
+        siting.propose(akqi, "primary", Goals(schools=18), year=1990)
     with pytest.raises(ValueError, match="schools="):
         Goals()
 

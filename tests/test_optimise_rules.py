@@ -16,15 +16,15 @@ from hypothesis import Phase, given, settings
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from balance_lib import optimise, scenarios
+from balance_lib import scenarios
 from balance_lib._errors import DataError
 from balance_lib.cli import app
-from balance_lib.county import County
-from balance_lib.optimise import Goals, Site
-from balance_lib.optimise.counties import survival
-from balance_lib.optimise.counties.layouts import CountyLayout
-from balance_lib.optimise.counties.model import CountyModel
-from balance_lib.optimise.counties.trial import PlanCheck, SiteChoice, Trials, broken
+from balance_lib.data.county import County
+from balance_lib.planning import siting
+from balance_lib.planning.siting import Goals, Site, survival
+from balance_lib.planning.siting.layouts import CountyLayout
+from balance_lib.planning.siting.model import CountyModel
+from balance_lib.planning.siting.trial import PlanCheck, SiteChoice, Trials, broken
 from balance_lib.scenarios import Boarding, Scenario
 from tests import scenario_towns
 
@@ -46,7 +46,7 @@ def empty(county: County, **settings: Any) -> Scenario:
 
 def test_new_school_opens_where_it_saves_most_and_within_the_building_budget(toy: County):
     goals = Goals(schools=2, new_sites=[NEW])
-    found = optimise.propose(toy, "junior", goals)
+    found = siting.propose(toy, "junior", goals)
     assert (found.opened, found.closed, found.solution.status) == (("N",), (), "optimal")
     # 20 pupils of village 2 live where it opens, two steps from their school.
     assert found.solution.objective == pytest.approx(-20 * 2 * STEP_M, rel=1e-5)
@@ -55,20 +55,20 @@ def test_new_school_opens_where_it_saves_most_and_within_the_building_budget(toy
     assert found.trial.building_yuan == 3 * 350_000
     assert "少走79.8人·公里" in found.sentence("zh") and "新办1所" in found.sentence("zh")
 
-    poor = optimise.propose(toy, "junior", replace(goals, building_budget_yuan=1e6), judge=False)
+    poor = siting.propose(toy, "junior", replace(goals, building_budget_yuan=1e6), judge=False)
     assert poor.solution.status == "infeasible"
     assert {r.rule: (r.given, r.needed) for r in poor.solution.reasons} == {
         "give_schools": (2, 1), "give_building_budget": (100, 105),
     }  # fmt: skip
     own = replace(NEW, building_yuan=900_000.0)
-    cheap = optimise.propose(toy, "junior", replace(goals, new_sites=[own], building_budget_yuan=1e6), judge=False)
+    cheap = siting.propose(toy, "junior", replace(goals, new_sites=[own], building_budget_yuan=1e6), judge=False)
     assert cheap.opened == ("N",) and cheap.trial is not None and cheap.trial.building_yuan == 900_000
 
 
 def test_no_new_school_without_a_site_and_no_site_that_cannot_be(toy: County):
-    assert optimise.propose(toy, "junior", Goals(schools=1), judge=False).opened == ()
+    assert siting.propose(toy, "junior", Goals(schools=1), judge=False).opened == ()
     with pytest.raises(DataError):
-        optimise.propose(toy, "junior", Goals(schools=2, new_sites=[replace(NEW, classes=0)]))
+        siting.propose(toy, "junior", Goals(schools=2, new_sites=[replace(NEW, classes=0)]))
     with pytest.raises(ValueError, match="twice"):
         Goals(schools=1, new_sites=[NEW, NEW])
 
@@ -78,10 +78,10 @@ def test_sites_are_read_from_a_table_or_refused_with_every_fault(tmp_path: Path)
     file.write_text(
         "site_id,name_zh,township,lon,lat,classes,building_yuan\nN,新校,甲镇,109.6,31.036,3,\n", "utf-8-sig"
     )
-    assert optimise.read_sites(file) == (replace(NEW, lat=31.036),)
+    assert siting.read_sites(file) == (replace(NEW, lat=31.036),)
     file.write_text("site_id,name_zh,township,lon,lat,classes\nN,,甲镇,东,31,1.5\nN,乙,甲镇,109,31,6\n", "utf-8")
     with pytest.raises(DataError) as refused:
-        optimise.read_sites(file)
+        siting.read_sites(file)
     assert [(f.rule, f.row, f.column) for f in refused.value.faults] == [
         ("required", 2, "name_zh"), ("not_a_number", 2, "lon"), ("whole", 2, "classes"), ("duplicate", 3, "site_id"),
     ]  # fmt: skip
@@ -92,14 +92,14 @@ def test_sites_are_read_from_a_table_or_refused_with_every_fault(tmp_path: Path)
 
 def test_beyond_the_radius_only_by_bus_and_the_bus_costs_what_the_scenario_says(toy: County):
     goals = Goals(schools=2, may_close=["C"], radius=True)
-    stays = optimise.propose(toy, "primary", goals, scenario=empty(toy, walk_primary_m=1500.0), judge=False)
+    stays = siting.propose(toy, "primary", goals, scenario=empty(toy, walk_primary_m=1500.0), judge=False)
     reasons = {r.rule: r for r in stays.solution.reasons}
     assert reasons["give_schools"].needed == 3 and reasons["give_radius"].needed == 2.0
     assert reasons["give_bus"].needed == 7  # 2.0 km by road 1.4 times as far, 25 km/h: 6.7 minutes
     assert stays.villages == ("v2",) and "2村" in stays.sentence("zh") and "开行校车" in stays.sentence("zh")
 
     rides = empty(toy, walk_primary_m=1500.0, bus_minutes=7.0, unit_costs=(("bus_rider", 1000.0),))
-    found = optimise.propose(toy, "primary", goals, scenario=rides)
+    found = siting.propose(toy, "primary", goals, scenario=rides)
     assert found.closed == ("C",) and found.outcome is not None and found.trial is not None
     assert found.trial.moves["riders"].sum() == 18 and found.outcome.coverage["ride"].max() == 18
     costs = found.outcome.costs.set_index("item")["change_yuan"]
@@ -111,20 +111,20 @@ def test_beyond_the_radius_only_by_bus_and_the_bus_costs_what_the_scenario_says(
 def test_grades_one_to_three_neither_board_nor_walk_too_long(toy: County):
     beds = empty(toy, walk_primary_m=1500.0, boarding_from_grade=4).with_operations(Boarding(school_id="B", places=50))
     goals = Goals(schools=2, may_close=["C"], radius=True)
-    assert optimise.propose(toy, "primary", goals, scenario=beds, judge=False).solution.status == "infeasible"
+    assert siting.propose(toy, "primary", goals, scenario=beds, judge=False).solution.status == "infeasible"
     minutes = CountyLayout.of(toy, "primary", replace(goals, young=True)).travel.young_minutes[-1]
     walks = empty(toy, young_minutes=float(np.floor(minutes[1])))
-    young = optimise.propose(toy, "primary", Goals(schools=2, may_close=["C"], young=True), scenario=walks, judge=False)
+    young = siting.propose(toy, "primary", Goals(schools=2, may_close=["C"], young=True), scenario=walks, judge=False)
     assert {r.rule for r in young.solution.reasons} >= {"give_schools", "give_young"}
     longer = empty(toy, young_minutes=float(np.ceil(minutes[1])))
-    assert optimise.propose(
+    assert siting.propose(
         toy, "primary", Goals(schools=2, may_close=["C"], young=True), scenario=longer, judge=False
     ).closed == ("C",)
 
 
 def test_a_school_with_beds_or_a_bus_line_of_the_scenario_does_not_close(toy: County):
     base = empty(toy).with_operations(Boarding(school_id="C", places=5))
-    found = optimise.propose(toy, "primary", Goals(schools=2, may_close="all"), scenario=base, judge=False)
+    found = siting.propose(toy, "primary", Goals(schools=2, may_close="all"), scenario=base, judge=False)
     assert found.closed == ("B",) and not scenarios.check(toy, found.scenario)
 
 
@@ -191,7 +191,7 @@ def test_the_plan_is_the_best_of_every_choice(rules: dict[str, Any]):
     goals = Goals(aim="fewest" if rules["schools"] is None else "walk", **EVERY, **rules)
     right = [trial for trial in under(goals) if not broken(trial, goals.schools)]
     best = min(((sum(t.choice.open) if goals.schools is None else 0, t.objective) for t in right), default=None)
-    found = optimise.propose(county, "primary", goals, scenario=base(county), judge=False)
+    found = siting.propose(county, "primary", goals, scenario=base(county), judge=False)
     if best is None:
         assert found.solution.status == "infeasible" and found.solution.reasons
         assert not re.search(r"[{}]|nan", found.sentence("zh") + found.sentence("en"))
@@ -226,9 +226,9 @@ def test_the_independent_check_names_every_rule_a_choice_breaks():
 
 def test_fewer_births_break_a_least_size_and_say_so(toy: County):
     goals = Goals(schools=2, may_close=("B", "C"), protected=("B",), min_size=40)
-    found = optimise.propose(toy, "primary", replace(goals, protected=()), judge=False)
+    found = siting.propose(toy, "primary", replace(goals, protected=()), judge=False)
     assert found.closed == ("C",)  # B then has 48
-    table = optimise.survives(found).set_index("percent")
+    table = siting.survives(found).set_index("percent")
     assert not table.loc[-20.0, "kept"] and table.loc[20.0, "kept"]
     told = {r.rule: r.needed for r in table.loc[-20.0, "reasons"]}
     assert told["give_min_size"] == 38  # 0.8 × 48

@@ -12,8 +12,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from balance_lib import palette, plots
-from balance_lib.plots.base import status_of
+from balance_lib import palette
+from balance_lib.show import plots
+from balance_lib.show.plots.base import status_of
 
 LABELS = {"books": "图书", "area": "面积", "rooms": "教室", "unknown": "没有数据的指标"}
 

@@ -21,9 +21,11 @@ FIELD, MARKUP = (
 # A quotation stands as its source prints it; units that lead together are told apart by ";".
 VERBATIM = {"quote", "value", "match", "lead_unit"}
 LIBRARY = "balance_lib/standards/library"
-LABELLED = ("balance_lib/standards/inputs.yaml", "balance_lib/tables/tables.yaml", "balance_lib/access/limits.yaml",
-            "balance_lib/remedies/costs.yaml", "balance_lib/scenarios/defaults.yaml", "docs/examples/province.yaml",
-            LIBRARY)  # fmt: skip
+LABELLED = (
+    "balance_lib/standards/inputs.yaml", "balance_lib/data/tables/tables.yaml", "balance_lib/access/limits.yaml",
+    "balance_lib/planning/remedies/costs.yaml", "balance_lib/scenarios/defaults.yaml", "docs/examples/province.yaml",
+    LIBRARY,
+)  # fmt: skip
 
 
 def narrow(text: str) -> str:
@@ -68,7 +70,7 @@ def test_labels_and_notes_beside_the_code(root: Path, place: str) -> None:
 
 def test_what_the_server_says_itself(root: Path) -> None:
     """Templates say each thing twice: words("中文", "English")."""
-    folder = root / "balance_lib/serve/share/jupyter/voila/templates/balance"
+    folder = root / "balance_lib/show/serve/share/jupyter/voila/templates/balance"
     said = [
         m[1]
         for file in folder.iterdir()

@@ -19,17 +19,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
 
-from balance_lib import indicators, inequality, remedies, standards
+from balance_lib import inequality, standards
 from balance_lib._errors import NotFoundError, PolicyError
-from balance_lib.check.figures import check as check_figures
-from balance_lib.county import County
-from balance_lib.evaluation import evaluate
-from balance_lib.remedies.affine import NotAffineError, ratio_of
-from balance_lib.remedies.catalogue import Price
-from balance_lib.remedies.demands import Demands
-from balance_lib.remedies.levers import Lever
-from balance_lib.remedies.model import RemedyModel
-from balance_lib.remedies.phasing import phase
+from balance_lib.data.check.figures import check as check_figures
+from balance_lib.data.county import County
+from balance_lib.evaluation import evaluate, indicators
+from balance_lib.planning import remedies
+from balance_lib.planning.remedies.affine import NotAffineError, ratio_of
+from balance_lib.planning.remedies.catalogue import Price
+from balance_lib.planning.remedies.demands import Demands
+from balance_lib.planning.remedies.levers import Lever
+from balance_lib.planning.remedies.model import RemedyModel
+from balance_lib.planning.remedies.phasing import phase
 from tests import towns
 
 QUALITY, BASIC = standards.load("quality_2017"), standards.load("basic_2012")

@@ -11,15 +11,16 @@ import pandas as pd
 import pytest
 from typer.testing import CliRunner
 
-from balance_lib import access, remedies, standards
-from balance_lib.check.figures import check as check_figures
+from balance_lib import access, standards
 from balance_lib.cli import app
-from balance_lib.county import County
+from balance_lib.data.check.figures import check as check_figures
+from balance_lib.data.county import County
 from balance_lib.evaluation import evaluate
-from balance_lib.plots import remedies as plots
-from balance_lib.widgets.apps.remedy_panel import RemedyPanel
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.models import PageModel
+from balance_lib.planning import remedies
+from balance_lib.show.plots import remedies as plots
+from balance_lib.show.widgets.apps.remedy_panel import RemedyPanel
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.models import PageModel
 
 # Every county under its own plan; the national standards where they are cheap to search, and once on a large county.
 CASES = [

@@ -14,12 +14,14 @@ import openpyxl
 import pandas as pd
 import pytest
 
-from balance_lib import access, evaluation, intake, reports, standards, tables
+from balance_lib import access, evaluation, standards
 from balance_lib._errors import DataError, NotFoundError
-from balance_lib.county import County
+from balance_lib.data import intake, tables
+from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
-from balance_lib.reports import application as forms
-from balance_lib.reports import application_book, paper, school_table, wording
+from balance_lib.office import reports
+from balance_lib.office.reports import application as forms
+from balance_lib.office.reports import application_book, paper, school_table, wording
 from tests import towns
 
 YEAR, DAY = 2022, date(2023, 9, 1)

@@ -24,13 +24,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from balance_lib import __version__, cli, evaluation, palette, reports, scenarios, standards, store, workplan
+from balance_lib import __version__, cli, evaluation, palette, scenarios, standards
 from balance_lib._errors import NotFoundError
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.locale import text
-from balance_lib.plots import documents
-from balance_lib.reports import brief, catalogue, findings, letter, lists, wording
+from balance_lib.office import reports, store, workplan
+from balance_lib.office.reports import brief, catalogue, charts, findings, letter, lists, wording
 from tests import towns
 
 YEAR, DAY = 2022, date(2023, 9, 1)
@@ -145,7 +145,7 @@ def test_the_brief_says_the_numbers_of_its_tables(county: County, found: Evaluat
 
 
 def test_the_self_report_lists_every_item_once(county: County, plan: Evaluation) -> None:
-    from balance_lib.reports import self_report
+    from balance_lib.office.reports import self_report
 
     content = self_report.write(county, plan, made_on=DAY)
     rows = [row for table in tables_of(content) if table[0][:2] == ["序号", "指标"] for row in table[1:]]
@@ -369,37 +369,37 @@ def test_a_cut_name_says_so() -> None:
 
 
 def test_figures_have_glyphs_for_every_character(found: Evaluation) -> None:
-    if not documents.fonts():
+    if not charts.fonts():
         pytest.skip("no font with Chinese glyphs on this machine")
     labels = findings.indicator_labels(found)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns of every glyph it does not find
         for png in (
-            documents.coefficient_bars(found.cv, labels),
-            documents.schools_by_indicator(found.schools, labels),
-            documents.items_by_category(findings.category_counts(found)),
+            charts.coefficient_bars(found.cv, labels),
+            charts.schools_by_indicator(found.schools, labels),
+            charts.items_by_category(findings.category_counts(found)),
         ):
             assert png.startswith(b"\x89PNG")
             width, height = struct.unpack(">II", png[16:24])
-            assert width == round(documents.WIDTH_IN * documents.DPI) and height > 300
+            assert width == round(charts.WIDTH_IN * charts.DPI) and height > 300
 
 
 def test_figures_are_the_same_twice_and_stand_missing_values(found: Evaluation) -> None:
     labels, cv = findings.indicator_labels(found), found.cv.assign(cv=float("nan"), met=None)
-    assert documents.coefficient_bars(cv, labels) == documents.coefficient_bars(cv, labels)
+    assert charts.coefficient_bars(cv, labels) == charts.coefficient_bars(cv, labels)
     pairs = pd.DataFrame({"before": [3.0, float("nan")], "after": [0.0, 4.0]}, index=["甲", "乙"])
-    assert documents.before_and_after(pairs, "人") != documents.before_and_after(pairs.fillna(1.0), "人")
+    assert charts.before_and_after(pairs, "人") != charts.before_and_after(pairs.fillna(1.0), "人")
 
 
 def test_no_font_no_empty_boxes(county: County, found: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(documents, "fonts", lambda: ())
+    monkeypatch.setattr(charts, "fonts", lambda: ())
     content = brief.write(county, found, made_on=DAY)
     assert not docx.Document(io.BytesIO(content)).inline_shapes
     assert "本机没有中文字体" in "\n".join(words_of(content))
 
 
 def test_status_is_never_told_by_colour_alone() -> None:
-    assert documents._HATCH["met"] != documents._HATCH["not_met"] != documents._HATCH["open"]
+    assert charts._HATCH["met"] != charts._HATCH["not_met"] != charts._HATCH["open"]
     assert palette.LAMPS["met"].fill != palette.LAMPS["not_met"].fill
 
 

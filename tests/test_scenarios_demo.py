@@ -13,9 +13,9 @@ from typer.testing import CliRunner
 
 from balance_lib import evaluation, standards
 from balance_lib.cli import app
-from balance_lib.county import County
-from balance_lib.demo import NAMES
-from balance_lib.demo import scenarios as examples
+from balance_lib.data.county import County
+from balance_lib.data.demo import NAMES
+from balance_lib.data.demo import scenarios as examples
 from balance_lib.scenarios import Close, Outcome, Scenario, Settings, apply, check, evaluate
 from balance_lib.scenarios import base as base_room
 from balance_lib.scenarios import layout as layout_room

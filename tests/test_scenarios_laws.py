@@ -9,8 +9,8 @@ import pandas as pd
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
-from balance_lib.county import County
-from balance_lib.distance import Places, straight_table
+from balance_lib.access.distance import Places, straight_table
+from balance_lib.data.county import County
 from balance_lib.inequality import coefficient_of_variation
 from balance_lib.scenarios import (
     Attach,

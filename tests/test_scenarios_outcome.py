@@ -11,7 +11,7 @@ import pytest
 
 from balance_lib import access, evaluation, standards
 from balance_lib._errors import DataError
-from balance_lib.distance import straight_m
+from balance_lib.access.distance import straight_m
 from balance_lib.locale import catalogue
 from balance_lib.scenarios import (
     Attach,

@@ -16,15 +16,16 @@ from typing import Any
 import psutil
 import pytest
 
-from balance_lib import palette, serve, shipped
+from balance_lib import palette, shipped
 from balance_lib._errors import NotFoundError
-from balance_lib.serve import kernels, settings
-from balance_lib.widgets import style
+from balance_lib.show import serve
+from balance_lib.show.serve import kernels, settings
+from balance_lib.show.widgets import style
 from tests.serving import Served, write_notebook
 
 FACTS = """
 import os, sys
-from balance_lib.widgets.request import language, query
+from balance_lib.show.widgets.request import language, query
 """
 PRINT = """
 asked = query()
@@ -82,7 +83,7 @@ def test_policy_is_not_written_by_the_visitor(host: str) -> None:
 
 
 def test_taken_port_leads_to_the_next() -> None:
-    from balance_lib.serve import app
+    from balance_lib.show.serve import app
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
@@ -97,7 +98,7 @@ def test_taken_port_leads_to_the_next() -> None:
 
 
 def test_no_port_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
-    from balance_lib.serve import app
+    from balance_lib.show.serve import app
 
     monkeypatch.setattr(app, "TRIES", 0)
     with socket.socket() as taken:
@@ -108,7 +109,7 @@ def test_no_port_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_foreign_address_is_an_error_of_its_own() -> None:
-    from balance_lib.serve import app
+    from balance_lib.show.serve import app
 
     with pytest.raises(OSError, match="assign"):
         app.hold_port(0, "203.0.113.7")
@@ -125,7 +126,7 @@ def test_kernel_is_this_interpreter_only() -> None:
 def test_command_line_holds_everything_but_the_token() -> None:
     options = {"port": 1, "ip": "0.0.0.0", "base_url": "/b", "lang": "en", "dashboards": "/d", "pool": 2}
     line = serve.command("/c", open_browser=True, **options)
-    assert line[:3] == [sys.executable, "-m", "balance_lib.serve"]
+    assert line[:3] == [sys.executable, "-m", "balance_lib.show.serve"]
     pairs = dict(zip(line[3:-1:2], line[4::2], strict=True))
     assert pairs == {f"--{name.replace('_', '-')}": str(value) for name, value in options.items()} | {"--root": "/c"}
     assert line[-1] == "--open-browser"

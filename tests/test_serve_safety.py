@@ -18,9 +18,9 @@ import pytest
 from hypothesis import strategies as st
 from websockets.sync.client import connect
 
-from balance_lib import serve
-from balance_lib.serve import forking, gate, roles
-from balance_lib.store import Stamp, Store, StoreError, role
+from balance_lib.office.store import Stamp, Store, StoreError, role
+from balance_lib.show import serve
+from balance_lib.show.serve import forking, gate, roles
 from tests.frames import PROTOCOL, message, read
 from tests.serving import Served, write_notebook
 
@@ -28,8 +28,8 @@ PLANNER, VIEWER = "规划-token-5f1", "look-token-7a2"
 PAGE = """
 import os
 import ipywidgets as W
-from balance_lib.widgets.request import query
-from balance_lib.store import Stamp, Store, StoreError
+from balance_lib.show.widgets.request import query
+from balance_lib.office.store import Stamp, Store, StoreError
 """
 SAVE = """
 query()
@@ -108,7 +108,7 @@ def test_viewer_writes_nothing_to_the_store(tmp_path: Path, monkeypatch: pytest.
 def test_kernel_that_asks_for_too_much_fails_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from jupyter_client.manager import AsyncKernelManager
 
-    from balance_lib.serve.kernels import NAME, SameInterpreter
+    from balance_lib.show.serve.kernels import NAME, SameInterpreter
 
     monkeypatch.setenv("BALANCE_ROOT", str(tmp_path))  # no county: the pages are rehearsed quickly
     code = (

@@ -16,8 +16,9 @@ import pandas as pd
 import pytest
 import yaml
 
-from balance_lib import locale, standards, tables
+from balance_lib import locale, standards
 from balance_lib._errors import NotFoundError, PolicyError
+from balance_lib.data import tables
 from balance_lib.standards import JUDGED, STAGES, Item, Measure, Standard, parse_deadline
 
 PLANS = {"000": "wuxi_2016", "001": "huixian_2024", "002": "akqi_2022", "003": "chuzhou_2011", "004": "jiaohe_2009"}

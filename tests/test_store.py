@@ -20,11 +20,11 @@ from typer.testing import CliRunner
 from balance_lib import standards
 from balance_lib._errors import NotFoundError
 from balance_lib.cli import app
-from balance_lib.store import ConflictError, Stamp, Store, StoreError, trail, version_of
-from balance_lib.store.backup import NAMES
-from balance_lib.store.engine import HEAD
-from balance_lib.store.place import folder, url
-from balance_lib.workplan import LifeCycleError
+from balance_lib.office.store import ConflictError, Stamp, Store, StoreError, trail, version_of
+from balance_lib.office.store.backup import NAMES
+from balance_lib.office.store.engine import HEAD
+from balance_lib.office.store.place import folder, url
+from balance_lib.office.workplan import LifeCycleError
 from tests import towns, writers
 
 STAMP = Stamp("c0ffee", "5tandard", "balance_lib 0")
@@ -331,7 +331,7 @@ def test_migrations_make_exactly_the_tables_the_software_uses(store):
     from alembic.autogenerate import compare_metadata
     from alembic.migration import MigrationContext
 
-    from balance_lib.store.models import StoreBase
+    from balance_lib.office.store.models import StoreBase
 
     with store.reading() as connection:
         context = MigrationContext.configure(connection, opts={"compare_type": False})
@@ -345,7 +345,7 @@ def test_head_is_the_last_migration(root):
     from alembic.script import ScriptDirectory
 
     config = Config()
-    config.set_main_option("script_location", str(root / "balance_lib" / "store" / "migrations"))
+    config.set_main_option("script_location", str(root / "balance_lib" / "office" / "store" / "migrations"))
     assert ScriptDirectory.from_config(config).get_heads() == [HEAD]
 
 

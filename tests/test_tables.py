@@ -11,8 +11,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib import tables
 from balance_lib._errors import DataError, Fault, NotFoundError
+from balance_lib.data import tables
 
 
 def read(text: str, name: str = "schools") -> tuple[pd.DataFrame, list[Fault]]:

@@ -12,13 +12,13 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib import trends
+from balance_lib import forecast
 from balance_lib._errors import NotFoundError
-from balance_lib.county import County
-from balance_lib.intake.wide import read_wide
-from balance_lib.trends import ProjectionSettings, errors
-from balance_lib.trends.counts import read
-from balance_lib.trends.quantile import regress
+from balance_lib.data.county import County
+from balance_lib.data.intake.wide import read_wide
+from balance_lib.forecast import ProjectionSettings, errors
+from balance_lib.forecast.counts import read
+from balance_lib.forecast.quantile import regress
 from tests import towns
 from tests.panels import simulated
 
@@ -59,7 +59,7 @@ def closed_county(years: range = range(2012, 2021), **changes: Any) -> County:
 
 
 def test_every_birth_becomes_the_pupil_of_its_year_when_nobody_moves() -> None:
-    found = trends.project(closed_county(), 2028, settings=ProjectionSettings(migration="none"), bands=False)
+    found = forecast.project(closed_county(), 2028, settings=ProjectionSettings(migration="none"), bands=False)
     for village, (band, ages), year in itertools.product("AB", AGES.items(), range(2020, 2029)):
         rows = found.villages
         mine = rows[(rows["village_id"] == village) & (rows["band"] == band) & (rows["year"] == year)]
@@ -79,7 +79,7 @@ def test_a_cohort_is_the_one_of_the_year_before_plus_stated_migration() -> None:
         ProjectionSettings(migration="none"),
         ProjectionSettings(net_migration_per_1000=25.0),
     ):
-        found = trends.project(simulated(1), 2034, settings=made, bands=False)
+        found = forecast.project(simulated(1), 2034, settings=made, bands=False)
         rows = found.ledger.set_index(["birth_year", "year"])
         after = found.ledger[(found.ledger["age"] > 0) & (found.ledger["year"] > found.base)]
         before = rows["children"].reindex(pd.MultiIndex.from_arrays([after["birth_year"], after["year"] - 1]))
@@ -97,7 +97,7 @@ def test_a_cohort_is_the_one_of_the_year_before_plus_stated_migration() -> None:
 
 def test_stated_migration_is_the_migration_asked_for() -> None:
     still, moved = (
-        trends.project(
+        forecast.project(
             simulated(2), 2025, settings=ProjectionSettings(migration="none", net_migration_per_1000=n), bands=False
         )
         for n in (0.0, 30.0)
@@ -123,7 +123,7 @@ def test_villages_schools_and_county_add_up_and_nothing_is_negative(
         births_percent=births, net_migration_per_1000=net, town_shift_percent=town, zoned=zoned,
         closing={f"P{close:03d}": 2022},
     )  # fmt: skip
-    found = trends.project(simulated(seed, years=6, villages=15), 2030, settings=made)
+    found = forecast.project(simulated(seed, years=6, villages=15), 2030, settings=made)
     for stage in STAGES:
         county, schools, villages, flows = (
             table[table["stage"] == stage].groupby("year")["pupils"].sum()
@@ -140,8 +140,8 @@ def test_villages_schools_and_county_add_up_and_nothing_is_negative(
 
 def test_a_closed_school_has_none_and_its_central_school_takes_them() -> None:
     county = closed_county(PB={"closed_year": 2022, "host_school_id": "PA"})
-    found = trends.project(county, 2024, bands=False).schools.set_index(["school_id", "year"])["pupils"]
-    kept = trends.project(closed_county(), 2024, bands=False).schools.set_index(["school_id", "year"])["pupils"]
+    found = forecast.project(county, 2024, bands=False).schools.set_index(["school_id", "year"])["pupils"]
+    kept = forecast.project(closed_county(), 2024, bands=False).schools.set_index(["school_id", "year"])["pupils"]
     assert found["PB", 2021] > 0 and found["PB", 2022] == 0 and found["PB", 2024] == 0
     for year in (2022, 2023, 2024):
         assert found["PA", year] == pytest.approx(kept["PA", year] + kept["PB", year])
@@ -155,12 +155,12 @@ def test_a_school_closed_before_the_base_year_is_not_projected() -> None:
     county = county.with_tables(
         school_years=rows.drop(gone), attendance=told[~((told["school_id"] == "PB") & (told["year"] >= 2019))]
     )
-    assert "PB" not in set(trends.project(county, 2023, bands=False).schools["school_id"])
+    assert "PB" not in set(forecast.project(county, 2023, bands=False).schools["school_id"])
 
 
 def test_the_base_year_stands_as_it_was_counted() -> None:
     county = simulated(3)
-    found = trends.project(county, 2022)
+    found = forecast.project(county, 2022)
     now = found.schools[found.schools["year"] == found.base].set_index(["school_id", "stage"])
     counted = county.table("school_years", found.base).set_index(["school_id", "stage"])["pupils"]
     assert np.allclose(now["pupils"], counted.reindex(now.index))
@@ -176,13 +176,13 @@ def test_later_counts_are_not_looked_at() -> None:
         attendance=told[told["year"] <= 2015],
         village_years=county.tables["village_years"].query("year <= 2015"),
     )
-    one, other = trends.project(county, 2019, year=2015), trends.project(early, 2019)
+    one, other = forecast.project(county, 2019, year=2015), forecast.project(early, 2019)
     pd.testing.assert_frame_equal(one.schools, other.schools)
 
 
 def test_more_births_reach_school_six_years_later_and_not_before() -> None:
     plain, more = (
-        trends.project(simulated(5), 2032, settings=ProjectionSettings(births_percent=p), bands=False).county
+        forecast.project(simulated(5), 2032, settings=ProjectionSettings(births_percent=p), bands=False).county
         for p in (0, 20)
     )
     both = plain.merge(more, on=["year", "stage"], suffixes=("", "_more"))
@@ -196,7 +196,7 @@ def test_more_births_reach_school_six_years_later_and_not_before() -> None:
 def test_town_shift_moves_entrants_of_country_schools_and_nobody_else() -> None:
     county = closed_county(PA={"location": "town"}, PB={"location": "rural"})
     plain, shifted = (
-        trends.project(county, 2023, settings=ProjectionSettings(town_shift_percent=p), bands=False)
+        forecast.project(county, 2023, settings=ProjectionSettings(town_shift_percent=p), bands=False)
         for p in (0.0, 10.0)
     )
     a, b = (p.schools.set_index(["school_id", "year"])["pupils"] for p in (plain, shifted))
@@ -211,7 +211,7 @@ def test_without_homes_and_births_schools_are_still_carried_forward_and_it_is_sa
     bare = county.with_tables(
         attendance=county.tables["attendance"].head(0), village_years=county.tables["village_years"].head(0)
     )
-    found = trends.project(bare, 2024)
+    found = forecast.project(bare, 2024)
     keys = {note.key for note in found.notes}
     assert {"trends.note.no_home", "trends.note.no_births"} <= keys
     assert set(found.villages["village_id"]) == {"", "A", "B"}
@@ -227,14 +227,14 @@ def test_a_school_without_a_roll_is_said_and_left_out() -> None:
     county = closed_county()
     rows = county.tables["school_years"].copy()
     rows.loc[(rows["school_id"] == "PB") & (rows["year"] == 2020), "pupils"] = np.nan
-    found = trends.project(county.with_tables(school_years=rows), 2023)
+    found = forecast.project(county.with_tables(school_years=rows), 2023)
     assert "trends.note.no_roll" in {note.key for note in found.notes}
     assert "PB" not in set(found.schools["school_id"])
     assert found.schools["pupils"].notna().all()
 
 
 def test_one_counted_year_is_enough_for_a_projection_with_an_assumed_band() -> None:
-    found = trends.project(closed_county(range(2020, 2021)), 2022)
+    found = forecast.project(closed_county(range(2020, 2021)), 2022)
     assert found.back_test is not None and found.back_test.rows.empty
     assert (found.schools.query("year == 2022")["high"] > found.schools.query("year == 2022")["pupils"]).all()
 
@@ -243,9 +243,9 @@ def test_years_that_cannot_be_projected_are_refused() -> None:
     county = closed_county()
     for to in (2020, 2019, 2051):
         with pytest.raises(NotFoundError):
-            trends.project(county, to)
+            forecast.project(county, to)
     with pytest.raises(NotFoundError):
-        trends.project(county, 2025, year=1999)
+        forecast.project(county, 2025, year=1999)
     with pytest.raises(ValueError, match="births_percent"):
         ProjectionSettings(births_percent=900)
 
@@ -253,7 +253,7 @@ def test_years_that_cannot_be_projected_are_refused() -> None:
 def held_out(county: County, hold: int) -> pd.DataFrame:
     """Return forecasts from ``hold`` years before the end beside what was then counted, band included."""
     last = county.years[-1]
-    found, full = trends.project(county, last, year=last - hold), read(county, last)
+    found, full = forecast.project(county, last, year=last - hold), read(county, last)
     parts = []
     for year in (y for y in county.years if y > last - hold):
         schools = found.schools[found.schools["year"] == year]
@@ -275,7 +275,7 @@ def held_out(county: County, hold: int) -> pd.DataFrame:
 def test_the_band_holds_about_four_in_five_held_out_values_of_random_panels() -> None:
     rows = pd.concat([held_out(simulated(seed, years=9, villages=40), 3) for seed in range(8)])
     coverage = rows.groupby("what")["inside"].mean()
-    assert coverage.between(0.72, 0.90).all(), coverage  # 8 seeds; benchmarks/trends.py holds 0.75-0.85 over many
+    assert coverage.between(0.72, 0.90).all(), coverage  # 8 seeds; benchmarks/forecast.py holds 0.75-0.85 over many
     assert 0.75 <= rows["inside"].mean() <= 0.87
 
 
@@ -318,7 +318,7 @@ def test_the_quantile_regression_agrees_with_statsmodels() -> None:
 
 
 def test_the_back_test_says_its_error_and_knows_nothing_of_later_years() -> None:
-    found = trends.project(simulated(6), 2024)
+    found = forecast.project(simulated(6), 2024)
     assert found.back_test is not None
     table = found.back_test.summary()
     assert set(table["what"]) == {"school", "village", "county"}
@@ -330,8 +330,8 @@ def test_the_back_test_says_its_error_and_knows_nothing_of_later_years() -> None
 
 
 def test_whole_numbers_keep_the_sums() -> None:
-    found = trends.project(simulated(7), 2021, bands=False)
-    rounded = trends.whole(found.schools)
+    found = forecast.project(simulated(7), 2021, bands=False)
+    rounded = forecast.whole(found.schools)
     sums = found.schools.groupby(["year", "stage"])["pupils"].sum().round()
     assert (rounded.groupby(["year", "stage"])["pupils"].sum() == sums).all()
     assert ((rounded["pupils"] - found.schools["pupils"]).abs() < 1).all()
@@ -348,4 +348,4 @@ def test_real_schools_seven_years_apart(shared_dir: Any) -> None:
     assert len(rows) > 200
     now = county.table("school_years", 2017).groupby("school_id")["pupils"].sum()
     assert np.allclose(rows["pupils"], now.reindex(rows["school_id"]))  # one counted year tells no trend
-    assert 0.5 <= rows["inside"].mean() <= 0.98  # as it comes out: benchmarks/trends.py reports it
+    assert 0.5 <= rows["inside"].mean() <= 0.98  # as it comes out: benchmarks/forecast.py reports it

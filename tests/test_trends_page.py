@@ -10,11 +10,11 @@ import pytest
 from typer.testing import CliRunner
 
 from balance_lib.cli import app
-from balance_lib.plots import trends as draw
-from balance_lib.widgets import apps, outlook
-from balance_lib.widgets.figure import SlimFigure
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.models import PageModel
+from balance_lib.show.plots import trends as draw
+from balance_lib.show.widgets import apps, outlook
+from balance_lib.show.widgets.figure import SlimFigure
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.models import PageModel
 
 
 def page(demo_dir: Path, **query: str) -> apps.Gaps:

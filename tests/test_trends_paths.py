@@ -12,11 +12,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib import evaluation, locale, standards, trends
+from balance_lib import evaluation, forecast, locale, standards
 from balance_lib._errors import NotFoundError
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.evaluation.judge import line_of
-from balance_lib.trends import calibration, path, series
+from balance_lib.forecast import calibration, path, series
 from tests import towns
 
 
@@ -33,11 +33,11 @@ def test_the_path_is_the_random_walk_with_drift_of_statsmodels() -> None:
     arima = pytest.importorskip("statsmodels.tsa.arima.model")
     values = np.array([10.0, 12.5, 12.0, 15.0, 16.5, 16.0, 19.0, 21.0])
     years = list(range(2013, 2021))
-    mine = trends.fit(years, values.tolist(), 2025, kept=1.0, level=0.8)
+    mine = forecast.fit(years, values.tolist(), 2025, kept=1.0, level=0.8)
     ahead = mine[mine["projected"]]
     model = arima.ARIMA(values, order=(0, 1, 0), trend="t").fit()
-    forecast = model.get_forecast(5)
-    assert np.allclose(ahead["value"], forecast.predicted_mean, rtol=1e-6)
+    theirs = model.get_forecast(5)
+    assert np.allclose(ahead["value"], theirs.predicted_mean, rtol=1e-6)
     # Theirs takes the drift as known and divides by n: undo both to compare spread with spread.
     steps = np.diff(values)
     drift, spread = steps.mean(), steps.std(ddof=1)
@@ -47,7 +47,7 @@ def test_the_path_is_the_random_walk_with_drift_of_statsmodels() -> None:
     h = np.arange(1, 6)
     half = stats.t.ppf(0.9, len(steps) - 1) * spread * np.sqrt(h + h**2 / len(steps))
     assert np.allclose(ahead["high"] - ahead["value"], half)
-    assert np.allclose(forecast.se_mean, np.sqrt(model.params[1]) * np.sqrt(h), rtol=1e-6)
+    assert np.allclose(theirs.se_mean, np.sqrt(model.params[1]) * np.sqrt(h), rtol=1e-6)
 
 
 def test_the_band_of_a_path_holds_four_in_five_of_random_walks() -> None:
@@ -67,7 +67,7 @@ def test_the_band_of_a_path_holds_four_in_five_of_random_walks() -> None:
 def test_many_series_at_once_are_the_same_as_one_by_one(values: list[float], ahead: int) -> None:
     years = list(range(2010, 2010 + len(values)))
     known = [y for y, v in zip(years, values, strict=True) if not math.isnan(v)]
-    one = trends.fit(years, values, (known[-1] if known else 2010) + ahead)
+    one = forecast.fit(years, values, (known[-1] if known else 2010) + ahead)
     if len(known) < 3:
         assert not one["projected"].any()
         return
@@ -78,8 +78,8 @@ def test_many_series_at_once_are_the_same_as_one_by_one(values: list[float], ahe
 
 
 def test_the_year_a_line_is_crossed() -> None:
-    rows = trends.fit([2018, 2019, 2020], [70.0, 75.0, 80.0], 2030, kept=1.0)
-    found = trends.crossing(rows, ">=", 95.0)
+    rows = forecast.fit([2018, 2019, 2020], [70.0, 75.0, 80.0], 2030, kept=1.0)
+    found = forecast.crossing(rows, ">=", 95.0)
     assert (found.status, found.year, found.on) == ("crosses", 2023, date(2024, 8, 31))
     assert found.earliest == found.latest == 2023  # a straight line has no spread
 
@@ -101,15 +101,15 @@ def test_the_year_a_line_is_crossed() -> None:
 )
 def test_what_is_said_of_a_path(values: list[float], operator: str, line: float, status: str, key: str) -> None:
     years = list(range(2018, 2018 + len(values)))
-    found = trends.crossing(trends.fit(years, values, 2026, kept=1.0), operator, line, "%")
+    found = forecast.crossing(forecast.fit(years, values, 2026, kept=1.0), operator, line, "%")
     assert found.status == status and found.reason.key == f"trends.cross.{key}"
     for lang in ("zh", "en"):
         assert "{" not in found.reason.render(lang)
 
 
 def test_a_lucky_path_may_cross_earlier_and_an_unlucky_one_later() -> None:
-    rows = trends.fit([2015, 2016, 2017, 2018, 2019, 2020], [60, 66, 65, 72, 73, 80], 2040)
-    found = trends.crossing(rows, ">=", 88.0)
+    rows = forecast.fit([2015, 2016, 2017, 2018, 2019, 2020], [60, 66, 65, 72, 73, 80], 2040)
+    found = forecast.crossing(rows, ">=", 88.0)
     assert found.status == "crosses"
     assert found.earliest < found.year
     assert math.isnan(found.latest) or found.latest > found.year
@@ -123,18 +123,18 @@ def test_a_line_may_change_by_date() -> None:
     first = replace(item, code="X1", value=80.0, threshold=80.0, deadline="2018-08")
     later = replace(item, code="X2", value=95.0, threshold=95.0, deadline="2021-08")
     staged = replace(standard, items=[first, later])
-    line = trends.line_by_date(staged, first)
+    line = forecast.line_by_date(staged, first)
     assert [line(year) for year in (2015, 2017, 2019, 2020, 2025)] == [80.0, 80.0, 80.0, 95.0, 95.0]
-    assert trends.line_by_date(standard, item)(2030) == line_of(item)
+    assert forecast.line_by_date(standard, item)(2030) == line_of(item)
 
 
 def test_a_school_that_loses_pupils_reaches_the_line_without_buying() -> None:
     standard = standards.load("quality_2017")
     county = equipped([150_000.0] * 6, [100, 96, 92, 88, 84, 80])
-    found = trends.paths(county, standard, stage="primary", indicator="equipment", to=2026)
+    found = forecast.paths(county, standard, stage="primary", indicator="equipment", to=2026)
     crossing = found.crossings.iloc[0]
     assert crossing["status"] == "crosses"
-    pupils = trends.project(county, 2026).schools.set_index("year")["pupils"]
+    pupils = forecast.project(county, 2026).schools.set_index("year")["pupils"]
     rows = found.rows[found.rows["projected"]].set_index("year")
     assert np.allclose(rows["value"], 150_000.0 / pupils.reindex(rows.index))
     reached = rows[rows["value"] >= 2000].index[0]
@@ -144,9 +144,9 @@ def test_a_school_that_loses_pupils_reaches_the_line_without_buying() -> None:
 
 def test_a_growing_school_falls_below_the_line() -> None:
     county = equipped([210_000.0] * 6, [70, 76, 82, 88, 94, 100])
-    found = trends.paths(county, standards.load("quality_2017"), indicator="equipment", to=2026)
+    found = forecast.paths(county, standards.load("quality_2017"), indicator="equipment", to=2026)
     assert found.crossings["status"].iloc[0] in ("falls", "met")
-    flat = trends.fit(range(2015, 2021), [210_000.0] * 6, 2026)
+    flat = forecast.fit(range(2015, 2021), [210_000.0] * 6, 2026)
     assert (flat["value"] == 210_000.0).all()
 
 
@@ -158,14 +158,14 @@ def test_a_county_figure_is_the_total_over_the_pupils_and_missing_is_missing() -
         for school, yuan, pupils in (("S1", 100_000, 100), ("S2", 900_000, 300))
     ]
     county = towns.county([towns.school("S1"), towns.school("S2", township="乙镇")], years)
-    found = trends.paths(county, standard, of="county", indicator="equipment", to=2022)
+    found = forecast.paths(county, standard, of="county", indicator="equipment", to=2022)
     counted = found.rows[~found.rows["projected"]]
     assert np.allclose(counted["value"], 1_000_000 / 400)
-    by_town = trends.paths(county, standard, of="township", indicator="equipment", to=2022).rows
+    by_town = forecast.paths(county, standard, of="township", indicator="equipment", to=2022).rows
     assert set(by_town["id"]) == {"甲镇", "乙镇"}
     rows = county.tables["school_years"].copy()
     rows.loc[(rows["school_id"] == "S2") & (rows["year"] == 2019), "equipment_yuan"] = np.nan
-    gappy = trends.paths(county.with_tables(school_years=rows), standard, of="county", indicator="equipment", to=2022)
+    gappy = forecast.paths(county.with_tables(school_years=rows), standard, of="county", indicator="equipment", to=2022)
     assert sorted(gappy.rows.loc[~gappy.rows["projected"], "year"]) == [2018, 2020]
 
 
@@ -173,7 +173,7 @@ def test_a_closed_school_has_a_past_and_no_future() -> None:
     years = [towns.school_year("S1", year=year) for year in range(2015, 2021)]
     years += [towns.school_year("S2", year=year) for year in range(2015, 2019)]
     county = towns.county([towns.school("S1"), towns.school("S2", closed_year=2019)], years)
-    found = trends.paths(county, standards.load("quality_2017"), indicator="equipment", to=2024)
+    found = forecast.paths(county, standards.load("quality_2017"), indicator="equipment", to=2024)
     gone = found.crossings[found.crossings["id"] == "S2"].iloc[0]
     assert gone["status"] == "no_data" and gone["reason"].key == "trends.cross.closed"
     assert found.rows.loc[found.rows["id"] == "S2", "year"].max() == 2018
@@ -183,7 +183,7 @@ def test_unknown_names_are_refused() -> None:
     county = equipped([1.0] * 3, [10] * 3)
     for wrong in ({"of": "street"}, {"stage": "senior"}, {"indicator": "gold"}):
         with pytest.raises(NotFoundError):
-            trends.paths(county, standards.load("quality_2017"), **wrong)
+            forecast.paths(county, standards.load("quality_2017"), **wrong)
 
 
 @pytest.mark.parametrize(
@@ -192,22 +192,22 @@ def test_unknown_names_are_refused() -> None:
      ([0.5], None), ([], None)],
 )  # fmt: skip
 def test_falls_every_year(values: list[float], verdict: bool | None) -> None:
-    found = trends.falls_every_year(range(2018, 2018 + len(values)), values)
+    found = forecast.falls_every_year(range(2018, 2018 + len(values)), values)
     assert found.verdict is verdict
     for lang in ("zh", "en"):
         assert "{" not in found.message.render(lang)
 
 
 def test_no_step_is_taken_over_a_missing_year() -> None:
-    found = trends.falls_every_year([2018, 2020, 2021], [0.5, 0.3, 0.2])
+    found = forecast.falls_every_year([2018, 2020, 2021], [0.5, 0.3, 0.2])
     assert found.verdict is None
     assert list(found.rows["year"]) == [2019, 2020, 2021] and list(found.rows["met"]) == [None, None, True]
-    assert trends.falls_every_year([2018, 2019], [0.5, 0.5], strictly=False).verdict is True
+    assert forecast.falls_every_year([2018, 2019], [0.5, 0.5], strictly=False).verdict is True
 
 
 def test_growth_rules_show_their_numbers_and_agree_with_the_evaluation(demo_dir) -> None:  # type: ignore[no-untyped-def]
     county, standard = County.open(demo_dir / "akqi"), standards.load("akqi_2022")
-    rules = {rule.result.item.code: rule for rule in trends.growth_rules(county, standard, year=2023)}
+    rules = {rule.result.item.code: rule for rule in forecast.growth_rules(county, standard, year=2023)}
     three = ["A2-2.4", "A2-2.5", "A2-2.6"]
     two = ["A2-2.7", "A2-2.8"]
     assert set(three + two) <= set(rules)
@@ -227,14 +227,14 @@ def test_growth_rules_show_their_numbers_and_agree_with_the_evaluation(demo_dir)
 def test_an_item_is_carried_forward_against_its_own_line_and_deadline(demo_dir) -> None:  # type: ignore[no-untyped-def]
     county, standard = County.open(demo_dir / "wuxi"), standards.load("wuxi_2016")
     history = evaluation.history_of_item(county, standard, "W-C4")
-    found = trends.item_path(county, standard, "W-C4", history=history)
+    found = forecast.item_path(county, standard, "W-C4", history=history)
     counted = found.rows[~found.rows["projected"]]
     assert list(counted["year"]) == county.years
     assert found.rows["value"].max() <= 100 and found.rows["high"].max() <= 100
     assert found.crossing.status == "crosses" and found.due_year is not None
     assert found.in_time is (found.crossing.year <= found.due_year)
-    assert trends.item_path(county, standard, "W-F1").crossing.reason.key == "trends.cross.rule"
-    earlier = trends.item_path(county, standard, "W-C4", year=2015)
+    assert forecast.item_path(county, standard, "W-F1").crossing.reason.key == "trends.cross.rule"
+    earlier = forecast.item_path(county, standard, "W-C4", year=2015)
     assert earlier.rows.loc[~earlier.rows["projected"], "year"].max() == 2015
 
 
@@ -253,8 +253,8 @@ def test_every_text_is_there_in_both_languages_with_the_same_fields() -> None:
 def test_paths_cover_held_out_years_of_the_demonstration(demo_dir) -> None:  # type: ignore[no-untyped-def]
     """Carry the indicators of 2014 of one county to 2017: stocks are bought in steps, so the floor is a wide one."""
     county, standard = County.open(demo_dir / "wuxi"), standards.load("quality_2017")
-    early = trends.paths(county, standard, year=2015, to=2017).rows
-    full = trends.paths(county, standard, year=2017, to=2017).rows
+    early = forecast.paths(county, standard, year=2015, to=2017).rows
+    full = forecast.paths(county, standard, year=2017, to=2017).rows
     key = ["id", "stage", "indicator", "year"]
     both = early[early["projected"]].merge(full[[*key, "value"]], on=key, suffixes=("", "_counted"))
     inside = (both["value_counted"] >= both["low"]) & (both["value_counted"] <= both["high"])
@@ -323,7 +323,7 @@ def test_too_short_a_panel_says_so_and_takes_the_assumed_error() -> None:
     assert rows.empty and calibration.tested(rows, "school").empty
     half = calibration.half_width(calibration.Spread(), 1000.0, 0.0, 200.0, np.array([1, 2]))
     assert half == pytest.approx([64.08, 128.16], abs=0.01)  # 1.2816 · 5 % of 1,000 a year
-    found = trends.paths(equipped([1e6, 1.1e6, 1.2e6], [100, 100, 100]), standards.load("quality_2017"))
+    found = forecast.paths(equipped([1e6, 1.1e6, 1.2e6], [100, 100, 100]), standards.load("quality_2017"))
     assert found.tested.key == "trends.back_test.no_paths"
 
 

@@ -13,11 +13,11 @@ import pytest
 from balance_lib import scenarios, standards
 from balance_lib.scenarios import Close, Keep, Merge, Open, Scenario
 from balance_lib.scenarios.board import State
-from balance_lib.widgets import trial, views
-from balance_lib.widgets.apps import Consolidation
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.models import PageModel
-from balance_lib.widgets.trial import Trial
+from balance_lib.show.widgets import trial, views
+from balance_lib.show.widgets.apps import Consolidation
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.models import PageModel
+from balance_lib.show.widgets.trial import Trial
 from tests import scenario_towns
 
 YEAR = scenario_towns.YEAR
@@ -245,7 +245,7 @@ def test_page_speaks_english(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_scenario_of_another_county_is_refused(page) -> None:
-    from balance_lib.store import Stamp, Store
+    from balance_lib.office.store import Stamp, Store
 
     other = Scenario.empty("elsewhere", YEAR)
     known = Store.default().save_scenario(other.to_yaml(), name="x", author="y", county_id="elsewhere", stamp=Stamp())

@@ -9,12 +9,12 @@ from dataclasses import replace
 import pytest
 
 from balance_lib import standards
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.locale import catalogue
 from balance_lib.scenarios import Boarding, ConvertStage, Open, Parents, Procedure, Resize
 from balance_lib.scenarios.board import State
-from balance_lib.widgets import trial_views
-from balance_lib.widgets.trial import Trial
+from balance_lib.show.widgets import trial_views
+from balance_lib.show.widgets.trial import Trial
 from tests import scenario_towns, towns
 from tests.scenario_towns import STEP, YEAR
 

@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from balance_lib._errors import BalanceError
-from balance_lib.intake import archive, bring, grid, places, workbook, xlsx
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.models import PageModel
+from balance_lib.data.intake import archive, bring, grid, places, workbook, xlsx
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.models import PageModel
 
 BOOK = workbook.blank_workbook("zh")
 DOCTYPE = '<?xml version="1.0"?><!DOCTYPE lolz [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;">]><worksheet>&b;</worksheet>'

@@ -9,12 +9,12 @@ from pathlib import Path
 
 import pytest
 
-from balance_lib.county import County
-from balance_lib.widgets import apps, views
-from balance_lib.widgets.apps.overview import since
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.models import PageModel
-from balance_lib.widgets.names import school_names
+from balance_lib.data.county import County
+from balance_lib.show.widgets import apps, views
+from balance_lib.show.widgets.apps.overview import since
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.models import PageModel
+from balance_lib.show.widgets.names import school_names
 from tests import towns
 
 PAGES = ("Index", "Overview", "Gaps", "Balance", "Data")

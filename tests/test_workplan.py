@@ -13,14 +13,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from typer.testing import CliRunner
 
-from balance_lib import evaluation, locale, standards, workplan
+from balance_lib import evaluation, locale, standards
 from balance_lib._errors import PolicyError
 from balance_lib.cli import app
-from balance_lib.county import County
+from balance_lib.data.county import County
+from balance_lib.office import workplan
+from balance_lib.office.store import Stamp, Store
+from balance_lib.office.workplan import Entry, LifeCycleError
+from balance_lib.office.workplan.ledger import STEPS
 from balance_lib.standards import Plan, Standard
-from balance_lib.store import Stamp, Store
-from balance_lib.workplan import Entry, LifeCycleError
-from balance_lib.workplan.ledger import STEPS
 from tests import towns
 
 NOW = datetime(2021, 3, 1, tzinfo=UTC)

@@ -14,13 +14,13 @@ from typing import Any
 import pandas as pd
 import pytest
 
-from balance_lib import workplan
-from balance_lib.county import County
-from balance_lib.plots import workplan as drawn
-from balance_lib.store import Stamp, Store
-from balance_lib.widgets import apps, register_views, views
-from balance_lib.widgets.library import Library
-from balance_lib.widgets.running import RunModel
+from balance_lib.data.county import County
+from balance_lib.office import workplan
+from balance_lib.office.store import Stamp, Store
+from balance_lib.show.plots import workplan as drawn
+from balance_lib.show.widgets import apps, register_views, views
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.running import RunModel
 from tests import towns
 
 HOSTILE = "<img src=x onerror=alert(1)>=cmd|' /C calc'!A0\0\u202e🏫" + "长" * 1_000_000
@@ -319,7 +319,7 @@ def test_one_writer_makes_every_table_harmless():
 
 
 def test_index_has_a_card_with_a_live_figure(library):
-    from balance_lib.widgets.models import PageModel
+    from balance_lib.show.widgets.models import PageModel
 
     shown = apps.Index(PageModel(library)).cards.value
     assert "workplan.ipynb" in shown

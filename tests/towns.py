@@ -6,8 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from balance_lib import tables
-from balance_lib.county import County
+from balance_lib.data import tables
+from balance_lib.data.county import County
 
 # One primary school of 100 pupils in 4 classes that meets every line of both national standards.
 SCHOOL_YEAR: dict[str, Any] = {

@@ -18,7 +18,7 @@ from pathlib import Path
 
 import pandas as pd
 
-from balance_lib.store import ConflictError, Stamp, Store
+from balance_lib.office.store import ConflictError, Stamp, Store
 
 COUNTY, STANDARD = "toy", "quality_2017"
 

@@ -1,7 +1,7 @@
 """Measure walking to school: who lives within a radius, who does not, catchments, and supply within reach.
 
-Every number rests on one table of costs from villages to schools (:class:`balance_lib.distance.ODTable`) and says
-which way it was measured: straight line, road network or terrain.
+Every number rests on one table of costs from villages to schools (:class:`balance_lib.access.distance.ODTable`) and
+says which way it was measured: straight line, road network or terrain.
 """
 
 from __future__ import annotations

@@ -12,7 +12,7 @@ import pandas as pd
 
 from balance_lib.access.reach import Reach, Target
 from balance_lib.access.walks import Floats, Ints, positions
-from balance_lib.county import OUTLINE, TOWNSHIPS, County
+from balance_lib.data.county import OUTLINE, TOWNSHIPS, County
 
 FAR = 20.0  # helper points this many county widths away close the outermost cells; they never bound ground inside
 COLUMNS = ["school_id", "school", "villages", "area_km2", "geometry"]

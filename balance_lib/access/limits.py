@@ -12,7 +12,7 @@ import yaml
 
 from balance_lib import standards
 from balance_lib._errors import PolicyError
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Standard
 

@@ -9,13 +9,13 @@ import pandas as pd
 
 from balance_lib.access.limits import Limit, walking_radius
 from balance_lib.access.walks import covered_share, walks
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.evaluation import Measured, number
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES, Standard
 
 if TYPE_CHECKING:
-    from balance_lib.distance import ODTable
+    from balance_lib.access.distance import ODTable
 
 
 def measures(

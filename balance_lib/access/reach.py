@@ -11,9 +11,9 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib._errors import NotFoundError
+from balance_lib.access.distance import ODTable
 from balance_lib.access.walks import Floats, Ints, day_pupils, pick, positions, unlisted
-from balance_lib.county import County
-from balance_lib.distance import ODTable
+from balance_lib.data.county import County
 from balance_lib.locale import Message
 
 Target = Literal["own", "nearest"]

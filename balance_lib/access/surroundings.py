@@ -13,10 +13,12 @@ import numpy as np
 import pandas as pd
 import yaml
 
-from balance_lib import crs, distance, standards
+from balance_lib import standards
 from balance_lib._errors import DataError, Fault
+from balance_lib.access import distance
 from balance_lib.access.walks import Floats
-from balance_lib.county import County
+from balance_lib.data import crs
+from balance_lib.data.county import County
 
 POINT_COLUMNS = ["kind", "name", "lon", "lat"]
 NEAR_COLUMNS = ["school_id", "school", "kind", "name", "metres", "limit_m", "standard", "code", "breaks"]

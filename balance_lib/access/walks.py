@@ -9,12 +9,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib import crs, distance
-from balance_lib.county import County
+from balance_lib.access import distance
+from balance_lib.data import crs
+from balance_lib.data.county import County
 from balance_lib.standards import STAGES
 
 if TYPE_CHECKING:
-    from balance_lib.distance import ODTable
+    from balance_lib.access.distance import ODTable
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]

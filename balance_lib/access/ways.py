@@ -6,9 +6,9 @@ from weakref import WeakKeyDictionary
 
 import pandas as pd
 
-from balance_lib import distance
-from balance_lib.county import County
-from balance_lib.distance import MODES, Direction, Mode, ODTable
+from balance_lib.access import distance
+from balance_lib.access.distance import MODES, Direction, Mode, ODTable
+from balance_lib.data.county import County
 
 _MEASURED: WeakKeyDictionary[County, dict[tuple[str, str], ODTable]] = WeakKeyDictionary()
 
@@ -51,7 +51,7 @@ def costs(county: County, mode: Mode = "straight", *, direction: Direction = "th
 
     See Also
     --------
-    balance_lib.distance.od : what measures.
+    balance_lib.access.distance.od : what measures.
     """
     kept = _MEASURED.setdefault(county, {})
     key = (mode, direction if mode == "terrain" else "there")

@@ -17,7 +17,7 @@ import balance_lib
 from balance_lib._errors import NotFoundError
 from balance_lib.batch.options import Options
 from balance_lib.batch.schema import SPATIAL, TABLES, columns
-from balance_lib.county import put_in_place
+from balance_lib.data.county import put_in_place
 
 ONE_FILE = ".parquet"
 LABELS = "standard_items"

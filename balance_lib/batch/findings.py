@@ -12,12 +12,14 @@ import numpy as np
 import pandas as pd
 
 import balance_lib
-from balance_lib import access, crs, distance, evaluation
+from balance_lib import access, evaluation
 from balance_lib._errors import BalanceError, DataError, Fault
+from balance_lib.access import distance
 from balance_lib.batch import outlook
 from balance_lib.batch.options import Options
 from balance_lib.batch.schema import TABLES
-from balance_lib.county import OUTLINE, County
+from balance_lib.data import crs
+from balance_lib.data.county import OUTLINE, County
 from balance_lib.evaluation import Evaluation
 from balance_lib.plain import plain
 from balance_lib.standards import Standard
@@ -281,7 +283,7 @@ def _layouts(county: County, years: list[int], options: Options) -> Findings:
     """Propose which schools to keep, for the goals the options give; nothing may close unless they say so."""
     if options.optimise is None or not years:
         return {}
-    from balance_lib.optimise import Goals, propose
+    from balance_lib.planning.siting import Goals, propose
 
     given = dict(options.optimise)
     seconds = float(given.pop("seconds", 20.0))

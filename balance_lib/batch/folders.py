@@ -10,9 +10,9 @@ from dataclasses import dataclass, field
 from pathlib import Path, PurePosixPath
 from typing import Any
 
-from balance_lib import tables
 from balance_lib._errors import BalanceError, NotFoundError
-from balance_lib.county import META, OUTLINE, TOWNSHIPS
+from balance_lib.data import tables
+from balance_lib.data.county import META, OUTLINE, TOWNSHIPS
 from balance_lib.locale import text
 
 LISTING = "counties.txt"

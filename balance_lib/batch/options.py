@@ -11,7 +11,7 @@ from typing import Any
 
 import balance_lib
 from balance_lib import standards
-from balance_lib.distance import Mode
+from balance_lib.access.distance import Mode
 from balance_lib.standards import STAGES, Standard
 
 SCHEMA = 1  # of the parts: a change of what they hold makes old ones worthless
@@ -32,7 +32,7 @@ class Options:
     stages : tuple of str
         Stages measured and optimised.
     optimise : mapping, optional
-        Propose a layout a stage, for these goals (names of :class:`balance_lib.optimise.Goals`, and ``seconds``).
+        Propose a layout a stage, for these goals (names of :class:`balance_lib.siting.Goals`, and ``seconds``).
     by : str, optional
         Date by which counties are to pass (``2030`` or ``2030-08``), where their folder names none under ``targets``.
 

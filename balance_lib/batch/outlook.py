@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from balance_lib.batch.schema import TABLES
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, ItemResult
+from balance_lib.forecast.items import bounds, line_by_date, share
+from balance_lib.forecast.path import Crossing, carry, cross, with_share
 from balance_lib.standards import Standard, parse_deadline
-from balance_lib.trends.items import bounds, line_by_date, share
-from balance_lib.trends.path import Crossing, carry, cross, with_share
 
 HORIZON = 10  # years beyond the last counted one
 LEVEL = 0.8  # share of cases a band is to hold
@@ -25,9 +25,9 @@ _ORDER = ("no_data", "not_before", "crosses", "falls", "met")
 def columns(county: County, judged: Mapping[str, Mapping[int, Evaluation]], by: str | None) -> dict[str, list[Any]]:
     """Say of every figure a standard judges when it meets its line, and of the standard when all of them do.
 
-    Figures found year by year are carried on as :func:`balance_lib.trends.item_path` does; findings from documents and
-    rules on the change of one year have no path. The row with an empty code is the whole standard: met when the last
-    year passes, else the year in which the last figure that falls short today crosses its line.
+    Figures found year by year are carried on as :func:`balance_lib.forecast.item_path` does; findings from documents
+    and rules on the change of one year have no path. The row with an empty code is the whole standard: met when the
+    last year passes, else the year in which the last figure that falls short today crosses its line.
 
     Parameters
     ----------

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
 
     from balance_lib.access import CoverageCount, Limit, Reach
-    from balance_lib.county import County
+    from balance_lib.data.county import County
 
 MOST = 20
 
@@ -66,7 +66,7 @@ def access(
     """Count pupils within a walking radius, and name the villages outside, by the way of measuring asked for."""
     from balance_lib import access as room
     from balance_lib._errors import NotFoundError
-    from balance_lib.county import County
+    from balance_lib.data.county import County
 
     with faults_told(as_json, lang):
         county = County.open(folder)

@@ -52,10 +52,10 @@ def demo(
     lang: InLang = Lang.zh,
 ) -> None:
     """Build demonstration counties: real outlines and names, synthetic figures; or a made-up province for trials."""
-    from balance_lib import demo as room
+    from balance_lib.data import demo as room
 
     if province is not None:
-        from balance_lib.demo.province import build
+        from balance_lib.data.demo.province import build
 
         if counties:
             raise typer.BadParameter("COUNTY --province", param_hint="--province")
@@ -95,7 +95,7 @@ def import_(
     lang: InLang = Lang.zh,
 ) -> None:
     """Bring returns into a county folder; a failed import writes nothing."""
-    from balance_lib.intake import bring
+    from balance_lib.data.intake import bring
 
     with faults_told(as_json, lang):
         done = bring.bring_in(
@@ -129,7 +129,7 @@ def import_(
 @app.command()
 def check(folder: Folder, as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
     """Find every fault of a county folder in one go."""
-    from balance_lib import check as room
+    from balance_lib.data import check as room
 
     with faults_told(as_json, lang):
         county, faults = room.check_folder(folder)
@@ -185,7 +185,7 @@ def evaluate(
     """Judge a county by a standard: gaps, rules, difference coefficients, verdict."""
     from balance_lib import access, evaluation
     from balance_lib.cli import render
-    from balance_lib.county import County
+    from balance_lib.data.county import County
 
     chosen = standard_named(standard, lang)
     definitions = switches_of(switch or [], chosen, lang)
@@ -231,7 +231,7 @@ def dashboard(
     lang: InLang = Lang.zh,
 ) -> None:
     """Serve the dashboards."""
-    from balance_lib import serve
+    from balance_lib.show import serve
 
     for name in ("BALANCE_TOKEN", "BALANCE_VIEWER_TOKEN"):  # no kernel inherits the tokens
         os.environ.pop(name, None)

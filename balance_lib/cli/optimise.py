@@ -16,8 +16,8 @@ from balance_lib.locale import text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from balance_lib.county import County
-    from balance_lib.optimise import CountyFrontier, Proposal
+    from balance_lib.data.county import County
+    from balance_lib.planning.siting import CountyFrontier, Proposal
     from balance_lib.scenarios import Scenario
 
 
@@ -95,8 +95,8 @@ def optimise(
     lang: InLang = Lang.zh,
 ) -> None:
     """Propose which schools of a stage to keep, close and open, with proof, and judge the proposal as a scenario."""
-    from balance_lib.county import County
-    from balance_lib.optimise import Goals, county_frontier, propose, read_sites, survives
+    from balance_lib.data.county import County
+    from balance_lib.planning.siting import Goals, county_frontier, propose, read_sites, survives
 
     settings: dict[str, Any] = {
         f"walk_{stage.value}_m": walk_m,
@@ -181,7 +181,7 @@ def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
 
 
 def _survived(table: pd.DataFrame | None, lang: str) -> list[str]:
-    from balance_lib.optimise.counties import survival
+    from balance_lib.planning.siting import survival
 
     return [] if table is None else [survival.sentence(table, lang)]
 

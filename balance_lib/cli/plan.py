@@ -27,7 +27,7 @@ def plan(
     lang: InLang = Lang.zh,
 ) -> None:
     """Tell where a plan stands on a day: stages, tasks, overdue, ledger."""
-    from balance_lib.county import County
+    from balance_lib.data.county import County
 
     chosen = standard_named(standard, lang)
     with faults_told(as_json, lang):
@@ -37,7 +37,7 @@ def plan(
 
 
 def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> dict[str, Any]:
-    from balance_lib import store, workplan
+    from balance_lib.office import store, workplan
 
     saved = store.Store.default()
     evaluation = workplan.judged(county, chosen, on)
@@ -71,7 +71,7 @@ def _works(found: Any) -> dict[str, Any] | None:
 
 def _journals(saved: Any, county: Any, chosen: Any, on: date) -> dict[str, Any]:
     """Return what the journals say on the day: pairs, each place's progress, reports, works."""
-    from balance_lib import workplan
+    from balance_lib.office import workplan
 
     kept = {name: saved.journal(name, county.county_id, chosen.id) for name in workplan.JOURNALS}
     found = {
@@ -84,7 +84,7 @@ def _journals(saved: Any, county: Any, chosen: Any, on: date) -> dict[str, Any]:
 
 
 def _ledger(saved: Any, county: Any, chosen: Any, on: date, lang: str) -> dict[str, Any]:
-    from balance_lib import workplan
+    from balance_lib.office import workplan
 
     entries = saved.ledger(county.county_id, chosen.id)
     shown = workplan.ledger_table(entries, county, chosen, on, lang)

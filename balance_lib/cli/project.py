@@ -11,9 +11,9 @@ from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_tol
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
-    from balance_lib.county import County
+    from balance_lib.data.county import County
+    from balance_lib.forecast import ItemPath, Projection
     from balance_lib.standards import Standard
-    from balance_lib.trends import ItemPath, Projection
 
 MOST = 15
 
@@ -52,12 +52,12 @@ def project(
     lang: InLang = Lang.zh,
 ) -> None:
     """Project enrolment by village and school with its band, and say when open items reach their line."""
-    from balance_lib import trends
-    from balance_lib.county import County
+    from balance_lib import forecast
+    from balance_lib.data.county import County
 
     chosen = None if standard is None else standard_named(standard, lang)
     try:
-        settings = trends.ProjectionSettings(
+        settings = forecast.ProjectionSettings(
             births_percent=births_percent,
             births_trend=births.value,
             net_migration_per_1000=net_migration,
@@ -70,7 +70,7 @@ def project(
     with faults_told(as_json, lang):
         county = County.open(folder)
         _known(county, settings)
-        found = trends.project(county, to, year=year, settings=settings)
+        found = forecast.project(county, to, year=year, settings=settings)
         items = [] if chosen is None else _items(county, chosen, found.base, to)
         print_result(as_json, _result(county, found, chosen, items, lang), _plain(county, found, chosen, items, lang))
 
@@ -96,7 +96,7 @@ def _known(county: County, settings: Any) -> None:
 
 def _items(county: County, standard: Standard, base: int, to: int) -> list[ItemPath]:
     """Carry forward the required items that have a line and are open, or will fall below it."""
-    from balance_lib import access, evaluation, trends
+    from balance_lib import access, evaluation, forecast
 
     judged = evaluation.evaluate(county, standard, year=base, measures=access.measures(county, base))
     measures = None  # the walks of every year take long: only for a standard that judges them
@@ -109,7 +109,7 @@ def _items(county: County, standard: Standard, base: int, to: int) -> list[ItemP
             history = evaluation.history_of_item(
                 county, standard, result.item.code, measures=measures if given else None
             )
-            found = trends.item_path(county, standard, result.item.code, to=to, year=base, history=history)
+            found = forecast.item_path(county, standard, result.item.code, to=to, year=base, history=history)
             if found.crossing.status not in ("met", "no_data") or result.status in ("not_met", "not_due"):
                 out.append(found)
     return out

@@ -14,8 +14,8 @@ from balance_lib.locale import text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from balance_lib.county import County
-    from balance_lib.remedies import RemedyPlan
+    from balance_lib.data.county import County
+    from balance_lib.planning.remedies import RemedyPlan
 
 MOST = 25
 
@@ -42,8 +42,9 @@ def remedy(
     lang: InLang = Lang.zh,
 ) -> None:
     """Find the cheapest plan that brings failing items over their lines: buy, build, hire, train, rotate."""
-    from balance_lib import access, remedies
-    from balance_lib.county import County
+    from balance_lib import access
+    from balance_lib.data.county import County
+    from balance_lib.planning import remedies
 
     chosen = standard_named(standard, lang)
     budgets = _budgets(budget_of or [])

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from balance_lib import indicators
-from balance_lib.evaluation import Evaluation, ItemResult, label_of, number
+from balance_lib.evaluation import Evaluation, ItemResult, indicators, label_of, number
 from balance_lib.locale import text, unit
 from balance_lib.standards import STAGES, Standard
 

@@ -25,8 +25,8 @@ from balance_lib.locale import text
 if TYPE_CHECKING:
     import pandas as pd
 
-    from balance_lib.county import County
-    from balance_lib.reports import ReportSource
+    from balance_lib.data.county import County
+    from balance_lib.office.reports import ReportSource
     from balance_lib.scenarios import Outcome
     from balance_lib.standards import Standard
 
@@ -62,8 +62,9 @@ def report(
     lang: InLang = Lang.zh,
 ) -> None:
     """Write application forms, self-evaluation tables, lists, ledger, brief and reports of a county."""
-    from balance_lib import access, evaluation, reports, workplan
-    from balance_lib.county import County
+    from balance_lib import access, evaluation
+    from balance_lib.data.county import County
+    from balance_lib.office import reports, workplan
 
     chosen = standard_named(standard, lang)
     definitions = switches_of(switch or [], chosen, lang)
@@ -106,7 +107,7 @@ def report(
 
 def _saved(county_id: str, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame | None]:
     """Return what the office saved: ledger, its history, records of tasks; asked for only when a paper needs it."""
-    from balance_lib.store import Store
+    from balance_lib.office.store import Store
 
     store = Store.default()
     if not store.exists or (only is not None and not {"ledger", "matrix", "schedule"} & set(only)):
@@ -119,8 +120,8 @@ def _saved(county_id: str, standard_id: str, only: list[str] | None) -> dict[str
 
 
 def _journals(county_id: str, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame] | None:
-    from balance_lib.store import Store
-    from balance_lib.workplan import JOURNALS
+    from balance_lib.office.store import Store
+    from balance_lib.office.workplan import JOURNALS
 
     store = Store.default()
     if not store.exists or (only is not None and not {"visits", "progress"} & set(only)):
@@ -135,7 +136,7 @@ def _outcome(county: County, file: Path, standard: Standard) -> Outcome:
 
 
 def _plain(paths: list[Path], source: ReportSource, only: list[str] | None, lang: str) -> str:
-    from balance_lib import reports
+    from balance_lib.office import reports
 
     lines = [text("report.cli.wrote", lang, path=path) for path in paths]
     if only is None:

@@ -32,7 +32,7 @@ def scenario(
 ) -> None:
     """Evaluate one scenario against today: who moves and loses, what breaks, what it costs, what the standard says."""
     from balance_lib import scenarios
-    from balance_lib.county import County
+    from balance_lib.data.county import County
 
     chosen = None if standard is None else standard_named(standard, lang)
     with faults_told(as_json, lang):

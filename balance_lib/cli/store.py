@@ -18,7 +18,7 @@ Target = Annotated[Path, typer.Argument(metavar="FILE.zip", help="The backup.")]
 @store_app.command()
 def backup(target: Target, as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
     """Write scenarios, ledgers, records, evidence and the trail of changes into one file."""
-    from balance_lib.store import Store
+    from balance_lib.office.store import Store
 
     with faults_told(as_json, lang):
         counts = Store.default().backup(target)
@@ -33,7 +33,7 @@ def restore(
     lang: InLang = Lang.zh,
 ) -> None:
     """Bring a backup back, all of it or nothing."""
-    from balance_lib.store import Store
+    from balance_lib.office.store import Store
 
     with faults_told(as_json, lang):
         counts = Store.default().restore(source, replace=replace)
@@ -43,7 +43,7 @@ def restore(
 @store_app.command()
 def upgrade(as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
     """Bring the database's tables up to date with the software."""
-    from balance_lib.store import Store
+    from balance_lib.office.store import Store
 
     with faults_told(as_json, lang):
         done = Store.default().upgrade()
@@ -63,10 +63,10 @@ def take(
     lang: InLang = Lang.zh,
 ) -> None:
     """Take a table into one of the office's journals, all of it or nothing; every fault is said at once."""
-    from balance_lib import workplan
-    from balance_lib.county import County
-    from balance_lib.store import Stamp, Store
-    from balance_lib.widgets.running import read_rows
+    from balance_lib.data.county import County
+    from balance_lib.office import workplan
+    from balance_lib.office.store import Stamp, Store
+    from balance_lib.show.widgets.running import read_rows
 
     if journal not in workplan.JOURNALS:
         raise typer.BadParameter(" ".join(workplan.JOURNALS), param_hint="JOURNAL")

@@ -10,7 +10,7 @@ import pandas as pd
 
 import balance_lib
 from balance_lib._errors import NotFoundError
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.evaluation import schools
 from balance_lib.evaluation.judge import Context, judge
 from balance_lib.evaluation.result import OPEN, STATUSES, Evaluation, ItemResult, Measured

@@ -10,12 +10,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib import indicators
-from balance_lib.county import County
-from balance_lib.evaluation import schools, wording
+from balance_lib.data.county import County
+from balance_lib.evaluation import indicators, schools, wording
 from balance_lib.evaluation.finding import Context, line_of, single, worst_of
+from balance_lib.evaluation.indicators.comparison import gaps
 from balance_lib.evaluation.result import ItemResult
-from balance_lib.indicators.comparison import gaps
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure
 

@@ -13,12 +13,11 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib import indicators
-from balance_lib.county import County
-from balance_lib.evaluation import schools, wording
+from balance_lib.data.county import County
+from balance_lib.evaluation import indicators, schools, wording
+from balance_lib.evaluation.indicators.comparison import satisfies, shortfall
 from balance_lib.evaluation.result import ItemResult, Measured
 from balance_lib.evaluation.wording import number
-from balance_lib.indicators.comparison import satisfies, shortfall
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES, Item, Standard
 

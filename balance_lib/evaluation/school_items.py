@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib import indicators, standards, tables
-from balance_lib.evaluation import schools, wording
+from balance_lib import standards
+from balance_lib.data import tables
+from balance_lib.evaluation import indicators, schools, wording
 from balance_lib.evaluation.county_items import CountySeries
 from balance_lib.evaluation.finding import Context, Floats, Ints, Missing, Rows, line_of, single, stages_of, worst_of
+from balance_lib.evaluation.indicators.comparison import gaps
 from balance_lib.evaluation.result import ItemResult
 from balance_lib.evaluation.wording import number
-from balance_lib.indicators.comparison import gaps
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES, Item, Measure
 

@@ -10,9 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib import indicators, inequality
-from balance_lib.county import County
-from balance_lib.indicators.comparison import TOLERANCE, gaps, holds, satisfies, shortfall
+from balance_lib import inequality
+from balance_lib.data.county import County
+from balance_lib.evaluation import indicators
+from balance_lib.evaluation.indicators.comparison import TOLERANCE, gaps, holds, satisfies, shortfall
 from balance_lib.standards import STAGES, Item, Standard
 
 SCHOOL_COLUMNS = ["school_id", "stage", "indicator", "value", "threshold", "ratio", "met", "needed"]

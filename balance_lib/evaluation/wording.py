@@ -9,8 +9,10 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib import indicators, locale, standards, tables
-from balance_lib.county import County
+from balance_lib import locale, standards
+from balance_lib.data import tables
+from balance_lib.data.county import County
+from balance_lib.evaluation import indicators
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure
 

@@ -6,7 +6,7 @@ objective, ``demand`` loads capacity. Importing this room is cheap: compiled loo
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy.typing as npt
 
@@ -18,57 +18,28 @@ from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import PROVEN_GAP, Reason, Solution, optimality_gap
 from balance_lib.optimise.verify import WrongSolutionError, faults
 
-if TYPE_CHECKING:
-    from balance_lib.optimise.counties.curve import CountyFrontier, county_frontier
-    from balance_lib.optimise.counties.goals import Goals
-    from balance_lib.optimise.counties.plan import Proposal, propose
-    from balance_lib.optimise.counties.sites import Site, read_sites
-    from balance_lib.optimise.counties.survival import survives
-
-_OF_COUNTIES = {
-    "CountyFrontier": "curve", "county_frontier": "curve", "Proposal": "plan", "propose": "plan",
-    "Goals": "goals", "Site": "sites", "read_sites": "sites", "survives": "survival",
-}  # fmt: skip
-
 __all__ = [
     "PROVEN_GAP",
-    "CountyFrontier",
     "Frontier",
-    "Goals",
     "Instance",
     "Problem",
     "Progress",
-    "Proposal",
     "Reason",
     "Running",
-    "Site",
     "Solution",
     "WrongSolutionError",
-    "county_frontier",
     "faults",
     "frontier",
     "maximal_covering",
     "optimality_gap",
     "p_center",
     "p_median",
-    "propose",
     "read_pmed",
     "read_pmedcap",
-    "read_sites",
     "set_covering",
     "start",
-    "survives",
     "warm_up",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # What is about counties loads tables and scenarios; matrices alone need neither.
-    if name in _OF_COUNTIES:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.counties.{_OF_COUNTIES[name]}"), name)
-    raise AttributeError(name)
 
 
 def p_median(

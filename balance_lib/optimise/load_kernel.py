@@ -16,8 +16,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from balance_lib.allocation.kernel import drop, hold
 from balance_lib.compiled import compiled
+from balance_lib.optimise.allocation.kernel import drop, hold
 from balance_lib.optimise.lagrangian import cheapest
 
 

@@ -10,8 +10,8 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib import standards
-from balance_lib.county import County
-from balance_lib.distance import Places, straight_table
+from balance_lib.access.distance import Places, straight_table
+from balance_lib.data.county import County
 from balance_lib.scenarios import base as bases
 from balance_lib.scenarios import layout as layouts
 from balance_lib.scenarios import riding

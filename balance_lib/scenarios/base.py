@@ -14,8 +14,8 @@ import pandas as pd
 
 from balance_lib import access
 from balance_lib._errors import NotFoundError
-from balance_lib.county import County
-from balance_lib.distance import Mode, ODTable
+from balance_lib.access.distance import Mode, ODTable
+from balance_lib.data.county import County
 from balance_lib.scenarios import estimate, future
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.standards import STAGES
@@ -228,7 +228,7 @@ def ways(county: County, mode: Mode, *, roads: bool, detour: float) -> TravelDis
 
 def with_schools(ways_: TravelDistances, county: County, added: pd.DataFrame) -> TravelDistances:
     """Return ways to further schools too."""
-    from balance_lib import distance
+    from balance_lib.access import distance
 
     if added.empty:
         return ways_

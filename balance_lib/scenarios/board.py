@@ -8,8 +8,9 @@ from time import perf_counter
 import numpy as np
 import pandas as pd
 
-from balance_lib import allocation, tables
-from balance_lib.county import County
+from balance_lib.data import tables
+from balance_lib.data.county import County
+from balance_lib.optimise import allocation
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.arrays import BoardArrays
 from balance_lib.scenarios.scenario import Scenario

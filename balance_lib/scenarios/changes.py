@@ -8,9 +8,9 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib import tables
-from balance_lib.county import County
-from balance_lib.distance import straight_m
+from balance_lib.access.distance import straight_m
+from balance_lib.data import tables
+from balance_lib.data.county import County
 from balance_lib.scenarios import classes, goods
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.base import BANDS, STAGE_OF, Base

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib import tables
+from balance_lib.data import tables
 from balance_lib.scenarios.settings import default
 
 _GRADES = {"g1_3": (1, 2, 3), "g4_6": (4, 5, 6), "g7_9": (7, 8, 9)}

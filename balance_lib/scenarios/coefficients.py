@@ -1,7 +1,7 @@
 """Compute the difference coefficients anew while a slider moves: formulas on arrays, goods handed on in a loop.
 
-The formulas, the schools that count and the division of shared assets are those of :mod:`balance_lib.indicators`; what
-does not change with pupils (kind, place, founder) is asked there once.
+The formulas, the schools that count and the division of shared assets are those of
+:mod:`balance_lib.evaluation.indicators`; what does not change with pupils (kind, place, founder) is asked there once.
 """
 
 from __future__ import annotations
@@ -14,8 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib import indicators, tables
-from balance_lib.indicators import Formula
+from balance_lib.data import tables
+from balance_lib.evaluation import indicators
+from balance_lib.evaluation.indicators import Formula
 from balance_lib.scenarios import goods
 from balance_lib.scenarios.layout import Layout
 from balance_lib.standards import STAGES, Standard

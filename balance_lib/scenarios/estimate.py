@@ -7,7 +7,7 @@ import pandas as pd
 
 from balance_lib import access
 from balance_lib._errors import DataError, Fault
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.standards import STAGES
 
 _AGES = {"primary": "age_6_11", "junior": "age_12_14"}
@@ -40,7 +40,7 @@ def attendance(county: County, year: int) -> pd.DataFrame:
 
 
 def _stage(county: County, rows: pd.DataFrame, stage: str, year: int) -> pd.DataFrame:
-    from balance_lib import allocation
+    from balance_lib.optimise import allocation
 
     table = access.costs(county, "straight")
     at = {str(s): i for i, s in enumerate(table.destinations)}

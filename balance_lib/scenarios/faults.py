@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 from typing import Any
 
-from balance_lib import tables
 from balance_lib._errors import Fault
-from balance_lib.county import County
+from balance_lib.data import tables
+from balance_lib.data.county import County
 from balance_lib.locale import LANGUAGES, Message, text
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.scenario import Scenario

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.scenarios import classes
 from balance_lib.scenarios.settings import default
 from balance_lib.standards import STAGES
@@ -16,7 +16,7 @@ _BOARDING_BLANK = 0.0
 def county(today: County, year: int, target: int, births_percent: float) -> County:
     """Return the county as it would be in a target year if no school were touched.
 
-    Enrolment and attendance are those of :func:`balance_lib.trends.project`, in whole pupils; boarders keep their
+    Enrolment and attendance are those of :func:`balance_lib.forecast.project`, in whole pupils; boarders keep their
     share. Staff, equipment and buildings stay as they are in the baseline; classes are formed anew where the pupils
     changed. What the county reports for the target year (county figures, evidence) is not known.
 
@@ -27,13 +27,13 @@ def county(today: County, year: int, target: int, births_percent: float) -> Coun
     DataError
         If the projection cannot be made.
     """
-    from balance_lib import trends
+    from balance_lib import forecast
 
     now = _as_of(today, year)
-    settings = trends.ProjectionSettings(births_percent=births_percent)
-    flows = trends.project(now, target, year=year, settings=settings, bands=False).flows
+    settings = forecast.ProjectionSettings(births_percent=births_percent)
+    flows = forecast.project(now, target, year=year, settings=settings, bands=False).flows
     flows = flows[(flows["year"] == target) & (flows["pupils"] > 0)]
-    flows = trends.whole(flows, by=["school_id", "stage"])
+    flows = forecast.whole(flows, by=["school_id", "stage"])
     going = _attendance(now, flows, year, target)
     rows = _rows(now.table("school_years", year), going, target)
     homes = going[going["village_id"] != ""]  # pupils of unknown home count in the rolls alone, as in the baseline

@@ -8,7 +8,8 @@ from functools import cache
 import numpy as np
 import numpy.typing as npt
 
-from balance_lib import standards, tables
+from balance_lib import standards
+from balance_lib.data import tables
 
 Floats = npt.NDArray[np.float64]
 

@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib._errors import DataError, Fault
-from balance_lib.distance import Places, straight_table
+from balance_lib.access.distance import Places, straight_table
 from balance_lib.scenarios.base import BANDS, STAGE_OF, TravelDistances
 from balance_lib.scenarios.layout import Layout
 from balance_lib.standards import STAGES
@@ -202,7 +202,7 @@ def _zoned(
     time_limit_s: float,
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
     """Send each village whole; one of unknown home is told by the school it comes from."""
-    from balance_lib import allocation
+    from balance_lib.optimise import allocation
 
     bands = [b for b in BANDS if STAGE_OF[b] == stage]
     point = rows["village_id"].where(rows["village_id"] != "", "@" + rows["school_id"])
@@ -245,7 +245,7 @@ def _transport(
 def _transported(
     layout: Layout, ways: TravelDistances, rows: pd.DataFrame, free: pd.DataFrame, band: str, allowed: pd.Series
 ) -> tuple[pd.DataFrame, dict[str, Any]]:
-    from balance_lib import allocation
+    from balance_lib.optimise import allocation
 
     sites = np.flatnonzero((layout.receives[band] & allowed).to_numpy())
     cost = _within_reach(layout, cost_table(layout, ways, rows, sites), rows["stage"])

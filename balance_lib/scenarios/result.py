@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from balance_lib import plain as values
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, number
 from balance_lib.locale import Message, text
 from balance_lib.scenarios import tell

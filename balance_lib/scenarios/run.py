@@ -12,9 +12,9 @@ import pandas as pd
 
 import balance_lib
 from balance_lib import access, evaluation, standards
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
-from balance_lib.indicators import names_in
+from balance_lib.evaluation.indicators import names_in
 from balance_lib.scenarios import accounts, base, breaks, changes, faults, layout, moves, riding, verify
 from balance_lib.scenarios.base import Base, TravelDistances
 from balance_lib.scenarios.layout import Layout

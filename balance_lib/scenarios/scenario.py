@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from balance_lib._errors import DataError, Fault
-from balance_lib.county import County
+from balance_lib.data.county import County
 from balance_lib.plain import as_yaml
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.operations import Operation

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import yaml
 
-from balance_lib.distance import Mode
+from balance_lib.access.distance import Mode
 
 Assignment = Literal["zoned", "transport"]
 ASSIGNMENTS: tuple[Assignment, ...] = ("zoned", "transport")

@@ -147,7 +147,7 @@ class TickComputation:
         return rows, to, pupils, board.g_board[rows], over
 
     def _transported(self, rows: Ints, band: int, sector: int) -> tuple[Any, ...]:
-        from balance_lib import allocation
+        from balance_lib.optimise import allocation
 
         board = self.board
         sites = np.flatnonzero(self.receives[:, band] & board.allowed[sector] & ~self.shut)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from balance_lib import tables
-from balance_lib.county import County
+from balance_lib.data import tables
+from balance_lib.data.county import County
 
 LON, LAT = 106.0, 33.5
 TOWNS = ["城关镇", "东河乡", "西坪镇", "南沟乡", "北山乡", "柳树镇"]

@@ -71,7 +71,7 @@ def test_page_speaks_english_when_asked(served: Served, visit: Any, name: str) -
 
 def test_verdict_is_the_one_the_library_gives(served: Served, visit: Any, counties: Path) -> None:
     from balance_lib import access, evaluation, standards
-    from balance_lib.county import County
+    from balance_lib.data.county import County
 
     county = County.open(counties / "akqi")
     result = evaluation.evaluate(county, standards.load("akqi_2022"), year=2023, measures=access.measures(county, 2023))

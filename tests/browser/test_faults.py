@@ -19,7 +19,7 @@ SAID_MS = 5_000
 PAGE = """
 import os, time
 import ipywidgets as W
-from balance_lib.widgets.request import query
+from balance_lib.show.widgets.request import query
 asked = query()
 said, slider = W.HTML(""), W.IntSlider(value=3, min=0, max=9)
 long = W.Button(description="算很久")

@@ -19,9 +19,9 @@ pytestmark = pytest.mark.browser
 MAP = """
 import ipywidgets as W, pandas as pd
 from tests.browser.made_up import county
-from balance_lib.widgets.map import LinkClass, MapClass, SchematicMap
-from balance_lib.widgets.request import query
-from balance_lib.widgets import style
+from balance_lib.show.widgets.map import LinkClass, MapClass, SchematicMap
+from balance_lib.show.widgets.request import query
+from balance_lib.show.widgets import style
 shown = county()
 """
 APP = """

@@ -21,7 +21,7 @@ WAITS = "import pathlib, time\nwhile not pathlib.Path('told').exists(): time.sle
 FORMULA = "import ipywidgets as W; W.VBox([W.HTMLMath('plain'), W.HTMLMath('$x^2$')])"
 FOLDED = """
 import ipywidgets as W, plotly.graph_objects as go
-from balance_lib.widgets.figure import SlimFigure
+from balance_lib.show.widgets.figure import SlimFigure
 chart = SlimFigure(go.Figure(go.Bar(x=[1, 2], y=[3, 4])))
 button = W.Button(description="replace")
 button.on_click(lambda _: chart.replace(go.Figure(go.Scatter(x=[1, 2], y=[5, 6], mode="markers"))))

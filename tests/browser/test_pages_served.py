@@ -18,9 +18,9 @@ pytestmark = pytest.mark.browser
 MAP = """
 import ipywidgets as W
 from tests.browser.made_up import county
-from balance_lib.widgets.map import SchematicMap
-from balance_lib.widgets.request import language, query
-from balance_lib.widgets import style
+from balance_lib.show.widgets.map import SchematicMap
+from balance_lib.show.widgets.request import language, query
+from balance_lib.show.widgets import style
 shown = county()
 """
 APP = """
@@ -43,7 +43,7 @@ W.VBox([style.style(), W.HTML("<h1>示例县义务教育均衡</h1>"), line, cha
 """
 FIGURES = """
 import ipywidgets as W, plotly.graph_objects as go, os
-from balance_lib.widgets.figure import SlimFigure, sync
+from balance_lib.show.widgets.figure import SlimFigure, sync
 LAYOUT = {"template": "none", "height": 260}
 def bars(n):
     return go.Figure(go.Bar(x=list("甲乙丙"), y=[n, 2, 3]), layout=LAYOUT)

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from balance_lib.store import Store
+from balance_lib.office.store import Store
 from tests.browser.conftest import painted
 from tests.serving import Served
 from tests.test_workplan_page import toy

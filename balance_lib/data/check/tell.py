@@ -1,0 +1,65 @@
+"""Make faults of the rows of a table that a mask picks out."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import pandas as pd
+
+from balance_lib._errors import Fault, Severity
+from balance_lib.data import tables
+
+Text = Callable[[Any], Any]
+
+
+def number(value: float) -> str:
+    """Return a number for people: no needless digits.
+
+    Examples
+    --------
+    >>> number(320.0), number(2.345678)
+    ('320', '2.346')
+    """
+    return f"{value:.0f}" if float(value).is_integer() else f"{value:.4g}" if abs(value) < 100 else f"{value:.2f}"
+
+
+def each(
+    rule: str,
+    table: str,
+    rows: pd.DataFrame,
+    column: str,
+    *,
+    severity: Severity = "error",
+    found: Text | None = None,
+    **params: Any,
+) -> Iterator[Fault]:
+    """Yield one fault a row; the rows keep the index of their table, so that the spreadsheet's row is known.
+
+    Parameters
+    ----------
+    rule, table, column : str
+        Rule of the locale, canonical table and column.
+    rows : DataFrame
+        The offending rows.
+    found : callable, optional
+        What to say was found, of a row; the column's value when absent.
+    **params
+        Further values for the text; a callable is called with the row.
+    """
+    if rows.empty:
+        return
+    for index, row in rows.iterrows():
+        value = found(row) if found else row[column]
+        if isinstance(value, float):
+            value = None if pd.isna(value) else number(value)
+        said = {key: given(row) if callable(given) else given for key, given in params.items()}
+        yield Fault(rule, tables.table(table).file, int(index) + 2, column, value, severity, said)
+
+
+def blanks(rule: str, table: str, rows: pd.DataFrame, of: int, column: str) -> Iterator[Fault]:
+    """Yield a warning for every row lacking a value, or a single one when all rows of the table lack it."""
+    if len(rows) == of and of > 1:
+        yield Fault(rule, tables.table(table).file, None, column, None, "warning", {"n": of})
+    else:
+        yield from each(rule, table, rows, column, severity="warning", n=1)

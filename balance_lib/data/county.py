@@ -1,0 +1,272 @@
+"""Hold one county: its tables, boundary, years and provenance; open and save a county folder."""
+
+from __future__ import annotations
+
+import csv
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+import yaml
+
+from balance_lib._errors import DataError, Fault, NotFoundError
+from balance_lib.data import tables
+from balance_lib.plain import as_yaml
+
+META = "county.yaml"
+OUTLINE = "outline.geojson"
+TOWNSHIPS = "townships.geojson"
+_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast as Python's own
+CRS_NAMES = ("WGS84", "CGCS2000", "GCJ02", "BD09")
+
+
+@dataclass(frozen=True, eq=False)  # compared and cached by identity: tables are large
+class County:
+    """Hold one county's canonical tables with their boundary and provenance.
+
+    Parameters
+    ----------
+    county_id : str
+        Short ASCII name; also the folder name.
+    name_zh, name_en : str
+        Name of the county.
+    tables : mapping of str to DataFrame
+        Canonical tables; absent ones are empty. Do not change them in place: use :meth:`with_tables`.
+    crs : str
+        Declared coordinate system of every lon/lat: WGS84, CGCS2000, GCJ02 or BD09.
+    synthetic : bool
+        Whether any figure was made up; every page and export then says so.
+    meta : mapping
+        Everything else in ``county.yaml``: provenance, the plan it follows, credits.
+    layers : mapping of str to GeoJSON
+        ``outline.geojson``, ``townships.geojson`` and further layers for maps.
+    path : Path or None
+        Folder it was opened from.
+    """
+
+    county_id: str
+    name_zh: str
+    name_en: str
+    tables: Mapping[str, pd.DataFrame]
+    crs: str = "WGS84"
+    synthetic: bool = False
+    meta: Mapping[str, Any] = field(default_factory=dict)
+    layers: Mapping[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    def __post_init__(self) -> None:
+        given = self.tables
+        complete = {name: given[name] if name in given else tables.empty(name) for name in tables.all_tables()}
+        object.__setattr__(self, "tables", complete)
+
+    @classmethod
+    def open(cls, path: str | Path) -> County:
+        """Open a county folder.
+
+        Parameters
+        ----------
+        path : str or Path
+            Folder with ``county.yaml`` and one CSV a table.
+
+        Raises
+        ------
+        DataError
+            If a file cannot be read as its table; every fault at once.
+        NotFoundError
+            If there is no such county folder.
+        """
+        county, faults = cls.read(path)
+        tables.require(faults)
+        return county
+
+    @classmethod
+    def read(cls, path: str | Path) -> tuple[County, list[Fault]]:
+        """Open a county folder as far as it can be read, with every fault of form found on the way."""
+        folder = Path(path)
+        if not (folder / META).is_file():
+            raise NotFoundError(META, str(folder), sorted(p.parent.name for p in folder.glob(f"*/{META}")))
+        meta = _read_meta(folder)
+        faults: list[Fault] = []
+        frames = {}
+        for name, spec in tables.all_tables().items():
+            if (folder / spec.file).is_file():
+                frames[name], found = _read_table(folder / spec.file, name)
+                faults += found
+            elif name in ("schools", "school_years"):
+                faults.append(Fault("missing_file", spec.file))
+        crs = str(meta.pop("crs", None) or "")
+        if crs not in CRS_NAMES:
+            faults.append(Fault("crs", META, None, "crs", crs or None, params={"known": ", ".join(CRS_NAMES)}))
+        layers = {}
+        for file in sorted(folder.glob("*.geojson")):
+            layers[file.name], found = _read_layer(file)
+            faults += found
+        county = cls(
+            county_id=str(meta.pop("county_id", None) or folder.resolve().name),
+            name_zh=str(meta.pop("name_zh", None) or folder.resolve().name),
+            name_en=str(meta.pop("name_en", None) or ""),
+            synthetic=bool(meta.pop("synthetic", False)),
+            tables=frames,
+            crs=crs,
+            meta=meta,
+            layers=layers,
+            path=folder,
+        )
+        return county, faults
+
+    def save(self, path: str | Path) -> Path:
+        """Write the county folder, whole or not at all.
+
+        Files of the folder that are not ours (relief, notes) are kept. The new folder is built beside the old one
+        and put in its place at the end.
+
+        Raises
+        ------
+        DataError
+            If something else stands there: a file, or a folder with files that is no county folder.
+        """
+        folder = Path(path).resolve()
+        if folder.exists() and not (folder / META).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
+            raise DataError([Fault("not_a_county", str(path))])
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
+        try:
+            if folder.is_dir():
+                shutil.copytree(folder, fresh, dirs_exist_ok=True)
+            for name, text in self.files().items():
+                (fresh / name).write_bytes(text.encode("utf-8"))
+            for name in tables.all_tables():
+                if self.tables[name].empty:
+                    (fresh / tables.table(name).file).unlink(missing_ok=True)
+            for layer in (file for file in fresh.glob("*.geojson") if file.name not in self.layers):
+                layer.unlink()
+            fresh.chmod(0o755)
+            put_in_place(fresh, folder)
+        finally:
+            shutil.rmtree(fresh, ignore_errors=True)
+        return folder
+
+    def files(self) -> dict[str, str]:
+        """Return the texts of the folder's files: ``county.yaml``, tables with rows, and layers."""
+        own = {
+            "county_id": self.county_id,
+            "name_zh": self.name_zh,
+            "name_en": self.name_en,
+            "crs": self.crs,
+            "synthetic": self.synthetic,
+        }
+        head = {**own, **{key: value for key, value in self.meta.items() if key not in own}}
+        out = {META: as_yaml(head)}
+        for name, frame in self.tables.items():
+            if not frame.empty:
+                # The byte-order mark makes spreadsheet programs read Chinese correctly.
+                out[tables.table(name).file] = "\ufeff" + tables.write(frame, name)
+        for name, layer in self.layers.items():
+            out[name] = json.dumps(layer, ensure_ascii=False, separators=(",", ":")) + "\n"
+        return out
+
+    @cached_property
+    def years(self) -> list[int]:
+        """Return the school years with school data, oldest first."""
+        return sorted(int(year) for year in self.tables["school_years"]["year"].dropna().unique())
+
+    @cached_property
+    def hash(self) -> str:
+        """Return a short digest of all the county's data: outputs carry it, caches go by it."""
+        digest = hashlib.sha256()
+        for name, text in sorted(self.files().items()):
+            digest.update(name.encode() + b"\0" + text.encode() + b"\0")
+        return digest.hexdigest()[:12]
+
+    def name(self, lang: str = "zh") -> str:
+        """Return the county's name in a language."""
+        return self.name_zh if lang == "zh" else self.name_en or self.name_zh
+
+    def table(self, name: str, year: int | None = None) -> pd.DataFrame:
+        """Return a copy of a table, of one year when asked.
+
+        Raises
+        ------
+        NotFoundError
+            If the table is unknown, or has no row of that year while it has other years.
+        """
+        frame = self.tables[tables.table(name).name]
+        if year is None:
+            return frame.copy()
+        rows = frame[frame["year"] == year]
+        if rows.empty and not frame.empty and name == "school_years":
+            raise NotFoundError(f"{self.county_id}.years", year, self.years)
+        return rows.reset_index(drop=True)
+
+    def with_tables(self, **frames: pd.DataFrame) -> County:
+        """Return the same county with some tables replaced."""
+        changed = {name: tables.conform(frame, name) for name, frame in frames.items()}
+        return replace(self, tables={**self.tables, **changed})
+
+    @property
+    def plan(self) -> str | None:
+        """Return the id of the standard this county's own plan is, if it names one."""
+        return self.meta.get("plan")
+
+
+def _read_meta(folder: Path) -> dict[str, Any]:
+    try:
+        meta = yaml.load((folder / META).read_text(encoding="utf-8-sig"), Loader=_Loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise DataError([Fault("unreadable", META, found=str(error).splitlines()[0])]) from error
+    if not isinstance(meta, dict):
+        raise DataError([Fault("unreadable", META, found=type(meta).__name__)])
+    return meta
+
+
+def _read_table(file: Path, name: str) -> tuple[pd.DataFrame, list[Fault]]:
+    try:
+        return tables.read(file, name)
+    except UnicodeDecodeError:
+        rule = "gbk_table" if _is_gbk(file) else "unreadable"
+        return tables.empty(name), [Fault(rule, file.name, found="GBK" if rule == "gbk_table" else None)]
+    except (csv.Error, OSError) as error:
+        return tables.empty(name), [Fault("unreadable", file.name, found=str(error).splitlines()[0])]
+
+
+def _is_gbk(file: Path) -> bool:
+    """Tell whether a spreadsheet program saved the table in the Chinese code page instead of UTF-8."""
+    try:
+        file.read_bytes().decode("gb18030")
+    except UnicodeDecodeError:
+        return False
+    return True
+
+
+def _read_layer(file: Path) -> tuple[Any, list[Fault]]:
+    empty = {"type": "FeatureCollection", "features": []}
+    try:
+        layer = json.loads(file.read_text(encoding="utf-8-sig"))
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        return empty, [Fault("unreadable", file.name, found=str(error).splitlines()[0])]
+    if not isinstance(layer, dict) or "type" not in layer:
+        return empty, [Fault("unreadable", file.name, found=type(layer).__name__)]
+    return layer, []
+
+
+def put_in_place(fresh: Path, folder: Path) -> None:
+    """Put a finished folder in the place of the old one; the old one stays until the new one stands."""
+    if not folder.exists():
+        fresh.replace(folder)
+        return
+    old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
+    folder.replace(old)
+    try:
+        fresh.replace(folder)
+    except OSError:
+        old.replace(folder)
+        raise
+    shutil.rmtree(old, ignore_errors=True)

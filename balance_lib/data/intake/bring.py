@@ -1,0 +1,259 @@
+"""Bring any sources into a county folder: tell what each file is, read all, and write only what is sound."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from balance_lib._errors import Fault
+from balance_lib.data import tables
+from balance_lib.data.county import META, County
+from balance_lib.data.intake import folder, places, wide, workbook
+from balance_lib.data.intake.mapping import parse
+from balance_lib.data.intake.result import Imported, join, merge
+from balance_lib.data.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
+
+PLACE_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp")
+TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
+# A file of places says by its name what it holds.
+_ROLE_WORDS = {
+    "outline": ("outline", "boundary", "边界", "县界", "轮廓"),
+    "townships": ("township", "town", "乡镇", "街道"),
+    "schools": ("school", "学校"),
+    "villages": ("village", "村"),
+}
+Sources = Sequence[Path | SourceFile] | Mapping[str, bytes]
+Progress = Callable[[int, int, str], None]
+
+
+@dataclass(frozen=True)
+class Brought:
+    """Hold what an import did: whether it was written, how many rows of each table, what was left out, every fault."""
+
+    county: County | None
+    written: bool
+    rows: Mapping[str, int]
+    dropped: Sequence[str]
+    faults: Sequence[Fault]
+
+
+def mapping_of(content: bytes) -> dict[str, Any]:
+    """Return an uploaded mapping; see :mod:`balance_lib.data.intake.mapping`."""
+    found = parse(content)
+    return dict(found) if isinstance(found, dict) else {}
+
+
+def read(
+    sources: Sources,
+    *,
+    mapping: Path | Mapping[str, Any] | None = None,
+    supplement: Path | SourceFile | None = None,
+    year: int | None = None,
+    crs: str | None = None,
+    progress: Progress | None = None,
+) -> Imported:
+    """Read return forms, our own workbooks, free tables and places, told apart by what they hold.
+
+    Parameters
+    ----------
+    sources : sequence of Path or SourceFile, or mapping of file name to bytes
+        Files, or folders that are searched through.
+    mapping : Path or mapping, optional
+        How a free table's columns are meant; all tables are then read by it.
+    supplement : Path or SourceFile, optional
+        What the official forms do not hold: places, stages.
+    year : int, optional
+        School year of sources that name none; official school forms name none.
+    crs : str, optional
+        Coordinate system of the sources.
+    progress : callable, optional
+        Called with files done, files in all, and a name.
+    """
+    found, faults = _sorted(sources, mapping is not None)
+    parts = [Imported(faults=faults)]
+    if found["forms"]:
+        if year is None:
+            parts.append(Imported(faults=[Fault("year_needed", found["forms"][0].name)]))
+        else:
+            parts.append(
+                folder.import_forms(found["forms"], year=year, supplement=supplement, crs=crs, progress=progress)
+            )
+    parts += [_with_crs(workbook.read_workbook(source), crs) for source in found["workbooks"]]
+    if found["tables"]:
+        parts.append(wide.read_wide(found["tables"], mapping, year=year, crs=crs))
+    for source in found["places"]:
+        role = _role(source.name)
+        told = Fault("place_role", source.name, params={"roles": ", ".join(_ROLE_WORDS)})
+        parts.append(places.read_places(source, role, crs=crs) if role else Imported(faults=[told]))
+    return _combined(parts)
+
+
+def bring_in(
+    sources: Sources,
+    into: Path,
+    *,
+    mapping: Path | Mapping[str, Any] | None = None,
+    supplement: Path | SourceFile | None = None,
+    year: int | None = None,
+    crs: str | None = None,
+    name: str | None = None,
+    accept_valid: bool = False,
+    dry_run: bool = False,
+    progress: Progress | None = None,
+) -> Brought:
+    """Read sources and write them into a county folder, new or old; a failed import writes nothing.
+
+    Parameters
+    ----------
+    sources, mapping, supplement, year, crs, progress
+        As for :func:`read`.
+    into : Path
+        County folder; its name is the id of a new county.
+    name : str, optional
+        Chinese name of a new county.
+    accept_valid : bool
+        Whether to take what is sound although there are errors: a faulty cell becomes "no data", a row without a
+        sound key is left out. The faults are still told, as warnings.
+    dry_run : bool
+        Whether only to tell what would be done.
+
+    Returns
+    -------
+    Brought
+    """
+    given = read(sources, mapping=mapping, supplement=supplement, year=year, crs=crs, progress=progress)
+    if accept_valid:
+        given = _sound(given)
+    county, faults = _joined(given, into, name or into.name)
+    faults = list({repr(fault): fault for fault in faults}.values())
+    rows = {table: len(frame) for table, frame in given.tables.items() if len(frame)}
+    if not rows and not given.layers:
+        faults.append(Fault("nothing_read", into.name))
+    good = county is not None and not any(fault.severity == "error" for fault in faults)
+    if good and county is not None and not dry_run:
+        county.save(into)
+    return Brought(county if good else None, good and not dry_run, rows, given.dropped, faults)
+
+
+def _joined(given: Imported, into: Path, name: str) -> tuple[County | None, list[Fault]]:
+    """Join what was read to the county that stands there, or make a new one; and check what it makes."""
+    if any(fault.severity == "error" for fault in given.faults):
+        return None, list(given.faults)
+    if (into / META).is_file():
+        old, faults = County.read(into)
+        tables.require(faults)
+        county, faults = merge(old, given)
+    else:
+        faults = list(given.faults)
+        said = given.meta.get("name_zh")
+        county = given.county(county_id=given.meta.get("county_id") or into.name, name_zh=said or name)
+    county, told = _named(county)
+    return county, faults + told + _incomplete(county) + tables.check(county.tables)
+
+
+def _incomplete(county: County) -> list[Fault]:
+    """Name a table without which the folder could not be opened again."""
+    return [
+        Fault("folder_incomplete", tables.table(name).file)
+        for name in ("schools", "school_years")
+        if county.tables[name].empty and any(len(frame) for frame in county.tables.values())
+    ]
+
+
+def _named(county: County) -> tuple[County, list[Fault]]:
+    """Let the English name of a school or village stand for the name it lacks, and say so."""
+    named, faults = {}, []
+    for name in ("schools", "villages"):
+        frame = county.tables[name]
+        bare = frame["name_zh"].isna() & frame["name_en"].notna()
+        if bare.any():
+            named[name] = frame.assign(name_zh=frame["name_zh"].where(~bare, frame["name_en"]))
+            told = {"n": int(bare.sum())}
+            faults.append(Fault("name_filled", tables.table(name).file, None, "name_zh", None, "warning", told))
+    return (county.with_tables(**named) if named else county), faults
+
+
+def _combined(parts: Sequence[Imported]) -> Imported:
+    """Put several imports together: tables row under row, and everything else they say; the first word holds."""
+    out = join(parts)
+    for part in parts:
+        for key, value in part.meta.items():
+            if isinstance(value, list):
+                out.meta[key] = [*out.meta.get(key, []), *value]
+            else:
+                out.meta.setdefault(key, value)
+        for name, asked in part.columns.items():
+            out.columns[name] = out.columns.get(name, set()) | asked
+        out.layers |= part.layers
+    # A table that one source asks for whole and another in part is known whole only where all its rows are.
+    whole = {name for part in parts for name in part.tables if name not in part.columns}
+    out.columns = {name: asked for name, asked in out.columns.items() if name not in whole}
+    return out
+
+
+def _sorted(sources: Sources, mapped: bool) -> tuple[dict[str, list[SourceFile]], list[Fault]]:
+    """Tell the files apart by their endings and by what workbooks hold."""
+    found: dict[str, list[SourceFile]] = {"forms": [], "workbooks": [], "tables": [], "places": []}
+    faults: list[Fault] = []
+    for source in _files(sources, faults):
+        suffix = Path(source.name).suffix.casefold()
+        if suffix in PLACE_SUFFIXES:
+            found["places"].append(source)
+        elif suffix in TABLE_SUFFIXES or (mapped and suffix in SUFFIXES):
+            found["tables"].append(source)
+        elif suffix in (*SUFFIXES, *OLD_SUFFIXES):
+            kind = folder.recognise(source)
+            found["workbooks" if kind == "workbook" else "forms" if kind else "tables"].append(source)
+        else:
+            faults.append(Fault("not_a_form", source.name, severity="warning"))
+    return found, faults
+
+
+def _files(sources: Sources, faults: list[Fault]) -> Iterable[SourceFile]:
+    if isinstance(sources, Mapping):
+        yield from (SourceFile(name, content) for name, content in sorted(sources.items()))
+        return
+    for given in sources:
+        if isinstance(given, SourceFile):
+            yield given
+        elif Path(given).is_dir():
+            inside = sorted(p for p in Path(given).rglob("*") if p.is_file())
+            yield from (SourceFile.of(p) for p in inside if not p.name.startswith((".", "~$")))
+        elif Path(given).is_file():
+            yield SourceFile.of(Path(given))
+        else:
+            faults.append(Fault("missing_source", str(given)))
+
+
+def _role(name: str) -> str | None:
+    stem = Path(name).stem.casefold()
+    return next((role for role, words in _ROLE_WORDS.items() if any(word in stem for word in words)), None)
+
+
+def _with_crs(imported: Imported, crs: str | None) -> Imported:
+    if crs and not imported.meta.get("crs"):
+        imported.meta["crs"] = crs
+    return imported
+
+
+def _sound(given: Imported) -> Imported:
+    """Leave faulty cells blank and rows without a sound key out; the faults stay, as warnings."""
+    faults = [replace(fault, severity="warning") for fault in given.faults]
+    frames = {name: tables.conform(frame, name) for name, frame in given.tables.items()}
+    for fault in tables.check(frames):
+        spec = tables.table(Path(fault.file).stem)
+        frame = frames[spec.name]
+        if fault.row is None or fault.severity != "error" or fault.rule == "reference":
+            continue
+        at, columns = fault.row - 2, str(fault.column).split("+")
+        if at in frame.index and (set(columns) & set(spec.key) or spec.columns[columns[0]].required):
+            frames[spec.name] = frame.drop(index=at)
+        elif at in frame.index:
+            frame.loc[at, columns] = float("nan") if spec.columns[columns[0]].numeric else pd.NA
+        faults.append(replace(fault, severity="warning"))
+    reset = {name: frame.reset_index(drop=True) for name, frame in frames.items()}
+    return replace(given, tables=reset, faults=faults)

@@ -1,0 +1,205 @@
+"""Understand a sheet by its headers alone: as a canonical table, or by the alias dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import replace
+
+from balance_lib._errors import Fault
+from balance_lib.data import tables
+from balance_lib.data.intake import aliases, block
+from balance_lib.data.intake.aliases import Heading
+from balance_lib.data.intake.block import Header
+from balance_lib.data.intake.grid import Grid
+from balance_lib.data.intake.mapping import SourceMapping, Target
+
+# Fewer known columns than this is no table.
+FEWEST_COLUMNS = 2
+# Words of a column shown where it is asked what it means.
+SHOWN = 4
+
+# A list whose headers do not tell says by its name what it holds.
+_NAMED = {"school": ("school", "学校"), "village": ("village", "settlement", "村")}
+
+Understood = tuple[Header, SourceMapping, list[Fault]]
+
+
+def understand(grid: Grid, given: SourceMapping | None = None) -> Understood | Fault | None:
+    """Return where the header of a sheet stands and what its columns are; None if they are not known.
+
+    A sheet whose columns are those of one canonical table, under their names or labels, is that table. Any other is a
+    list of schools or of villages by the alias dictionary, or nothing.
+
+    Parameters
+    ----------
+    grid : Grid
+    given : SourceMapping, optional
+        What is said of some columns; they are not asked about, and only the others are understood.
+
+    Returns
+    -------
+    (Header, SourceMapping, list of Fault), Fault or None
+        Labels of the mapping are letters of columns; headers that mean the same twice, and units, are faults. A fault
+        alone where it may be a list of schools as well as of villages, and the file's name does not say.
+    """
+    return (_canonical(grid) if given is None else None) or _by_aliases(grid, given or SourceMapping({}))
+
+
+def _canonical(grid: Grid) -> Understood | None:
+    for name, spec in tables.all_tables().items():
+        names = {aliases.key(s): c.name for c in spec.columns.values() for s in (c.name, c.zh, c.en)}
+        header = block.find_header(grid, lambda paths, n=names: _all_known(paths, n))  # type: ignore[misc]
+        if header is None:
+            continue
+        found = {i: names[aliases.key(path[-1])] for i, path in enumerate(header.paths) if path}
+        if set(spec.key) <= set(found.values()) and len(set(found.values())) == len(found):
+            return header, SourceMapping({_letter(i): (Target(name, c),) for i, c in found.items()}), []
+    return None
+
+
+def _all_known(paths: Sequence[block.Path], names: dict[str, str]) -> int:
+    filled = [path for path in paths if path]
+    return len(filled) if all(len(p) == 1 and aliases.key(p[0]) in names for p in filled) else 0
+
+
+def _by_aliases(grid: Grid, given: SourceMapping) -> Understood | Fault | None:
+    found: dict[str, tuple[int, Header]] = {}
+    for subject in aliases.SUBJECTS:
+
+        def score(paths: list[block.Path], subject: str = subject) -> int:
+            return _score(paths, subject, given)
+
+        header = block.find_header(grid, score, given.header)
+        if header and (points := score(header.paths)) >= FEWEST_COLUMNS:
+            found[subject] = (points, header)
+    most = max((points for points, _ in found.values()), default=0)
+    best = [subject for subject, (points, _) in found.items() if points == most]
+    if len(best) > 1:
+        best = [subject for subject in best if any(w in grid.label.casefold() for w in _NAMED[subject])] or best
+    if len(best) > 1:
+        return Fault("subject_unclear", grid.label, found[best[0]][1].last + 1)
+    return (found[best[0]][1], *_mapping(grid, found[best[0]][1], best[0], given)) if best else None
+
+
+def _letter(column: int) -> str:
+    return f"={block.letters(column)}"
+
+
+def _score(paths: Sequence[block.Path], subject: str, given: SourceMapping) -> int:
+    said = {t.column: t.table for label, ts in given.columns.items() if block.match(label, paths) for t in ts}
+    mine = {column for column, table in said.items() if table in aliases.SUBJECTS[subject]}
+    found = {
+        h.column if h.stage is None and not h.add else h for p in paths if p and (h := aliases.heading(p, subject))
+    }
+    found |= mine
+    names = {h if isinstance(h, str) else h.column for h in found}
+    return len(found) if names & {"school_id", "village_id", "name_zh"} else 0
+
+
+def _mapping(grid: Grid, header: Header, subject: str, given: SourceMapping) -> tuple[SourceMapping, list[Fault]]:
+    """Return the mapping that the headers themselves amount to, with the columns that are said."""
+    fixed, yearly = aliases.SUBJECTS[subject]
+    others = {name for each, names in aliases.SUBJECTS.items() if each != subject for name in names}
+    mine = {label: tuple(t for t in targets if t.table not in others) for label, targets in given.columns.items()}
+    given = replace(given, columns={label: targets for label, targets in mine.items() if targets})
+    known, parts, faults = _headings(grid, header, subject, given)
+    homes = {_home(h.column, fixed, yearly) for h in known.values()}
+    homes |= {t.table for targets in given.columns.values() for t in targets}
+    in_play = [t for t in (fixed, yearly) if t in homes]
+    columns: dict[str, tuple[Target, ...]] = {}
+    seen: dict[tuple[str, str | None, int | None], int] = {}
+    for i, h in known.items():
+        same = _figure(h)
+        if same in seen and not h.add:
+            twice = f"{block.letters(seen[same])}, {block.letters(i)}"
+            faults.append(Fault("ambiguous_column", grid.label, header.last + 1, header.name(i), twice))
+            continue
+        seen[same] = i
+        if h.scale != 1:
+            told = {"factor": f"{h.scale:g}", "target": h.column}
+            faults.append(Fault("scaled", grid.label, header.last + 1, header.name(i), None, "warning", told))
+        columns[f"={block.letters(i)}"] = tuple(_known_targets(h, fixed, yearly, in_play))
+    sums = [
+        (f"={block.letters(i)}", tuple(f"={block.letters(p)}" for p, part in parts.items() if _same(part, h)))
+        for i, h in known.items()
+        if any(_same(part, h) for part in parts.values())
+    ]
+    return replace(given, columns={**given.columns, **columns}, sums=[*given.sums, *sums], known=False), faults
+
+
+def _headings(
+    grid: Grid, header: Header, subject: str, given: SourceMapping
+) -> tuple[dict[int, Heading], dict[int, Heading], list[Fault]]:
+    """Return what the columns nobody speaks of mean, the parts of figures that also stand whole, and what is asked."""
+    said = {at for label in given.labels for at in block.match(label, header.paths)}
+    taken = {(t.column, dict(t.at).get("stage")) for targets in given.columns.values() for t in targets}
+    taken |= {(column, None) for _, column, _ in given.constants}
+    headings = {i: aliases.heading(p, subject) for i, p in enumerate(header.paths) if p and i not in said}
+    headings = {i: None if h and (h.column, h.stage) in taken else h for i, h in headings.items()}
+    faults = _decide(headings, grid, header, subject)
+    known = {i: h for i, h in headings.items() if h and not _personal_path(header.paths[i])}
+    known = {i: h for i, h in known.items() if not _stands_aside(i, known, header)}
+    whole = {_figure(h) for h in known.values() if not h.add}
+    parts = {i: h for i, h in known.items() if h.add and _figure(h) in whole}
+    known = {i: h for i, h in known.items() if i not in parts}
+    return known, parts, faults
+
+
+def _decide(headings: dict[int, Heading | None], grid: Grid, header: Header, subject: str) -> list[Fault]:
+    """Let the words below headers that mean different things in different lists decide; ask where they do not."""
+    faults = []
+    asked = {i: aliases.unclear(header.paths[i], subject) for i in headings}
+    clear = {h.column for i, h in headings.items() if h and asked[i] is None}
+    for i, candidates in asked.items():
+        if candidates is None:
+            continue
+        said = _words_below(grid, header, i)
+        fitting = [c for c in candidates if said and all(aliases.belongs(t, aliases.column(subject, c)) for t in said)]
+        headings[i] = Heading(fitting[0]) if len(fitting) == 1 and fitting[0] not in clear else None
+        clear |= set(fitting[:1])
+        if not fitting and said and not set(candidates) <= clear:
+            told = {"columns": ", ".join(f"{aliases.SUBJECTS[subject][0]}.{c}" for c in candidates)}
+            shown = ", ".join(said[:SHOWN])
+            faults.append(Fault("header_unclear", grid.label, header.last + 1, header.name(i), shown, "warning", told))
+    return faults
+
+
+def _words_below(grid: Grid, header: Header, column: int) -> list[str]:
+    """Return the different texts of a column, without signs for "no data" and without notes below the table."""
+    rows = (row for row in grid.rows[header.last + 1 :] if sum(map(bool, row)) > 1)
+    said = dict.fromkeys(row[column].strip() for row in rows if row[column].strip())
+    return [text for text in said if aliases.fold(text) not in aliases.words("missing") | aliases.words("suppressed")]
+
+
+def _stands_aside(at: int, known: dict[int, Heading], header: Header) -> bool:
+    """Tell whether a general header (code, name) has a plainer one of the same meaning beside it."""
+    same = [i for i, h in known.items() if i != at and _same(h, known[at])]
+    return aliases.generic(header.paths[at]) and any(not aliases.generic(header.paths[i]) for i in same)
+
+
+def _personal_path(path: block.Path) -> bool:
+    return aliases.personal("".join(path)) or aliases.personal(path[-1])
+
+
+def _same(one: aliases.Heading, other: aliases.Heading) -> bool:
+    return _figure(one) == _figure(other)
+
+
+def _figure(h: Heading) -> tuple[str, str | None, int | None]:
+    """Return what tells one column of figures from another."""
+    return h.column, h.stage, h.year
+
+
+def _home(column: str, fixed: str, yearly: str) -> str | None:
+    """Return the table a column makes necessary; None for keys, which stand in several."""
+    if column in tables.table(yearly).key:
+        return None
+    return fixed if column in tables.table(fixed).columns else yearly
+
+
+def _known_targets(h: aliases.Heading, fixed: str, yearly: str, in_play: Sequence[str]) -> Iterable[Target]:
+    home = _home(h.column, fixed, yearly)
+    for name in [home] if home else in_play:
+        if name and h.column in tables.table(name).columns:
+            at = tuple((part, value) for part, value in (("stage", h.stage), ("year", h.year)) if value is not None)
+            yield Target(name, h.column, at, h.scale, add=h.add)

@@ -1,0 +1,372 @@
+"""Bring any wide table in: CSV or XLSX with Chinese or other headers, by a mapping or by the alias dictionary."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from balance_lib._errors import Fault
+from balance_lib.data import crs, tables
+from balance_lib.data.county import CRS_NAMES, META
+from balance_lib.data.intake import aliases, block, known, pieces
+from balance_lib.data.intake.block import Header, Left
+from balance_lib.data.intake.grid import TEXT_SUFFIXES, Grid, read_grids
+from balance_lib.data.intake.mapping import ColumnMapping, SourceMapping
+from balance_lib.data.intake.result import Imported, has_coordinates
+from balance_lib.data.intake.xlsx import SUFFIXES, SourceFile
+
+__all__ = ["read_wide"]
+
+
+@dataclass(frozen=True)
+class Block:
+    """Hold one sheet cut for reading: its mapping with the place of every column, and its rows of data."""
+
+    grid: Grid
+    mapping: SourceMapping
+    header: Header
+    at: Mapping[str, int]
+    rows: Sequence[int]
+    left: Sequence[Left]
+
+    def text(self, row: int, label: str) -> str:
+        """Return the text of a cell by zero-based row and column label."""
+        return self.grid.rows[row][self.at[label]]
+
+
+def read_wide(
+    path: Path | str | SourceFile | Sequence[Path | str | SourceFile],
+    mapping: Any = None,
+    *,
+    year: int | None = None,
+    crs: str | None = None,
+    where: Mapping[str, Any] | None = None,
+) -> Imported:
+    """Read wide tables into canonical ones; nothing is guessed, everything left out is said.
+
+    Parameters
+    ----------
+    path : path, SourceFile, or several
+        A CSV/TSV/XLSX file, a folder of them, or several: years and sheets of one county.
+    mapping : path, str, mapping or ColumnMapping, optional
+        See :mod:`balance_lib.data.intake.mapping`; without one the alias dictionary says what a header means.
+    year : int, optional
+        School year of rows for which neither a column nor the mapping says it.
+    crs : {"WGS84", "CGCS2000", "GCJ02", "BD09"}, optional
+        Coordinate system of every lon/lat, where the mapping does not say it. Coordinates without one are a fault.
+        They are stored as WGS84; a conversion stands in ``meta["provenance"]``.
+    where : mapping of str to value(s), optional
+        Take only rows with these values in these columns, instead of the mapping's own filter; ``{}`` takes all.
+
+    Returns
+    -------
+    Imported
+        Faults name file, row (as the spreadsheet counts) and column of the user's own file. A cell that cannot be
+        read is an error and left as "no data". A file that holds nothing usable is a fault, never an exception.
+
+    Raises
+    ------
+    DataError
+        If the mapping itself is wrong.
+
+    Examples
+    --------
+    >>> source = SourceFile("list.csv", "学校代码,学校名称,学校类型,在校生数\\n1,甲小学,小学,45\\n".encode("gbk"))
+    >>> read_wide(source, year=2023).tables["school_years"][["school_id", "stage", "pupils"]].values.tolist()
+    [['1', 'primary', 45.0]]
+    """
+    given = ColumnMapping.of(mapping) if mapping is not None else None
+    if given and where is not None:
+        given = _filtered(given, where)
+    faults: list[Fault] = []
+    blocks: list[Block] = []
+    sources = _files(path)
+    for source in sources:
+        found, told = _mapped_blocks(source, given) if given else _known_blocks(source)
+        blocks += found
+        faults += told
+    if not sources:
+        faults.append(Fault("no_file", str(path)))
+    system = crs or (given.crs if given else None)
+    read, told = pieces.read(blocks, year=year)
+    frames, more = pieces.join(read)
+    faults += told
+    # A word that is asked about leaves its cell blank; that it is blank need not be told again.
+    asked = {(f.file, f.column, row) for f in faults if "at" in f.params for row in f.params["at"]}
+    faults += [f for f in more if f.rule != "required" or (f.file, f.column, f.row) not in asked]
+    provenance = [_record(one, year) for one in blocks]
+    frames, located = _located(frames, system, [source.name for source in sources])
+    faults += located[0]
+    provenance += located[1]
+    meta = {
+        **(given.county if given else {}),
+        "sources": [source.name for source in sources],
+        "year": _only_year(frames, year),
+        "crs": "WGS84" if system in CRS_NAMES else None,
+        "provenance": provenance,
+    }
+    dropped = [f.column for f in faults if f.rule == "personal_data" and f.column]
+    return Imported(frames, faults, meta, dropped, columns=pieces.columns(read))
+
+
+def _files(path: Any) -> list[SourceFile]:
+    """Return every file meant, folders opened."""
+    if isinstance(path, (list, tuple)):
+        return [source for one in path for source in _files(one)]
+    if isinstance(path, (str, Path)) and Path(path).is_dir():
+        kinds = (*TEXT_SUFFIXES, *SUFFIXES)
+        names = sorted(p for p in Path(path).iterdir() if p.suffix.casefold() in kinds and p.name[0] not in "~.")
+        return [SourceFile.of(name) for name in names]
+    return [SourceFile.of(path)]
+
+
+def _filtered(given: ColumnMapping, where: Mapping[str, Any]) -> ColumnMapping:
+    wanted = {
+        label: tuple(str(v) for v in ([values] if isinstance(values, (str, int, float)) else values))
+        for label, values in where.items()
+    }
+    return replace(given, sources=tuple(replace(s, where=wanted if s.columns else {}) for s in given.sources))
+
+
+# With a mapping ----------------------------------------------------------------------------------------------------
+
+
+def _mapped_blocks(source: SourceFile, given: ColumnMapping) -> tuple[list[Block], list[Fault]]:
+    """Cut the sheets of one file as the mapping says; join, then filter."""
+    wanted = [spec for spec in given.sources if spec.takes_file(source.name)]
+    if not wanted:
+        return [], [Fault("no_source", source.name, params={"known": ", ".join(s.file for s in given.sources)})]
+    grids, faults = read_grids(source, encoding=next((s.encoding for s in wanted if s.encoding), None))
+    if faults:
+        return [], faults
+    taken: set[str] = set()
+    blocks: list[Block] = []
+    for spec in wanted:
+        found, told = (_cut_as_known if spec.known else _cut_as_mapped)(grids, spec)
+        faults += told
+        taken |= {one.grid.label for one in found}
+        blocks += found
+    faults += [_left_sheet(grid) for grid in grids if grid.label not in taken and not grid.hidden]
+    joined = [_joined(one, blocks, faults) for one in blocks]
+    return [_chosen(one, faults) for one in joined if one.mapping.columns], faults
+
+
+def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Block], list[Fault]]:
+    """Cut every sheet a source takes. A sheet that was not named is taken only if all wanted columns are there."""
+    meant = [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]
+    labels = spec.labels if not spec.join else list(spec.columns)  # joined columns come later
+
+    def score(columns: list[block.Path]) -> int:
+        return sum(bool(block.match(label, columns)) for label in [*labels, *([spec.join.by] if spec.join else [])])
+
+    headed = [(grid, block.find_header(grid, score, spec.header)) for grid in meant]
+    best = max((score(h.paths) for _, h in headed if h), default=0)
+    if spec.sheet is None:
+        headed = [(grid, h) for grid, h in headed if h and score(h.paths) == best]
+    out, faults = [], []
+    for grid, header in headed:
+        if header is None:
+            faults.append(Fault("no_header", grid.label, params={"known": ", ".join(labels[:8])}))
+            continue
+        cut, told = _cut(grid, spec, header)
+        faults += told
+        out += [cut] if cut else []
+    if not headed:
+        faults.append(Fault("no_sheet", grids[0].file if grids else "", params={"known": str(spec.sheet or "*")}))
+    return out, faults
+
+
+def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Block], list[Fault]]:
+    """Cut every sheet a source takes by what its headers say themselves, but for the columns the source names."""
+    out, faults = [], []
+    for grid in [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]:
+        understood = known.understand(grid, spec)
+        if understood is None or isinstance(understood, Fault):
+            lost = Fault("no_header", grid.label, params={"known": ", ".join(spec.labels[:8]) or "–"})
+            faults.append(understood or lost)
+            continue
+        header, whole, told = understood
+        cut, more = _cut(grid, whole, header, told)
+        faults += told + more
+        out += [cut] if cut else []
+    if not out and not faults:
+        faults.append(Fault("no_sheet", grids[0].file if grids else "", params={"known": str(spec.sheet or "*")}))
+    return out, faults
+
+
+def _cut(
+    grid: Grid, spec: SourceMapping, header: Header, asked: Sequence[Fault] = ()
+) -> tuple[Block | None, list[Fault]]:
+    """Cut a sheet by a mapping; columns of ``asked`` are told already."""
+    needed = spec.labels
+    if spec.join:  # what is not here may come with the other sheet: looked for again when joined
+        needed = [label for label in needed if block.match(label, header.paths) or label == spec.join.by]
+    at, faults = block.places(needed, header, grid.label)
+    if spec.join and spec.join.by not in at:
+        return None, faults
+    kept, told = _without_personal(spec, at, header, grid, {fault.column for fault in asked})
+    keys, figures = _roles(kept)
+    data, left = block.rows_of_data(
+        grid,
+        header,
+        [at[label] for label in keys if label in at],
+        [at[label] for label in figures if label in at],
+        [at[label] for label in kept.columns if label in at],
+    )
+    faults += told + block.report(grid, left, header.name(at[keys[0]]) if keys else "")
+    if not spec.join:
+        kept = replace(kept, columns={label: t for label, t in kept.columns.items() if label in at})
+    return Block(grid, kept, header, at, data, left), faults
+
+
+def _roles(spec: SourceMapping) -> tuple[list[str], list[str]]:
+    """Return the labels that name what a row is of, and those that hold figures."""
+    keys, figures = [], []
+    for label, targets in spec.columns.items():
+        for target in targets:
+            if target.column in tables.table(target.table).key and not target.spec.numeric and not target.spec.choices:
+                keys.append(label)
+            if target.spec.numeric and target.column not in tables.table(target.table).key:
+                figures.append(label)
+    return list(dict.fromkeys(keys)), list(dict.fromkeys(figures))
+
+
+def _without_personal(
+    spec: SourceMapping, at: Mapping[str, int], header: Header, grid: Grid, told: Collection[str | None]
+) -> tuple[SourceMapping, list[Fault]]:
+    """Drop columns of personal data, even mapped ones, and list columns nobody asked for."""
+    used, faults, personal, unread = set(at.values()), [], set(), []
+    for i, path in enumerate(header.paths):
+        if not path:
+            continue
+        if aliases.personal("".join(path)) or aliases.personal(path[-1]):
+            personal.add(i)
+            faults.append(Fault("personal_data", grid.label, header.last + 1, header.name(i), severity="warning"))
+        elif i not in used and header.name(i) not in told and any(row[i] for row in grid.rows[header.last + 1 :]):
+            unread.append(header.name(i))
+    faults += block.unread(grid.label, header.last + 1, unread)
+    kept = {label: targets for label, targets in spec.columns.items() if at.get(label) not in personal}
+    return replace(spec, columns=kept), faults
+
+
+def _left_sheet(grid: Grid) -> Fault:
+    return Fault("sheet_left_out", grid.file, None, None, grid.sheet, "warning")
+
+
+def _joined(here: Block, blocks: Sequence[Block], faults: list[Fault]) -> Block:
+    """Bring the columns of another sheet to the rows of this one, by their shared code."""
+    join = here.mapping.join
+    other = next((b for b in blocks if join and b.mapping.name == join.source), None)
+    if join is None:
+        return here
+    if other is None:
+        faults.append(Fault("join_source", here.grid.label, None, join.by, join.source))
+        return here
+    wanted = [label for label in here.mapping.labels if label not in here.at]
+    there, told = block.places([*wanted, join.key], other.header, other.grid.label)
+    faults += told
+    if join.key not in there:
+        return here
+    rows = {other.grid.rows[r][there[join.key]]: r for r in reversed(other.rows)}
+    width, at = len(here.grid.rows[0]), dict(here.at)
+    at.update({label: width + i for i, label in enumerate(wanted) if label in there})
+    brought = [there[label] for label in wanted if label in there]
+    cells = [[*row, *[""] * len(brought)] for row in here.grid.rows]
+    for r in here.rows:
+        match = rows.get(here.text(r, join.by))
+        if match is None:
+            faults.append(
+                Fault("join_missing", here.grid.label, r + 1, join.by, here.text(r, join.by), "warning",
+                      {"other": other.grid.label})
+            )  # fmt: skip
+            continue
+        cells[r][width:] = [other.grid.rows[match][i] for i in brought]
+    paths = [*here.header.paths, *(other.header.paths[i] for i in brought)]
+    kept = {label: targets for label, targets in here.mapping.columns.items() if label in at}
+    return replace(
+        here,
+        grid=replace(here.grid, rows=cells),
+        header=replace(here.header, paths=paths),
+        at=at,
+        mapping=replace(here.mapping, columns=kept),
+    )
+
+
+def _chosen(here: Block, faults: list[Fault]) -> Block:
+    """Keep only the rows the filter wants."""
+    where = {k: {aliases.fold(v) for v in wanted} for k, wanted in here.mapping.where.items() if k in here.at}
+    rows = [r for r in here.rows if all(aliases.fold(here.text(r, label)) in where[label] for label in where)]
+    if where and not rows:
+        first = next(iter(where))
+        faults.append(Fault("nothing_chosen", here.grid.label, None, first, ", ".join(here.mapping.where[first])))
+    return replace(here, rows=rows)
+
+
+# Without one -------------------------------------------------------------------------------------------------------
+
+
+def _known_blocks(source: SourceFile) -> tuple[list[Block], list[Fault]]:
+    """Cut the sheets whose headers are known by themselves."""
+    grids, faults = read_grids(source)
+    blocks = []
+    for grid in (g for g in grids if not g.hidden):
+        understood = known.understand(grid)
+        if understood is None:
+            alone = len(grids) == 1
+            faults.append(Fault("no_header", grid.label, params={"known": "–"}) if alone else _left_sheet(grid))
+            continue
+        if isinstance(understood, Fault):
+            faults.append(understood)
+            continue
+        header, spec, told = understood
+        cut, more = _cut(grid, spec, header, told)
+        faults += told + more
+        blocks += [cut] if cut else []
+    if grids and not blocks and len(grids) > 1 and not any(f.severity == "error" for f in faults):
+        faults.append(Fault("no_header", source.name, params={"known": "–"}))
+    return blocks, faults
+
+
+# Coordinates and provenance ----------------------------------------------------------------------------------------
+
+
+def _located(
+    frames: dict[str, Any], system: str | None, names: Sequence[str]
+) -> tuple[dict[str, Any], tuple[list[Fault], list[dict[str, Any]]]]:
+    """Bring every coordinate to WGS-84 and say so; refuse coordinates of an undeclared system."""
+    if not has_coordinates(frames):
+        return frames, ([], [])
+    if system not in CRS_NAMES:
+        return frames, ([Fault("crs", META, None, "crs", system, params={"known": ", ".join(CRS_NAMES)})], [])
+    out, points = dict(frames), 0
+    for name, frame in frames.items():
+        pairs = [(c, c.removesuffix("lon") + "lat") for c in frame.columns if c.endswith("lon")]
+        for lon, lat in pairs:
+            known = frame[lon].notna() & frame[lat].notna()
+            x, y = crs.convert(frame.loc[known, lon], frame.loc[known, lat], system, "WGS84")
+            moved = frame.copy()
+            moved.loc[known, lon], moved.loc[known, lat] = x, y
+            out[name], points = (frame if crs.same(system, "WGS84") else moved), points + int(known.sum())
+    return out, ([], [crs.record(list(names), system, points)] if system != "WGS84" else [])
+
+
+def _record(one: Block, year: int | None) -> dict[str, Any]:
+    """Return where the rows of one sheet came from and what was left out."""
+    record = {
+        "file": one.grid.file,
+        "sheet": one.grid.sheet,
+        "encoding": one.grid.encoding,
+        "header_rows": f"{one.header.first + 1}–{one.header.last + 1}",
+        "rows_read": len(one.rows),
+        "rows_left_out": len(one.left),
+        "where": {label: list(values) for label, values in one.mapping.where.items()},
+        "year": one.mapping.year or year,
+    }
+    return {key: value for key, value in record.items() if value not in (None, "", {})}
+
+
+def _only_year(frames: Mapping[str, Any], year: int | None) -> int | None:
+    years = {int(y) for f in frames.values() if "year" in f for y in f["year"].dropna().unique()}
+    return years.pop() if len(years) == 1 else None if years else year

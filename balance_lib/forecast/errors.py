@@ -1,0 +1,212 @@
+"""Measure how far forecasts made in earlier years were off, and give a projection the band that follows from it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from statistics import NormalDist
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balance_lib.data.county import County
+from balance_lib.forecast.counts import BAND_STAGE, BANDS, FIRST_AGE, Counts, read
+from balance_lib.forecast.quantile import regress
+from balance_lib.forecast.result import BACK_TEST_COLUMNS, BackTest, Projection
+from balance_lib.forecast.run import Run
+from balance_lib.forecast.settings import ProjectionSettings, assumptions
+from balance_lib.standards import STAGES
+
+MOST_ORIGINS = 6  # forecasts are made again from so many earlier years, spread over the panel
+MOST_ROWS = 4000  # of one kind that a band is fitted to; more tell nothing new
+KINDS = ("village", "school", "county")
+BASIS = ("forecast", "horizon", "stirred", "known")  # what the half width is a function of
+
+
+def banded(projection: Projection, county: County) -> Projection:
+    """Return a projection with its band and its back-test."""
+    settings = projection.settings
+    width, tested = _measured(county, projection.base, settings.zoned, settings.migration, settings.level)
+    unborn, known = _unborn(projection), counted_years(read(county, projection.base))
+    return replace(
+        projection,
+        villages=_with_band(projection.villages, projection.base, known, width["village"], unborn["band"]),
+        schools=_with_band(projection.schools, projection.base, known, width["school"], unborn["stage"]),
+        county=_with_band(projection.county, projection.base, known, width["county"], unborn["stage"]),
+        back_test=tested,
+    )
+
+
+@lru_cache(maxsize=16)
+def _measured(county: County, base: int, zoned: bool, migration: str, level: float) -> tuple[dict[str, Any], BackTest]:
+    """Return the band's factors by kind and the back-test: measured once, whatever births are then assumed."""
+    rows = forecasts(county, base, zoned, migration)
+    width = {kind: fit(rows[rows["what"] == kind], kind, level) for kind in KINDS}
+    return width, BackTest(_tested(rows, level))
+
+
+def _unborn(projection: Projection) -> dict[str, pd.Series]:
+    """Return how far the births to come leave pupils open, as a share of them, by year and stage or band.
+
+    Forecasts made in earlier years knew the births of nearly all they forecast: their errors do not hold this one.
+    Births of neighbouring years are off in the same direction, so that shares add up and do not cancel out.
+    """
+    births = projection.births.set_index("year")
+    share = ((births["high"] - births["births"]) / births["births"]).fillna(0.0)
+    rows = projection.ledger[projection.ledger["grade"].notna()]
+    band = np.array(BANDS, dtype=object)[(rows["age"].to_numpy() - FIRST_AGE) // 3]
+    rows = rows.assign(band=band, open=rows["children"] * rows["birth_year"].map(share).fillna(0.0))
+    rows = rows.assign(stage=rows["band"].map(BAND_STAGE))
+    out = {}
+    for name in ("band", "stage"):
+        sums = rows.groupby(["year", name])[["open", "children"]].sum()
+        out[name] = (sums["open"] / sums["children"].where(sums["children"] > 0)).fillna(0.0)
+    return out
+
+
+def _with_band(table: pd.DataFrame, base: int, known: int, width: Any, unborn: pd.Series) -> pd.DataFrame:
+    """Give projected rows their band: never below zero, and none where nobody is (a closed school)."""
+    pupils = table["pupils"].to_numpy()
+    stirred = table["stirred"].to_numpy() if "stirred" in table else np.zeros(len(table))
+    half = half_width(pupils, table["year"].to_numpy() - base, stirred, np.full(len(table), known), factors=width)
+    keys = pd.MultiIndex.from_frame(table[["year", str(unborn.index.names[1])]])
+    half = np.hypot(half, pupils * unborn.reindex(keys).fillna(0.0).to_numpy())
+    half = np.where((pupils > 0) & (table["year"].to_numpy() > base), half, 0.0)
+    return table.assign(low=np.maximum(pupils - half, 0.0), high=pupils + half)
+
+
+@lru_cache(maxsize=8)
+def forecasts(county: County, base: int, zoned: bool = True, migration: str = "observed") -> pd.DataFrame:
+    """Forecast again from earlier years of the panel and set what was then counted beside it.
+
+    Each origin knows only what was counted until then. Closures that happened are given: a layout is decided, not
+    foretold. Schools that were not open at the origin, and years in which a figure was not counted, have no row.
+
+    Returns
+    -------
+    DataFrame
+        origin, known (years counted until then), year, horizon, what, id, stage, band, forecast, actual, stirred.
+    """
+    counts = read(county, base)
+    settings = ProjectionSettings(zoned=zoned, migration="none" if migration == "none" else "observed")
+    parts = []
+    for origin in origins(counts):
+        run = Run(county, counts.until(origin), base, settings)
+        run.go()
+        known = counted_years(run.counts)
+        parts += [_compare(run, counts, step).assign(known=known) for step in range(1, base - origin + 1)]
+    if not parts:
+        names = [*(c for c in BACK_TEST_COLUMNS if c not in ("low", "high", "inside")), "stirred", "known"]
+        return pd.DataFrame(columns=names)
+    return pd.concat(parts, ignore_index=True)
+
+
+def counted_years(counts: Counts) -> int:
+    """Return how many school years a forecaster of the base year had before him."""
+    return counts.flows["year"].nunique()
+
+
+def origins(counts: Counts) -> list[int]:
+    """Return the years to forecast from: those with three years before them where there are enough, at most so many."""
+    told = sorted(set(counts.flows["year"]))[:-1]
+    # A forecaster of the base year has the whole panel: origins with too short a past would widen the band for nothing.
+    told = told[max(1, min(3, len(told) - 2)) :] if len(told) > 1 else told
+    if len(told) <= MOST_ORIGINS:
+        return told
+    return [told[round(at)] for at in np.linspace(0, len(told) - 1, MOST_ORIGINS)]
+
+
+def _compare(run: Run, counts: Counts, step: int) -> pd.DataFrame:
+    """Set one year's forecast beside the counts."""
+    year = run.counts.base + step
+    at, parts = year - counts.first, []
+    rolls, found = run.rolls[step], counts.rolls(year)
+    for stage, name in enumerate(STAGES):
+        on = (run.rolls[0][:, stage] > 0) & (found[:, stage] > 0)
+        ids = np.array(counts.schools, dtype=object)[on]
+        parts.append(_rows("school", ids, name, None, rolls[on, stage], found[on, stage]))
+        parts[-1]["stirred"] = run.stirred[step][on, stage]
+        if found[:, stage].sum() > 0 and rolls[:, stage].sum() > 0:
+            whole = np.array([rolls[:, stage].sum()]), np.array([found[:, stage].sum()])
+            parts.append(_rows("county", np.array([""], dtype=object), name, None, *whole))
+    now = run.children[step]
+    for band, name in enumerate(BANDS):
+        actual = counts.pupils[:-1, band, at]
+        forecast = now[:-1, FIRST_AGE + 3 * band : FIRST_AGE + 3 * band + 3].sum(axis=1)
+        on = np.isfinite(actual) & (forecast + actual > 0) & bool(run.taught[band])
+        ids = np.array(counts.villages[:-1], dtype=object)[on]
+        parts.append(_rows("village", ids, BAND_STAGE[name], name, forecast[on], actual[on]))
+    return pd.concat(parts, ignore_index=True).assign(origin=run.counts.base, year=year, horizon=step)
+
+
+def _rows(what: str, ids: Any, stage: str, band: str | None, forecast: Any, actual: Any) -> pd.DataFrame:
+    columns = {"what": what, "id": ids, "stage": stage, "band": band, "forecast": forecast, "actual": actual}
+    return pd.DataFrame(columns | {"stirred": 0.0}).astype({"band": object})
+
+
+def fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
+    """Fit the half width of the band to measured errors by quantile regression.
+
+    The half width is a sum of parts, none negative: a constant, the square root of the pupils (chance: few pupils
+    vary more) and the pupils themselves, both growing with the years ahead, and the pupils times the share of pupils
+    around who must move because a school closes. What grows with the years ahead stands twice, once divided by the
+    number of years counted before the forecast: drifts and single ages are known the better the longer the panel, and
+    the forecast of today has a longer one than those of earlier years it is judged by. The factors make ``level`` of
+    the absolute errors smaller than the half width. Where few errors could be measured the assumed spread stands in
+    for the rest.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        forecast, actual, horizon, stirred, known of one kind.
+    kind : {"village", "school", "county"}
+    level : float
+
+    Returns
+    -------
+    array (6,)
+    """
+    given = assumptions()
+    spread, normal = given["spread"][kind], NormalDist().inv_cdf((1.0 + level) / 2.0)
+    assumed = normal * np.array(
+        [0.0, float(spread["own"]) ** 0.5, float(spread["share"]), 0.0 if kind != "school" else 0.5, 0.0, 0.0]
+    )
+    weight = min(1.0, len(rows) / float(given["enough"][kind]))
+    if not weight:
+        return assumed
+    rows = rows.iloc[:: max(1, len(rows) // MOST_ROWS)]
+    measured = regress(
+        _basis(*(rows[name].to_numpy() for name in BASIS)),
+        (rows["forecast"] - rows["actual"]).abs().to_numpy(),
+        level,
+    )
+    return weight * measured + (1.0 - weight) * assumed
+
+
+def half_width(pupils: Any, ahead: Any, stirred: Any, known: Any, *, factors: Any) -> Any:
+    """Return the half width of the band; zero in the base year, which is counted."""
+    return np.where(ahead > 0, _basis(pupils, ahead, stirred, known) @ factors, 0.0)
+
+
+def _basis(pupils: Any, ahead: Any, stirred: Any, known: Any) -> Any:
+    years = np.maximum(np.asarray(ahead, dtype=float), 0.0)
+    pupils = np.maximum(np.asarray(pupils, dtype=float), 0.0)
+    chance, share = np.sqrt(pupils * years), pupils * years ** float(assumptions()["error_growth"])
+    return np.stack([np.ones(len(pupils)), chance, share, pupils * stirred, chance / known, share / known], axis=1)
+
+
+def _tested(rows: pd.DataFrame, level: float) -> pd.DataFrame:
+    """Judge each forecast by a band fitted without the forecasts of its own origin."""
+    parts = []
+    for kind in KINDS:
+        mine = rows[rows["what"] == kind]
+        for origin, part in mine.groupby("origin"):
+            factors = fit(mine[mine["origin"] != origin], kind, level)
+            half = half_width(*(part[name].to_numpy() for name in BASIS), factors=factors)
+            low, high = np.maximum(part["forecast"] - half, 0.0), part["forecast"] + half
+            inside = (part["actual"] >= low) & (part["actual"] <= high)
+            parts.append(part.assign(low=low, high=high, inside=inside))
+    if not parts:
+        return pd.DataFrame(columns=BACK_TEST_COLUMNS)
+    return pd.concat(parts, ignore_index=True)[BACK_TEST_COLUMNS]

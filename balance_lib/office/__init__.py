@@ -1,0 +1,1 @@
+"""Run the plan: tasks and ledger (:mod:`workplan`), the record (:mod:`store`), official papers (:mod:`reports`)."""

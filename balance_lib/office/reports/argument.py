@@ -1,0 +1,337 @@
+"""Write the argument for a change of layout (撤并论证报告): who is concerned, what it costs, what it breaks.
+
+The paper argues nothing away: losses stand first, a rule that is broken stands with what would mend it, and a procedure
+that is not completed is named. It never recommends.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from datetime import date
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from balance_lib.evaluation import number
+from balance_lib.locale import bracket, text
+from balance_lib.office.reports import brief, charts, findings, wording
+from balance_lib.office.reports.letter import Letter
+from balance_lib.office.reports.stamp import ReportStamp
+
+if TYPE_CHECKING:
+    from balance_lib.scenarios import Outcome
+
+MOST_VILLAGES = 30
+_MOST_BARS = 12
+_WAN = 10_000
+
+
+def write(outcome: Outcome, *, lang: str = "zh", made_on: date | None = None) -> bytes:
+    """Return the argument paper of a scenario as a Word document.
+
+    Parameters
+    ----------
+    outcome : scenarios.Outcome
+    lang : {"zh", "en"}
+    made_on : date, optional
+        Day the paper bears; today by default.
+    """
+    after = outcome.after
+    stamp = ReportStamp.of_evaluation(outcome.baseline, after, made_on)
+    # The baseline may hold estimated attendance; the digest is that of the county's own data.
+    stamp = replace(stamp, county_hash=str(outcome.provenance.get("county_hash", stamp.county_hash)))
+    letter = Letter(stamp, text("report.argument.title", lang, county=stamp.county(lang)), lang)
+    letter.line(text("report.argument.subtitle", lang, name=wording.name(outcome.scenario.name, lang)))
+    for part in (_plan, _pupils, _schools, _standard, _costs, _rules, _procedure, _conclusion):
+        part(letter, outcome, lang)
+    letter.sign(text("report.self.unit", lang))
+    _basis(letter, outcome, lang)
+    letter.origin()
+    return letter.content()
+
+
+def _plan(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """Say what would be done, school by school, and what the layout is before and after."""
+    book, names = outcome.bookkeeping, _names(outcome)
+    letter.heading(text("report.argument.plan", lang))
+    params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang)}
+    operations = outcome.scenario.effective
+    if not operations:
+        letter.paragraph(text("report.argument.nothing", lang, **params))
+        return
+    counts = {key: getattr(book, key) for key in ("schools_before", "schools_after", "points_before", "points_after")}
+    letter.paragraph(text("report.argument.layout", lang, **params, n=len(operations), **counts))
+    joint = "、" if lang == "zh" else ", "
+    rows: list[list[object]] = [
+        [
+            place,
+            names.get(operation.school_id, wording.name(getattr(operation, "name_zh", "") or operation.school_id)),
+            text(f"scenarios.verb.{operation.verb}", lang),
+            joint.join(names.get(other, wording.name(other)) for other in operation.others()) or "–",
+            wording.name(operation.note, lang) or "–",
+        ]
+        for place, operation in enumerate(operations, 1)
+    ]
+    head = [text(f"report.argument.{key}", lang) for key in ("number", "school", "verb", "others", "note")]
+    letter.table(text("report.argument.plan_table", lang), head, rows, (1.2, 5, 2, 5, 3), centred=(0, 2))
+
+
+def _pupils(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """Say who changes school and how far they go: losses before everything else."""
+    letter.heading(text("report.argument.pupils", lang))
+    moves = outcome.moves
+    if moves.empty:
+        letter.paragraph(text("report.argument.nobody", lang))
+    else:
+        longer = moves.loc[moves["extra_m"] > 0, "pupils"].sum()
+        young = outcome.coverage.groupby("when")["young_over"].sum()
+        params = {
+            "moved": number(outcome.moved), "villages": len(outcome.affected), "longer": number(longer),
+            "far": number(moves["far"].sum()), "overflow": number(moves["overflow"].sum()),
+            "riders": number(moves["riders"].sum()),
+            "boarders": number((moves["boarders_after"] - moves["boarders_before"]).clip(lower=0.0).sum()),
+            "young_before": number(young.get("before", math.nan)), "young_after": number(young.get("after", math.nan)),
+            "minutes": number(outcome.scenario.settings.number("young_minutes")),
+        }  # fmt: skip
+        letter.paragraph(text("report.argument.moved", lang, **params))
+        _villages(letter, outcome.affected, lang)
+        _distance_figure(letter, outcome, lang)
+    _coverage(letter, outcome.coverage, lang)
+
+
+def _villages(letter: Letter, affected: pd.DataFrame, lang: str) -> None:
+    rows: list[list[object]] = [
+        [
+            wording.name(row["village"], lang)
+            if isinstance(row["village"], str)
+            else text("scenarios.unknown_home", lang),
+            wording.name(row["township"] if isinstance(row["township"], str) else "–", lang),
+            number(row["pupils"]),
+            wording.name(row["to"] if isinstance(row["to"], str) else "–", lang),
+            _km(row["worst_metres"]),
+            _km(row["worst_extra_m"]),
+            number(row["new_riders"]),
+            number(row["new_boarders"]),
+            number(row["far"]),
+        ]
+        for row in affected.head(MOST_VILLAGES).to_dict("records")
+    ]
+    keys = ("village", "township", "moved", "to", "km", "extra_km", "riders", "boarders", "far")
+    head = [text(f"report.argument.village.{key}", lang) for key in keys]
+    widths, centred = (2.4, 2.4, 1.4, 4, 1.6, 1.6, 1.5, 1.5, 1.6), (2, 4, 5, 6, 7, 8)
+    letter.table(text("report.argument.village_table", lang), head, rows, widths, centred=centred)
+    if len(affected) > MOST_VILLAGES:
+        letter.small(text("report.argument.more_villages", lang, shown=MOST_VILLAGES, n=len(affected)))
+
+
+def _distance_figure(letter: Letter, outcome: Outcome, lang: str) -> None:
+    known = outcome.moves.dropna(subset=["metres_before", "metres_after"])
+    stages = set(outcome.moves["stage"])
+    limits = {float(v) for k, v in outcome.provenance.get("radius_m", {}).items() if k in stages and v is not None}
+    limit = limits.pop() if len(limits) == 1 else None
+    if len(known):
+        brief.figure(letter, charts.distances, known, limit, caption=text("report.argument.distance_figure", lang))
+
+
+def _coverage(letter: Letter, coverage: pd.DataFrame, lang: str) -> None:
+    rows: list[list[object]] = []
+    for row in coverage.sort_values(["stage", "when"], ascending=[False, False], kind="stable").to_dict("records"):
+        share = wording.figure(100 * row["within_share"], 1)
+        rows.append([
+            text(f"stage.{row['stage']}", lang), text(f"plot.{row['when']}", lang), number(row["pupils"]), share,
+            _km(row["mean_m"]), _km(row["max_m"]), number(row["ride"]), number(row["board"]), number(row["far"]),
+        ])  # fmt: skip
+    keys = ("stage", "when", "pupils", "within", "mean", "max", "ride", "board", "far")
+    head = [text(f"report.argument.coverage.{key}", lang) for key in keys]
+    centred = range(9)
+    letter.table(
+        text("report.argument.coverage_table", lang),
+        head,
+        rows,
+        (1.8, 1.7, 1.7, 2, 2, 2, 1.5, 1.5, 1.9),
+        centred=centred,
+    )
+
+
+def _schools(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """Say what becomes of the schools concerned: pupils, classes, places, teachers."""
+    table = outcome.schools
+    changed = table[(table["state"] != "kept") | (table["pupils_before"].fillna(0) != table["pupils_after"].fillna(0))]
+    if changed.empty:
+        return
+    letter.heading(text("report.argument.schools", lang))
+    letter.paragraph(text("report.argument.schools_intro", lang, n=len(changed)))
+    rows: list[list[object]] = []
+    for row in changed.to_dict("records"):
+        teachers = f"{_count(row['teachers_after'])}/{_count(row['teachers_needed_after'])}"
+        rows.append([
+            wording.name(row["school"], lang), text(f"scenarios.state.{row['state']}", lang),
+            _count(row["pupils_before"]), _count(row["pupils_after"]), _count(row["places_after"]),
+            _count(row["classes_before"]), _count(row["classes_after"]), teachers,
+        ])  # fmt: skip
+    keys = ("school", "state", "pupils_before", "pupils_after", "places", "classes_before", "classes_after", "teachers")
+    head = [text(f"report.argument.receiver.{key}", lang) for key in keys]
+    widths = (4.4, 2, 1.6, 1.6, 1.6, 1.5, 1.5, 2)
+    letter.table(text("report.argument.school_table", lang), head, rows, widths, centred=range(1, 8))
+    bars = changed.set_index("school")[["pupils_before", "pupils_after"]].astype(float).fillna(0.0)
+    bars.index = [wording.name(label, lang) for label in bars.index]
+    bars.columns = pd.Index(["before", "after"])
+    if len(bars) <= _MOST_BARS:
+        unit, caption = text("report.argument.pupils_axis", lang), text("report.argument.school_figure", lang)
+        brief.figure(letter, charts.before_and_after, bars, unit, caption=caption)
+
+
+def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """Say what the standard says before and after; every item whose finding changes is listed."""
+    before, after = outcome.before, outcome.after
+    title = wording.sentence(after.standard.title(lang), lang)
+    letter.heading(text("report.argument.standard", lang))
+    params = {
+        "standard": title,
+        "before": text(f"verdict.{before.verdict}", lang), "after": text(f"verdict.{after.verdict}", lang),
+        "met_before": len(before.with_status("met")), "met_after": len(after.with_status("met")),
+        "short_before": len(before.with_status("not_met")), "short_after": len(after.with_status("not_met")),
+    }  # fmt: skip
+    letter.paragraph(text("report.argument.standard_counts", lang, **params))
+    then = {result.item.code: result for result in before.items}
+    changed = [r for r in after.items if r.counts and r.item.code in then and then[r.item.code].status != r.status]
+    if not changed:
+        letter.paragraph(text("report.argument.standard_same", lang))
+        return
+    rows: list[list[object]] = [
+        [
+            findings.label(r, lang),
+            findings.requirement(r, lang),
+            findings.present(then[r.item.code], lang) + _status(then[r.item.code].status, lang),
+            findings.present(r, lang) + _status(r.status, lang),
+        ]
+        for r in changed
+    ]
+    head = [text(f"report.items.{key}", lang) for key in ("item", "required")]
+    head += [text("plot.before", lang), text("plot.after", lang)]
+    letter.table(text("report.argument.standard_table", lang), head, rows, (5, 3, 4, 4))
+
+
+def _status(status: str, lang: str) -> str:
+    return bracket(text(f"status.{status}", lang), lang)
+
+
+def _costs(letter: Letter, outcome: Outcome, lang: str) -> None:
+    table = outcome.costs
+    letter.heading(text("report.argument.costs", lang))
+    change = table.groupby("kind")["change_yuan"].sum(min_count=1)
+    running, once = float(change.get("running", 0.0)), float(change.get("investment", 0.0))
+    word = text("report.argument.less" if running < 0 else "report.argument.added", lang)
+    letter.paragraph(
+        text("report.argument.cost_sentence", lang, word=word, running=_wan(abs(running)), once=_wan(once))
+    )
+    rows: list[list[object]] = [
+        [
+            text(f"scenarios.cost.{row['item']}", lang),
+            text(f"scenarios.cost_kind.{row['kind']}", lang),
+            _wan(row["yuan_before"]),
+            _wan(row["yuan_after"]),
+            _wan(row["change_yuan"]),
+        ]
+        for row in table.to_dict("records")
+    ]
+    for kind, part in table.groupby("kind", sort=False):
+        sums = [_wan(float(part[name].sum())) for name in ("yuan_before", "yuan_after", "change_yuan")]
+        rows.append([text("report.overview.sum", lang), text(f"scenarios.cost_kind.{kind}", lang), *sums])
+    head = [text(f"report.argument.cost.{key}", lang) for key in ("item", "kind", "before", "after", "change")]
+    letter.table(text("report.argument.cost_table", lang), head, rows, (5, 2.6, 2.6, 2.6, 2.6), centred=(1, 2, 3, 4))
+    letter.small(text("report.argument.cost_note", lang))
+
+
+def _rules(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """List every rule the scenario breaks, with what would mend it; those broken before stand apart."""
+    letter.heading(text("report.argument.rules", lang))
+    new, old = outcome.broken(), [found for found in outcome.breaks if not found.new]
+    if not new:
+        letter.paragraph(text("report.argument.no_breaks", lang))
+    for found_all, key in ((new, "breaks_table"), (old, "old_table")):
+        if found_all:
+            rows: list[list[object]] = [
+                [
+                    text(f"scenarios.severity.{found.severity}", lang),
+                    wording.sentence(found.what(lang), lang),
+                    wording.sentence(found.mend(lang), lang),
+                ]
+                for found in found_all
+            ]
+            head = [text(f"report.argument.rule.{part}", lang) for part in ("severity", "what", "mend")]
+            letter.table(text(f"report.argument.{key}", lang), head, rows, (1.8, 7, 6), centred=(0,))
+
+
+def _procedure(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """Say which steps of the procedure are done, by which document, and what parents said."""
+    procedure, names = outcome.scenario.procedure, _names(outcome)
+    letter.heading(text("report.argument.procedure", lang))
+    lacking = [step for step in procedure.steps if not step.done]
+    joint = "、" if lang == "zh" else ", "
+    steps = joint.join(wording.sentence(text(f"scenarios.step_long.{step.step}", lang), lang) for step in lacking)
+    letter.paragraph(text("report.argument.lacking" if lacking else "report.argument.complete", lang, steps=steps))
+    rows: list[list[object]] = [
+        [
+            wording.sentence(text(f"scenarios.step_long.{step.step}", lang), lang),
+            text(f"report.argument.{'done' if step.done else 'not_done'}", lang),
+            str(step.on or "–"),
+            wording.name(step.document, lang) or "–",
+        ]
+        for step in procedure.steps
+    ]
+    head = [text(f"report.argument.step.{key}", lang) for key in ("step", "done", "day", "document")]
+    letter.table(text("report.argument.step_table", lang), head, rows, (5, 2, 2.6, 6), centred=(1, 2))
+    if procedure.parents:
+        asked: list[list[object]] = [
+            [
+                names.get(p.school_id, wording.name(p.school_id)),
+                number(p.asked),
+                number(p.opposed),
+                wording.figure(100 * p.opposed / p.asked, 1, 50.0, "<=") if p.asked else "–",
+            ]
+            for p in procedure.parents
+        ]
+        head = [text(f"report.argument.parents.{key}", lang) for key in ("school", "asked", "opposed", "share")]
+        letter.table(text("report.argument.parents_table", lang), head, asked, (6, 3, 3, 3), centred=(1, 2, 3))
+
+
+def _conclusion(letter: Letter, outcome: Outcome, lang: str) -> None:
+    letter.heading(text("report.argument.conclusion", lang))
+    lacking = any(not step.done for step in outcome.scenario.procedure.steps)
+    counts = {severity: len(outcome.broken(severity)) for severity in ("forbids", "breaks", "warns")}
+    letter.paragraph(text(f"report.argument.verdict.{outcome.status}", lang, **counts))
+    if lacking and outcome.scenario.effective:
+        letter.paragraph(text("report.argument.before_doing", lang))
+
+
+def _basis(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """Say how the pupils' ways were measured and where attendance comes from."""
+    scenario, provenance = outcome.scenario, outcome.provenance
+    params: dict[str, Any] = {
+        "digest": provenance.get("scenario_digest", scenario.digest),
+        "attendance": wording.sentence(text(f"scenarios.attendance.{outcome.basis}", lang), lang),
+        "mode": text(f"report.argument.mode.{provenance.get('mode', scenario.settings.mode)}", lang),
+        "assignment": wording.sentence(text(f"scenarios.assignment.{scenario.settings.assignment}", lang), lang),
+        "year": scenario.year,
+        "judged": scenario.judged_year,
+    }
+    letter.small(text("report.argument.basis", lang, **params))
+
+
+def _names(outcome: Outcome) -> dict[str, str]:
+    table = outcome.schools
+    return {i: wording.name(n) for i, n in zip(table["school_id"], table["school"], strict=True)}
+
+
+def _km(metres: float) -> str:
+    return wording.figure(metres / 1000, 1)
+
+
+def _wan(yuan: float) -> str:
+    return wording.figure(yuan / _WAN, 1)
+
+
+def _count(value: float) -> str:
+    return wording.figure(value, 0)

@@ -1,0 +1,151 @@
+"""Write the leader's brief (简报): where the county stands, what falls short, what is lacking, what to do next."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from datetime import date
+
+from balance_lib.data.county import County
+from balance_lib.evaluation import OPEN, Evaluation
+from balance_lib.locale import bracket, text
+from balance_lib.office.reports import charts, findings, wording
+from balance_lib.office.reports.letter import Letter
+from balance_lib.office.reports.stamp import ReportStamp
+
+MOST_SCHOOLS = 8  # a brief is read in minutes; the problem list has them all
+
+
+def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: date | None = None) -> bytes:
+    """Return the brief as a Word document of two to four pages.
+
+    Parameters
+    ----------
+    county : County
+    evaluation : Evaluation
+        Under any standard.
+    lang : {"zh", "en"}
+    made_on : date, optional
+        Day the paper bears; today by default.
+    """
+    stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
+    letter = Letter(stamp, text("report.brief.title", lang, county=stamp.county(lang)), lang)
+    letter.line(text("report.brief.subtitle", lang, year=stamp.school_year(lang), day=stamp.day(lang)))
+    overview(letter, evaluation, lang, drawn=False)
+    shortfalls(letter, evaluation, lang)
+    by_school(letter, county, evaluation, lang, most=MOST_SCHOOLS, drawn=False)
+    differences(letter, evaluation, lang, listed=False)
+    open_items(letter, evaluation, lang)
+    _next_steps(letter, evaluation, lang)
+    letter.origin_lines()
+    return letter.content()
+
+
+def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool = True) -> None:
+    """Say the verdict with its counts; the same counts stand in the table and the figure."""
+    counts = findings.category_counts(evaluation, lang)
+    whole = findings.tally([r for results in findings.by_category(evaluation).values() for r in results])
+    letter.heading(text("report.overview.heading", lang))
+    params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang), **whole}
+    title = wording.sentence(evaluation.standard.title(lang), lang)
+    key = "counts" if whole["open"] else "counts_closed"
+    letter.paragraph(text(f"report.overview.{key}", lang, standard=title, **params))
+    letter.paragraph(text(f"report.overview.{evaluation.verdict}", lang, **whole))
+    head = [text(f"report.overview.{key}", lang) for key in ("category", "total", "met", "not_met", "open")]
+    rows: list[list[object]] = [[name, *row] for name, *row in counts.itertuples(name=None)]
+    rows.append([text("report.overview.sum", lang), *(int(counts[column].sum()) for column in counts)])
+    letter.table(text("report.overview.table", lang), head, rows, (4, 2, 2, 2, 2), centred=(1, 2, 3, 4))
+    if drawn:
+        figure(letter, charts.items_by_category, counts, caption=text("report.overview.figure", lang))
+
+
+def shortfalls(letter: Letter, evaluation: Evaluation, lang: str) -> None:
+    """List the items not met."""
+    letter.heading(text("report.shortfalls.heading", lang))
+    found = evaluation.with_status("not_met")
+    if not found:
+        letter.paragraph(text("report.shortfalls.none", lang))
+        return
+    letter.paragraph(text("report.shortfalls.intro", lang, n=len(found)))
+    item_table(letter, text("report.shortfalls.table", lang), findings.rows(found, lang), lang)
+
+
+def item_table(letter: Letter, caption: str, rows: list[list[object]], lang: str) -> None:
+    """Add a table of items."""
+    head = [text(f"report.items.{key}", lang) for key in ("number", "item", "required", "present", "finding")]
+    letter.table(caption, head, rows, (1.3, 6, 3.2, 3.6, 1.8), centred=(0, 4))
+
+
+def by_school(
+    letter: Letter, county: County, evaluation: Evaluation, lang: str, *, most: int, drawn: bool = True
+) -> None:
+    """Say how many schools pass, and which fall short in what."""
+    rows = findings.failing_schools(evaluation, findings.Names.of(county, lang), lang)
+    sentences = findings.rule_sentences(evaluation, lang)
+    if not rows and not sentences:
+        return
+    letter.heading(text("report.schools.heading", lang))
+    told = sentences or [text("report.schools.no_rule", lang, n=len(rows))]
+    letter.paragraph("".join(told) if lang == "zh" else " ".join(told))
+    if drawn:
+        labels, caption = findings.indicator_labels(evaluation, lang), text("report.schools.figure", lang)
+        figure(letter, charts.schools_by_indicator, evaluation.schools, labels, caption=caption)
+    if rows and most:
+        head = [text(f"report.schools.{key}", lang) for key in ("school", "stage", "misses", "need", "rule")]
+        letter.table(text("report.schools.table", lang), head, rows[:most], (3.4, 1.6, 5, 3.6, 2), centred=(1, 4))
+    if len(rows) > most > 0:
+        letter.small(text("report.schools.more", lang, shown=most, n=len(rows)))
+
+
+def differences(letter: Letter, evaluation: Evaluation, lang: str, *, listed: bool = True) -> None:
+    """Say how far schools differ, with the coefficients as table and figure."""
+    sentences, labels = findings.coefficient_sentences(evaluation, lang), findings.coefficient_labels(evaluation, lang)
+    if not sentences:
+        return
+    letter.heading(text("report.cv.heading", lang))
+    letter.paragraph("".join(sentences) if lang == "zh" else " ".join(sentences))
+    figure(letter, charts.coefficient_bars, evaluation.cv, labels, caption=text("report.cv.figure", lang))
+    if not listed:
+        return
+    stages = [stage for stage in ("primary", "junior") if stage in set(evaluation.cv["stage"])]
+    head = [text("report.cv.indicator", lang)]
+    for stage in stages:
+        head += [text(f"stage.{stage}", lang), text("report.items.finding", lang)]
+    rows = findings.coefficient_rows(evaluation, lang)
+    letter.table(text("report.cv.table", lang), head, rows, (6, *(2, 1.8) * len(stages)), centred=range(1, len(head)))
+
+
+def open_items(letter: Letter, evaluation: Evaluation, lang: str) -> None:
+    """List what cannot be judged yet, and why: none of it counts as met."""
+    letter.heading(text("report.open.heading", lang))
+    found = evaluation.with_status(*OPEN)
+    if not found:
+        letter.paragraph(text("report.open.none", lang))
+        return
+    letter.paragraph(text("report.open.intro", lang, n=len(found)))
+    item_table(letter, text("report.open.table", lang), findings.rows(found, lang), lang)
+
+
+def _next_steps(letter: Letter, evaluation: Evaluation, lang: str) -> None:
+    letter.heading(text("report.next.heading", lang))
+    short, needs = evaluation.with_status("not_met"), findings.needs(evaluation, lang)
+    steps = []
+    if short:
+        steps.append(text("report.next.ledger", lang, n=len(short)))
+    if needs:
+        joint = "、" if lang == "zh" else ", "
+        shown = joint.join(f"{row[3]}{bracket(str(row[1]), lang)}" for row in needs)
+        steps.append(text("report.next.needs", lang, needs=shown))
+    for status in ("no_data", "evidence", "not_due"):
+        if n := len(evaluation.with_status(status)):
+            steps.append(text(f"report.next.{status}", lang, n=n))
+    letter.points(steps or [text("report.next.nothing", lang)])
+    if needs:
+        letter.small(text("report.needs.note", lang))
+
+
+def figure(letter: Letter, draw: Callable[..., bytes], *values: object, caption: str) -> None:
+    """Add a figure; where the machine has no Chinese fount, say so instead of printing empty boxes."""
+    if letter.lang == "zh" and not charts.fonts():
+        letter.small(text("report.no_fonts", letter.lang, caption=caption))
+        return
+    letter.figure(draw(*values, letter.lang), caption)

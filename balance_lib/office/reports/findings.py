@@ -1,0 +1,272 @@
+"""Put an evaluation's findings into rows and sentences: one place, so that text and tables say the same numbers."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from balance_lib import locale
+from balance_lib.data.county import County
+from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
+from balance_lib.locale import bracket, has, text
+from balance_lib.office.reports import wording
+from balance_lib.standards import STAGES, Indicator
+
+COMPOSITE = "composite"
+_WAN = 10_000  # large amounts of money are told in 万元
+_OPS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "==": "eq"}
+
+
+@dataclass(frozen=True)
+class Names:
+    """Name the schools of a county, fit to print."""
+
+    by_id: Mapping[str, str]
+
+    @classmethod
+    def of(cls, county: County, lang: str = "zh") -> Names:
+        """Return the names of a county's schools; the Chinese one where there is no other."""
+        table = county.tables["schools"].drop_duplicates("school_id")
+        column = table["name_zh"] if lang == "zh" else table["name_en"].fillna(table["name_zh"])
+        return cls({i: wording.name(n, lang) for i, n in zip(table["school_id"], column, strict=True)})
+
+    def __getitem__(self, school_id: str) -> str:
+        return self.by_id.get(school_id, wording.name(school_id))
+
+
+def label(result: ItemResult, lang: str = "zh") -> str:
+    """Return what an item asks, as printed."""
+    return wording.sentence(wording.plain(result.item.label(lang), 300, lang), lang)
+
+
+def unit(result: ItemResult, lang: str = "zh") -> str:
+    """Return the unit an item is judged in, ready to stand behind a number."""
+    return wording.sentence(locale.unit(result.item.judged_unit)[lang], lang)
+
+
+def requirement(result: ItemResult, lang: str = "zh") -> str:
+    """Return the line of an item in words; that evidence decides, where nothing is measured."""
+    if math.isnan(result.threshold):
+        return text("report.by_evidence", lang) if _by_evidence(result) else "–"
+    op = text(f"op.{_OPS.get(result.item.operator, 'eq')}", lang)
+    return f"{op}{'' if lang == 'zh' else ' '}{number(result.threshold)}{unit(result, lang)}"
+
+
+def present(result: ItemResult, lang: str = "zh") -> str:
+    """Return how an item stands today: so many schools of so many, a figure, evidence, or that nothing is known."""
+    if _by_evidence(result):
+        key = result.status if result.status in ("met", "not_met") else "open"
+        return text(f"report.evidence.{key}", lang)
+    rows = result.rows
+    if rows is not None and _every(result):
+        met, unknown = sum(m is True for m in rows["met"]), sum(m is not True and m is not False for m in rows["met"])
+        of = text(f"count_of.{'township' if 'township' in rows else 'school'}", lang)
+        words = text("report.so_many", lang, n=len(rows), of=of, met=met)
+        return words + (text("report.unknown_of_them", lang, n=unknown) if unknown else "")
+    if math.isnan(result.value):
+        return text("status.not_applicable" if result.status == "not_applicable" else "status.no_data", lang)
+    return value(result, lang)
+
+
+def value(result: ItemResult, lang: str = "zh") -> str:
+    """Return an item's figure with its unit, rounded so that it stands on the right side of the line."""
+    item = result.item
+    places = 0 if result.value == round(result.value, 9) // 1 else wording.places_of(item.judged_unit)
+    return wording.figure(result.value, places, result.threshold, item.operator) + unit(result, lang)
+
+
+def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
+    """Return the lines of a table of items: number, item, requirement, how it stands, finding."""
+    return [
+        [place, label(r, lang), requirement(r, lang), present(r, lang), text(f"status.{r.status}", lang)]
+        for place, r in enumerate(results, 1)
+    ]
+
+
+def sentence(result: ItemResult, lang: str = "zh") -> str:
+    """Say in one sentence what is wrong with an item."""
+    params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
+    gap = "" if math.isnan(result.gap) or _every(result) else _gap(result, lang)
+    key = "evidence" if _by_evidence(result) else "measured"
+    return text(f"report.problem.{key}", lang, **params, gap=gap)
+
+
+def _gap(result: ItemResult, lang: str) -> str:
+    figure = wording.figure(abs(result.gap), wording.places_of(result.item.judged_unit), 0.0, ">")
+    return text("report.problem.gap", lang, gap=f"{figure}{unit(result, lang)}")
+
+
+def _by_evidence(result: ItemResult) -> bool:
+    return result.item.measure is None or result.item.measure.source == "evidence"
+
+
+def _every(result: ItemResult) -> bool:
+    """Tell whether each of the rows is judged by itself."""
+    rows, measure = result.rows, result.item.measure
+    if rows is None or measure is None or "met" not in rows:
+        return False
+    single = measure.judge == "every" and ("school_id" in rows or "township" in rows) and "village_id" not in rows
+    return bool(single and measure.source in ("schools", "stages", "townships", "indicator", "school_rule"))
+
+
+def category(name: str, lang: str = "zh") -> str:
+    """Return the label of a group of items."""
+    return text(f"category.{name}", lang) if has(f"category.{name}") else wording.name(name, lang)
+
+
+def by_category(evaluation: Evaluation) -> dict[str, list[ItemResult]]:
+    """Return the items the verdict depends on by category, in the standard's order; without those that do not apply."""
+    found: dict[str, list[ItemResult]] = {}
+    for result in evaluation.items:
+        if result.counts and result.status != "not_applicable":
+            found.setdefault(result.item.category, []).append(result)
+    return found
+
+
+def tally(results: Sequence[ItemResult]) -> dict[str, int]:
+    """Count findings: total, met, not_met, open and what it is made of."""
+    count = {status: sum(r.status == status for r in results) for status in ("met", "not_met", *OPEN)}
+    return {"total": len(results), **count, "open": sum(count[status] for status in OPEN)}
+
+
+def category_counts(evaluation: Evaluation, lang: str = "zh") -> pd.DataFrame:
+    """Return counts by category: the index is its label; total, met, not_met, open."""
+    counts = {category(name, lang): tally(results) for name, results in by_category(evaluation).items()}
+    return pd.DataFrame(counts).T.reindex(columns=["total", "met", "not_met", "open"]).astype(int)
+
+
+def indicator_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]:
+    """Return the labels of the standard's indicators, in its order."""
+    return {k: wording.sentence(spec.label(lang), lang) for k, spec in evaluation.standard.indicators.items()}
+
+
+def coefficient_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]:
+    """Return the labels of the coefficients: every indicator, and the composite where the standard limits it."""
+    labels, cv = indicator_labels(evaluation, lang), evaluation.cv
+    limited = cv.loc[cv["indicator"] == COMPOSITE, "limit"].notna().any()
+    composite = wording.sentence(text("evaluation.composite", lang), lang)
+    return {**labels, COMPOSITE: composite} if limited else labels
+
+
+def failing_schools(evaluation: Evaluation, names: Names, lang: str = "zh") -> list[list[object]]:
+    """List the schools that fall short in any indicator, those with most first: school, stage, indicators, needed.
+
+    A school that passes the rule although one indicator is below its line says so.
+    """
+    labels, specs = indicator_labels(evaluation, lang), evaluation.standard.indicators
+    passes = evaluation.rules.set_index(["school_id", "stage"])["passes"] if len(evaluation.rules) else {}
+    short = evaluation.schools[[met is False for met in evaluation.schools["met"]]]
+    out: list[tuple[int, int, list[object]]] = []
+    for place, ((school, stage), part) in enumerate(short.groupby(["school_id", "stage"], sort=False)):
+        joint = "；" if lang == "zh" else "; "
+        misses = joint.join(
+            f"{labels[r.indicator]}{bracket(_pair(r.value, r.threshold), lang)}" for r in part.itertuples()
+        )
+        need = joint.join(_need(specs[r.indicator], r.needed, lang) for r in part.itertuples())
+        held = passes.get((school, stage))
+        told = text(f"report.rule.{'passes' if held is True else 'fails' if held is False else 'unknown'}", lang)
+        row: list[object] = [names[school], text(f"stage.{stage}", lang), misses, need, told if len(passes) else "–"]
+        out.append((-len(part) if held is not True else 0, place, row))
+    return [row for _, _, row in sorted(out, key=lambda entry: entry[:2])]
+
+
+def _pair(measured: float, line: float) -> str:
+    return f"{wording.figure(measured, 2, line)}/{number(line)}"
+
+
+def _need(spec: Indicator, needed: float, lang: str) -> str:
+    words = spec.need(lang)
+    if lang == "zh" and words.startswith("元") and needed >= _WAN:
+        return f"{_short(needed / _WAN)}万{words}"
+    return f"{_short(needed)}{words}" if lang == "zh" else f"{_short(needed)} {words}"
+
+
+def _short(amount: float) -> str:
+    """Return an amount with at most two decimals, without needless zeros."""
+    shown = wording.figure(amount, 2)
+    return shown.rstrip("0").rstrip(".") if "." in shown else shown
+
+
+def needs(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
+    """Sum what all schools need to reach every line: indicator, stage, schools short, units, in words."""
+    out: list[list[object]] = []
+    for name, spec in evaluation.standard.indicators.items():
+        for stage in STAGES:
+            part = evaluation.schools
+            part = part[(part["indicator"] == name) & (part["stage"] == stage)]
+            short = part[[met is False for met in part["met"]]]
+            if len(short):
+                shown = _need(spec, float(short["needed"].sum()), lang)
+                out.append([indicator_labels(evaluation, lang)[name], text(f"stage.{stage}", lang), len(short), shown])
+    return out
+
+
+def coefficient_rows(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
+    """Return the difference coefficients as a table: indicator, then coefficient and finding of each stage."""
+    table = evaluation.cv.set_index(["stage", "indicator"])
+    stages = [stage for stage in STAGES if stage in set(evaluation.cv["stage"])]
+    out: list[list[object]] = []
+    for name, words in coefficient_labels(evaluation, lang).items():
+        row: list[object] = [words]
+        for stage in stages:
+            row += coefficient(table.loc[(stage, name)], lang) if (stage, name) in table.index else ["–", "–"]
+        out.append(row)
+    return out
+
+
+def coefficient(row: pd.Series, lang: str = "zh") -> list[object]:
+    """Return one coefficient with three decimals, and whether it keeps the limit."""
+    if math.isnan(row["cv"]):
+        return ["–", text("status.no_data", lang)]
+    shown = wording.figure(row["cv"], 3, row["limit"], "<=")
+    word = "–" if math.isnan(row["limit"]) else text("report.within" if row["met"] is True else "report.beyond", lang)
+    return [shown, word]
+
+
+def coefficient_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
+    """Say of each stage how many coefficients keep the limit, and which is the highest."""
+    labels, out = coefficient_labels(evaluation, lang), []
+    judged = evaluation.cv[evaluation.cv["indicator"].isin(list(labels)) & evaluation.cv["limit"].notna()]
+    for stage in STAGES:
+        mine = judged[judged["stage"] == stage]
+        known, limits = mine.dropna(subset=["cv"]), mine["limit"]
+        if known.empty:
+            continue
+        worst = known.sort_values("cv", kind="stable").iloc[-1]
+        beyond = sum(met is False for met in known["met"])
+        params = {
+            "stage": stage_name(stage, lang),
+            "n": len(mine),
+            "known": len(known),
+            "within": len(known) - beyond,
+            "limit": number(limits.iloc[0]),
+            "worst": labels[worst["indicator"]],
+            "cv": wording.figure(worst["cv"], 3, worst["limit"], "<="),
+        }
+        lacking = text("report.cv.lacking", lang, n=len(mine) - len(known)) if len(known) < len(mine) else ""
+        key = "single" if len(mine) == 1 else "sentence"
+        word = text(f"report.{'beyond' if beyond else 'within'}", lang)
+        out.append(text(f"report.cv.{key}", lang, **params, word=word) + lacking)
+    return out
+
+
+def stage_name(stage: str, lang: str = "zh") -> str:
+    """Return the name of a stage as it begins a sentence."""
+    name = text(f"stage.{stage}", lang)
+    return name[:1].upper() + name[1:]
+
+
+def rule_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
+    """Say of each stage how many schools pass the standard's school rule."""
+    out = []
+    for stage in STAGES:
+        flags = evaluation.rules.loc[evaluation.rules["stage"] == stage, "passes"] if len(evaluation.rules) else []
+        if len(flags):
+            count = {k: sum(flag is k for flag in flags) for k in (True, False, None)}
+            words = text("report.rule.sentence", lang, stage=stage_name(stage, lang), n=len(flags),
+                         passes=count[True], fails=count[False])  # fmt: skip
+            out.append(words + (text("report.rule.lacking", lang, n=count[None]) if count[None] else ""))
+    return out

@@ -1,0 +1,31 @@
+"""Say on what data, by which standard and with which software something was done: every record carries it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import dataclass
+
+import balance_lib
+from balance_lib.data.county import County
+from balance_lib.standards import Standard
+
+
+@dataclass(frozen=True)
+class Stamp:
+    """Hold the county's data hash, the standard with its version, and the software's version."""
+
+    county_hash: str = ""
+    standard_version: str = ""
+    software: str = f"balance_lib {balance_lib.__version__}"
+
+    @classmethod
+    def of(cls, county: County | None = None, standard: Standard | None = None) -> Stamp:
+        """Return the stamp of work on a county by a standard."""
+        return cls(county.hash if county else "", version_of(standard) if standard else "")
+
+
+def version_of(standard: Standard) -> str:
+    """Return a standard's version: a digest of everything it says, so that a changed threshold shows."""
+    plain = json.dumps(standard.as_dict(), ensure_ascii=False, sort_keys=True, default=str)
+    return hashlib.sha256(plain.encode()).hexdigest()[:12]

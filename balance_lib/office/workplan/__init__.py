@@ -1,0 +1,87 @@
+"""Run a plan: its register of tasks and stages on any day, the schedule counted back, the problem list, the ledger."""
+
+from __future__ import annotations
+
+from balance_lib.office.workplan.achievements import achievements, groups, pilots, townships
+from balance_lib.office.workplan.curve import curve
+from balance_lib.office.workplan.harmless import csv_cell, harmless
+from balance_lib.office.workplan.journals import JOURNALS, Journal, PlaceFinder, blank, check_row, named, read_table
+from balance_lib.office.workplan.ledger import (
+    ACTIONS,
+    EDITABLE,
+    ENTRY_FIELDS,
+    LEDGER_STATES,
+    Entry,
+    LedgerStep,
+    LifeCycleError,
+    act,
+    allowed,
+    ledger_table,
+    recheck,
+    told,
+)
+from balance_lib.office.workplan.of_county import curve_of, judged, register_of, year_of
+from balance_lib.office.workplan.places import pilots_against_rest, place_curve, place_table, report_table, works_table
+from balance_lib.office.workplan.problems import problem_list
+from balance_lib.office.workplan.register import STATUSES, Register, register
+from balance_lib.office.workplan.schedule import lead_times, schedule
+from balance_lib.office.workplan.stages import Stage, stage_on, stages
+from balance_lib.office.workplan.tasks import Task, tasks, units_of
+from balance_lib.office.workplan.units import shares
+from balance_lib.office.workplan.visits import pair_table
+from balance_lib.office.workplan.works import Programme, programme, required_by
+
+__all__ = [
+    "ACTIONS",
+    "EDITABLE",
+    "ENTRY_FIELDS",
+    "JOURNALS",
+    "LEDGER_STATES",
+    "STATUSES",
+    "Entry",
+    "Journal",
+    "LedgerStep",
+    "LifeCycleError",
+    "PlaceFinder",
+    "Programme",
+    "Register",
+    "Stage",
+    "Task",
+    "achievements",
+    "act",
+    "allowed",
+    "blank",
+    "check_row",
+    "csv_cell",
+    "curve",
+    "curve_of",
+    "groups",
+    "harmless",
+    "judged",
+    "lead_times",
+    "ledger_table",
+    "named",
+    "pair_table",
+    "pilots",
+    "pilots_against_rest",
+    "place_curve",
+    "place_table",
+    "problem_list",
+    "programme",
+    "read_table",
+    "recheck",
+    "register",
+    "register_of",
+    "report_table",
+    "required_by",
+    "schedule",
+    "shares",
+    "stage_on",
+    "stages",
+    "tasks",
+    "told",
+    "townships",
+    "units_of",
+    "works_table",
+    "year_of",
+]

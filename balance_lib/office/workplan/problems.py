@@ -1,0 +1,114 @@
+"""List what is wrong, school by school: value, line, gap, what it takes, by when, and who leads (学校问题清单)."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, timedelta
+from typing import Any
+
+import pandas as pd
+
+from balance_lib.data.county import County
+from balance_lib.evaluation import Evaluation, ItemResult, number
+from balance_lib.locale import text, unit
+from balance_lib.office.workplan.schedule import assumed, lead_times
+from balance_lib.standards import Indicator, Item
+
+COLUMNS = (
+    "school_id", "school", "township", "code", "stage", "item", "value", "operator", "required", "gap", "unit",
+    "needed", "need", "measure", "lead_unit", "due", "lead_days", "latest_start", "impossible", "year",
+)  # fmt: skip
+
+
+def problem_list(
+    evaluation: Evaluation,
+    county: County,
+    *,
+    lang: str = "zh",
+    on: date | None = None,
+    lead_days: Mapping[str, int] | None = None,
+) -> pd.DataFrame:
+    """Return one row a school and failing item, and one a failing item of the county itself (``school_id`` empty).
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    county : County
+        Gives the schools' names and townships.
+    lang : {"zh", "en"}
+        Language of item names, units and measures.
+    on : date, optional
+        Day the latest start is held against; the evaluation's own by default.
+    lead_days : mapping of item code to days, optional
+        The office's own lead times instead of the assumed ones.
+
+    Returns
+    -------
+    DataFrame
+        school_id, school, township, code, stage, item, value, operator, required, gap (negative: short), unit, needed
+        (in what is built, bought or hired; NaN elsewhere), need, measure (suggested words), lead_unit, due,
+        lead_days, latest_start, impossible (the latest start is past), year.
+    """
+    schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    own = evaluation.problems().rename(columns={"threshold": "required"}).to_dict("records")
+    day = on or evaluation.on
+    rows = []
+    for row in [*own, *(_county_row(r) for r in evaluation.items if _fails_alone(r))]:
+        item = evaluation.standard.item(str(row["code"]))
+        facts = _facts(item, evaluation, row, lang)
+        times = _times(item, (lead_days or {}).get(item.code), facts["indicator"], day)
+        place = {c: _name(schools, row["school_id"], c) for c in ("name_zh", "township")}
+        rows.append({**row, "school": place["name_zh"], "township": place["township"], **facts, **times})
+    found = pd.DataFrame(rows, columns=list(COLUMNS))
+    return found.astype({"due": object, "latest_start": object}).assign(year=evaluation.year)
+
+
+def _fails_alone(result: ItemResult) -> bool:
+    """Tell whether an item fails that is not a matter of single schools."""
+    return result.counts and result.status in ("not_met", "not_due") and result.by_school is None
+
+
+def _county_row(result: ItemResult) -> dict[str, Any]:
+    figures = {"value": result.value, "required": result.threshold, "gap": result.gap, "needed": math.nan}
+    return {"school_id": "", "code": result.item.code, "stage": result.item.stage, **figures}
+
+
+def _facts(item: Item, evaluation: Evaluation, row: Mapping[str, Any], lang: str) -> dict[str, Any]:
+    source = item.measure
+    indicator = source.formula if source is not None and source.source == "indicator" else ""
+    rule = source is not None and source.source == "school_rule"
+    spec: Indicator | None = evaluation.standard.indicators.get(indicator)
+    need = spec.need(lang) if spec else ""
+    return {
+        "item": item.label(lang),
+        "operator": item.operator,
+        # A school's share of a county-wide rule is how many of its indicators it meets.
+        "unit": unit("indicators" if rule else item.judged_unit)[lang].strip(),
+        "need": need,
+        "indicator": indicator,
+        "measure": _measure(float(row["needed"]), need, lang),
+        "lead_unit": item.lead_unit,
+    }
+
+
+def _measure(needed: float, need: str, lang: str) -> str:
+    if need and needed == needed and needed > 0:
+        return text("workplan.measure.need", lang, needed=number(round(needed, 1)), need=need)
+    return text("workplan.measure.reach", lang)
+
+
+def _times(item: Item, own: int | None, indicator: str, on: date) -> dict[str, Any]:
+    days = own if own is not None else assumed(indicator) if indicator else int(lead_times()["school"])
+    latest = None if item.due is None else item.due - timedelta(days=days)
+    return {
+        "due": item.due,
+        "lead_days": days,
+        "latest_start": latest,
+        "impossible": latest is not None and latest < on,
+    }
+
+
+def _name(schools: pd.DataFrame, school_id: str, column: str) -> str:
+    found = schools[column].get(school_id) if school_id else None
+    return "" if found is None or found != found else str(found)

@@ -1,0 +1,300 @@
+"""Put a county's layout of schools as bare arrays: who would have to go where if which school closed or opened.
+
+A demand point is a village's pupils at one school. Staying costs nothing; another school costs the metres they would
+have farther (never less than a metre), so that in the least-cost plan whoever's school stays open stays there: only
+the pupils of closed schools move, as in a scenario. A new school is given whole villages, and costs, or saves, the
+metres by which it is farther or nearer than today's school. Places, grades taught, ways of measuring, buses, beds and
+reach are the scenario's own.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+
+from balance_lib._errors import DataError, Fault, NotFoundError
+from balance_lib.data.county import County
+from balance_lib.locale import text
+from balance_lib.optimise.solution import Flags, Floats, Ints
+from balance_lib.planning.siting.goals import Goals
+from balance_lib.planning.siting.travel import Travel
+from balance_lib.scenarios import Boarding, BusLine, Keep, Resize, Scenario, base, default, layout, moves, validate
+from balance_lib.scenarios.base import BANDS, STAGE_OF
+
+# Operations of a scenario a plan is drawn on; the others are what the plan decides anew.
+KEPT = (Keep, Resize, Boarding, BusLine)
+
+
+@dataclass(frozen=True, eq=False)
+class CountyLayout:
+    """Hold a county's schools of one stage, and the places where one may open, as a location problem.
+
+    Parameters
+    ----------
+    stage : str
+    goals : Goals
+    school_ids : array of str, shape (sites,)
+        Schools that teach the stage, then the new sites.
+    points : DataFrame
+        village_id, school_id (today's), pupils, metres (to today's school; NaN unknown).
+    extra_m, metres : arrays of float, shape (points, sites)
+        Metres farther than today, and metres; NaN where pupils cannot go.
+    pupils : array of float, shape (points,)
+    by_band, boarding : arrays of float, shape (points, bands)
+        Pupils of each grade band, and of them boarders today.
+    home : array of int, shape (points,)
+        Today's school's site.
+    free : array of float, shape (sites, bands)
+        Places free for others, band by band.
+    zonable : array of bool, shape (points,)
+        Whose village can be zoned to a new school: home known, and nobody of it at a school of uncounted pupils.
+    closable, new : arrays of bool, shape (sites,)
+        Who may close under the goals, and which sites are new.
+    townships : array of str, shape (sites,)
+    travel : Travel
+    drawn : Layout
+        The scenario's own picture, with every new site open.
+    baseline : Scenario
+        What the plan is added to: settings, protected schools, buses, beds.
+    """
+
+    stage: str
+    goals: Goals
+    school_ids: npt.NDArray[Any]
+    points: pd.DataFrame
+    extra_m: Floats
+    metres: Floats
+    pupils: Floats
+    by_band: Floats
+    boarding: Floats
+    home: Ints
+    free: Floats
+    zonable: Flags
+    closable: Flags
+    new: Flags
+    townships: npt.NDArray[Any]
+    travel: Travel
+    drawn: layout.Layout
+    ways: base.TravelDistances
+    baseline: Scenario
+
+    @classmethod
+    def of(
+        cls, county: County, stage: str, goals: Goals, *, year: int | None = None, scenario: Scenario | None = None
+    ) -> CountyLayout:
+        """Draw a county's layout.
+
+        Parameters
+        ----------
+        scenario : Scenario, optional
+            Its settings, protected schools, class numbers, beds and bus lines hold; its closures, mergers and openings
+            are left aside: they are what the plan decides.
+
+        Raises
+        ------
+        NotFoundError
+            If the county has no such stage or year, or no school that may close is there.
+        DataError
+            If nobody is recorded at a school of the stage, or a new site cannot be a school of the stage.
+        """
+        bands = [band for band in BANDS if STAGE_OF[band] == stage]
+        if not bands:
+            raise NotFoundError("stage", stage, sorted(set(STAGE_OF.values())))
+        plain = _baseline(county, goals, year, scenario)
+        start = base.of(county, plain)
+        sites = tuple(goals.new_sites)
+        wide = plain.with_operations(*(site.opening(stage) for site in sites))
+        validate(county, wide)
+        drawn = layout.of(start, wide)
+        settings = plain.settings
+        # How long a bus would take is told even where none runs, when everybody is to be brought to school.
+        roads = settings.bus_minutes is not None or goals.radius or goals.young
+        ways = base.ways(start.county, settings.mode, roads=roads, detour=default("road_detour"))
+        ways = base.with_schools(ways, start.county, drawn.opened.reset_index(names="school_id"))
+        return _draw(stage, goals, drawn, ways, plain, bands)
+
+    @cached_property
+    def rolls(self) -> Floats:
+        """Return today's pupils of the stage at each site."""
+        return np.bincount(self.home, weights=self.pupils, minlength=self.school_ids.size).astype(float)
+
+    @cached_property
+    def places(self) -> Floats:
+        """Return the pupils each site can have: those it has and the places that are free."""
+        return self.rolls + self.free.sum(axis=1)
+
+    @cached_property
+    def must(self) -> Flags:
+        """Return the schools that stay open in any plan."""
+        return ~self.closable & ~self.new
+
+    @cached_property
+    def kept_by(self) -> dict[str, int]:
+        """Return how many schools must stay, by the first rule that holds each."""
+        held = _held(self.drawn, self.drawn.base, self.school_ids[self.must], self.goals)
+        first = {school: rule for rule, schools in reversed(held.items()) for school in schools}
+        return {rule: n for rule in held if (n := sum(one == rule for one in first.values()))}
+
+    def must_stay(self, lang: str = "zh") -> str:
+        """Tell how many schools must stay, and why; nothing where all may close."""
+        told = [text(f"optimise.kept_by.{rule}", lang, n=n) for rule, n in self.kept_by.items()]
+        why = text("optimise.semicolon", lang).join(told)
+        return text("optimise.kept_by.must", lang, n=int(self.must.sum()), why=why) if told else ""
+
+    @cached_property
+    def barred(self) -> Mapping[str, Flags]:
+        """Return by rule which pairs of point and site it forbids to those who change school."""
+        goals, none = self.goals, np.zeros(self.extra_m.shape, np.bool_)
+        minutes = self.baseline.settings.number("young_minutes")
+        limit = np.inf if goals.max_distance_m is None else goals.max_distance_m
+        found = {
+            "max_distance": self.metres > limit,
+            "radius": self.travel.stranded if goals.radius else none,
+            "young": self.travel.young_minutes > minutes if goals.young else none,
+        }
+        for table in found.values():
+            table[np.arange(self.home.size), self.home] = False
+        return found
+
+    @cached_property
+    def by_bus(self) -> Flags:
+        """Return the pairs that only the radius or the minutes of grades 1 to 3 bar, and a bus would open."""
+        bars, travel = self.barred, self.travel
+        in_time = ~travel.has_young[:, None] | (travel.bus_minutes <= self.baseline.settings.number("young_minutes"))
+        fits = np.isfinite(travel.bus_minutes) & (in_time | (not self.goals.young))
+        return (bars["radius"] | bars["young"]) & ~bars["max_distance"] & fits
+
+    @cached_property
+    def allowed_m(self) -> Floats:
+        """Return the metres farther of the pairs no rule forbids; NaN elsewhere."""
+        forbidden = np.logical_or.reduce(list(self.barred.values()))
+        return np.where(forbidden, np.nan, self.extra_m)
+
+    @cached_property
+    def township_sites(self) -> dict[str, Flags]:
+        """Return by township the sites one of which must be open: central ones where it has any, else all."""
+        frame = self.drawn.frame.loc[list(self.school_ids)]
+        central = (frame["rank"] != "village").to_numpy() & frame["kind"].isin(("primary", "nine_year")).to_numpy()
+        out = {}
+        for town in sorted(set(self.townships[~self.new]) - {""}):
+            here = self.townships == town
+            has = self.stage == "primary" and bool((here & central & ~self.new).any())
+            out[str(town)] = here & central if has else here
+        return out
+
+    def scaled(self, factor: float) -> CountyLayout:
+        """Return the layout with so many times the pupils in every village; places stay as they are."""
+        here = np.stack([np.bincount(self.home, b, self.school_ids.size) for b in self.by_band.T], axis=1)
+        free = (self.free + here * (1 - factor)).clip(min=0.0)
+        ways = self.travel
+        travel = replace(
+            ways, riders=ways.riders * factor, boarders=ways.boarders * factor, beds_wanted=ways.beds_wanted * factor
+        )
+        return replace(
+            self, free=np.where(self.new[:, None], self.free, free), pupils=self.pupils * factor, travel=travel,
+            by_band=self.by_band * factor, boarding=self.boarding * factor,
+        )  # fmt: skip
+
+    def changes(self, is_open: Flags) -> tuple[str, ...]:
+        """Return the schools that would close."""
+        return tuple(str(s) for s in self.school_ids[~is_open & ~self.new])
+
+
+def _baseline(county: County, goals: Goals, year: int | None, scenario: Scenario | None) -> Scenario:
+    if scenario is None:
+        wanted = year if year is not None else (county.years[-1] if county.years else 0)
+        return Scenario.empty(county, wanted).with_settings(mode=goals.mode)
+    rest = tuple(o for o in scenario.effective if isinstance(o, KEPT))
+    return replace(scenario, operations=rest).with_settings(rezone=False)
+
+
+def _draw(
+    stage: str, goals: Goals, drawn: layout.Layout, ways: base.TravelDistances, plain: Scenario, bands: list[str]
+) -> CountyLayout:
+    start, frame = drawn.base, drawn.frame
+    public = ~(drawn.private | drawn.special)
+    fresh = frame.index.isin([s.site_id for s in goals.new_sites])
+    teaches = drawn.teaches[bands].any(axis=1) & public
+    sites = np.concatenate((np.flatnonzero(teaches & ~fresh), np.flatnonzero(fresh)))
+    ids, new = np.array(drawn.ids, dtype=object)[sites], fresh[sites]
+    points, pupils, boarding = _points(start, bands, ids)
+    if not len(points) or new.all():
+        raise DataError([Fault("optimise_nobody", "attendance.csv", None, "pupils", stage)])
+    metres = moves.cost_table(drawn, ways, points.assign(stage=stage), sites)
+    lacking = ((pupils > 0)[:, None, :] & ~drawn.receives[bands].to_numpy()[sites][None, :, :]).any(axis=2)
+    home = pd.Index(ids).get_indexer(points["school_id"])
+    extra, metres = _extra(metres, lacking, home, new)
+    here = start.sums.reindex(ids).fillna(0.0)[bands].to_numpy()
+    free = (drawn.places[bands].to_numpy()[sites] - here).clip(min=0.0)
+    towns = frame["township"].fillna("").to_numpy(dtype=object)[sites]
+    travel = Travel.of(drawn, ways, points, [str(s) for s in ids], pupils, boarding)
+    told = points.assign(metres=metres[np.arange(len(points)), home])
+    return CountyLayout(
+        stage, goals, ids, told, extra, metres, pupils.sum(axis=1), pupils, boarding, home, free,
+        _zonable(start, points), _closable(drawn, start, ids, goals) & ~new, new, towns, travel, drawn, ways, plain,
+    )  # fmt: skip
+
+
+def _points(start: base.Base, bands: list[str], ids: Any) -> tuple[pd.DataFrame, Floats, Floats]:
+    """Return villages' pupils at each school, by band, and boarders."""
+    groups = start.groups[start.groups["band"].isin(bands) & start.groups["school_id"].isin(ids)]
+    tables = [
+        groups.pivot_table(index=["village_id", "school_id"], columns="band", values=v, aggfunc="sum", observed=True)
+        .reindex(columns=bands)
+        .fillna(0.0)
+        for v in ("pupils", "boarders")
+    ]
+    points = tables[0].sum(axis=1).rename("pupils").reset_index()
+    points.attrs["bands"] = bands
+    return points, tables[0].to_numpy(), tables[1].to_numpy()
+
+
+def _zonable(start: base.Base, points: pd.DataFrame) -> Flags:
+    """Return which points can be zoned to a new site: not those of unknown home, or of a school of uncounted pupils."""
+    over = points["school_id"].isin(list(start.over))
+    blocked = points["village_id"].isin(points.loc[over, "village_id"]) | (points["village_id"] == "")
+    return ~blocked.to_numpy(dtype=bool)
+
+
+def _extra(metres: Floats, lacking: Any, home: Ints, new: Flags) -> tuple[Floats, Floats]:
+    """Return metres farther than today and metres, NaN where pupils cannot go; staying costs nothing."""
+    rows = np.arange(len(home))
+    today = metres[rows, home].copy()
+    metres = np.where(lacking, np.nan, metres)
+    metres[rows, home] = today
+    farther = metres - np.where(np.isfinite(today), today, 0.0)[:, None]
+    # A metre more than nothing keeps whoever's school stays open there, and is far below what is measured.
+    extra = np.where(new[None, :], farther, np.maximum(farther, 1.0))
+    extra[rows, home] = 0.0
+    return extra, metres
+
+
+def _closable(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals) -> Flags:
+    """Return which schools may close: only those named, never protected, bound or provided for ones."""
+    named = set() if isinstance(goals.may_close, str) else {str(s) for s in goals.may_close}
+    unknown = sorted((named | set(goals.protected)) - set(drawn.ids))
+    if unknown:
+        raise NotFoundError("school", ", ".join(unknown), sorted(str(i) for i in ids))
+    held = set().union(*_held(drawn, start, ids, goals).values())
+    return np.array([s not in held for s in ids], np.bool_)
+
+
+def _held(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals) -> dict[str, set[str]]:
+    """Return the schools that may not close, by the rule that holds them: the county's own rules before the goals'."""
+    here = {str(s) for s in ids}
+    named = here if isinstance(goals.may_close, str) else {str(s) for s in goals.may_close}
+    senior = set(start.rows.loc[start.rows["stage"] == "senior", "school_id"])
+    through = set(drawn.frame.index[drawn.teaches.any(axis=1) & drawn.frame["kind"].isin(("nine_year", "twelve_year"))])
+    hosts = set(drawn.frame["host_school_id"].dropna()) if "host_school_id" in drawn.frame else set()
+    done = {o.school_id for o in drawn.scenario.effective if isinstance(o, KEPT)}
+    held = {
+        "senior": senior, "through": through, "hosts": hosts, "over": set(start.over), "scenario": done,
+        "protected": set(goals.protected), "not_named": here - named,
+    }  # fmt: skip
+    return {rule: {str(s) for s in schools} & here for rule, schools in held.items()}

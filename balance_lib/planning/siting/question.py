@@ -1,0 +1,359 @@
+"""Write one question to a county's model as rows for HiGHS; the numbered model stands in :mod:`.model`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from balance_lib.optimise import highs
+from balance_lib.optimise.solution import Flags, Floats, Ints
+from balance_lib.planning.siting.model import CountyModel
+from balance_lib.planning.siting.trial import PlanCheck, SiteChoice
+from balance_lib.scenarios import riding
+
+
+@dataclass(eq=False)
+class Question:
+    """Put one question to a county's model: which rules hold, which one gives way, which choices are refused.
+
+    Parameters
+    ----------
+    base : CountyModel
+    schools : int or None
+        (4); None: any number.
+    counts : bool
+        Minimise the number of schools instead of extra metres.
+    gives : str
+        A rule that may give way: the least it has to give is then what is minimised. Empty: all hold.
+    refused : sequence of SiteChoice
+        (14).
+    fixed : SiteChoice, optional
+        The sites that are open and the zones of new ones, where only who goes where is asked.
+    worthwhile : (flags (points, sites), status (sites,)), optional
+        Pairs, and sites (1 open, -1 closed), that a plan worth finding may have; what it cannot have is left out.
+    """
+
+    base: CountyModel
+    schools: int | None
+    counts: bool = False
+    gives: str = ""
+    refused: Sequence[SiteChoice] = ()
+    fixed: SiteChoice | None = None
+    worthwhile: tuple[Flags, Any] | None = None
+
+    def __post_init__(self) -> None:
+        drawn = self.base.layout
+        point, site, by_zone = self.base.pairs
+        stays = (drawn.home[point] == site) & ~by_zone
+        barred = {rule: table[point, site] & ~stays for rule, table in drawn.barred.items()}
+        held = np.logical_or.reduce([table for rule, table in barred.items() if rule != self.gives])
+        if self.gives == "bus":
+            barred["bus"] = drawn.by_bus[point, site] & ~stays
+            held &= ~barred["bus"]
+        if self.worthwhile is not None:
+            held |= ~self.worthwhile[0][point, site] & ~stays & ~by_zone
+        villages = drawn.points["village_id"].to_numpy()
+        zone = list(zip(villages[point], site.tolist(), strict=True))
+        out = {zone[k] for k in np.flatnonzero(held & by_zone)}  # a village goes to a new school whole or not at all
+        keep = ~held & ~np.array([z and pair in out for z, pair in zip(by_zone, zone, strict=True)], np.bool_)
+        self.point, self.site, self.stays, self.by_zone = point[keep], site[keep], stays[keep], by_zone[keep]
+        self.given_way = barred[self.gives][keep] if self.gives in barred else np.zeros(keep.sum(), np.bool_)
+        self.m = drawn.new.size
+        self.zones = [pair for pair in self.base.zones if pair not in out]
+        self.first_zone = self.m + int((~self.by_zone).sum())
+        self.size = self.first_zone + len(self.zones)
+        number = {pair: self.first_zone + at for at, pair in enumerate(self.zones)}
+        self.column = self.m + np.cumsum(~self.by_zone) - 1
+        self.column[self.by_zone] = [number[zone[k]] for k in np.flatnonzero(keep & by_zone)]
+        # Rows so far, and further columns: cost, lower, upper, whole.
+        self._blocks: list[tuple[Any, Any, Any, Any, Any]] = []
+        self.slack = np.empty(0, np.int64)
+        self._more: list[tuple[float, float, float, bool]] = []
+
+    # Rows ---------------------------------------------------------------------------------------------------------
+
+    def model(self) -> highs.HighsModel:
+        """Return the model as rows and columns."""
+        goals = self.base.layout.goals
+        self._service()
+        self._count()
+        if goals.capacity:
+            self._places()
+        if goals.min_size is not None:
+            self._least_sizes(goals.min_size)
+        if self.base.layout.new.any():
+            self._pupils_left()
+        if goals.radius:
+            self._beds()
+        if goals.township_minimum:
+            self._townships()
+        self._budgets()
+        self._refusals()
+        return self._assembled()
+
+    def _row(self, row: Any, column: Any, value: Any, lower: Any, upper: Any) -> None:
+        """Add rows; entries of one row and column are summed: several points of a village share a column."""
+        row, column = np.asarray(row, np.int64), np.asarray(column, np.int64)
+        value = np.broadcast_to(np.asarray(value, float), row.shape)
+        key, at = np.unique(row * (1 << 32) + column, return_inverse=True)
+        summed = np.bincount(at, weights=value, minlength=key.size)
+        self._blocks.append((key >> 32, key & ((1 << 32) - 1), summed, lower, upper))
+
+    def _column(self, cost: float = 0.0, upper: float = np.inf, *, whole: bool = False) -> int:
+        """Add a column from zero; return its number."""
+        self._more.append((cost, 0.0, upper, whole))
+        return self.size + len(self._more) - 1
+
+    def _slacks(self, number: int, cost: float = 1.0, upper: float = np.inf) -> Ints:
+        """Add the columns by which a rule gives way."""
+        self.slack = np.array([self._column(cost, upper) for _ in range(number)], np.int64)
+        return self.slack
+
+    def _service(self) -> None:
+        """Put (1), (2), (3) and (12)."""
+        drawn = self.base.layout
+        active, row = np.unique(self.point, return_inverse=True)
+        one = np.ones(active.size)
+        self._row(row, self.column, 1.0, one, 1.0)
+        free = ~drawn.must[self.site] & ~self.by_zone
+        k = np.arange(free.sum())
+        self._row(np.concatenate((k, k)), np.concatenate((self.column[free], self.site[free])),
+                  np.repeat([1.0, -1.0], k.size), np.full(k.size, -np.inf), 0.0)  # fmt: skip
+        goes = ~self.stays & ~self.by_zone
+        at = np.arange(active.size)
+        self._row(np.concatenate((row[goes], at)), np.concatenate((self.column[goes], drawn.home[active])), 1.0,
+                  np.full(active.size, -np.inf), 1.0)  # fmt: skip
+        q = np.arange(len(self.zones))
+        sites = np.array([j for _, j in self.zones], np.int64)
+        names, village = np.unique(np.array([v for v, _ in self.zones], str), return_inverse=True)
+        self._row(np.concatenate((q, q)), np.concatenate((self.first_zone + q, sites)),
+                  np.repeat([1.0, -1.0], q.size), np.full(q.size, -np.inf), 0.0)  # fmt: skip
+        self._row(village, self.first_zone + q, 1.0, np.full(names.size, -np.inf), 1.0)
+        new = np.flatnonzero(drawn.new)
+        rank = np.searchsorted(new, sites)
+        self._row(np.concatenate((rank, np.arange(new.size))), np.concatenate((self.first_zone + q, new)),
+                  np.concatenate((np.ones(q.size), -np.ones(new.size))), np.zeros(new.size), np.inf)  # fmt: skip
+        if self.given_way.any():
+            self._give_way(active, row)
+
+    @property
+    def measure(self) -> Floats:
+        """Return what is measured of a pair where a rule gives way: minutes or metres."""
+        travel = self.base.layout.travel
+        return {"young": travel.young_minutes, "bus": travel.bus_minutes}.get(self.gives, self.base.layout.metres)
+
+    def _give_way(self, active: Ints, row: Ints) -> None:
+        """Let pairs a rule bars be used, at the price of the farthest of them."""
+        far = self.given_way
+        table = self.measure
+        most = self._column(1.0)
+        value = table[self.point[far], self.site[far]]
+        rows, at = np.unique(row[far], return_inverse=True)
+        self._row(np.concatenate((at, np.arange(rows.size))),
+                  np.concatenate((self.column[far], np.full(rows.size, most))),
+                  np.concatenate((value, -np.ones(rows.size))), np.full(rows.size, -np.inf), 0.0)  # fmt: skip
+
+    def _count(self) -> None:
+        """Put (4)."""
+        if self.schools is None:
+            return
+        columns, values = np.arange(self.m), np.ones(self.m)
+        if self.gives == "schools":
+            columns = np.concatenate((columns, self._slacks(2)))
+            values = np.concatenate((values, [1.0, -1.0]))
+        self._row(np.zeros(columns.size), columns, values, [float(self.schools)], float(self.schools))
+
+    def _places(self) -> None:
+        """Put (5)."""
+        drawn = self.base.layout
+        comes = drawn.home[self.point] != self.site
+        leaves = ~comes & self.base.zoned[self.point].any(axis=1) if drawn.new.any() else np.zeros_like(comes)
+        short = self._slacks(self.m) if self.gives == "places" else None
+        sites = np.arange(self.m)
+        for band in range(drawn.by_band.shape[1]):
+            n, room = drawn.by_band[:, band], drawn.free[:, band]
+            # Leavers make room: n (1 - x) on the right is n x on the left, and n as a constant.
+            constant = np.bincount(self.site[leaves], weights=n[self.point[leaves]], minlength=self.m)
+            used = comes | leaves
+            parts: list[tuple[Any, Any, Any]] = [
+                (self.site[used], self.column[used], n[self.point[used]]),
+                (sites, sites, np.where(drawn.must, 0.0, -room)),
+            ]
+            if short is not None:
+                parts.append((sites, short, -np.ones(self.m)))
+            self._row(*_joined(parts), np.full(self.m, -np.inf), constant + np.where(drawn.must, room, 0.0))
+
+    def _least_sizes(self, least: float) -> None:
+        """Put (6); those who never move count too."""
+        drawn = self.base.layout
+        looked = drawn.closable | drawn.new
+        moving = np.zeros(drawn.home.size, np.bool_)
+        moving[self.point] = True
+        stay = np.bincount(drawn.home[~moving], weights=drawn.pupils[~moving], minlength=self.m)
+        sites = np.flatnonzero(looked)
+        rank = np.cumsum(looked) - 1
+        mine = looked[self.site]
+        parts: list[tuple[Any, Any, Any]] = [
+            (rank[self.site[mine]], self.column[mine], drawn.pupils[self.point[mine]]),
+            (rank[sites], sites, np.full(sites.size, -least) + stay[sites]),
+        ]
+        if self.gives == "min_size":
+            lacking, most = self._slacks(sites.size, 1e-6, least), self._column(1.0, least)
+            parts.append((rank[sites], lacking, np.ones(sites.size)))
+            at = np.arange(sites.size)
+            self._row(np.concatenate((at, at)), np.concatenate((lacking, np.full(sites.size, most))),
+                      np.repeat([1.0, -1.0], sites.size), np.full(sites.size, -np.inf), 0.0)  # fmt: skip
+        self._row(*_joined(parts), np.zeros(sites.size), np.inf)
+
+    def _pupils_left(self) -> None:
+        """Put (12b); only a new school can take all pupils of one that stays open."""
+        drawn = self.base.layout
+        moving = np.zeros(drawn.home.size, np.bool_)
+        moving[self.point] = True
+        stay = np.bincount(drawn.home[~moving], weights=drawn.pupils[~moving], minlength=self.m)
+        sites = np.flatnonzero((drawn.rolls > 0) & (stay == 0) & ~drawn.new)
+        rank = np.full(self.m, -1)
+        rank[sites] = np.arange(sites.size)
+        mine = rank[self.site] >= 0
+        parts: list[tuple[Any, Any, Any]] = [
+            (rank[self.site[mine]], self.column[mine], drawn.pupils[self.point[mine]]),
+            (rank[sites], sites, -np.ones(sites.size)),
+        ]
+        self._row(*_joined(parts), np.zeros(sites.size), np.inf)
+
+    def _beds(self) -> None:
+        """Put (8)."""
+        drawn = self.base.layout
+        wanted = np.where(self.stays, 0.0, drawn.travel.beds_wanted[self.point, self.site])
+        if not wanted.any():
+            return
+        beds = riding.beds(drawn.drawn).reindex(list(drawn.school_ids)).fillna(0.0).to_numpy()
+        boarding = drawn.boarding.sum(axis=1)
+        moving = np.zeros(drawn.home.size, np.bool_)
+        moving[self.point] = True
+        used = np.bincount(drawn.home[~moving], weights=boarding[~moving], minlength=self.m)
+        mine = (wanted > 0) | (self.stays & (boarding[self.point] > 0))
+        value = np.where(self.stays, boarding[self.point], wanted)[mine]
+        parts: list[tuple[Any, Any, Any]] = [(self.site[mine], self.column[mine], value)]
+        if self.gives == "beds":
+            parts.append((np.arange(self.m), self._slacks(self.m), -np.ones(self.m)))
+        # A bed in use by somebody who stays is no fault, however many there are.
+        staying = np.bincount(self.site[self.stays], weights=boarding[self.point[self.stays]], minlength=self.m)
+        self._row(*_joined(parts), np.full(self.m, -np.inf), np.maximum(beds - used, staying))
+
+    def _townships(self) -> None:
+        """Put (9)."""
+        towns = list(self.base.layout.township_sites.values())
+        town, site = np.nonzero(np.array(towns).reshape(-1, self.m))
+        parts: list[tuple[Any, Any, Any]] = [(town, site, np.ones(town.size))]
+        if self.gives == "township":
+            parts.append((np.arange(len(towns)), self._slacks(len(towns), 1.0, 1.0), np.ones(len(towns))))
+        self._row(*_joined(parts), np.ones(len(towns)), np.inf)
+
+    def _budgets(self) -> None:
+        """Put (10) and (11)."""
+        drawn, goals = self.base.layout, self.base.layout.goals
+        new = np.flatnonzero(drawn.new)
+        if goals.building_budget_yuan is not None and new.size:
+            parts: list[tuple[Any, Any, Any]] = [(np.zeros(new.size), new, self.base.rates.building[new])]
+            if self.gives == "building_budget":
+                parts.append((np.zeros(1), self._slacks(1), [-1.0]))
+            self._row(*_joined(parts), [-np.inf], goals.building_budget_yuan)
+        if goals.running_budget_yuan is not None:
+            self._running(goals.running_budget_yuan)
+
+    def _running(self, budget: float) -> None:
+        """Put (11): columns t_j >= load / ratio (whole) and f_j >= load, floored, where loads may change."""
+        drawn, rates = self.base.layout, self.base.rates
+        moving = np.zeros(drawn.home.size, np.bool_)
+        moving[self.point] = True
+        stay = np.bincount(drawn.home[~moving], weights=drawn.pupils[~moving], minlength=self.m)
+        pairs_stay = float(rates.pair[~moving, drawn.home[~moving]].sum())
+        sites, rank = np.unique(self.site, return_inverse=True)
+        k = sites.size
+        whole = [self._column(whole=True) for _ in range(k)]
+        funded = [self._column() for _ in range(k)]
+        at = np.arange(k)
+        coming = drawn.pupils[self.point]
+        for columns, scale in ((whole, rates.pupils_per_teacher), (funded, 1.0)):
+            self._row(*_joined([(rank, self.column, -coming), (at, columns, np.full(k, scale))]),
+                      stay[sites] - 1e-6, np.inf)  # fmt: skip
+        for columns, least in ((whole, rates.classes), (funded, rates.least_funded)):
+            self._row(*_joined([(at, columns, np.ones(k)), (at, sites, -least[sites])]), np.zeros(k), np.inf)
+        rest = np.ones(self.m, np.bool_)
+        rest[sites] = False
+        constant = rates.running(rest & ~drawn.new, np.where(rest, stay, 0.0)) + pairs_stay
+        zero = np.zeros(k)
+        parts: list[tuple[Any, Any, Any]] = [
+            (zero, sites, rates.fixed[sites]), (zero, whole, np.full(k, rates.teacher)),
+            (zero, funded, np.full(k, rates.funds)),
+            (np.zeros(self.point.size), self.column, rates.pair[self.point, self.site]),
+        ]  # fmt: skip
+        if self.gives == "running_budget":
+            parts.append((np.zeros(1), self._slacks(1), [-1.0]))
+        self._row(*_joined(parts), [-np.inf], budget - self.base.offset_yuan + rates.staying - constant)
+
+    def _refusals(self) -> None:
+        """Put (14)."""
+        free = np.flatnonzero(~self.base.layout.must)
+        zone = np.arange(len(self.zones))
+        columns = np.concatenate((free, self.first_zone + zone))
+        for choice in self.refused:
+            given = set(choice.zones)
+            on = np.concatenate((choice.flags[free], [z in given for z in self.zones])).astype(bool)
+            self._row(np.zeros(columns.size), columns, np.where(on, -1.0, 1.0), [1.0 - on.sum()], np.inf)
+
+    def _assembled(self) -> highs.HighsModel:
+        drawn = self.base.layout
+        more = np.array(self._more, float).reshape(-1, 4)
+        cost = np.zeros(self.size)
+        if self.counts:
+            cost[: self.m] = 1.0
+        elif not self.gives:
+            metres = np.where(self.stays, 0.0, drawn.extra_m[self.point, self.site])
+            cost += np.bincount(self.column, weights=drawn.pupils[self.point] * metres, minlength=self.size)
+        lower, upper, whole = np.zeros(self.size), np.ones(self.size), np.ones(self.size, np.bool_)
+        lower[: self.m] = drawn.must
+        if self.worthwhile is not None:
+            status = self.worthwhile[1]
+            lower[: self.m], upper[: self.m] = np.maximum(lower[: self.m], status == 1), status >= 0
+        if self.fixed is not None:
+            given = set(self.fixed.zones)
+            lower[: self.m] = upper[: self.m] = self.fixed.flags
+            lower[self.first_zone :] = upper[self.first_zone :] = [zone in given for zone in self.zones]
+        if drawn.baseline.settings.assignment == "transport":
+            whole[self.m : self.first_zone] = False
+        model = highs.HighsModel(
+            np.concatenate((cost, more[:, 0])), np.concatenate((lower, more[:, 1])),
+            np.concatenate((upper, more[:, 2])), np.concatenate((whole, more[:, 3] > 0)),
+        )  # fmt: skip
+        for row, column, value, low, high in self._blocks:
+            model.rows(row, column, value, low, high)
+        return model
+
+    # Answers ------------------------------------------------------------------------------------------------------
+
+    def choice(self, values: Floats) -> SiteChoice:
+        """Return what a plan of the model decides."""
+        zone = values[self.first_zone : self.size] > 0.5
+        given = tuple(sorted(z for z, on in zip(self.zones, zone, strict=True) if on))
+        return SiteChoice(tuple((values[: self.m] > 0.5).tolist()), given)
+
+    def columns(self, trial: PlanCheck) -> Floats | None:
+        """Return a scenario's plan as columns to start from; None where it uses a pair the model has not."""
+        values = np.zeros(self.size)
+        values[: self.m] = trial.choice.flags
+        villages = self.base.layout.points["village_id"].to_numpy()
+        given = set(trial.choice.zones)
+        zoned = np.array([(villages[i], j) in given for i, j in zip(self.point, self.site, strict=True)], np.bool_)
+        used = (trial.assignment[self.point] == self.site) & (self.by_zone == zoned)
+        values[self.column[used]] = 1.0
+        return values if used.sum() == np.unique(self.point).size and not self._more else None
+
+
+def _joined(parts: Sequence[tuple[Any, Any, Any]]) -> tuple[Any, Any, Any]:
+    row, column, value = (np.concatenate([np.asarray(p[k], float).ravel() for p in parts]) for k in range(3))
+    return row, column, value

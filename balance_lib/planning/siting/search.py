@@ -1,0 +1,284 @@
+"""Find the best plan of a county that its own scenario confirms, with a bound: relax, carry out, cut off, again."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from balance_lib.optimise import capacitated, highs, median
+from balance_lib.optimise.control import Control
+from balance_lib.optimise.problem import Problem
+from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Solution, nothing, status_of
+from balance_lib.optimise.verify import WrongSolutionError
+from balance_lib.planning.siting import reasons as why_not
+from balance_lib.planning.siting.layouts import CountyLayout
+from balance_lib.planning.siting.model import CountyModel
+from balance_lib.planning.siting.question import Question
+from balance_lib.planning.siting.trial import PlanCheck, SiteChoice, Trials, broken
+
+# Seconds, and share of what is left, that the searches without all rules may take before the whole model.
+FIRST_S, FIRST_SHARE = 10.0, 0.1
+# Times a plan with schools too small is tried again without them.
+MOST_REPAIRS = 20
+# Share above the bound within which a first plan is looked for, before it is looked for everywhere.
+ROOM = 0.2
+METHOD = "exchange, Lagrangian dual, HiGHS, carried out as a scenario"
+
+
+@dataclass(eq=False)
+class LayoutSearch:
+    """Hold one layout being searched.
+
+    Parameters
+    ----------
+    layout : CountyLayout
+    control : Control
+    """
+
+    layout: CountyLayout
+    control: Control
+    refused: list[SiteChoice] = field(default_factory=list)
+
+    @cached_property
+    def trials(self) -> Trials:
+        """Return the scenarios carried out so far."""
+        return Trials(self.layout)
+
+    @cached_property
+    def model(self) -> CountyModel:
+        """Return the model; what the settings alone cost a year is asked of the scenario where a budget needs it."""
+        asked = self.layout.goals.running_budget_yuan is not None
+        return CountyModel(self.layout, self.trials.staying.running_yuan if asked else 0.0)
+
+    def plan(self, schools: int, control: Control, *, explain: bool = True) -> tuple[Solution, PlanCheck | None]:
+        """Return the best plan with so many schools."""
+        drawn = self.layout
+        counted = why_not.counted(drawn, schools)
+        if counted:
+            return self._none("infeasible", counted), None
+        one = _Plan(self, schools, control)
+        if not one.first():
+            one.exact()
+        if one.best is None and one.impossible:
+            found = why_not.reasons(self.model, schools, self.control) if explain else ()
+            if self.refused and (not found or found[0].rule == "limits_do_not_fit" or _stays_possible(found, schools)):
+                found = (Reason("refused", given=len(self.refused)),)
+            return self._none("infeasible", found or (Reason("limits_do_not_fit"),)), None
+        if one.best is None:
+            return self._none("stopped", bound=one.bound), None
+        return self._solution(one), one.best
+
+    def fewest(self) -> tuple[Solution, PlanCheck | None]:
+        """Return the plan with the fewest schools: from the least number the rules allow upward."""
+        control = self.control
+        question = Question(self.model, None, counts=True)
+        answer = highs.solve(question.model(), control.part(control.left_s / 4))
+        if answer.infeasible:
+            return self._none("infeasible", why_not.reasons(self.model, None, control)), None
+        least = max(int(np.ceil(answer.bound - 1e-6)), int(self.layout.must.sum()), 1)
+        proven = True  # that fewer schools cannot do
+        for schools in range(least, self.layout.must.size + 1):
+            solution, trial = self.plan(schools, control.part(max(1.0, control.left_s / 3)), explain=False)
+            if trial is not None:
+                return (solution if proven else _unproven(solution)), trial
+            proven &= solution.status == "infeasible"
+            if control.stopped:
+                break
+        if control.stopped or not proven:
+            return self._none("stopped", bound=-np.inf), None
+        return self._none("infeasible", why_not.reasons(self.model, None, control)), None
+
+    def zoned(self, is_open: Flags) -> SiteChoice | None:
+        """Give new schools the villages that are nearer to them than to where they would go otherwise."""
+        drawn, model = self.layout, self.model
+        if not (drawn.new & is_open).any():
+            return SiteChoice(tuple(is_open.tolist()))
+        old = np.where(is_open & ~drawn.new & np.isfinite(drawn.allowed_m), drawn.allowed_m, np.inf)
+        other = old.min(axis=1)
+        villages = drawn.points["village_id"].to_numpy()
+        best: dict[str, tuple[float, int]] = {}
+        for village, site in model.zones:
+            mine = villages == village
+            if is_open[site]:
+                saved = float((drawn.pupils[mine] * (other[mine] - drawn.allowed_m[mine, site])).sum())
+                if saved > best.get(village, (0.0, -1))[0]:
+                    best[village] = saved, site
+        zones = tuple(sorted((village, site) for village, (_, site) in best.items()))
+        empty = set(np.flatnonzero(drawn.new & is_open)) - {site for _, site in zones}
+        return None if empty else SiteChoice(tuple(is_open.tolist()), zones)
+
+    def _none(self, status: str, reasons: tuple[Reason, ...] = (), **more: float) -> Solution:
+        n, m = self.layout.extra_m.shape
+        return nothing(n, m, status, reasons, seconds=self.control.seconds, method=METHOD, **more)  # type: ignore[arg-type]
+
+    def _solution(self, one: _Plan) -> Solution:
+        assert one.best is not None
+        wrong = broken(one.best, one.schools)
+        if wrong:  # nothing is kept as the best that breaks a rule: a fault of the program
+            raise WrongSolutionError(f"the scenario breaks {wrong}")
+        objective, bound = one.best.objective, min(one.bound, one.best.objective)
+        status = status_of(objective, bound, self.layout.goals.gap, ended=one.done)
+        flags = one.best.choice.flags
+        facts = {"refused": len(self.refused), "carried_out": len(self.trials._done)}
+        return Solution(
+            flags, one.best.assignment, objective, bound, status, (), self.control.seconds, METHOD, facts=facts
+        )
+
+
+def _stays_possible(found: tuple[Reason, ...], schools: int) -> bool:
+    """Tell whether a rule would have to give way by nothing: the model has plans, only the scenario refuses them."""
+    return any(r.rule == "give_schools" and r.needed == schools for r in found)
+
+
+def _unproven(solution: Solution) -> Solution:
+    return replace(solution, bound=-np.inf, status="stopped")
+
+
+@dataclass(eq=False)
+class _Plan:
+    """Hold the search for a plan with one number of schools."""
+
+    search: LayoutSearch
+    schools: int
+    control: Control
+    best: PlanCheck | None = None
+    bound: float = -np.inf
+    impossible: bool = False
+    room: float = ROOM
+    _start: Flags | None = None
+
+    @property
+    def done(self) -> bool:
+        """Tell whether the best plan is proven as well as was asked for."""
+        if self.best is None:
+            return False
+        value, gap = self.best.objective, max(self.search.layout.goals.gap, PROVEN_GAP / 2)
+        return value - self.bound <= gap * abs(value) + 1e-6
+
+    def try_(self, choice: SiteChoice) -> bool:
+        """Carry a choice out; keep it when it is right and better, refuse it when it breaks a rule."""
+        trial = self.search.trials.of(choice)
+        wrong = broken(trial, self.schools)
+        if wrong:
+            return False
+        if self.best is None or trial.objective < self.best.objective:
+            self.best = trial
+        self.control.tell(self.best.objective, min(self.bound, self.best.objective), self.best.choice.flags)
+        return True
+
+    def first(self) -> bool:
+        """Try the plans of the problem without all rules; return whether one is proven the best."""
+        for solution, constant in self._without_rules():
+            if solution.status == "infeasible":
+                self.impossible = True  # with fewer rules there is no plan: nor is there with all
+                return True
+            if np.isfinite(solution.bound):
+                self.bound = max(self.bound, solution.bound + constant)
+            choice = self.search.zoned(solution.open) if solution.found else None
+            self._start = solution.open if solution.found else self._start
+            if choice is not None and self.try_(choice) and self.done:
+                return True
+        if self.best is None and self.search.layout.goals.min_size is not None:
+            self._close_small()
+        return False
+
+    def _close_small(self) -> None:
+        """Look for a plan that keeps the least size: what stays too small when carried out is closed the next time.
+
+        A plan to start from, and to leave out by what cannot be better; nothing is proven here.
+        """
+        drawn, (problem, _) = self.search.layout, self._plain
+        looked, small = drawn.closable | drawn.new, np.zeros(drawn.new.size, np.bool_)
+        for _turn in range(MOST_REPAIRS):
+            rest = replace(problem, may_open=problem.may_open & ~small)
+            solution = median.solve(rest, self.schools, self.control.part(1.0))
+            choice = self.search.zoned(solution.open) if solution.found else None
+            if choice is None or self.control.stopped or self.try_(choice):
+                return
+            loads = self.search.trials.of(choice).loads
+            new = solution.open & looked & (loads < (drawn.goals.min_size or 0.0)) & ~small
+            if not new.any():
+                return
+            small |= new
+
+    @cached_property
+    def _plain(self) -> tuple[Problem, float]:
+        """Return the p-median on the pairs that are allowed, costs from zero, and what its values lack."""
+        drawn = self.search.layout
+        shift = np.fmin(np.nanmin(drawn.allowed_m, axis=1), 0.0)
+        problem = Problem.of(drawn.allowed_m - shift[:, None], weights=drawn.pupils, fixed_open=drawn.must)
+        return problem, float(drawn.pupils @ shift)
+
+    def _without_rules(self) -> Iterator[tuple[Solution, float]]:
+        """Solve the p-median on the pairs that are allowed, then with places and least sizes added up over bands."""
+        drawn, (problem, constant) = self.search.layout, self._plain
+        seconds = min(FIRST_S, FIRST_SHARE * self.control.left_s)
+        yield median.solve(problem, self.schools, self.control.part(seconds)), constant
+        goals = drawn.goals
+        splits = drawn.baseline.settings.assignment == "transport"
+        if not (goals.capacity or goals.min_size is not None) or drawn.new.any() or splits:
+            return
+        least = None if goals.min_size is None else np.where(drawn.closable, goals.min_size, 0.0)
+        loaded = Problem.of(
+            drawn.allowed_m, weights=drawn.pupils, fixed_open=drawn.must, demand=drawn.pupils, min_load=least,
+            capacity=drawn.places if goals.capacity else None,
+        )  # fmt: skip
+        seconds = min(FIRST_S, FIRST_SHARE * self.control.left_s)
+        yield capacitated.solve(loaded, self.schools, self.control.part(seconds)), 0.0
+
+    def exact(self) -> None:
+        """Solve the whole model, carry its choice out, refuse it, and again until the best is proven."""
+        search, gap = self.search, max(self.search.layout.goals.gap, PROVEN_GAP / 2)
+        refused: list[SiteChoice] = []  # right, but cut off to see whether another is better
+        while not (self.control.stopped or self.done):
+            known, limit = (*search.refused, *refused), self._limit
+            question = Question(search.model, self.schools, refused=known, worthwhile=self._worthwhile(limit))
+            model = question.model()
+            start = None if self.best is None or refused else question.columns(self.best)
+            answer = highs.solve(model, self.control, gap=gap, start=start, found=self._heard())
+            # What was left out costs at least the limit.
+            self.bound = max(self.bound, min(np.inf if answer.infeasible else answer.bound, limit))
+            if answer.infeasible and self.best is None:
+                self.impossible = not np.isfinite(limit)
+                if self.impossible:
+                    return
+                self.room = np.inf  # no plan below the limit: look everywhere
+                continue
+            if answer.values is None:
+                return
+            choice = question.choice(answer.values)
+            if self.try_(choice):
+                refused.append(choice)
+            else:
+                search.refused.append(choice)
+
+    def _worthwhile(self, limit: float) -> tuple[Flags, Any] | None:
+        """Return what a plan below the limit may use; None for everything."""
+        problem, constant = self._plain
+        start = self._start if self.best is None else self.best.choice.flags
+        if start is None or not np.isfinite(limit):
+            return None
+        pairs, status = median.worthwhile(problem, start, limit - constant)
+        # A part of a village that is split costs a part only: then just sites are left out.
+        return pairs | (self.search.layout.baseline.settings.assignment == "transport"), status
+
+    @property
+    def _limit(self) -> float:
+        """Return the value below which a plan is sought: the best plan's, or a guess while there is none."""
+        if self.best is not None:
+            return self.best.objective
+        guess = self.bound + self.room * max(1.0, abs(self.bound))
+        return guess if np.isfinite(guess) and self._start is not None else np.inf
+
+    def _heard(self) -> Callable[[Floats, float], None]:
+        """Tell whoever watches how far the proof is; plans of the model count only once they were carried out."""
+
+        def heard(_: Floats, bound: float) -> None:
+            if self.best is not None:
+                self.control.tell(self.best.objective, min(max(bound, self.bound), self.best.objective))
+
+        return heard

@@ -1,0 +1,1 @@
+"""Show results: figures (:mod:`plots`), maps and pages (:mod:`widgets`), and the server of the pages (:mod:`serve`)."""

@@ -1,0 +1,383 @@
+"""Draw what was judged: items over the years, schools against their lines, difference coefficients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from datetime import date
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from balance_lib import palette
+from balance_lib.locale import text
+from balance_lib.show.plots.base import blank, short, status_fills, status_markers, status_of, whole, wrap, year_axis
+
+# Seven dashes and symbols against eight colours: 56 lines differ before one comes again.
+DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "8px,3px,2px,3px")
+SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
+ROW_PX = 30
+
+
+def gap_over_time(
+    rows: pd.DataFrame, *, label: str = "", unit: str = "", deadline: date | None = None, lang: str = "zh"
+) -> go.Figure:
+    """Draw one item's value over the years against its line, with the deadline.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of ``evaluation.history`` of one item: year, value, threshold, status. A year without data breaks the line.
+    label, unit : str
+        What the item is, and its unit.
+    deadline : date, optional
+        Drawn as an upright line.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    plotly Figure
+    """
+    rows = rows.sort_values("year")
+    figure = blank(label, lang, height=340)
+    figure.add_scatter(
+        x=whole(rows["year"]),
+        y=rows["threshold"],
+        mode="lines",
+        name=text("plot.line", lang),
+        line={"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"},
+    )
+    figure.add_scatter(
+        x=whole(rows["year"]),
+        y=rows["value"],
+        mode="lines+markers+text",
+        name=text("plot.value", lang),
+        connectgaps=False,
+        line={"color": palette.ACCENT, "width": 2},
+        marker=status_markers(rows["status"]),
+        text=[_marked(*row) for row in zip(rows["status"], rows["value"], strict=True)],
+        textposition="top center",
+        cliponaxis=False,
+        customdata=[text(f"status.{status}", lang) for status in rows["status"]],
+        hovertemplate="%{x}<br>%{y:,.4~g} " + unit + "<br>%{customdata}<extra></extra>",
+    )
+    _mark_missing(figure, rows, lang)
+    years = whole(rows["year"])
+    if deadline is not None:
+        # A school year bears the name of its first calendar year and is judged on 31 August of the next.
+        years.append(deadline.year - (deadline.month <= 8))
+        words = text("plot.deadline", lang, date=deadline.isoformat())
+        figure.add_vline(x=years[-1], line={"color": palette.MUTED, "dash": "dot"})
+        figure.add_annotation(
+            x=years[-1],
+            y=0.02,
+            yref="paper",
+            text=words,
+            showarrow=False,
+            textangle=-90,
+            xanchor="right",
+            yanchor="bottom",
+        )
+    figure.update_yaxes(title={"text": unit, "standoff": 8} if unit else None, range=_room(rows))
+    return year_axis(figure, years)
+
+
+def small_multiples(
+    schools: pd.DataFrame,
+    *,
+    labels: Mapping[str, str],
+    names: Mapping[str, str] | None = None,
+    columns: int = 2,
+    lang: str = "zh",
+) -> go.Figure:
+    """Draw every school of one stage as a dot, an indicator a panel, against the indicator's line.
+
+    Parameters
+    ----------
+    schools : DataFrame
+        Rows of ``Evaluation.schools`` of one stage: school_id, indicator, value, threshold, met.
+    labels : mapping of indicator to str
+        Titles of the panels, unit included; also their order. An indicator without rows gets no panel.
+    names : mapping of school_id to str, optional
+        Names for the hover text.
+    columns : int
+        Panels side by side.
+    lang : {"zh", "en"}
+    """
+    shown = [name for name in labels if name in set(schools["indicator"])]
+    height = 160 * max(1, math.ceil(len(shown) / columns)) + 40
+    figure = blank("", lang, height=height).update_layout(showlegend=False, hovermode="closest")
+    names = names or {}
+    for panel, indicator in enumerate(shown, start=1):
+        rows = schools[schools["indicator"] == indicator]
+        _dots(figure, rows, "" if panel == 1 else str(panel), labels[indicator], names)
+    _grid(figure, len(shown), columns)
+    return figure
+
+
+def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
+    """Draw the difference coefficients of one stage as bars, each with its own limit marked and a word beside it.
+
+    Parameters
+    ----------
+    cv : DataFrame
+        Rows of ``Evaluation.cv`` of one stage: indicator, cv, limit, met, n, n_missing.
+    labels : mapping of indicator to str
+        Names, in the order they are drawn from the top.
+    lang : {"zh", "en"}
+    """
+    rows = _ordered(cv, "indicator", labels)
+    # A coefficient without a limit is shown, not judged.
+    limits = rows["limit"].isna()
+    statuses = ["not_applicable" if free else status_of(met) for met, free in zip(rows["met"], limits, strict=True)]
+    figure = blank("", lang, height=ROW_PX * 1.4 * max(len(rows), 1) + 90)
+    y = [labels[name] for name in rows["indicator"]]
+    missing = rows["n_missing"] if "n_missing" in rows else pd.Series(0, index=rows.index)
+    figure.add_bar(
+        x=rows["cv"],
+        y=y,
+        orientation="h",
+        marker=status_fills(statuses),
+        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        showlegend=False,
+    )
+    figure.add_scatter(
+        x=rows["limit"],
+        y=y,
+        mode="markers",
+        name=text("plot.limit", lang),
+        marker={"symbol": "line-ns-open", "size": 24, "color": palette.LIMIT, "line": {"width": 3}},
+        hovertemplate=text("plot.limit", lang) + " %{x:.2f}<extra></extra>",
+    )
+    for name, value, status, lacking in zip(y, rows["cv"], statuses, missing, strict=True):
+        words = _coefficient(value, status, lacking, lang)
+        figure.add_annotation(x=0.77, xref="paper", y=name, text=words, showarrow=False, xanchor="left")
+    top = np.nanmax([*rows["cv"], *rows["limit"], 0.1])
+    figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.75], title=text("plot.cv", lang))
+    return figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
+
+
+def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
+    """Draw difference coefficients of one stage over the years, with their limit.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        year, indicator, cv, limit. Colour, dash and symbol differ from line to line.
+    labels : mapping of indicator to str
+        Names and order of the lines.
+    lang : {"zh", "en"}
+    """
+    drawn = [name for name in labels if name in set(rows["indicator"])]
+    # The names may be long: they stand below, two a line.
+    figure = blank("", lang, height=380 + 24 * math.ceil(len(drawn) / 2))
+    figure.update_layout(legend={"y": -0.12, "yanchor": "top", "x": 0, "xanchor": "left"})
+    for position, indicator in enumerate(drawn):
+        line = rows[rows["indicator"] == indicator].sort_values("year")
+        colour, dash = palette.SERIES[position % len(palette.SERIES)], DASHES[position % len(DASHES)]
+        figure.add_scatter(
+            x=whole(line["year"]),
+            y=line["cv"],
+            name=labels[indicator],
+            mode="lines+markers",
+            line={"color": colour, "dash": dash, "width": 2},
+            marker={"symbol": SYMBOLS[position % len(SYMBOLS)], "size": 8},
+            hovertemplate="%{x}: %{y:.3f}",
+        )
+    for limit in sorted(rows["limit"].dropna().unique()):
+        figure.add_hline(
+            y=limit,
+            line={"color": palette.LIMIT, "dash": "dash", "width": 2},
+            annotation={"text": f"{text('plot.limit', lang)} {limit:g}", "font": {"color": palette.LIMIT}},
+        )
+    figure.update_yaxes(title={"text": text("plot.cv", lang), "standoff": 8}, rangemode="tozero")
+    return year_axis(figure, whole(rows["year"])).update_layout(hovermode="x unified")
+
+
+def contribution_bars(
+    rows: pd.DataFrame, *, names: Mapping[str, str] | None = None, top: int = 10, lang: str = "zh"
+) -> go.Figure:
+    """Draw which schools drive one coefficient: their share of the variance, the largest first.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of ``Evaluation.contributions`` of one stage and indicator: school_id, contribution (0-1).
+    names : mapping of school_id to str, optional
+    top : int
+        How many schools; the others are summed in one bar, so that the bars add up to 100 %.
+    lang : {"zh", "en"}
+    """
+    rows = rows.dropna(subset=["contribution"]).sort_values("contribution", ascending=False, kind="stable")
+    first, rest = rows.head(top), rows.iloc[top:]
+    shares = [100 * share for share in first["contribution"]]
+    labels = [(names or {}).get(school, school) for school in first["school_id"]]
+    colours = [palette.ACCENT] * len(first)
+    if len(rest):
+        shares.append(100 * rest["contribution"].sum())
+        labels.append(text("plot.others", lang, n=len(rest)))
+        colours.append(palette.RULE)
+    figure = blank("", lang, height=ROW_PX * max(len(labels), 1) + 80)
+    figure.add_bar(
+        # Positions, not names: two schools may bear the same name.
+        x=shares,
+        y=list(range(len(labels))),
+        orientation="h",
+        marker={"color": colours},
+        text=[f"{share:.1f}%" for share in shares],
+        textposition="outside",
+        cliponaxis=False,
+        customdata=labels,
+        hovertemplate="%{customdata}: %{x:.1f}%<extra></extra>",
+    )
+    figure.update_xaxes(title=text("plot.share", lang), range=[0, max([*shares, 1]) * 1.2], ticksuffix="%")
+    ticks = {"tickmode": "array", "tickvals": list(range(len(labels))), "ticktext": labels}
+    return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, **ticks)
+
+
+def matrix(
+    schools: pd.DataFrame,
+    *,
+    labels: Mapping[str, str],
+    names: Mapping[str, str] | None = None,
+    lang: str = "zh",
+) -> go.Figure:
+    """Draw schools against indicators: a mark and a value in each cell, coloured by whether the line is met.
+
+    Parameters
+    ----------
+    schools : DataFrame
+        Rows of ``Evaluation.schools`` of one stage: school_id, indicator, value, threshold, met. Schools stand in the
+        order of their first row.
+    labels : mapping of indicator to str
+        Heads of the columns, and their order.
+    names : mapping of school_id to str, optional
+    lang : {"zh", "en"}
+    """
+    columns = [name for name in labels if name in set(schools["indicator"])]
+    ids = list(dict.fromkeys(schools["school_id"]))
+    cells = {
+        (row.school_id, row.indicator): (status_of(row.met), row.value, row.threshold) for row in schools.itertuples()
+    }
+    order = ["met", "not_met", "no_data", "not_applicable"]
+    empty = ("not_applicable", math.nan, math.nan)
+    found = [[cells.get((school, name), empty) for name in columns] for school in ids]
+    figure = blank("", lang, height=ROW_PX * max(len(ids), 1) + 110)
+    figure.add_heatmap(
+        z=[[order.index(status) for status, _, _ in row] for row in found],
+        x=[wrap(labels[name]) for name in columns],
+        y=list(range(len(ids))),
+        text=[[_cell(status, value) for status, value, _ in row] for row in found],
+        texttemplate="%{text}",
+        textfont={"size": 13},
+        customdata=[[_hover(*cell, lang) for cell in row] for row in found],
+        hovertemplate="%{x}<br>%{customdata}<extra></extra>",
+        zmin=-0.5,
+        zmax=len(order) - 0.5,
+        colorscale=_steps([palette.LAMPS[status].tint for status in order]),
+        showscale=False,
+        xgap=2,
+        ygap=2,
+    )
+    ticks = {"tickmode": "array", "tickvals": list(range(len(ids)))}
+    ticks["ticktext"] = [(names or {}).get(school, school) for school in ids]
+    figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, **ticks)
+    return figure.update_xaxes(side="top", showgrid=False, automargin=True, tickangle=0, tickfont={"size": 12})
+
+
+def _mark_missing(figure: go.Figure, rows: pd.DataFrame, lang: str) -> None:
+    """Write "no data" over the years that have none: a gap in a line is easily overlooked."""
+    for year in rows.loc[rows["value"].isna(), "year"]:
+        figure.add_annotation(
+            x=int(year), y=0, yref="paper", yanchor="bottom", showarrow=False, text=text("plot.no_data", lang)
+        )
+
+
+def _room(rows: pd.DataFrame) -> list[float] | None:
+    """Return a range with room for the labels, from zero where the values are near it."""
+    values = pd.concat([rows["value"], rows["threshold"]]).dropna()
+    if not len(values):
+        return None
+    low, high = float(values.min()), float(values.max())
+    if 0 <= low < 0.6 * high or (low >= 0 and high - low < 0.1 * high):
+        low = 0.0  # near zero, or so flat that a narrow range would make mountains of nothing
+    span = (high - low) or abs(high) or 1.0
+    return [low - (0.12 * span if low else 0.0), high + 0.18 * span]
+
+
+def _marked(status: str, value: float) -> str:
+    mark = palette.LAMPS[status].mark if status in ("met", "not_met") else ""
+    return f"{mark} {short(value)}".strip()
+
+
+def _coefficient(value: float, status: str, missing: float, lang: str) -> str:
+    if math.isnan(value):
+        return text("plot.cv_missing", lang, n=int(missing)) if missing else text("plot.no_data", lang)
+    words = {"met": "plot.within", "not_met": "plot.beyond"}
+    said = f" {palette.LAMPS[status].mark} {text(words[status], lang)}" if status in words else ""
+    return f"{value:.3f}{said}"
+
+
+def _cell(status: str, value: float) -> str:
+    mark = palette.LAMPS[status].mark
+    return mark if math.isnan(value) else f"{mark} {short(value)}"
+
+
+def _hover(status: str, value: float, threshold: float, lang: str) -> str:
+    line = "" if math.isnan(threshold) else f"<br>{text('plot.line', lang)} {short(threshold)}"
+    return f"{text(f'status.{status}', lang)} {short(value)}{line}"
+
+
+def _steps(colours: Sequence[str]) -> list[list[Any]]:
+    """Return a colour scale of flat steps."""
+    n = len(colours)
+    return [[edge / n, colour] for i, colour in enumerate(colours) for edge in (i, i + 1)]
+
+
+def _ordered(frame: pd.DataFrame, column: str, labels: Mapping[str, str]) -> pd.DataFrame:
+    kept = frame[frame[column].isin(list(labels))]
+    return kept.sort_values(column, key=lambda names: names.map(list(labels).index)).reset_index(drop=True)
+
+
+def _dots(figure: go.Figure, rows: pd.DataFrame, axis: str, label: str, names: Mapping[str, str]) -> None:
+    """Add one panel: a dot a school, spread upright by its rank so that equal values do not hide one another."""
+    placed = rows[rows["value"].notna()].sort_values("value", kind="stable")
+    statuses = [status_of(met) for met in placed["met"]]
+    figure.add_scatter(
+        x=placed["value"],
+        y=[(7 * rank) % 11 / 10 for rank in range(len(placed))],
+        mode="markers",
+        xaxis=f"x{axis}",
+        yaxis=f"y{axis}",
+        marker=status_markers(statuses) | {"size": 9, "opacity": 0.85},
+        customdata=[names.get(school, school) for school in placed["school_id"]],
+        hovertemplate="%{customdata}: %{x:,.4~g}<extra></extra>",
+    )
+    line = rows["threshold"].dropna()
+    if len(line):
+        figure.add_shape(
+            type="line", xref=f"x{axis}", yref=f"y{axis} domain", x0=line.iloc[0], x1=line.iloc[0], y0=0, y1=1,
+            line={"color": palette.LIMIT, "dash": "dash", "width": 2},
+        )  # fmt: skip
+    missing = len(rows) - len(placed)
+    counts = f"✓ {statuses.count('met')}/{len(rows)}" + (f"  ? {missing}" if missing else "")
+    figure.add_annotation(
+        xref=f"x{axis} domain", yref=f"y{axis} domain", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,
+        text=f"<b>{label}</b>  {counts}",
+    )  # fmt: skip
+
+
+def _grid(figure: go.Figure, panels: int, columns: int) -> None:
+    """Lay the panels out in rows and columns."""
+    lines = max(1, math.ceil(panels / columns))
+    for panel in range(panels):
+        axis = "" if panel == 0 else str(panel + 1)
+        row, column = divmod(panel, columns)
+        x = [column / columns + (0.02 if column else 0), (column + 1) / columns - (0.02 if column < columns - 1 else 0)]
+        top = 1 - row / lines
+        y = [max(0, top - 0.8 / lines), top - 0.2 / lines]
+        style = {"gridcolor": palette.RULE, "zeroline": False, "rangemode": "tozero"}
+        figure.layout[f"xaxis{axis}"] = {**style, "domain": x, "anchor": f"y{axis}"}
+        figure.layout[f"yaxis{axis}"] = {"domain": y, "anchor": f"x{axis}", "visible": False, "range": [-0.2, 1.2]}

@@ -1,0 +1,250 @@
+"""Draw what is to come: figures against their lines, the band of their paths, deadlines, and pupils to a year."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date
+from typing import Any
+from unicodedata import east_asian_width
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from balance_lib import palette
+from balance_lib.locale import text
+from balance_lib.show.plots.base import blank, short, status_markers, whole
+
+BAND = "rgba(11, 79, 138, 0.18)"
+PANEL_PX, HEAD_PX = 210, 54
+WIDEST = 60.0  # of a panel's title, in widths of a Latin letter
+STAGE_COLOURS = {"primary": palette.SERIES[0], "junior": palette.SERIES[5]}
+STAGE_BANDS = {"primary": "rgba(0, 114, 178, 0.20)", "junior": "rgba(213, 94, 0, 0.20)"}
+STAGE_SYMBOLS = {"primary": "circle", "junior": "square"}
+
+
+@dataclass(frozen=True)
+class Panel:
+    """Hold one figure to draw: its rows, its title, and the verdict said in a word.
+
+    Parameters
+    ----------
+    title : str
+    rows : DataFrame
+        year, value, low, high, projected, threshold.
+    status : str
+        The lamp of the word: met, not_met, not_due, evidence, no_data.
+    word : str
+    deadline : date, optional
+    unit : str
+    """
+
+    title: str
+    rows: pd.DataFrame
+    status: str
+    word: str
+    deadline: date | None = None
+    unit: str = ""
+
+
+def nothing(lang: str = "zh") -> go.Figure:
+    """Return the empty place of a figure that is being computed: no axes that could be read as data."""
+    return blank("", lang, height=380).update_xaxes(visible=False).update_yaxes(visible=False)
+
+
+def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
+    """Draw one figure large: counted years, the path with its band, the line, the deadline and the verdict."""
+    figure = blank(panel.title, lang, height=400)
+    figure.update_layout(margin={"l": 16, "r": 24, "t": 112, "b": 40})
+    _draw(figure, panel, "", lang, legend=True)
+    _verdict(figure, panel, x=0.0, y=1.0, size=15)
+    figure.update_layout(legend={"y": 1.08, "x": 1.0, "xanchor": "right", "yanchor": "bottom"})
+    figure.update_yaxes(title={"text": panel.unit, "standoff": 8} if panel.unit else None)
+    return figure
+
+
+def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") -> go.Figure:
+    """Draw figures side by side, each with its line, deadline, path and band, and its verdict in a word."""
+    lines = max(1, math.ceil(len(panels) / columns))
+    figure = blank("", lang, height=lines * (PANEL_PX + HEAD_PX) + 16)
+    figure.update_layout(showlegend=False, margin={"l": 8, "r": 16, "t": 8, "b": 8})
+    high = 1.0 / lines
+    for at, panel in enumerate(panels):
+        axis = "" if at == 0 else str(at + 1)
+        row, column = divmod(at, columns)
+        left, right = column / columns + (0.028 if column else 0.02), (column + 1) / columns - 0.012
+        top = 1.0 - row * high
+        style = {"gridcolor": palette.RULE, "linecolor": palette.MUTED, "tickfont": {"size": 12}}
+        head = high * HEAD_PX / (PANEL_PX + HEAD_PX)
+        foot = high * 30 / (PANEL_PX + HEAD_PX)
+        figure.layout[f"xaxis{axis}"] = {**style, "domain": [left, right], "anchor": f"y{axis}", "showgrid": False}
+        figure.layout[f"yaxis{axis}"] = {
+            **style, "domain": [top - high + foot, top - head], "anchor": f"x{axis}", "nticks": 6, "zeroline": False,
+        }  # fmt: skip
+        _draw(figure, panel, axis, lang, legend=False)
+        _head(figure, panel, left, top)
+    return figure
+
+
+def _draw(figure: go.Figure, panel: Panel, axis: str, lang: str, *, legend: bool) -> None:
+    """Draw one figure's band, line, path, counted years and deadline on its axes."""
+    rows, on = panel.rows.sort_values("year"), {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
+    counted, ahead = rows[~rows["projected"]], rows[rows["projected"]]
+    joined = pd.concat([counted.dropna(subset=["value"]).tail(1), ahead])
+    if len(ahead):
+        figure.add_scatter(
+            x=[*whole(joined["year"]), *whole(joined["year"])[::-1]], y=[*joined["high"], *joined["low"][::-1]],
+            fill="toself", fillcolor=BAND, line={"width": 0}, hoverinfo="skip", mode="lines",
+            name=text("trends.plot.band", lang, level=80), showlegend=legend, **on,
+        )  # fmt: skip
+    figure.add_scatter(
+        x=whole(rows["year"]), y=rows["threshold"], mode="lines", name=text("trends.plot.line", lang),
+        line={"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"}, showlegend=legend,
+        hovertemplate=text("trends.plot.line", lang) + " %{y:,.4~g}<extra></extra>", **on,
+    )  # fmt: skip
+    if len(ahead):
+        figure.add_scatter(
+            x=whole(joined["year"]), y=joined["value"], mode="lines", name=text("trends.plot.path", lang),
+            line={"color": palette.ACCENT, "dash": "dot", "width": 2}, showlegend=legend,
+            customdata=np.stack([joined["low"], joined["high"]], axis=1),
+            hovertemplate="%{x}: %{y:,.4~g} (%{customdata[0]:,.4~g}–%{customdata[1]:,.4~g})<extra></extra>", **on,
+        )  # fmt: skip
+    statuses = list(counted["status"]) if "status" in counted else _judged(counted)
+    figure.add_scatter(
+        x=whole(counted["year"]), y=counted["value"], mode="lines+markers", name=text("trends.plot.counted", lang),
+        line={"color": palette.ACCENT, "width": 2}, connectgaps=False, showlegend=legend,
+        marker=status_markers(statuses) | {"size": 11 if legend else 8},
+        hovertemplate="%{x}: %{y:,.4~g} " + panel.unit + "<extra></extra>", **on,
+    )  # fmt: skip
+    _scale(figure, panel, axis, lang, rows, large=legend)
+
+
+def _judged(rows: pd.DataFrame) -> list[str]:
+    """Return the status of each counted year by its gap."""
+    found = ["met" if gap >= -1e-9 else "not_met" for gap in rows["gap"]]
+    return [s if value == value else "no_data" for s, value in zip(found, rows["value"], strict=True)]
+
+
+def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataFrame, *, large: bool) -> None:
+    """Fit the axes, mark where the counted years end, and set the deadline's mark."""
+    years = whole(rows["year"])
+    due = None
+    if panel.deadline is not None:
+        # A school year runs from half a year before its mark to half a year after it, September to August.
+        due = panel.deadline.year - 0.5 + (panel.deadline.month - 9) / 12 + panel.deadline.day / 366
+    first = min(years, default=2000)
+    last = max([*years, math.ceil(due or first)], default=first)
+    step = max(1, math.ceil((last - first) / (14 if large else 7)))
+    low, high = _room(rows)
+    figure.layout[f"xaxis{axis}"].update(dtick=step, tick0=first, tickformat="d", range=[first - 0.5, last + 0.6])
+    figure.layout[f"yaxis{axis}"].update(range=[low, high])
+    if due is not None and first - 0.5 <= due <= last + 0.6:
+        figure.add_shape(
+            type="line", xref=f"x{axis}", yref=f"y{axis}", x0=due, x1=due, y0=low, y1=high,
+            line={"color": palette.INK, "dash": "dot", "width": 1.5},
+        )  # fmt: skip
+        # Above the axes, where no point and no line can lie under it.
+        figure.add_annotation(
+            x=1, y=1, xref=f"x{axis} domain", yref=f"y{axis} domain", showarrow=False, yanchor="bottom", yshift=5,
+            xanchor="right", font={"size": 14 if large else 12, "color": palette.INK},
+            text="┊ " + text("trends.plot.deadline", lang, date=panel.deadline),
+        )  # fmt: skip
+
+
+def _room(rows: pd.DataFrame) -> tuple[float, float]:
+    """Return the range of the value axis: counted values, line and path; a wide band is cut off, not the picture."""
+    known = pd.concat([rows["value"], rows["threshold"]]).dropna()
+    if known.empty:
+        return 0.0, 1.0
+    low, high = float(known.min()), float(known.max())
+    span = max(high - low, 0.02 * max(abs(high), abs(low)), 1e-9)
+    band = pd.concat([rows["low"], rows["high"]]).dropna()
+    if len(band):
+        low, high = max(low - span, min(low, float(band.min()))), min(high + span, max(high, float(band.max())))
+    span = max(high - low, 0.1 * max(abs(high), abs(low)), 1e-9)  # a figure that never moved lies in the middle
+    floor = 0.0 if low >= 0 and low - 0.12 * span < 0 else low - 0.12 * span
+    return floor - (0.03 * span if floor == 0 else 0.0), high + 0.12 * span
+
+
+def _verdict(figure: go.Figure, panel: Panel, *, x: float, y: float, size: int) -> None:
+    lamp = palette.LAMPS[panel.status]
+    figure.add_annotation(
+        x=x, y=y, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False, borderpad=3,
+        text=f"<b>{lamp.mark} {panel.word}</b>", font={"size": size, "color": lamp.ink}, bgcolor=lamp.tint,
+        bordercolor=lamp.ink, borderwidth=1, yshift=4,
+    )  # fmt: skip
+
+
+def _fitting(title: str) -> str:
+    """Cut a title to the width of a panel at 1366 pixels; a Chinese character is about two Latin ones wide."""
+    ends = np.cumsum([2.0 if east_asian_width(sign) in "WF" else 1.1 for sign in title])
+    kept = int(np.searchsorted(ends, WIDEST, side="right"))
+    return title if kept == len(title) else title[: kept - 1] + "…"
+
+
+def _head(figure: go.Figure, panel: Panel, x: float, y: float) -> None:
+    """Write a panel's title, and under it the verdict on its tint."""
+    title = _fitting(panel.title)
+    figure.add_annotation(
+        x=x, y=y, xref="paper", yref="paper", xanchor="left", yanchor="top", showarrow=False, align="left",
+        text=f"<b>{title}</b>", font={"size": 13, "color": palette.INK}, hovertext=panel.title,
+    )  # fmt: skip
+    lamp = palette.LAMPS[panel.status]
+    figure.add_annotation(
+        x=x, y=y, xref="paper", yref="paper", xanchor="left", yanchor="top", showarrow=False, yshift=-22, xshift=3,
+        text=f"{lamp.mark} {panel.word}", font={"size": 12, "color": lamp.ink}, bgcolor=lamp.tint, borderpad=2,
+    )  # fmt: skip
+
+
+def enrolment(
+    counted: pd.DataFrame, projected: pd.DataFrame, *, base: int, level: float = 0.8, lang: str = "zh"
+) -> Any:
+    """Draw a county's or a school's pupils by stage: counted years, then the projection with its band.
+
+    Parameters
+    ----------
+    counted : DataFrame
+        year, stage, pupils up to the base year.
+    projected : DataFrame
+        year, stage, pupils, low, high from the base year on.
+    base : int
+    level : float
+    lang : {"zh", "en"}
+    """
+    figure = blank("", lang, height=380)
+    for stage in (s for s in STAGE_COLOURS if s in set(projected["stage"])):
+        rows = projected[projected["stage"] == stage].sort_values("year")
+        past = counted[(counted["stage"] == stage) & (counted["year"] <= base)].sort_values("year")
+        name, colour = text(f"stage.{stage}", lang), STAGE_COLOURS[stage]
+        figure.add_scatter(
+            x=[*whole(rows["year"]), *whole(rows["year"])[::-1]], y=[*rows["high"], *rows["low"][::-1]],
+            fill="toself", fillcolor=STAGE_BANDS[stage], line={"width": 0}, hoverinfo="skip", mode="lines",
+            name=f"{name} {text('trends.plot.band', lang, level=round(100 * level))}",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=whole(rows["year"]), y=rows["pupils"], mode="lines", showlegend=False,
+            line={"color": colour, "dash": "dot", "width": 2},
+            customdata=np.stack([rows["low"], rows["high"]], axis=1),
+            hovertemplate=name + " %{x}: %{y:,.0f} (%{customdata[0]:,.0f}–%{customdata[1]:,.0f})<extra></extra>",
+        )  # fmt: skip
+        figure.add_scatter(
+            x=whole(past["year"]), y=past["pupils"], mode="lines+markers", name=name,
+            line={"color": colour, "width": 2}, marker={"symbol": STAGE_SYMBOLS[stage], "size": 9},
+            hovertemplate=name + " %{x}: %{y:,.0f}<extra></extra>",
+        )  # fmt: skip
+        figure.add_annotation(
+            x=int(rows["year"].iloc[-1]), y=float(rows["pupils"].iloc[-1]), text=short(round(rows["pupils"].iloc[-1])),
+            showarrow=False, xanchor="left", xshift=6, font={"color": colour},
+        )  # fmt: skip
+    figure.add_vline(x=base + 0.5, line={"color": palette.MUTED, "dash": "dot", "width": 1})
+    years = [int(counted["year"].min()) if len(counted) else base, int(projected["year"].max())]
+    figure.update_xaxes(
+        dtick=max(1, math.ceil((years[1] - years[0]) / 14)), tickformat="d", showgrid=False,
+        range=[years[0] - 0.5, years[1] + 1.2],
+    )  # fmt: skip
+    figure.update_yaxes(
+        rangemode="tozero", tickformat=",d", title={"text": text("trends.plot.pupils", lang), "standoff": 8}
+    )
+    return figure.update_layout(margin={"l": 16, "r": 48, "t": 48, "b": 40})

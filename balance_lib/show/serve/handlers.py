@@ -1,0 +1,177 @@
+"""Answer requests: the pages with their headers, our style sheet, the scripts, and what is not there."""
+
+from __future__ import annotations
+
+import gzip
+import hashlib
+import logging
+from functools import cache
+from importlib import resources
+from typing import Any
+from urllib.parse import urlencode
+
+import psutil  # type: ignore[import-untyped]
+import tornado.web
+from jupyter_server.services.kernels.handlers import KernelHandler
+from jupyter_server.utils import url_path_join
+from voila.handler import BaseVoilaHandler
+from voila.tornado.handler import TornadoVoilaHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+
+from balance_lib.show.serve import bundle, roles
+from balance_lib.show.serve.settings import SHARE, SPARE_BYTES, TEMPLATE, content_security_policy
+from balance_lib.show.widgets import style
+
+PROTOCOL = "v1.kernel.websocket.jupyter.org"
+
+
+class Secure:
+    """Give every page the same headers; the policy names the host the browser used."""
+
+    request: Any
+
+    @property
+    def content_security_policy(self) -> str:
+        """Return the policy of this request."""
+        return content_security_policy(self.request.headers.get("Host", ""))
+
+
+class Notebook(Secure, TornadoVoilaHandler):
+    """Render a dashboard."""
+
+    @tornado.web.authenticated
+    async def get(self, path: str | None = None) -> None:
+        """Render it, and set the cookie that lets the page shut down its kernel when it is left."""
+        if psutil.virtual_memory().available < SPARE_BYTES:
+            raise tornado.web.HTTPError(503)  # one page refused is better than all of them killed
+        self.xsrf_token  # noqa: B018  reading it sets the cookie; without it the shutdown request is refused
+        self.set_header("Referrer-Policy", "same-origin")
+        self.request.headers[roles.HEADER] = self.identity_provider.role(self.current_user)
+        await super().get(path)
+
+
+class Kernel(KernelHandler):
+    """Tell a page whether its kernel still runs; a kernel is ended by Voila's own request only."""
+
+    SUPPORTED_METHODS = ("GET",)
+
+
+class Home(Secure, BaseVoilaHandler):
+    """Lead from the bare address, or a page's short name, to the page."""
+
+    @tornado.web.authenticated
+    async def get(self, name: str = "") -> None:
+        """Redirect; a language and other choices in the query go along, the token does not."""
+        listed = [page["name"] for page in self.voila_configuration.resources["balance"]["pages"]]
+        name = name or ("index" if "index" in listed else "")
+        if not name:
+            self.write(self.render_template("tree.html"))
+            return
+        if name not in listed:
+            raise tornado.web.HTTPError(404)
+        pairs = [(k, v.decode()) for k, vs in self.request.query_arguments.items() if k != "token" for v in vs]
+        query = f"?{urlencode(pairs)}" if pairs else ""
+        self.redirect(url_path_join(self.base_url, "voila/render", f"{name}.ipynb{query}"))
+
+
+class Channels(VoilaKernelWebsocketHandler):
+    """Carry a page's widget messages, in the frames every browser of ours uses.
+
+    In the older frames the server takes each message apart and puts it together again: one page's state of a few
+    megabytes would hold up everybody else's page.
+    """
+
+    async def get(self, kernel_id: str) -> None:
+        """Open the socket if the newer frames are offered."""
+        if PROTOCOL not in self.request.headers.get("Sec-WebSocket-Protocol", ""):
+            raise tornado.web.HTTPError(400)
+        await super().get(kernel_id)
+
+
+class NotFound(Secure, BaseVoilaHandler):
+    """Say in both languages that there is no such page."""
+
+    def initialize(self, **kwargs: Any) -> None:
+        """Take the configuration from the application: this handler stands in no list."""
+        super().initialize(voila_configuration=self.application.settings["voila"].voila_configuration)
+
+    async def prepare(self) -> None:
+        """Answer every method alike, to whoever may look at all."""
+        await super().prepare()
+        raise tornado.web.HTTPError(404)
+
+
+class Asset(tornado.web.RequestHandler):
+    """Serve the few files that do not lie in the template: the style sheet, the engine of a page, plotly's bundle."""
+
+    def get(self, name: str) -> None:
+        """Send the file; a browser that has it is told so."""
+        if name not in ASSETS:
+            raise tornado.web.HTTPError(404)
+        body, kind = asset(name)
+        self.set_header("Vary", "Accept-Encoding")
+        if "gzip" in self.request.headers.get("Accept-Encoding", ""):
+            body = packed(name)
+            self.set_header("Content-Encoding", "gzip")
+        self.set_header("Content-Type", kind)
+        self.set_header("X-Content-Type-Options", "nosniff")
+        lasting = bool(self.get_query_argument("v", ""))  # an address with a digest never changes its content
+        self.set_header("Cache-Control", "max-age=31536000, immutable" if lasting else "no-cache")
+        self.set_header("Etag", f'"{version(name)}"')
+        if self.check_etag_header():
+            self.set_status(304)
+            return
+        self.write(body)
+
+    def compute_etag(self) -> str | None:
+        """Return the tag set above: hashing 5 MB for each request would be a waste."""
+        return self._headers.get("Etag")
+
+
+def log(handler: tornado.web.RequestHandler) -> None:
+    """Log a request that failed on our side, without its query: a token may stand there."""
+    if handler.get_status() >= 500:
+        logging.getLogger("tornado.access").error(
+            "%d %s %s", handler.get_status(), handler.request.method, handler.request.path
+        )
+
+
+def _plotly() -> bytes:
+    return resources.files("plotly").joinpath("package_data/widgetbundle.js").read_bytes()
+
+
+SCRIPT = "text/javascript; charset=utf-8"
+ASSETS = {
+    "engine.js": (bundle.engine, SCRIPT),
+    "extension.js": (lambda: (bundle.STATIC / "extension.js").read_bytes(), SCRIPT),
+    "plotly.mjs": (_plotly, SCRIPT),
+    "balance.css": (lambda: style.sheet().encode("utf-8"), "text/css; charset=utf-8"),
+}
+
+
+@cache
+def asset(name: str) -> tuple[bytes, str]:
+    """Return a file's bytes and type, straight from the installed packages: nothing is copied or written."""
+    read, kind = ASSETS[name]
+    return read(), kind
+
+
+@cache
+def packed(name: str) -> bytes:
+    """Return a file's bytes packed as small as they go: once here, not by the proxy for every visitor."""
+    return gzip.compress(asset(name)[0], 9, mtime=0)
+
+
+@cache
+def version(name: str) -> str:
+    """Return a short digest of a file, for its address."""
+    return hashlib.sha256(asset(name)[0]).hexdigest()[:12]
+
+
+@cache
+def look() -> str:
+    """Return a short digest of everything that makes the look of a page: style sheets and the page's script."""
+    static = SHARE / "voila" / "templates" / TEMPLATE / "static"
+    theirs = [bundle.static(name) for name in ("index.css", "theme-light.css")]
+    parts = [asset("balance.css")[0], *(file.read_bytes() for file in [*theirs, *sorted(static.iterdir())])]
+    return hashlib.sha256(b"".join(parts)).hexdigest()[:12]

@@ -1,0 +1,229 @@
+"""Let the office work: bring returns in, see every fault, see what is missing, record evidence."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import date
+from html import escape
+from typing import Any
+
+import ipywidgets as W  # noqa: N812
+import pandas as pd
+
+from balance_lib._errors import Fault
+from balance_lib.data import check, tables
+from balance_lib.data.county import CRS_NAMES
+from balance_lib.data.intake import bring, workbook
+from balance_lib.locale import text
+from balance_lib.show.widgets import views
+from balance_lib.show.widgets.apps.page import Page, block, html, tabs
+from balance_lib.show.widgets.style import banner, lamp
+
+ACCEPTED = ".xlsx,.xlsm,.csv,.tsv,.geojson,.json,.gpkg,.yaml,.yml"
+WIDE = {"width": "min(100%, 720px)"}
+
+
+class Data(Page):
+    """Show four parts: bring in, faults, what is missing and evidence, blank workbook."""
+
+    name = "data"
+
+    def build(self) -> None:
+        """Make the four parts."""
+        self._offered: tuple[str, int] | None = None
+        self.faults, self.missing, self.foot = html(), html(), html()
+        parts = [
+            (self.text("page.data.bring"), self._upload()),
+            (self.text("page.data.faults"), self.faults),
+            (self.text("page.data.missing"), W.VBox([self._evidence(), self.missing])),
+            (self.text("page.data.workbook"), self._workbooks()),
+        ]
+        self.body.children = [tabs(parts), self.foot]
+
+    def update(self) -> None:
+        """Show the chosen county."""
+        model, lang = self.model, self.model.lang
+        found = model.evaluation
+        self.target.value = self.target.value or model.county_id
+        if self._offered != (model.county_id, model.year):  # what the office typed itself stays
+            self._offered, self.return_year.value = (model.county_id, model.year), model.year
+        self.faults.value = fault_table(check.check(model.county), f"{model.county_id}-faults.csv", lang)
+        open_items = found.with_status("no_data", "evidence")
+        rows = [
+            [lamp(r.status, lang), f"<b>{escape(r.item.code)}</b> {escape(r.item.label(lang))}",
+             escape(r.reason.render(lang)), escape(views.owner(r.item, lang))]
+            for r in open_items
+        ]  # fmt: skip
+        heads = [self.text(f"page.head.{h}") for h in ("status", "item", "reason", "owner")]
+        self.missing.value = views.panel(
+            self.text("page.data.open"), views.table(heads, rows, empty=self.text("page.data.complete"))
+        )
+        evidence = [r for r in found.items if r.counts and r.item.measure and r.item.measure.source == "evidence"]
+        evidence = sorted(evidence, key=lambda r: r.status not in ("evidence", "no_data"))  # what waits comes first
+        chosen, codes = self.item.value, [r.item.code for r in evidence]
+        self.item.options = [
+            (f"{views.mark(r.status)} {r.item.code} {r.item.label(lang)}", r.item.code) for r in evidence
+        ]
+        self.item.value = chosen if chosen in codes else next(iter(codes), None)
+        self.foot.value = views.provenance(found, lang)
+        self.filled.value = self._filled()
+
+    # Bringing in -----------------------------------------------------------------------------------------------
+
+    def _upload(self) -> W.Widget:
+        self.files = W.FileUpload(accept=ACCEPTED, multiple=True, description=self.text("page.data.choose_files"))
+        self.target = W.Text(self.model.county_id, description=self.text("page.data.folder"), layout=WIDE)
+        self.target_name = W.Text("", description=self.text("page.data.county_name"), layout=WIDE)
+        self.return_year = W.IntText(date.today().year, description=self.text("page.choose.year"))
+        systems = [(self.text("page.data.crs_unknown"), "")] + [(name, name) for name in CRS_NAMES]
+        self.crs = W.Dropdown(options=systems, description=self.text("page.data.crs"))
+        self.accept = W.Checkbox(False, description=self.text("page.data.accept_valid"), indent=False, layout=WIDE)
+        self.look = W.Button(description=self.text("page.data.look"), button_style="info")
+        self.save = W.Button(description=self.text("page.data.save"), button_style="success", disabled=True)
+        self.told = html()
+        self.look.on_click(lambda _: self._guarded(lambda: self._bring(dry_run=True)))
+        self.save.on_click(lambda _: self._guarded(lambda: self._bring(dry_run=False)))
+        for control in (self.files, self.target, self.return_year, self.crs, self.accept):
+            control.observe(lambda _: setattr(self.save, "disabled", True), "value")
+        about = html(f"<p>{self.text('page.data.bring_about')}</p>")
+        box = W.VBox(
+            [about, self.files, self.target, self.target_name, block(self.return_year, self.crs), self.accept,
+             block(self.look, self.save), self.told]
+        )  # fmt: skip
+        box.add_class("bl-panel")
+        return box
+
+    def _bring(self, *, dry_run: bool) -> None:
+        """Read what was uploaded; write it only on the second button, and only when it is sound."""
+        uploaded = {f["name"]: bytes(f["content"]) for f in self.files.value}
+        if not uploaded:
+            self.told.value = banner(self.text("page.data.no_files"), "error")
+            return
+        name = self.target.value.strip()
+        if not re.fullmatch(r"[A-Za-z0-9_-]{1,40}", name):
+            self.told.value = banner(self.text("page.data.bad_folder"), "error")
+            return
+        mapping = next((content for n, content in uploaded.items() if n.endswith((".yaml", ".yml"))), None)
+        library = self.model.library
+        standing = library.folders().get(name, library.roots[0] / name)
+        into = standing if dry_run else library.writable(name)
+        done = bring.bring_in(
+            {n: c for n, c in uploaded.items() if not n.endswith((".yaml", ".yml"))},
+            into,
+            mapping=None if mapping is None else bring.mapping_of(mapping),
+            year=self.return_year.value,
+            crs=self.crs.value or None,
+            name=self.target_name.value.strip() or None,
+            accept_valid=self.accept.value,
+            dry_run=dry_run,
+        )
+        self.told.value = self._report(done, dry_run)
+        self.save.disabled = not (dry_run and done.county is not None)
+        if done.written:
+            self._show_new(name)
+
+    def _show_new(self, name: str) -> None:
+        options = [(v, k) for k, v in self.model.library.names(self.model.lang).items()]
+        self.county.options = options
+        self.model.choose(county=name)
+        self.model.refresh()
+
+    def _report(self, done: bring.Brought, dry_run: bool) -> str:
+        lang = self.model.lang
+        key = "written" if done.written else "ready" if dry_run and done.county is not None else "refused"
+        head = banner(self.text(f"page.data.{key}"), "note" if key != "refused" else "error")
+        rows = [[escape(tables.table(t).label(lang)), str(n)] for t, n in done.rows.items()]
+        what = views.table([self.text("page.head.table"), self.text("page.head.rows")], rows, numeric=[1])
+        dropped = ""
+        if done.dropped:
+            dropped = f"<p>{escape(self.text('page.data.dropped', names='、'.join(done.dropped)))}</p>"
+        return head + what + dropped + fault_table(done.faults, "import-faults.csv", lang)
+
+    # Evidence --------------------------------------------------------------------------------------------------
+
+    def _evidence(self) -> W.Widget:
+        spec = tables.table("evidence").columns
+        lang = self.model.lang
+        choices = spec["finding"].choices or {}
+        words = [(word if lang == "zh" else key, key) for key, word in choices.items()]
+        self.item = W.Dropdown(description=self.text("page.head.item"), layout=WIDE)
+        self.finding = W.ToggleButtons(options=words, description=spec["finding"].label(lang))
+        self.document = W.Text(description=spec["document"].label(lang), layout=WIDE)
+        self.unit = W.Text(description=spec["unit"].label(lang), layout=WIDE)
+        self.record = W.Button(description=self.text("page.data.record"), button_style="success")
+        self.recorded = html()
+        self.record.on_click(lambda _: self._guarded(self._record))
+        about = html(f"<h2>{self.text('page.data.evidence')}</h2><p>{self.text('page.data.evidence_about')}</p>")
+        box = W.VBox([about, self.item, self.finding, self.document, self.unit, self.record, self.recorded])
+        box.add_class("bl-panel")
+        return box
+
+    def _record(self) -> None:
+        """Write one finding; an earlier one of the same item and year is replaced, and that is said."""
+        if not self.document.value.strip() or not self.item.value:
+            self.recorded.value = banner(self.text("page.data.document_needed"), "error")
+            return
+        model = self.model
+        row = {
+            "standard": model.standard_id,
+            "item_id": self.item.value,
+            "year": model.year,
+            "finding": self.finding.value,
+            "document": self.document.value.strip(),
+            "unit": self.unit.value.strip() or None,
+            "recorded_on": date.today().isoformat(),
+        }
+        county = model.county
+        old = county.tables["evidence"]
+        same = (old["standard"] == row["standard"]) & (old["item_id"] == row["item_id"]) & (old["year"] == row["year"])
+        kept = [*old[~same].to_dict("records"), row]
+        changed = county.with_tables(evidence=pd.DataFrame(kept))
+        changed.save(model.library.writable(model.county_id))
+        key = "page.data.replaced" if same.any() else "page.data.recorded"
+        self.recorded.value = banner(self.text(key, code=self.item.value, document=row["document"]))
+        model.refresh()
+
+    # Workbooks -------------------------------------------------------------------------------------------------
+
+    def _workbooks(self) -> W.Widget:
+        lang = self.model.lang
+        blank = views.download(
+            "balance-workbook.xlsx", workbook.blank_workbook(lang), XLSX, self.text("page.export.workbook")
+        )
+        self.filled = html()
+        about = html(f"<p>{self.text('page.data.workbook_about')}</p><p>{blank}</p>")
+        box = W.VBox([about, self.filled])
+        box.add_class("bl-panel")
+        return box
+
+    def _filled(self) -> str:
+        county, lang = self.model.county, self.model.lang
+        # A big county's workbook is made on demand only: it would make every page load wait.
+        rows = sum(len(frame) for frame in county.tables.values())
+        if rows > 30_000:
+            return ""
+        content = workbook.county_workbook(county, lang)
+        return views.download(f"{county.county_id}.xlsx", content, XLSX, self.text("page.export.county_workbook"))
+
+
+XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
+
+
+def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) -> str:
+    """Return every fault as a table, worst first, with the whole list to download."""
+    ordered = sorted(faults, key=lambda f: (f.severity != "error", f.file, f.row or 0))
+    rows: list[dict[str, Any]] = [fault.as_dict(lang) for fault in ordered]
+    columns = ("severity", "file", "row", "column", "found", "expected", "hint")
+    heads = [text(f"page.fault.{c}", lang) for c in columns]
+    body = [
+        [lamp("not_met" if r["severity"] == "error" else "evidence", lang, text(f"cli.{r['severity']}", lang))]
+        + [escape("–" if r[c] is None else str(r[c])) for c in columns[1:]]
+        for r in rows[:most]
+    ]
+    errors = sum(f.severity == "error" for f in faults)
+    summary = text("cli.checked", lang, errors=errors, warnings=len(faults) - errors)
+    listing = pd.DataFrame(rows, columns=[*columns, "rule"]).to_csv(index=False, lineterminator="\r\n")
+    link = views.download(name, b"\xef\xbb\xbf" + listing.encode(), "text/csv", text("page.export.faults", lang))
+    table = views.table(heads, body, numeric=[2], empty=text("page.data.no_faults", lang))
+    return views.panel(summary, table + (link if rows else ""))

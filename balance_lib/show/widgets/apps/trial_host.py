@@ -1,0 +1,40 @@
+"""Say what the consolidation page gives its tools: the scenario, its map, and how to show what follows."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, Protocol
+
+from balance_lib.show.widgets.apps.page import Page
+
+if TYPE_CHECKING:
+    from balance_lib.scenarios import Scenario
+    from balance_lib.show.widgets.map import SchematicMap
+    from balance_lib.show.widgets.trial import Trial
+
+
+class SchoolList(Protocol):
+    """What the other tools ask of the list of schools."""
+
+    list: Any  # the widget whose value is the chosen school
+
+    def choose(self, school_id: str) -> None:
+        """Choose a school."""
+
+    def show(self) -> None:
+        """Show the scenario as it is now."""
+
+
+class TrialHost(Page):
+    """Hold one scenario that several tools work on."""
+
+    plan: Trial | None
+    chart: SchematicMap | None
+    tools: SchoolList
+
+    def follow(self) -> None:
+        """Show what follows from a change of the scenario."""
+        raise NotImplementedError
+
+    def take(self, scenario: Scenario) -> None:
+        """Take over a saved scenario."""
+        raise NotImplementedError

@@ -1,0 +1,389 @@
+"""Draw a county's schools as a schematic map: plain SVG, geometry sent once, then only classes and values."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import anywidget
+import numpy as np
+import numpy.typing as npt
+import pandas as pd
+import traitlets
+
+from balance_lib import locale, palette
+from balance_lib.data.county import County
+from balance_lib.show.widgets.geometry import Geometry, geometry, kinds, project
+from balance_lib.show.widgets.looks import LinkClass, MapClass, VillageClass, status_classes
+
+STATIC = Path(__file__).parent / "static"
+HIDDEN = 255
+
+
+__all__ = ["HIDDEN", "LinkClass", "MapClass", "SchematicMap", "VillageClass", "status_classes"]
+
+
+class SchematicMap(anywidget.AnyWidget):
+    """Show schools, villages, townships, rivers and roads of a county, with pan, zoom, hover and click.
+
+    Colour, mark and outline tell the class; the shape tells the kind of school. Changing classes, values, year or
+    radius sends a few bytes a school; the geometry is sent once.
+
+    Parameters
+    ----------
+    county : County
+    year : int, optional
+        School year shown first; the last one by default.
+    lang : {"zh", "en"}
+    height : int
+        Height in pixels.
+    sites : DataFrame, optional
+        Places where a school may be opened: ``school_id, name_zh, name_en, township, lon, lat``; not drawn before
+        ``set_schools`` gives them a kind.
+
+    Attributes
+    ----------
+    clicked : dict
+        ``{"kind": "school" | "village", "id": ..., "n": ...}`` of the last click; ``n`` counts clicks.
+    selected : str
+        Id of the highlighted school; a click on a school sets it.
+    selected_village : str
+        Id of the highlighted village; a click on a village sets it, a click on a school clears it.
+    shown : list of str
+        Layers that are drawn: townships, rivers, roads, villages, labels.
+    title : str
+        What a saved picture is headed and named by; the county's name by default.
+    symbol_scale : float
+        Size of the schools' symbols; below 1 where the villages are what the map is about.
+
+    Examples
+    --------
+    >>> chart = SchematicMap(county, 2023)  # doctest: +SKIP
+    >>> chart.set_classes({"S1": "met", "S2": "not_met"}, {"S1": 4.9, "S2": 4.1}, label="图书")  # doctest: +SKIP
+    >>> chart.observe(lambda change: print(change.new["id"]), "clicked")  # doctest: +SKIP
+    """
+
+    # The scripts in one module: the page gets it over its own socket and asks for no file.
+    _esm = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("picture.js", "map.js"))
+    _css = palette.css() + (STATIC / "map.css").read_text(encoding="utf-8")
+
+    _geometry = traitlets.Bytes(b"").tag(sync=True)
+    _index = traitlets.Dict().tag(sync=True)
+    _text = traitlets.Dict().tag(sync=True)
+    _kinds = traitlets.Bytes(b"").tag(sync=True)
+    _pupils = traitlets.Bytes(b"").tag(sync=True)
+    _dots = traitlets.Bytes(b"").tag(sync=True)
+    _classes = traitlets.Bytes(b"").tag(sync=True)
+    _values = traitlets.Bytes(b"").tag(sync=True)
+    _circles = traitlets.Bytes(b"").tag(sync=True)
+    _village_classes = traitlets.Bytes(b"").tag(sync=True)
+    _village_values = traitlets.Bytes(b"").tag(sync=True)
+    _areas = traitlets.Bytes(b"").tag(sync=True)
+    _area_parts = traitlets.List().tag(sync=True)
+    _links = traitlets.Bytes(b"").tag(sync=True)
+    _link_classes = traitlets.Bytes(b"").tag(sync=True)
+    _link_pupils = traitlets.Bytes(b"").tag(sync=True)
+    link_legend = traitlets.List(traitlets.Dict()).tag(sync=True)
+    link_label = traitlets.Unicode("").tag(sync=True)
+    _village_notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    village_legend = traitlets.List(traitlets.Dict()).tag(sync=True)
+    village_label = traitlets.Unicode("").tag(sync=True)
+    village_unit = traitlets.Unicode("").tag(sync=True)
+    area_label = traitlets.Unicode("").tag(sync=True)
+    _notes = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    legend = traitlets.List(traitlets.Dict()).tag(sync=True)
+    value_label = traitlets.Unicode("").tag(sync=True)
+    unit = traitlets.Unicode("").tag(sync=True)
+    digits = traitlets.Int(2).tag(sync=True)
+    has_values = traitlets.Bool(False).tag(sync=True)
+    radius_km = traitlets.List(traitlets.Float()).tag(sync=True)
+    shown = traitlets.List(traitlets.Unicode()).tag(sync=True)
+    synthetic = traitlets.Bool(False).tag(sync=True)
+    title = traitlets.Unicode("").tag(sync=True)
+    height = traitlets.Int(560).tag(sync=True)
+    symbol_scale = traitlets.Float(1.0).tag(sync=True)
+    selected = traitlets.Unicode("").tag(sync=True)
+    selected_village = traitlets.Unicode("").tag(sync=True)
+    clicked = traitlets.Dict().tag(sync=True)
+
+    def __init__(
+        self,
+        county: County,
+        year: int | None = None,
+        *,
+        lang: str = "zh",
+        height: int = 560,
+        sites: pd.DataFrame | None = None,
+    ) -> None:
+        self.county, self.lang = county, lang
+        self.year = year if year is not None else (county.years[-1] if county.years else 0)
+        self.places: Geometry = geometry(_with_sites(county, sites), lang)
+        words = [key for key in locale.catalogue(lang) if key.startswith("map.")]
+        super().__init__(
+            _geometry=self.places.xy.tobytes(),
+            _index=self.places.index,
+            _text={key[4:]: locale.text(key, lang, county=county.name(lang)) for key in words}
+            | {"picture_note": locale.text("banner.synthetic", lang)},
+            legend=[asdict(look) for look in status_classes(lang)],
+            shown=list(self.places.index["layers"]),
+            synthetic=county.synthetic,
+            height=height,
+            **self._of_year(self.year),
+        )
+        self.set_classes({})
+
+    def set_year(self, year: int) -> None:
+        """Show the schools open in a year, with that year's kinds, pupils and villages."""
+        self.year = year
+        with self.hold_sync():
+            for name, value in self._of_year(year).items():
+                self.set_trait(name, value)
+
+    def set_schools(
+        self, kinds_of: Mapping[str, str | None], pupils: Mapping[str, float] | pd.Series | None = None
+    ) -> None:
+        """Show a scenario's schools instead of the year's own: as what they would be, as large as they would be.
+
+        Parameters
+        ----------
+        kinds_of : mapping of school_id to kind
+            Schools to draw and their shapes; one that is not in it, or is None, is not drawn. A school that closes
+            is better kept in it and told by its class, so that people see what goes.
+        pupils : mapping of school_id to float, optional
+            Pupils, which set the size of the symbols; as in the year by default.
+
+        Raises
+        ------
+        ValueError
+            If a kind is not one of the table's.
+        """
+        at = {entry["key"]: position for position, entry in enumerate(kinds(self.lang))}
+        if unknown := {kind for kind in kinds_of.values() if kind is not None} - set(at):
+            raise ValueError(f"unknown kinds of school: {sorted(unknown)}; known: {list(at)}")
+        codes = [at.get(kinds_of.get(i) or "", HIDDEN) for i in self.places.schools]
+        with self.hold_sync():
+            self._kinds = np.array(codes, np.uint8).tobytes()
+            if pupils is not None:
+                sizes = dict(pupils)
+                self._pupils = np.array([sizes.get(i, np.nan) for i in self.places.schools], np.float32).tobytes()
+
+    def set_classes(
+        self,
+        classes: Mapping[str, str] | pd.Series,
+        values: Mapping[str, float] | pd.Series | None = None,
+        *,
+        notes: Mapping[str, str] | None = None,
+        legend: Sequence[MapClass] | None = None,
+        label: str = "",
+        unit: str = "",
+        digits: int = 2,
+    ) -> None:
+        """Colour the schools.
+
+        Parameters
+        ----------
+        classes : mapping of school_id to class key
+            A school that is not in it takes the last class of the legend.
+        values : mapping of school_id to float, optional
+            Figures for the tooltips; missing or NaN is told as "no data".
+        notes : mapping of school_id to str, optional
+            A further line of the tooltip.
+        legend : sequence of MapClass, optional
+            The classes; by default statuses: met, not met, no data, not applicable.
+        label, unit : str
+            What the values are; the label heads the legend.
+        digits : int
+            Decimals shown.
+
+        Raises
+        ------
+        ValueError
+            If a class is not in the legend.
+        """
+        looks = list(legend) if legend is not None else status_classes(self.lang)
+        at = {look.key: position for position, look in enumerate(looks)}
+        given = dict(classes)
+        if unknown := {str(key) for key in given.values()} - set(at):
+            raise ValueError(f"classes not in the legend: {sorted(unknown)}; known: {list(at)}")
+        figures, remarks = dict(values) if values is not None else {}, notes or {}
+        order = self.places.schools
+        with self.hold_sync():
+            self.legend = [asdict(look) for look in looks]
+            self._classes = np.array([at.get(given.get(i, ""), len(looks) - 1) for i in order], np.uint8).tobytes()
+            self._values = np.array([figures.get(i, np.nan) for i in order], np.float32).tobytes()
+            self._notes = [str(remarks.get(i, "")) for i in order] if remarks else []
+            self.value_label, self.unit, self.digits = label, unit, digits
+            self.has_values = values is not None
+
+    def set_radius(self, km: float | Sequence[float] | None, schools: Sequence[str] | None = None) -> None:
+        """Draw circles of a walking radius around schools.
+
+        Parameters
+        ----------
+        km : float, sequence of float, or None
+            Radius or radii in kilometres; None takes the circles away.
+        schools : sequence of school_id, optional
+            Around which schools; all open ones by default.
+        """
+        radii = [] if km is None else [float(km)] if isinstance(km, (int, float)) else [float(k) for k in km]
+        chosen = None if schools is None else set(schools)
+        with self.hold_sync():
+            self._circles = (
+                b"" if chosen is None else np.array([i in chosen for i in self.places.schools], np.uint8).tobytes()
+            )
+            self.radius_km = radii
+
+    def set_villages(
+        self,
+        classes: npt.ArrayLike,
+        *,
+        legend: Sequence[VillageClass] | None = None,
+        values: npt.ArrayLike | None = None,
+        notes: Mapping[str, str] | None = None,
+        label: str = "",
+        unit: str = "",
+    ) -> None:
+        """Colour the villages; while a slider moves only the classes travel, one byte a village.
+
+        Parameters
+        ----------
+        classes : array of int, shape (villages,)
+            Positions in the legend, in the order of ``places.villages``.
+        legend : sequence of VillageClass, optional
+            What the classes mean; as before by default. With it values, notes and label are taken over too.
+        values : array of float, optional
+            Figures for the tooltips; NaN is told as "no data".
+        notes : mapping of village_id to str, optional
+            A further line of the tooltip.
+        label, unit : str
+            What the values are; the label heads the legend.
+
+        Raises
+        ------
+        ValueError
+            If there is not one class of the legend for each village.
+        """
+        codes = np.asarray(classes, dtype=np.uint8)
+        looks = self.village_legend if legend is None else [asdict(look) for look in legend]
+        if len(codes) != len(self.places.villages) or (len(codes) and int(codes.max()) >= len(looks)):
+            raise ValueError(f"{len(codes)} classes of {len(looks)} do not fit {len(self.places.villages)} villages")
+        with self.hold_sync():
+            self._village_classes = codes.tobytes()
+            if legend is not None:
+                self.village_legend = looks
+                self.village_label, self.village_unit = label, unit
+                self._village_values = b"" if values is None else np.asarray(values, np.float32).tobytes()
+                self._village_notes = [str(notes.get(i, "")) for i in self.places.villages] if notes else []
+
+    def set_areas(self, areas: Mapping[str, Any], label: str = "") -> None:
+        """Draw areas, such as catchments: dashed lines; the selected school's own is filled.
+
+        Parameters
+        ----------
+        areas : mapping of school_id to shapely geometry
+            Polygons in degrees; empty takes them away.
+        label : str
+            What the legend says.
+        """
+        import shapely  # only pages with areas pay for it
+
+        parts: list[Any] = []
+        points: list[Any] = []
+        start = 0
+        for name, shape in areas.items():
+            rings = [shapely.get_coordinates(ring) for ring in shapely.get_rings(shapely.get_parts(shape))]
+            at = np.cumsum([start, *map(len, rings)]).tolist()
+            parts.append([name, [[first, len(ring)] for first, ring in zip(at, rings, strict=False)]])
+            points += rings
+            start = at[-1]
+        lonlat = np.concatenate(points) if points else np.empty((0, 2))
+        xy = project(lonlat, tuple(self.places.index["middle"]))
+        with self.hold_sync():
+            self._areas, self._area_parts, self.area_label = xy.astype(np.float32).tobytes(), parts, label
+
+    def set_links(
+        self,
+        pairs: Sequence[tuple[str, str]],
+        *,
+        pupils: Sequence[float] | npt.NDArray[Any] | None = None,
+        classes: Sequence[str] | None = None,
+        legend: Sequence[LinkClass] | None = None,
+        label: str = "",
+    ) -> None:
+        """Draw lines from villages to schools; places without coordinates are left out.
+
+        Parameters
+        ----------
+        pairs : sequence of (village_id, school_id)
+            A school_id may stand in the place of the village: pupils moved from school to school.
+        pupils : sequence of float, optional
+            Pupils on each link; the line's width grows with their square root. Thin lines without.
+        classes : sequence of str, optional
+            The class key of each link, such as "fine" or "breaks"; the first class of the legend by default.
+        legend : sequence of LinkClass, optional
+            The classes; without it the lines are plain and the legend is silent about them.
+        label : str
+            What the links are; it heads their part of the legend.
+
+        Raises
+        ------
+        ValueError
+            If pupils or classes are not one for each pair, or a class is not in the legend.
+        """
+        looks = list(legend or ())
+        at = {look.key: position for position, look in enumerate(looks)}
+        keys = list(classes) if classes is not None else [looks[0].key if looks else ""] * len(pairs)
+        load = np.full(len(pairs), np.nan) if pupils is None else np.asarray(pupils, float)
+        if len(keys) != len(pairs) or len(load) != len(pairs):
+            raise ValueError(f"{len(pairs)} links, {len(keys)} classes, {len(load)} numbers of pupils")
+        if classes is not None and (unknown := set(keys) - set(at)):
+            raise ValueError(f"classes not in the legend: {sorted(unknown)}; known: {list(at)}")
+        school = {name: position for position, name in enumerate(self.places.schools)}
+        # Schools stand after the villages in the browser's numbering of places that links start from.
+        start = {name: len(self.places.villages) + position for name, position in school.items()}
+        start |= {name: position for position, name in enumerate(self.places.villages)}
+        found = [(n, start[v], school[s]) for n, (v, s) in enumerate(pairs) if v in start and s in school]
+        chosen = [n for n, _, _ in found]
+        with self.hold_sync():
+            self._links = np.array([pair for _, *pair in found], np.uint32).tobytes()
+            self._link_classes = np.array([at.get(keys[n], 0) for n in chosen], np.uint8).tobytes()
+            self._link_pupils = b"" if pupils is None else load[chosen].astype(np.float32).tobytes()
+            self.link_legend, self.link_label = [asdict(look) for look in looks], label
+
+    def _of_year(self, year: int) -> dict[str, bytes]:
+        """Return what changes with the year: kinds (255 = not open), pupils of schools, pupils of villages."""
+        rows = self.county.tables["school_years"]
+        rows = rows[(rows["year"] == year) & (rows["stage"] != "shared") & rows["pupils"].notna()]
+        pupils = rows.groupby("school_id")["pupils"].sum()
+        general = self.county.tables["schools"].set_index("school_id")["kind"]
+        kind = general.to_dict() | rows.dropna(subset=["kind"]).set_index("school_id")["kind"].to_dict()
+        at = {entry["key"]: position for position, entry in enumerate(kinds(self.lang))}
+        codes = [at.get(kind.get(i), HIDDEN) if i in pupils.index else HIDDEN for i in self.places.schools]
+        return {
+            "_kinds": np.array(codes, np.uint8).tobytes(),
+            "_pupils": pupils.reindex(self.places.schools).to_numpy(np.float32).tobytes(),
+            "_dots": _village_pupils(self.county, year).reindex(self.places.villages).to_numpy(np.float32).tobytes(),
+        }
+
+
+def _with_sites(county: County, sites: pd.DataFrame | None) -> County:
+    """Return a county whose list of schools ends with the sites; the county itself when there are none."""
+    if sites is None or not len(sites):
+        return county
+    schools = county.tables["schools"]
+    if double := set(sites["school_id"]) & set(schools["school_id"]):
+        raise ValueError(f"sites bear the ids of schools: {sorted(double)}")
+    return county.with_tables(schools=pd.concat([schools, sites.reindex(columns=schools.columns)], ignore_index=True))
+
+
+def _village_pupils(county: County, year: int) -> Any:
+    """Return pupils by village: who goes where, else children of school age; NaN when neither is known."""
+    going = county.tables["attendance"]
+    going = going[going["year"] == year]
+    if len(going):
+        return going.groupby("village_id")["pupils"].sum(min_count=1)
+    ages = county.tables["village_years"]
+    ages = ages[ages["year"] == year].set_index("village_id")[["age_6_11", "age_12_14"]]
+    return ages.sum(axis=1, min_count=2)

@@ -1,0 +1,108 @@
+"""Hold the state of a page (county, year, standard, language) and the results that follow from it; no widgets."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlencode
+
+import pandas as pd
+import traitlets
+
+from balance_lib import access, evaluation, standards
+from balance_lib.data.county import County
+from balance_lib.evaluation import Evaluation
+from balance_lib.show.widgets.library import Library
+from balance_lib.standards import Standard
+
+LANGUAGES = ("zh", "en")
+
+
+class PageModel(traitlets.HasTraits):
+    """Hold which county, year and standard a page shows, in which language.
+
+    ``revision`` counts changes: a view observes it alone and then reads what it needs. Choosing another county takes
+    that county's own plan and its default year; a year the county does not have falls back to its last one.
+    """
+
+    county_id = traitlets.Unicode()
+    year = traitlets.Int()
+    standard_id = traitlets.Unicode()
+    lang = traitlets.Enum(LANGUAGES, default_value="zh")
+    revision = traitlets.Int(0)
+
+    def __init__(self, library: Library | None = None, query: Mapping[str, str] | None = None) -> None:
+        super().__init__()
+        self.library = library or Library.default()
+        query = query or {}
+        self._results: dict[tuple[Any, ...], Any] = {}
+        self.lang = query.get("lang") if query.get("lang") in LANGUAGES else "zh"
+        folders = list(self.library.folders())
+        self.choose(county=query["county"] if query.get("county") in folders else next(iter(folders), ""))
+        if re.fullmatch("[0-9]{4}", str(query.get("year", ""))):  # isdigit() takes "²", which int() does not
+            self.choose(year=int(query["year"]))
+        if query.get("standard") in standards.ids():
+            self.choose(standard=query["standard"])
+
+    def choose(self, *, county: str | None = None, year: int | None = None, standard: str | None = None) -> None:
+        """Change what the page shows, in one step."""
+        if county is not None and county != self.county_id:
+            self.county_id = county
+            if county:
+                self.standard_id = self.county.plan or "quality_2017"
+                self.year = int(self.county.meta.get("default_year") or 0)
+        if year is not None:
+            self.year = year
+        if standard is not None:
+            self.standard_id = standard
+        if self.county_id and self.year not in self.county.years:
+            self.year = self.county.years[-1] if self.county.years else 0
+        self.revision += 1
+
+    def refresh(self) -> None:
+        """Look at the folder again after something was written."""
+        self._results.clear()
+        self.choose()
+
+    @property
+    def county(self) -> County:
+        """Return the county, opened once."""
+        return self.library.open(self.county_id)
+
+    @property
+    def standard(self) -> Standard:
+        """Return the standard."""
+        return standards.load(self.standard_id)
+
+    @property
+    def evaluation(self) -> Evaluation:
+        """Return the county judged by the standard in the year, computed once."""
+        return self.evaluation_of(self.year)
+
+    def evaluation_of(self, year: int) -> Evaluation:
+        """Return the evaluation of another year of the same county and standard."""
+        county = self.county
+        key = ("evaluation", county.hash, self.standard_id, year)
+        if key not in self._results:
+            given = access.measures(county, year)
+            self._results[key] = evaluation.evaluate(county, self.standard, year=year, measures=given)
+        found: Evaluation = self._results[key]
+        return found
+
+    def history_of(self, code: str) -> pd.DataFrame:
+        """Return one item's value, gap and status in every year."""
+        county = self.county
+        key = ("history", county.hash, self.standard_id, code)
+        if key not in self._results:
+            needed = self.standard.item(code).measure
+            given = needed is not None and needed.source == "given"
+            measures = {year: access.measures(county, year) for year in county.years} if given else None
+            self._results[key] = evaluation.history_of_item(county, self.standard, code, measures=measures)
+        found: pd.DataFrame = self._results[key]
+        return found
+
+    def query(self, **changes: object) -> str:
+        """Return the page's state as a query string: a link to the same thing on another page."""
+        state = {"county": self.county_id, "year": self.year, "standard": self.standard_id, "lang": self.lang}
+        return urlencode({**state, **changes})

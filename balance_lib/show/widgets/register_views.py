@@ -1,0 +1,302 @@
+"""Write a plan's register, units and schedule as HTML and as CSV; pure functions, no widgets."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balance_lib.evaluation import number
+from balance_lib.locale import has, text, unit
+from balance_lib.office.store import Stamp
+from balance_lib.office.workplan import Programme, Register, harmless, shares
+from balance_lib.palette import TASKS
+from balance_lib.show.widgets import views
+from balance_lib.show.widgets.style import card, lamp
+
+MOST = 300
+NAME_MOST = 80
+
+
+def safe(given: object, most: int = NAME_MOST) -> str:
+    """Return text from outside as HTML that can do no harm, cut to a length; its direction cannot leave it."""
+    return f"<bdi>{escape(harmless(given, most))}</bdi>"
+
+
+def head(names: tuple[str, ...], lang: str) -> list[str]:
+    """Return the heads of a table."""
+    return [text(f"workplan.head.{name}", lang) for name in names]
+
+
+def sentence(found: Register, lang: str) -> str:
+    """Return where the plan stands: one lamp, one sentence."""
+    counts = found.counts()
+    status = next((s for s in ("late", "blocked", "due_before_adoption") if counts[s]), "on_course")
+    status = "done" if counts["done"] and counts["done"] == len(found.tasks) else status
+    words = escape(found.sentence(lang))
+    light = task_lamp(status, lang)
+    return f'<section class="bl-verdict" data-status="{TASKS[status]}"><p>{light} {words}</p></section>'
+
+
+def cards(found: Register, ledger: pd.DataFrame, lang: str) -> str:
+    """Return the figures a leader looks at: done, late, blocked, the next date, the ledger."""
+    counts, total = found.counts(), len(found.tasks)
+    planned, actual = shares(found.tasks, found.on)
+    share = (
+        ""
+        if planned != planned
+        else text("workplan.page.share", lang, planned=percent(planned), actual=percent(actual))
+    )
+    out = [card(text("workplan.page.done", lang), f"{counts['done']} / {total}", share, None, lang)]
+    for status in ("late", "due_before_adoption", "blocked"):
+        if counts[status] or status != "due_before_adoption":
+            note = text(f"workplan.page.note.{status}", lang)
+            out.append(card(text(f"workplan.status.{status}", lang), str(counts[status]), note, None, lang))
+    out.append(_next_card(found, lang))
+    waiting = ledger[ledger["state"] != "verified"]
+    note = text("workplan.page.ledger_note", lang, late=int((waiting["days_late"] > 0).sum()))
+    out.append(card(text("workplan.page.ledger_open", lang), f"{len(waiting)} / {len(ledger)}", note, None, lang))
+    return f'<div class="bl-grid">{"".join(out)}</div>'
+
+
+def _next_card(found: Register, lang: str) -> str:
+    columns = (found.tasks[name] for name in ("due", "status"))
+    ahead = [
+        d for d, status in zip(*columns, strict=True) if d and d >= found.on and status not in ("done", "not_started")
+    ]
+    title = text("workplan.page.next", lang)
+    if not ahead:
+        return card(title, "–", text("workplan.page.no_next", lang), None, lang)
+    due = min(ahead)
+    note = text("workplan.page.next_note", lang, due=due.isoformat(), n=ahead.count(due))
+    return card(title, text("page.card.days", lang, n=(due - found.on).days), note, None, lang)
+
+
+def stage_table(found: Register, lang: str) -> str:
+    """Return the plan's stages with their days and how many of their tasks are done and late."""
+    name = "label_zh" if lang == "zh" else "label_en"
+    sign = {"over": "not_applicable", "current": "not_due", "ahead": "not_applicable"}
+    rows = [
+        [lamp(sign[row["status"]], lang, text(f"workplan.stage.{row['status']}", lang)), escape(row[name]),
+         day(row["starts"]), day(row["ends"]), str(row["tasks"]), str(row["done"]), str(row["late"])]
+        for row in found.stages.to_dict("records")
+    ]  # fmt: skip
+    heads = head(("status", "stage", "starts", "ends", "tasks", "done", "late"), lang)
+    return views.table(heads, rows, numeric=[4, 5, 6], empty=text("workplan.no_stage", lang))
+
+
+def inspection_table(found: Register, lang: str) -> str:
+    """Return the inspections the plan looks forward to, by date; empty where it names none."""
+    codes = found.standard.plan.inspections if found.standard.plan else ()
+    rows = found.tasks[found.tasks["task"].isin(codes)].sort_values("due", kind="stable")
+    body = [
+        [task_lamp(row["status"], lang), _task(row, lang), day(row["due"]), safe(_days(row["days_left"], lang))]
+        for row in rows.to_dict("records")
+    ]
+    return views.table(head(("status", "inspection", "due", "remark"), lang), body) if body else ""
+
+
+def doubts(found: Register, lang: str) -> str:
+    """Return what is doubtful in the plan's own wording and how it is read, folded; empty where nothing is."""
+    notes = [escape(note.get(lang, note["zh"])) for note in found.standard.notes]
+    title = escape(text("workplan.page.doubts", lang, n=len(notes)))
+    items = "".join(f"<li>{note}</li>" for note in notes)
+    return f"<details><summary>{title}</summary><ol>{items}</ol></details>" if notes else ""
+
+
+def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> str:
+    """Return the plan's working groups with what each has done."""
+    mine = units.set_index("unit")
+    body = []
+    for row in rows.rename(columns={"code": "task"}).to_dict("records"):
+        known = mine.loc[row["unit"]] if row["unit"] in mine.index else {"done": 0, "late": 0}
+        body.append([_task(row, lang), str(row["tasks"]), str(known["done"]), str(known["late"] or "")])
+    return views.table(head(("group", "tasks", "done", "late"), lang), body, numeric=[1, 2, 3])
+
+
+def task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> str:
+    """Return tasks with status, leading unit, date and what they wait for."""
+    rows = [_task_row(row, lang) for row in tasks.head(most).to_dict("records")]
+    heads = head(("status", "task", "unit", "due", "finding", "remark"), lang)
+    return views.table(heads, rows, empty=text("workplan.page.no_task", lang)) + rest(len(tasks) - most, lang)
+
+
+def rest(n: int, lang: str) -> str:
+    """Return the line that says how many rows are not shown."""
+    return f'<p class="bl-muted">{escape(text("workplan.cli.more", lang, n=n))}</p>' if n > 0 else ""
+
+
+def _task_row(row: Mapping[str, Any], lang: str) -> list[str]:
+    helps = text("workplan.page.with", lang, units=row["cooperating_units"]) if row["cooperating_units"] else ""
+    due = text(f"workplan.recurring.{row['recurring']}", lang) if row["recurring"] else row["deadline"]
+    facts = f" {row['facts_met']}/{row['facts']}" if row["facts"] > 1 else ""
+    waits = text("workplan.cli.waits", lang, tasks=row["blocked_by"]) if row["blocked_by"] else ""
+    days = "" if row["status"] == "done" else _days(row["days_left"], lang)
+    return [
+        task_lamp(row["status"], lang),
+        _task(row, lang),
+        f"{safe(row['lead_unit'] or text('page.no_owner', lang))}{_under(helps)}",
+        f'<span style="white-space:nowrap">{safe(due or text("page.no_date", lang))}{_under(days)}</span>',
+        lamp(row["finding"], lang) + facts if row["finding"] else "–",
+        safe(" ".join(filter(None, (waits, row["remark"]))), 200),
+    ]
+
+
+def _task(row: Mapping[str, Any], lang: str) -> str:
+    label = row["label_en"] if lang == "en" and row["label_en"] else row["label_zh"]
+    return f"<b>{safe(row['task'])}</b> {safe(label, 160)}"
+
+
+def _under(words: str) -> str:
+    return f"<br><span class='bl-muted'>{safe(words, 160)}</span>" if words else ""
+
+
+def task_lamp(status: str, lang: str) -> str:
+    """Return a task's status as a lamp with its own word."""
+    return lamp(TASKS[status], lang, text(f"workplan.status.{status}", lang))
+
+
+def _days(left: int | None, lang: str) -> str:
+    return "" if left is None else text(f"workplan.cli.{'days' if left >= 0 else 'over'}", lang, n=abs(left))
+
+
+def unit_table(units: pd.DataFrame, lang: str) -> str:
+    """Return every unit with what it owes: by status, next date, planned against actual; no column without a figure."""
+    told = ("cooperating", "done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
+    statuses = [status for status in told if units[status].any()]
+    rows = [
+        [safe(row["unit"]), *(str(row[s] or "") for s in ("lead", *statuses)),
+         percent(row["planned_share"]), percent(row["actual_share"]), day(row["next_due"])]
+        for row in units.to_dict("records")
+    ]  # fmt: skip
+    heads = head(("any_unit", "lead"), lang)
+    heads += [text(f"workplan.{'head' if s == 'cooperating' else 'status'}.{s}", lang) for s in statuses]
+    heads += head(("planned", "actual", "next_due"), lang)
+    numeric = range(1, len(heads) - 1)
+    return views.table(heads, rows, numeric=numeric, empty=text("workplan.page.no_unit", lang))
+
+
+def percent(share: float) -> str:
+    """Return a share for people; a dash where there is none."""
+    return "–" if share != share else f"{share:.0%}"
+
+
+def day(value: Any) -> str:
+    """Return a day for people; a dash where there is none."""
+    if value is None or value != value:
+        return "–"
+    return f'<span style="white-space:nowrap">{escape(value.isoformat())}</span>'
+
+
+def township_table(rows: pd.DataFrame, lang: str) -> str:
+    """Return the townships' progress, those that start first marked."""
+    pilot = {True: text("workplan.page.pilot", lang), False: "", None: "–"}
+    body = [
+        [safe(row["township"]), escape(pilot[row["pilot"]]), str(row["schools"]), str(row["checks"]), str(row["met"]),
+         str(row["not_met"]), str(row["no_data"] or ""), percent(row["met_share"])]
+        for row in rows.to_dict("records")
+    ]  # fmt: skip
+    heads = head(("township", "pilot", "schools", "checks", "met", "not_met", "no_data", "share"), lang)
+    return views.table(heads, body, numeric=[2, 3, 4, 5, 6, 7], empty=text("workplan.page.no_township", lang))
+
+
+def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
+    """Return the schedule counted back from the dates; what can no longer be done in time is said in words."""
+    body = []
+    for row in rows.head(most).to_dict("records"):
+        word = text(f"workplan.page.{'impossible' if row['impossible'] else 'possible'}", lang)
+        body.append(
+            [lamp("not_met" if row["impossible"] else "met", lang, word), _task(row, lang), day(row["due"]),
+             day(row["needed_by"]), str(row["lead_days"]), day(row["latest_start"]), str(row["slack_days"]),
+             safe(row["before"])]
+        )  # fmt: skip
+    heads = head(("status", "task", "due", "needed_by", "lead_days", "latest_start", "slack", "before"), lang)
+    empty = text("workplan.page.no_schedule", lang)
+    return views.table(heads, body, numeric=[4, 6], empty=empty) + rest(len(rows) - most, lang)
+
+
+def works_html(found: Programme, on: date, required: float, lang: str) -> str:
+    """Return a programme of works: what the plan wants each year, area and cost, planned and done."""
+    plan = text(
+        "workplan.page.works",
+        lang,
+        each=number(found.per_township),
+        area=_whole(found.area_m2),
+        per_m2=_whole(found.yuan_per_m2),
+        money=_money(found.investment_yuan, lang),
+    )
+    done = text(
+        "workplan.page.works_done",
+        lang,
+        area=_whole(found.area_done_m2),
+        money=_money(found.investment_done_yuan, lang),
+        required=_whole(required),
+        on=on.isoformat(),
+    )
+    rows = [
+        [
+            str(row["year"]),
+            number(row["per_township"]),
+            *(_whole(row[c]) for c in ("townships", "required", "cumulative")),
+        ]
+        for row in found.yearly.to_dict("records")
+    ]
+    heads = head(("year", "each", "townships", "projects", "cumulative"), lang)
+    return f"<p>{escape(plan)}</p><p>{escape(done)}</p>{views.table(heads, rows, numeric=[1, 2, 3, 4])}"
+
+
+def _money(yuan: float, lang: str) -> str:
+    """Return a sum as people of the language say it: in 万元, or in millions."""
+    if yuan != yuan:
+        return "–"
+    return text("workplan.page.money", lang, n=f"{yuan / 10_000:,.0f}" if lang == "zh" else f"{yuan / 1_000_000:,.2f}")
+
+
+def _whole(value: float) -> str:
+    return "–" if value != value else f"{value:,.0f}"
+
+
+def achievement_table(rows: pd.DataFrame, lang: str) -> str:
+    """Return what the plan or report says has been reached, with the source's words."""
+    body = []
+    for row in rows.rename(columns={"code": "task"}).to_dict("records"):
+        figure = f"{row['value']:,.10g}{unit(row['unit'])[lang]}" if row["value"] == row["value"] else row["words"]
+        kind = text(f"workplan.kind.{row['kind']}", lang)
+        body.append(
+            [_task(row, lang), escape(kind), safe(figure), safe(row["deadline"] or "–"), safe(row["quote"], 160)]
+        )
+    heads = head(("achievement", "kind", "value", "when", "quote"), lang)
+    return views.table(heads, body, numeric=[2])
+
+
+def csv(rows: pd.DataFrame, lang: str, stamp: Stamp, *, on: date, synthetic: bool) -> bytes:
+    """Return a table as CSV a spreadsheet opens: heads for people, no cell a formula, with what it rests on.
+
+    Columns whose name has no head in the locale are left out.
+    """
+    known = [name for name in rows.columns if has(f"workplan.csv.{name}")]
+    out = {text(f"workplan.csv.{name}", lang): [_cell(value, name, lang) for value in rows[name]] for name in known}
+    frame = pd.DataFrame(out, index=range(len(rows)))
+    # What the rows rest on stands in every row: rows are cut out and sent on.
+    for name, value in (*vars(stamp).items(), ("on", on.isoformat()), ("synthetic", str(synthetic))):
+        frame[text(f"workplan.csv.stamp_{name}", lang)] = value
+    return views.csv(frame)
+
+
+def _cell(value: Any, name: str, lang: str) -> Any:
+    if value is None or value is pd.NaT or value != value:
+        return ""
+    if isinstance(value, (bool, np.bool_)):
+        return text(f"workplan.{'yes' if value else 'no'}", lang)
+    if isinstance(value, datetime):
+        return value.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+    if isinstance(value, date):
+        return value.isoformat()
+    words = {"status": f"workplan.status.{value}", "action": f"workplan.action.{value}", "finding": f"status.{value}"}
+    if name in words and has(words[name]):
+        return text(words[name], lang)
+    return value

@@ -1,0 +1,304 @@
+"""Write what the consolidation page says as HTML: losses first, then gains, rules and comparison; pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+
+from balance_lib.evaluation import number
+from balance_lib.locale import text
+from balance_lib.scenarios import Outcome
+from balance_lib.scenarios.board import Board, Tick
+from balance_lib.show.widgets import views
+from balance_lib.show.widgets.style import banner, card, lamp
+from balance_lib.standards import STAGES
+
+STATUS_LAMPS = {
+    "unchanged": "not_applicable", "allowed": "met", "breaks_rules": "not_met", "infeasible": "not_met",
+    "forbidden": "not_met",
+}  # fmt: skip
+SEVERITY_LAMPS = {"forbids": "not_met", "breaks": "not_met", "warns": "evidence"}
+MOST_BREAKS = 12
+
+
+def sentence(outcome: Outcome, lang: str) -> str:
+    """Return the outcome in one sentence, with its lamp."""
+    light = lamp(STATUS_LAMPS[outcome.status], lang, text(f"scenarios.status.{outcome.status}", lang))
+    status = STATUS_LAMPS[outcome.status]
+    basis = text(f"scenarios.attendance.{outcome.basis}", lang)
+    how = text(f"distance.mode.{outcome.provenance['mode']}", lang)
+    small = text("page.consolidation.how", lang, mode=how, basis=basis, zones=_proof(outcome, lang))
+    warning = banner(text("scenarios.estimated_warning", lang)) if outcome.basis == "estimated" else ""
+    return warning + (
+        f'<section class="bl-verdict" data-status="{status}"><p>{light} {escape(outcome.sentence(lang))}'
+        f"<br><small>{escape(small)}</small></p></section>"
+    )
+
+
+def _proof(outcome: Outcome, lang: str) -> str:
+    found = outcome.solution
+    if outcome.moves.empty or found.get("status") in (None, "optimal", "infeasible"):
+        return text("page.consolidation.proof.best", lang)
+    gap = float(found.get("gap") or math.nan)
+    return text("page.consolidation.proof.gap", lang, gap=f"{100 * gap:.2f}%" if math.isfinite(gap) else "–")
+
+
+def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> str:
+    """Return who is affected as the sliders have it now: few figures, at once."""
+    cover = {name: _over_stages(tick.cover, name) for name in ("ride", "board", "far", "young_over")}
+    was = {name: _over_stages(before, name) for name in cover}
+    shown = _cards(
+        {
+            "closed": (float(len(tick.closed)), math.nan),
+            "moved": (tick.moved, math.nan),
+            "farther": (tick.farther, math.nan),
+            "over": (tick.shortfall, math.nan),
+            "far": (cover["far"], was["far"]),
+            "young": (cover["young_over"], was["young_over"]),
+        },
+        tick.extra_m,
+        lang,
+    )
+    later = text("page.consolidation.provisional", lang)
+    return shown if tick.proven else f'{shown}<p class="bl-muted">{escape(later)}</p>'
+
+
+def outcome_cards(outcome: Outcome, lang: str) -> str:
+    """Return who is affected by a whole outcome."""
+    moves, schools = outcome.moves, outcome.schools
+    gone = schools["kind_after"].isna() & schools["kind_before"].notna()
+    cover = outcome.coverage.groupby("when")[["far"]].sum()
+    limit = outcome.scenario.settings.number("young_minutes")
+    young = moves[(moves["band"] == "g1_3") & (moves["minutes_after"] > limit)]["pupils"].sum()
+    known = moves[np.isfinite(moves["extra_m"].astype(float))]
+    extra = float((known["pupils"] * known["extra_m"]).sum() / known["pupils"].sum()) if len(known) else math.nan
+    return _cards(
+        {
+            "closed": (float(gone.sum()), math.nan),
+            "moved": (outcome.moved, math.nan),
+            "farther": (float(moves.loc[moves["extra_m"] > 0, "pupils"].sum()), math.nan),
+            "over": (float(moves["overflow"].sum()), math.nan),
+            "far": (float(cover["far"].get("after", 0.0)), float(cover["far"].get("before", 0.0))),
+            "young_moved": (float(young), math.nan),
+        },
+        extra,
+        lang,
+    )
+
+
+def _over_stages(cover: dict[str, dict[str, float]], name: str) -> float:
+    return sum(cover[stage][name] for stage in STAGES if stage in cover)
+
+
+def _cards(figures: dict[str, tuple[float, float]], extra_m: float, lang: str) -> str:
+    bad = ("over", "far", "young", "young_moved")
+    out = []
+    for key, (value, before) in figures.items():
+        note = text(f"page.consolidation.card_note.{key}", lang, extra=_km(extra_m, lang))
+        if math.isfinite(before):
+            note = text("page.consolidation.was", lang, before=number(before))
+        worse = value > before if math.isfinite(before) else value > 0
+        status = ("not_met" if worse else "met") if key in bad else None
+        word = text("page.consolidation.worse" if worse else "page.consolidation.not_worse", lang)
+        title = text(f"page.consolidation.card.{key}", lang)
+        out.append(card(title, number(value), note, status, lang, word))
+    return f'<div class="bl-grid bl-tight">{"".join(out)}</div>'
+
+
+def count(value: Any) -> str:
+    """Return a count for people; "–" where it is not known or there is none."""
+    return "–" if value is None or value != value else number(float(value))
+
+
+def _km(metres: float, lang: str) -> str:
+    return "–" if not math.isfinite(metres) else text("page.access.km", lang, km=f"{metres / 1000:.1f}")
+
+
+def affected(outcome: Outcome, lang: str) -> str:
+    """Return the villages that lose most, worst first, by name."""
+    heads = [text(f"page.consolidation.head.{h}", lang) for h in ("village", "pupils", "extra", "way")]
+    rows = []
+    for row in outcome.worst.itertuples():
+        name = row.village if isinstance(row.village, str) and row.village else text("scenarios.unknown_home", lang)
+        town = row.township if isinstance(row.township, str) else ""
+        to = text("page.consolidation.to", lang, to=row.to) if isinstance(row.to, str) and row.to else ""
+        under = " ".join(filter(None, [town, to]))
+        needs = _needs(row, lang)
+        rows.append([
+            f"<b>{escape(name)}</b><br><span class='bl-muted'>{escape(under)}</span>",
+            number(row.pupils),
+            _km(row.worst_extra_m, lang),
+            _km(row.worst_metres, lang) + (f"<br><b>{needs}</b>" if needs else ""),
+        ])  # fmt: skip
+    shown = views.table(heads, rows, [1, 2, 3], text("scenarios.sentence.nobody", lang))
+    left = len(outcome.affected) - len(rows)
+    more = text("page.consolidation.more_villages", lang, n=left)
+    return shown + (f'<p class="bl-muted">{escape(more)}</p>' if left > 0 else "")
+
+
+def _needs(row: Any, lang: str) -> str:
+    parts = [(row.far, "far"), (row.new_riders, "ride"), (row.new_boarders, "board")]
+    said = [text(f"page.consolidation.need.{key}", lang, n=number(n)) for n, key in parts if n > 0]
+    return "<br>".join(map(escape, said))
+
+
+def shares(outcome: Outcome, lang: str) -> str:
+    """Return which groups bear the change: by township, urban or rural, and grade band."""
+    found = outcome.shares
+    found = found[found["moved"] > 0]
+    heads = [text(f"page.consolidation.head.{h}", lang) for h in ("group", "moved", "share", "extra", "way", "far")]
+    rows = [
+        [escape(_group(row.by, row.group, lang)), f"{number(row.moved)} / {number(row.pupils)}",
+         "–" if not math.isfinite(row.share) else f"{100 * row.share:.1f}%", _km(row.mean_extra_m, lang),
+         _km(row.worst_metres, lang), number(row.far)]
+        for row in found.itertuples()
+    ]  # fmt: skip
+    return views.table(heads, rows, [1, 2, 3, 4, 5], text("scenarios.sentence.nobody", lang))
+
+
+def _group(by: str, group: Any, lang: str) -> str:
+    if not isinstance(group, str) or not group:
+        return text("page.access.no_town", lang)
+    if by == "band":
+        return text(f"scenarios.band.{group}", lang)
+    return text(f"page.consolidation.location.{group}", lang) if by == "location" else group
+
+
+def gains(outcome: Outcome, lang: str) -> str:
+    """Return what changes for the county: before and after, with the difference."""
+    rows = [[escape(name), said[0], said[1], said[2]] for name, said in _figures(outcome, lang)]
+    heads = [text(f"page.consolidation.head.{h}", lang) for h in ("figure", "before", "after", "change")]
+    return (
+        views.table(heads, rows, [1, 2, 3])
+        + f'<p class="bl-muted">{escape(text("page.consolidation.costs_note", lang))}</p>'
+    )
+
+
+def _figures(outcome: Outcome, lang: str) -> list[tuple[str, tuple[str, str, str]]]:
+    book, schools = outcome.bookkeeping, outcome.schools
+    pairs: list[tuple[str, float, float, int]] = [
+        ("schools", book.schools_before, book.schools_after, 0),
+        ("points", book.points_before, book.points_after, 0),
+    ]
+    for name in ("classes", "teachers", "teachers_needed"):
+        before, after = schools[f"{name}_before"], schools[f"{name}_after"]
+        there = schools["kind_before"].notna(), schools["kind_after"].notna()
+        sums = [
+            float(v[t].sum()) if v[t].notna().all() else math.nan for v, t in zip((before, after), there, strict=True)
+        ]
+        pairs.append((name, sums[0], sums[1], 0))
+    for stage in STAGES:
+        rows = outcome.coverage[outcome.coverage["stage"] == stage].set_index("when")
+        if len(rows) == 2:
+            share = [100 * float(rows.loc[w, "within_share"]) for w in ("before", "after")]
+            pairs.append((f"within_{stage}", share[0], share[1], 1))
+    costs = outcome.costs.groupby("kind")[["yuan_before", "yuan_after"]].sum() / 10_000
+    if "running" in costs.index:
+        pairs.append(
+            ("running", float(costs.loc["running", "yuan_before"]), float(costs.loc["running", "yuan_after"]), 0)
+        )
+    if "investment" in costs.index:
+        pairs.append(("investment", 0.0, float(costs.loc["investment"].diff().iloc[-1]), 0))
+    met = [float(len(e.with_status("met"))) for e in (outcome.before, outcome.after)]
+    pairs.append(("met", met[0], met[1], 0))
+    pairs += _coefficients(outcome)
+    return [
+        (text(f"page.consolidation.figure.{name}", lang), _three(before, after, digits))
+        for name, before, after, digits in pairs
+    ]
+
+
+def _coefficients(outcome: Outcome) -> list[tuple[str, float, float, int]]:
+    out: list[tuple[str, float, float, int]] = []
+    for stage in STAGES:
+        worst = []
+        for found in (outcome.before, outcome.after):
+            rows = found.cv[(found.cv["stage"] == stage) & found.cv["limit"].notna()]
+            worst.append(float(rows["cv"].max()) if len(rows) and rows["cv"].notna().all() else math.nan)
+        if len(outcome.before.cv):
+            out.append((f"cv_{stage}", worst[0], worst[1], 3))
+    return out
+
+
+def _three(before: float, after: float, digits: int) -> tuple[str, str, str]:
+    def said(value: float) -> str:
+        return "–" if not math.isfinite(value) else f"{value:,.{digits}f}"
+
+    change = after - before
+    return said(before), said(after), "–" if not math.isfinite(change) else f"{change:+,.{digits}f}"
+
+
+def rules(outcome: Outcome, lang: str) -> str:
+    """Return the rules it breaks: which, where, how far, and what would mend it; those that were broken before last."""
+    found = sorted(outcome.breaks, key=lambda b: (not b.new, list(SEVERITY_LAMPS).index(b.severity)))
+    if not found:
+        return f"<p>{escape(text('page.consolidation.no_breaks', lang))}</p>"
+    lines = []
+    for each in found[:MOST_BREAKS]:
+        light = lamp(SEVERITY_LAMPS[each.severity], lang, text(f"scenarios.severity.{each.severity}", lang))
+        old = "" if each.new else f" <span class='bl-muted'>{escape(text('page.consolidation.was_so', lang))}</span>"
+        lines.append(f"<li>{light} {escape(each.what(lang))}{old}<br><b>→ {escape(each.mend(lang))}</b></li>")
+    left = len(found) - len(lines)
+    more = escape(text("page.consolidation.more_breaks", lang, n=left)) if left > 0 else ""
+    return f'<ul class="bl-rules">{"".join(lines)}</ul><p class="bl-muted">{more}</p>'
+
+
+def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
+    """Return scenarios side by side: losses first, then gains."""
+    heads = [text("page.consolidation.head.figure", lang), *(name for name, _ in pairs)]
+    columns = []
+    for _, outcome in pairs:
+        moves = outcome.moves
+        light = lamp(STATUS_LAMPS[outcome.status], lang, text(f"scenarios.status.{outcome.status}", lang))
+        longer = moves.loc[moves["extra_m"] > 0, "pupils"].sum()
+        column = {
+            text("page.consolidation.head.status", lang): light,
+            text("page.consolidation.card.moved", lang): number(outcome.moved),
+            text("page.consolidation.card.farther", lang): number(longer),
+            text("page.consolidation.card.far", lang): number(moves["far"].sum()),
+            text("page.consolidation.card.over", lang): number(moves["overflow"].sum()),
+            text("page.consolidation.longest", lang): _km(
+                float(moves["metres_after"].max()) if len(moves) else math.nan, lang
+            ),
+            text("page.consolidation.broken", lang): number(
+                len(outcome.broken("breaks")) + len(outcome.broken("forbids"))
+            ),
+        }
+        column |= {name: said[1] for name, said in _figures(outcome, lang)}
+        columns.append(column)
+    rows = [[escape(name), *(column.get(name, "–") for column in columns)] for name in columns[0]]
+    return views.table(heads, rows, list(range(1, len(heads))))
+
+
+def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], float], lang: str) -> str:
+    """Return how many difference coefficients lie beyond their limit as the sliders have it now."""
+    over = known = lacking = 0
+    for s, stage in enumerate(STAGES):
+        for i, name in enumerate(board.coefficients.indicators):
+            limit, value = limits.get((stage, name), math.nan), float(tick.coefficients[s, i])
+            if math.isfinite(limit):
+                known, over = known + math.isfinite(value), over + (value > limit)
+                lacking += not math.isfinite(value)
+    if not known and limits and not np.isfinite(tick.coefficients).any():
+        return f'<p class="bl-muted">{escape(text("page.consolidation.coefficients_later", lang))}</p>'
+    return _beyond(over, known, lacking, lang)
+
+
+def outcome_coefficients(outcome: Outcome, lang: str) -> str:
+    """Return how many difference coefficients lie beyond their limit, of a whole outcome."""
+    rows = outcome.after.cv[outcome.after.cv["limit"].notna()]
+    found = Counter(rows["met"])  # True, False, None: the evaluation has judged them
+    return _beyond(found[False], found[False] + found[True], found[None], lang)
+
+
+def _beyond(over: int, known: int, lacking: int, lang: str) -> str:
+    if not known:
+        return ""
+    said = text("page.consolidation.coefficients", lang, over=over, n=known)
+    more = text("page.consolidation.coefficients_lacking", lang, n=lacking) if lacking else ""
+    return f'<p class="bl-muted">{escape(said + more)}</p>'

@@ -1,0 +1,358 @@
+"""Write results as HTML: verdict, cards, lamps, lists of what to do; pure functions, no widgets."""
+
+from __future__ import annotations
+
+import base64
+from collections.abc import Iterable, Sequence
+from html import escape
+
+import pandas as pd
+
+from balance_lib.data.county import County
+from balance_lib.evaluation import Evaluation, ItemResult, number
+from balance_lib.locale import has, text, unit
+from balance_lib.palette import LAMPS
+from balance_lib.show.widgets.names import school_names
+from balance_lib.show.widgets.style import banner, lamp
+from balance_lib.standards import Item, Standard
+
+ORDER = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
+
+
+def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = (), empty: str = "") -> str:
+    """Return a table as HTML; the cells are HTML already, the heads are text."""
+
+    def cell(tag: str, at: int, content: str) -> str:
+        return f'<{tag} class="bl-number">{content}</{tag}>' if at in numeric else f"<{tag}>{content}</{tag}>"
+
+    head = "".join(cell("th", at, escape(name)) for at, name in enumerate(heads))
+    body = "".join("<tr>" + "".join(cell("td", at, c) for at, c in enumerate(row)) + "</tr>" for row in rows)
+    if not body:
+        return f'<p class="bl-muted">{escape(empty)}</p>'
+    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
+    return f'<div class="bl-scroll"><table class="bl-table">{inner}</table></div>'
+
+
+def panel(title: str, content: str, note: str = "") -> str:
+    """Return a titled panel as HTML."""
+    under = f'<p class="bl-muted">{escape(note)}</p>' if note else ""
+    return f'<section class="bl-panel"><h2>{escape(title)}</h2>{content}{under}</section>'
+
+
+def download(name: str, content: bytes, kind: str, label: str) -> str:
+    """Return a link that saves bytes as a file; the file travels in the link, no request is made."""
+    data = base64.b64encode(content).decode()
+    target = f'download="{escape(name)}" href="data:{kind};base64,{data}"'
+    return f'<a class="bl-download bl-noprint" {target}>⬇ {escape(label)}</a>'
+
+
+def csv(frame: pd.DataFrame) -> bytes:
+    """Return a table as CSV a spreadsheet opens: its Chinese intact, no cell and no head a formula."""
+    from balance_lib.office.workplan import csv_cell  # only who downloads pays for the room
+
+    safe = frame.rename(columns=csv_cell)
+    for at in range(safe.shape[1]):
+        column = safe.iloc[:, at]
+        if not pd.api.types.is_numeric_dtype(column):
+            safe.isetitem(at, [csv_cell(value) if isinstance(value, str) else value for value in column])
+    return b"\xef\xbb\xbf" + safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")
+
+
+def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang: str) -> pd.DataFrame:
+    """Return a table each row of which says what it rests on: rows are cut out and sent on."""
+    from balance_lib.office.store import Stamp  # only who downloads pays for the room
+
+    told = {text(f"workplan.csv.stamp_{name}", lang): value for name, value in vars(Stamp.of(county, standard)).items()}
+    return frame.assign(**told)
+
+
+def provenance(found: Evaluation, lang: str) -> str:
+    """Return the line every page ends with: year, source, versions, and what is synthetic."""
+    facts = text(
+        "page.provenance",
+        lang,
+        year=found.year,
+        on=found.on.isoformat(),
+        standard=found.standard.id,
+        document=found.standard.document or "–",
+        hash=found.provenance["county_hash"],
+        software=found.provenance["software"],
+    )
+    return f'<p class="bl-muted">{escape(facts)}</p>'
+
+
+def synthetic(county: County, lang: str) -> str:
+    """Return the banner that says the data is made up; empty for real data."""
+    return banner(text("banner.synthetic", lang), "synthetic") if county.synthetic else ""
+
+
+def verdict(found: Evaluation, lang: str) -> str:
+    """Return the verdict: one lamp, one sentence."""
+    status = {"pass": "met", "fail": "not_met", "undetermined": "evidence"}[found.verdict]
+    return (
+        f'<section class="bl-verdict" data-status="{status}"><p>{lamp(found.verdict, lang)} '
+        f"{escape(found.sentence(lang))}</p></section>"
+    )
+
+
+def next_steps(found: Evaluation, lang: str, most: int = 5) -> str:
+    """Return the next things to do: what fails and is due first, with owner and date."""
+    waiting = sorted(found.with_status("not_met", "no_data", "evidence", "not_due"), key=_urgency)[:most]
+    early = [found.standard.due_before_adoption(result.item) for result in waiting]
+    rows = []
+    for result, past in zip(waiting, early, strict=True):
+        item = result.item
+        due = (item.deadline or text("page.no_date", lang)) + (" *" if past else "")
+        why = f"<span class='bl-muted'>{escape(result.reason.render(lang))}</span>"
+        what = f"<b>{escape(item.code)}</b> {escape(item.label(lang))}<br>{why}"
+        rows.append(
+            [
+                lamp(result.status, lang),
+                what,
+                escape(owner(item, lang)),
+                f'<span class="bl-nowrap">{escape(due)}</span>',
+            ]
+        )
+    heads = [text(f"page.head.{name}", lang) for name in ("status", "item", "owner", "due")]
+    note = f"* {text('page.before_adoption_note', lang, adopted=found.standard.adopted)}" if any(early) else ""
+    under = f'<p class="bl-muted">{escape(note)}</p>' if note else ""
+    return table(heads, rows, empty=text("page.nothing_to_do", lang)) + under
+
+
+def owner(item: Item, lang: str) -> str:
+    """Return the units that lead an item; the source may name several."""
+    from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
+
+    units = units_of(item.lead_unit)
+    return ("、" if lang == "zh" else ", ").join(units) if item.lead_unit else text("page.no_owner", lang)
+
+
+def _urgency(result: ItemResult) -> tuple[int, str, str]:
+    due = result.item.due.isoformat() if result.item.due else "9999"
+    return (ORDER.index(result.status), due, result.item.code)
+
+
+def lamp_grid(found: Evaluation, lang: str) -> str:
+    """Return every required item as a lamp with a word, grouped as the standard groups them; reasons unfold."""
+    groups: dict[str, list[ItemResult]] = {}
+    for result in (r for r in found.items if r.counts):
+        groups.setdefault(result.item.category, []).append(result)
+    parts = []
+    for name, results in groups.items():
+        met = sum(r.status == "met" for r in results)
+        lamps = "".join(_lamp_row(r, found, lang) for r in results)
+        head = f'{escape(category(name, lang))} <span class="bl-muted">{met}/{len(results)}</span>'
+        parts.append(f'<div class="bl-category"><h3>{head}</h3>{lamps}</div>')
+    return f'<div class="bl-lamps">{"".join(parts)}</div>'
+
+
+def _lamp_row(result: ItemResult, found: Evaluation, lang: str) -> str:
+    item = result.item
+    remarks = [note.get(lang, note["zh"]) for note in item.notes]
+    if found.standard.due_before_adoption(item):
+        remarks.append(text("page.due_before_adoption", lang, due=item.deadline, adopted=found.standard.adopted))
+    if not item.verified:
+        remarks.append(text("page.unverified", lang))
+    if item.quote:
+        remarks.append(text("page.quote", lang, quote=item.quote))
+    more = "".join(f"<p class='bl-muted'>{escape(remark)}</p>" for remark in remarks)
+    return (
+        f"<details><summary>{lamp(result.status, lang)} <b>{escape(item.code)}</b> {escape(item.label(lang))}</summary>"
+        f"<p>{escape(result.reason.render(lang))}</p>{more}</details>"
+    )
+
+
+def category(name: str, lang: str) -> str:
+    """Return the name of a group of items for people; a group named in the source's own words stands as it is."""
+    return text(f"category.{name}", lang) if has(f"category.{name}") else name
+
+
+def school_ranking(found: Evaluation, county: County, lang: str, most: int = 12) -> str:
+    """Return the schools with the most items short, worst first, and what they are short of."""
+    schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    short = shortfalls(found, lang)
+    worst = sorted(short.items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    rows, names = [], school_names(county, lang)
+    for school, labels in worst[:most]:
+        place = schools["township"].get(school, "–")
+        words = ("、" if lang == "zh" else ", ").join(labels[:3]) + ("…" if len(labels) > 3 else "")
+        rows.append([escape(names.get(school, school)), escape(_plain(place)), str(len(labels)), escape(words)])
+    heads = [text(f"page.head.{name}", lang) for name in ("school", "township", "short", "items")]
+    rest = text("page.more_schools", lang, n=len(worst) - most)
+    more = f'<p class="bl-muted">{escape(rest)}</p>' if len(worst) > most else ""
+    return table(heads, rows, numeric=[2], empty=_nobody_short(found, lang)) + more
+
+
+def _nobody_short(found: Evaluation, lang: str) -> str:
+    """Say that no school falls short, or that it is not known whether one does."""
+    schools = found.school_status()
+    if schools.empty:
+        return text("page.no_school_line", lang)
+    unknown = int((schools == "no_data").sum())
+    return text("page.no_problem_known", lang, n=unknown) if unknown else text("page.no_problem", lang)
+
+
+def shortfalls(found: Evaluation, lang: str) -> dict[str, list[str]]:
+    """Return what each school is short of, in words; the rule over all indicators only where nothing else is."""
+    rules = {i.code for i in found.standard.items if i.measure and i.measure.source == "school_rule"}
+    out: dict[str, list[str]] = {}
+    for school, codes in found.problems().groupby("school_id")["code"]:
+        kept = [code for code in dict.fromkeys(codes) if code not in rules] or list(dict.fromkeys(codes))
+        out[str(school)] = [found.standard.item(code).label(lang) for code in kept]
+    return out
+
+
+def _plain(value: object) -> str:
+    return "–" if value is None or (isinstance(value, float) and value != value) else str(value)
+
+
+def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
+    """Return what changed against the year before: newly met, newly short."""
+    if before is None:
+        return f'<p class="bl-muted">{escape(text("page.card.no_before", lang))}</p>'
+    was = {r.item.code: r.status for r in before.items}
+    rows = []
+    for result in found.items:
+        old = was.get(result.item.code)
+        if result.counts and old is not None and old != result.status and "met" in (old, result.status):
+            rows.append(
+                [
+                    f"<b>{escape(result.item.code)}</b> {escape(result.item.label(lang))}",
+                    lamp(old, lang),
+                    lamp(result.status, lang),
+                ]
+            )
+    heads = [text("page.head.item", lang), str(before.year), str(found.year)]
+    return table(heads, rows, empty=text("page.no_change", lang, year=before.year))
+
+
+def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short: bool = True) -> str:
+    """Return the schools against the items judged school by school: a mark, a word and the figure in each cell."""
+    columns = [r for r in found.items if r.counts and r.by_school is not None and r.item.stage in (stage, "all")]
+    taught = set(found.schools.loc[found.schools["stage"] == stage, "school_id"])
+    names = school_names(county, lang)
+    cells: dict[str, dict[str, tuple[object, float]]] = {}
+    for result in columns:
+        rows = result.rows
+        if rows is None:
+            continue
+        if "stage" in rows:
+            rows = rows[rows["stage"] == stage]
+        for school, met, value in zip(rows["school_id"], rows["met"], rows["value"], strict=True):
+            if "stage" in rows or not taught or school in taught:
+                cells.setdefault(school, {})[result.item.code] = (met, value)
+    used = [r for r in columns if any(r.item.code in row for row in cells.values())]
+    ranked = sorted(cells, key=lambda i: (-sum(m is False for m, _ in cells[i].values()), str(names.get(i, i))))
+    shown = [i for i in ranked if not only_short or any(m is not True for m, _ in cells[i].values())]
+    body = [[escape(str(names.get(i, i))), *(_cell(cells[i].get(r.item.code)) for r in used)] for i in shown]
+    heads = [text("page.head.school", lang), *(f"{r.item.code} {r.item.label(lang)}" for r in used)]
+    return table(heads, body, numeric=range(1, len(heads)), empty=_nobody_short(found, lang))
+
+
+def _cell(found: tuple[object, float] | None) -> str:
+    if found is None:
+        return ""
+    met, value = found
+    status, mark = {True: ("met", "✓"), False: ("not_met", "✗")}.get(met, ("no_data", "?"))  # type: ignore[call-overload]
+    return f'<span class="bl-cell" data-status="{status}">{mark} {escape(_short(value))}</span>'
+
+
+def met_lamp(met: object, lang: str) -> str:
+    """Return the lamp of a judgement that is True, False or unknown; empty when nothing was judged."""
+    if met is None or met != met:
+        return ""
+    return lamp("met" if met else "not_met", lang)
+
+
+def mark(status: str) -> str:
+    """Return the mark that stands for a status where no HTML can."""
+    return LAMPS[status].mark
+
+
+def unit_word(item: Item, lang: str) -> str:
+    """Return the unit an item is judged in, as people write it."""
+    return unit(item.judged_unit)[lang].strip()
+
+
+def _short(value: float) -> str:
+    return "–" if value != value else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
+
+
+def needs(found: Evaluation, lang: str) -> str:
+    """Return what is missing in units to build, buy or hire: by indicator and stage, over how many schools."""
+    rows = []
+    for (name, stage), part in found.schools.groupby(["indicator", "stage"], sort=False):
+        short = part[part["needed"] > 0]
+        unknown = int(part["value"].isna().sum())
+        known = len(part) - unknown
+        spec = found.standard.indicators[name]
+        if part["threshold"].isna().all() or (short.empty and not unknown):
+            continue
+        amount = f"{number(round(short['needed'].sum(), 1))} {spec.need(lang)}"
+        rows.append(
+            [
+                escape(spec.label(lang)),
+                escape(text(f"stage.{stage}", lang)),
+                f"{len(short)} / {known}" if known else "–",
+                escape(amount) if known else "–",
+                str(unknown or ""),
+            ]
+        )
+    heads = [text(f"page.head.{name}", lang) for name in ("indicator", "stage", "schools_short", "needed", "no_data")]
+    lined = found.schools["threshold"].notna().any()
+    return table(
+        heads, rows, numeric=[2, 4], empty=text("page.nothing_needed" if lined else "page.no_school_line", lang)
+    )
+
+
+def items_csv(found: Evaluation, lang: str) -> bytes:
+    """Return every item with its finding as CSV a spreadsheet opens, with what it rests on."""
+    rows = found.as_dict(lang)["items"]
+    frame = pd.DataFrame(rows).drop(columns=["rows", "notes"])
+    frame["notes"] = [" ".join(row["notes"]) for row in rows]
+    frame = frame.assign(status_word=[text(f"status.{s}", lang) for s in frame["status"]])
+    head = {"county": found.county_id, "year": found.year, "standard": found.standard.id, "synthetic": found.synthetic}
+    from balance_lib.office.store import version_of  # only who downloads pays for the room
+
+    known = {"county_hash": found.provenance["county_hash"], "software": found.provenance["software"]}
+    frame = frame.assign(**head, **known, standard_version=version_of(found.standard))
+    return csv(frame)
+
+
+def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
+    """Return the school problem list (学校问题清单) as CSV a spreadsheet opens."""
+    names = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    rows = found.problems()
+    labels = {i.code: i.label(lang) for i in found.standard.items}
+    units = {i.code: unit_word(i, lang) for i in found.standard.items}
+    heads = (
+        "school_id",
+        "school",
+        "township",
+        "code",
+        "item",
+        "stage",
+        "value",
+        "threshold",
+        "gap",
+        "unit",
+        "needed",
+        "synthetic",
+    )
+    frame = pd.DataFrame(
+        {
+            "school_id": rows["school_id"],
+            "school": rows["school_id"].map(names["name_zh"]),
+            "township": rows["school_id"].map(names["township"]),
+            "code": rows["code"],
+            "item": rows["code"].map(labels),
+            "stage": [text(f"stage.{s}", lang) for s in rows["stage"]],
+            "value": rows["value"],
+            "threshold": rows["threshold"],
+            "gap": rows["gap"],
+            "unit": rows["code"].map(units),
+            "needed": rows["needed"],
+            "synthetic": found.synthetic,
+        }
+    ).rename(columns={name: text(f"page.csv.{name}", lang) for name in heads})
+    return csv(stamped(frame, county, found.standard, lang))

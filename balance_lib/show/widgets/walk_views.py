@@ -1,0 +1,490 @@
+"""Write what the access page says as HTML: the sentence, cards, rankings, the story of a place; pure functions."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from html import escape
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balance_lib import access
+from balance_lib.access import CoverageCount, Limit
+from balance_lib.data import tables
+from balance_lib.evaluation import number
+from balance_lib.locale import bracket, text
+from balance_lib.show.widgets.style import card, lamp
+from balance_lib.show.widgets.views import csv, stamped
+from balance_lib.show.widgets.views import table as rows_table
+from balance_lib.show.widgets.walking import CHOICES, Walking
+
+MOST_VILLAGES = 12
+MOST_TOWNSHIPS = 40  # a county has about thirty; whatever there is more stands in the export
+MOST_NAMES = 5
+
+
+def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
+    """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one."""
+    if math.isnan(metres):
+        return text("page.access.no_way", lang)
+    if math.isinf(metres):
+        return text("page.access.beyond", lang, km=number((limit_m or 0) / 1000))
+    return text("page.access.km", lang, km=f"{metres / 1000:.{1 if metres >= 1000 else 2}f}")
+
+
+def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> str:
+    """Return the verdict: who lives within, who does not, and by which way of measuring."""
+    reach, to, limit = walk.reach, walk.target, walk.limit()
+    year = walk.year
+    stage = text(f"page.access.stages.{walk.choice}", lang)
+    if not found.pupils > 0:  # or nobody knows
+        said, how = (text(f"page.access.{key}", lang, year=year, stage=stage) for key in ("nobody", "nobody_how"))
+        return f'<section class="bl-verdict"><p>{escape(said)}<br><small>{escape(how)}</small></p></section>'
+    facts = {
+        "year": year, "stage": stage, "pupils": number(found.within + found.outside), "share": found.percent,
+        "mode": text(f"distance.mode.{walk.mode}", lang), "to": text(f"page.access.to.{to}", lang),
+        "radius": number(walk.radius_m / 1000), "outside": number(found.outside), "villages": villages,
+    }  # fmt: skip
+    said = text("page.access.sentence" if found.outside else "page.access.sentence_all", lang, **facts)
+    if found.unknown:
+        said += text("page.access.sentence_unknown", lang, unknown=number(found.unknown))
+    status = _status(walk, found)
+    light = f"{lamp(status, lang)} " if status else ""
+    how = text("page.access.how", lang, how=reach.how().render(lang), limit=_set_by(limit, lang))
+    basis = f"<br>{escape(text('page.access.no_attendance', lang, year=year))}" if reach.basis == "ages" else ""
+    state = f' data-status="{status}"' if status else ""
+    small = f"<br><small>{escape(how)}{basis}</small>"
+    return f'<section class="bl-verdict"{state}><p>{light}{escape(said)}{small}</p></section>'
+
+
+def map_title(walk: Walking, lang: str) -> str:
+    """Return what heads and names the picture of the map."""
+    return text(
+        "page.access.map_title", lang, county=walk.county.name(lang), year=walk.year,
+        stage=text(f"page.access.stages.{walk.choice}", lang), radius=number(walk.radius_m / 1000),
+        mode=text(f"distance.mode.{walk.mode}", lang),
+    )  # fmt: skip
+
+
+def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: int, lang: str) -> str:
+    """Return the figures side by side: attended and nearest school, who is outside, time, and the reported rate."""
+    to, reach = walk.target, walk.reach
+    mode = text(f"distance.mode.{walk.mode}", lang)
+    chosen = own if to == "own" else nearest
+    aim = text(f"access.target.{to}", lang)
+    note = text("page.access.card.outside_note", lang, villages=villages, to=aim, mode=mode)
+    out = [
+        _share_card("own", own, mode, lang) if reach.basis == "attendance" else "",
+        _share_card("nearest", nearest, mode, lang),
+        card(text("page.access.card.outside", lang), number(chosen.outside), note),
+    ]
+    out += [_farthest_card(walk, lang), _time_card(walk, lang), _reported_card(walk, lang)]
+    return f'<div class="bl-grid">{"".join(filter(None, out))}</div>'
+
+
+def ranking(walk: Walking, lang: str) -> str:
+    """Return the townships with their coverage, lowest first, each with a bar."""
+    found = access.by_township(walk.reach, walk.radius_m, walk.target)
+    found = found[found["pupils"] > 0]
+    names = [escape(name or text("page.access.no_town", lang)) for name in found["township"].head(MOST_TOWNSHIPS)]
+    columns = (found[name].tolist() for name in ("pupils", "outside", "share"))
+    rows = [
+        [name, number(pupils), number(outside) if outside else "", _bar(share)]
+        for name, pupils, outside, share in zip(names, *columns, strict=False)
+    ]
+    heads = [
+        text(f"page.{name}", lang) for name in ("head.township", "access.pupils", "access.outside", "access.share")
+    ]
+    return rows_table(heads, rows, numeric=[1, 2, 3], empty=_nobody_outside(walk, lang))
+
+
+def _nobody_outside(walk: Walking, lang: str) -> str:
+    """Say that nobody lives outside, or that nobody knows."""
+    return text(
+        "page.access.none_outside" if walk.reach.rows["pupils"].sum() > 0 else "page.access.unknown_outside", lang
+    )
+
+
+def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
+    """Return the villages outside as they are given, worst first, and how many more there are."""
+    limit_m, none = walk.reach.table.limit_m, text("page.access.no_second", lang)
+    names = [
+        "village",
+        "township",
+        "band",
+        "pupils",
+        "school",
+        "distance_m",
+        "nearest",
+        "nearest_m",
+        "second",
+        "second_m",
+    ]
+    rows = []
+    # Columns as lists: while a slider moves, building a row object for each village would take most of the time.
+    for village, township, band, pupils, school, metres, near, near_m, second, second_m in zip(
+        *(found[name].tolist() for name in names), strict=True
+    ):
+        whose = text("page.access.farthest_band", lang, band=text(f"page.access.bands.{band}", lang))
+        rows.append([
+            f"{escape(village)}<br><span class='bl-muted'>{escape(_plain(township))}</span>",
+            number(pupils),
+            f"{_place(school, metres, lang, limit_m)}<br><span class='bl-muted'>{escape(whose)}</span>",
+            _place(near, near_m, lang, limit_m),
+            _place(second, second_m, lang, limit_m) if isinstance(second, str) else escape(none),
+        ])  # fmt: skip
+    heads = [text(f"page.access.{name}", lang) for name in ("village", "outside", "distance", "nearest", "second")]
+    shown = rows_table(heads, rows, [1], _nobody_outside(walk, lang))
+    more = escape(text("page.access.more", lang, n=left))
+    return shown + (f'<p class="bl-muted">{more}</p>' if left > 0 else "")
+
+
+def notes(walk: Walking, lang: str) -> str:
+    """Return what every number rests on: what is left out, what is missing and named."""
+    reach = walk.reach
+    lines = [text("page.access.nearest_note", lang), text("page.access.circles_note", lang)]
+    if reach.basis == "attendance":
+        facts = {"boarders": number(reach.boarders), "unknown": number(reach.boarders_unknown)}
+        lines.append(text("page.access.boarders_note", lang, **facts))
+    missing = [
+        text(f"page.access.unplaced_{kind}", lang, n=len(names), names=_names(names, lang))
+        for kind, names in zip(("villages", "schools"), reach.unplaced(), strict=True)
+        if names
+    ]
+    if missing:
+        lines.append(text("page.access.unplaced", lang, names=("；" if lang == "zh" else "; ").join(missing)))
+    if reach.table.unreachable:
+        lines.append(reach.table.gaps().render(lang))
+    return "".join(f'<p class="bl-muted">{escape(line)}</p>' for line in lines)
+
+
+def story_of_village(walk: Walking, village_id: str, lang: str) -> str:
+    """Tell a village's story: its pupils, where they go, what is nearest, and how other ways of measuring see it."""
+    reach = walk.reach
+    at = int(np.flatnonzero((reach.villages["village_id"] == village_id).to_numpy())[0])
+    row, rows = reach.villages.iloc[at], reach.rows[reach.rows["village"] == at]
+    head = _head(str(row["name_zh"]), _village_line(walk, village_id, _plain(row["township"]), rows, lang))
+    parts = [head, _standing(walk, rows, lang)]
+    if len(rows) and reach.basis == "attendance":
+        parts.append(_attends(walk, rows, lang))
+    parts += [_nearest(walk, at, rows, lang), _compare(walk, at, lang), _supply_line(walk, village_id, lang)]
+    return "".join(parts)
+
+
+def story_of_school(walk: Walking, school_id: str, lang: str) -> str:
+    """Tell a school's story: its pupils, how far they come, its catchment."""
+    reach = walk.reach
+    at = int(np.flatnonzero((reach.schools["school_id"] == school_id).to_numpy())[0])
+    row, rows = reach.schools.iloc[at], reach.rows[reach.rows["school"] == at]
+    pupils = "–" if row["pupils"] != row["pupils"] else number(row["pupils"])
+    line = text(
+        "page.access.story.school", lang, township=_plain(row["township"]), kind=_kind(row["kind"], lang), pupils=pupils
+    )
+    head = _head(str(row["name_zh"]), line)
+    if not row["open"]:
+        return head + f"<p>{escape(text('page.access.story.closed', lang))}</p>"
+    area = walk.catchments()
+    mine = area[area["school_id"] == school_id]
+    ground = ""
+    if len(mine):
+        facts = {"area": f"{mine['area_km2'].iloc[0]:.1f}", "villages": int(mine["villages"].iloc[0])}
+        ground = f"<p>{escape(text('page.access.story.area', lang, **facts))}</p>" if walk.target == "nearest" else ""
+    return head + _serves(walk, rows, lang) + ground + _from(walk, rows, lang)
+
+
+def links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
+    """Return (village_id, school_id) of the ways that belong to a place: attended, or nearest."""
+    reach = walk.reach
+    side = reach.villages["village_id"] if kind == "village" else reach.schools["school_id"]
+    at = np.flatnonzero((side == place_id).to_numpy())
+    if not len(at):
+        return []
+    rows = reach.rows[reach.rows["village"] >= 0]
+    school = rows["school"].to_numpy() if walk.target == "own" else reach.first[rows["group"], rows["village"]]
+    mine = (rows["village"].to_numpy() if kind == "village" else school) == at[0]
+    pairs = pd.DataFrame({"village": rows["village"].to_numpy(), "school": school})[
+        mine & (school >= 0)
+    ].drop_duplicates()
+    names = reach.villages["village_id"].to_numpy(), reach.schools["school_id"].to_numpy()
+    return list(zip(names[0][pairs["village"]], names[1][pairs["school"]], strict=True))
+
+
+def villages_csv(walk: Walking, lang: str) -> bytes:
+    """Return every village, band and school with its distances as CSV a spreadsheet opens."""
+    reach = walk.reach
+    at, group, school = (reach.rows[name].to_numpy() for name in ("village", "group", "school"))
+    near, second = reach.first[group, at], reach.second[group, at]
+    metres = reach.metres(walk.target)
+    frame = pd.DataFrame(
+        {
+            "village_id": _take(reach.villages["village_id"], at), "village": _take(reach.villages["name_zh"], at),
+            "township": _take(reach.villages["township"], at), "band": reach.rows["band"], "pupils": reach.pupils,
+            "school_id": _take(reach.schools["school_id"], school), "school": _take(reach.schools["name_zh"], school),
+            "own_m": _rounded(reach.own_m), "own_min": _rounded(reach.own_min),
+            "nearest": _take(reach.schools["name_zh"], near), "nearest_m": _rounded(reach.first_m[group, at]),
+            "second": _take(reach.schools["name_zh"], second), "second_m": _rounded(reach.second_m[group, at]),
+            "within": np.where(np.isnan(metres), "", np.where(metres <= walk.radius_m, "1", "0")),
+        }
+    )  # fmt: skip
+    return _csv(walk, frame.sort_values("own_m", ascending=False, kind="stable"), lang)
+
+
+def townships_csv(walk: Walking, lang: str) -> bytes:
+    """Return the townships' coverage as CSV a spreadsheet opens."""
+    found = access.by_township(walk.reach, walk.radius_m, walk.target)
+    return _csv(walk, found.assign(share=found["share"].round(4)), lang)
+
+
+def near_schools(found: pd.DataFrame, lang: str) -> str:
+    """Return what lies near schools: counts by kind, then the list, what breaks a rule marked."""
+    if found.empty:
+        return f"<p>{escape(text('page.access.near_none', lang))}</p>"
+    counted = access.count_within(found)
+    lines = "".join(
+        f"<p>{escape(text('page.access.near_count', lang, kind=r.kind, near=r.within_50, far=r.within_200))}</p>"
+        for r in counted.itertuples()
+    )
+    rows = []
+    for row in found.sort_values(["breaks", "metres"], ascending=[False, True], kind="stable").itertuples():
+        facts = {"limit": number(row.limit_m), "standard": row.standard, "code": row.code}
+        ruled = isinstance(row.code, str)
+        rule = text("page.access.near_limit", lang, **facts) if ruled else ""
+        light = "" if not ruled else lamp("not_met" if row.breaks else "met", lang)
+        metres = text("page.access.near_metres", lang, metres=f"{row.metres:.0f}")
+        rows.append([escape(row.school), escape(row.kind), escape(row.name), metres, f"{light} {escape(rule)}"])
+    heads = [text(f"page.access.near.{name}", lang) for name in ("school", "kind", "name", "metres", "limit")]
+    return lines + rows_table(heads, rows, numeric=[3])
+
+
+def _status(walk: Walking, found: CoverageCount) -> str | None:
+    """Return a lamp only where the county's own line is judged as ``evaluate`` judges it."""
+    limit = walk.limit()
+    same = limit is not None and limit.own and CHOICES[walk.choice][1] is None
+    if not same or walk.mode != "straight" or walk.target != "own" or not found.pupils:
+        return None
+    return "not_met" if found.outside else "no_data" if found.unknown else "met"
+
+
+def _set_by(limit: Limit | None, lang: str) -> str:
+    return text("access.limit.chosen", lang) if limit is None else limit.told().render(lang)
+
+
+def _share_card(name: str, found: CoverageCount, mode: str, lang: str) -> str:
+    known = {"within": number(found.within), "known": number(found.within + found.outside)}
+    title, note = text(f"page.access.card.{name}", lang), text("page.access.card.of", lang, mode=mode, **known)
+    return card(title, found.percent, note)
+
+
+def _farthest_card(walk: Walking, lang: str) -> str:
+    reach, to = walk.reach, walk.target
+    village, metres = walk.farthest()
+    if math.isnan(metres):
+        return ""
+    aim = text(f"access.target.{to}", lang)
+    mode = text(f"distance.mode.{walk.mode}", lang)
+    note = text("page.access.card.farthest_note", lang, village=village, to=aim, mode=mode)
+    return card(text("page.access.card.farthest", lang), distance(metres, lang, reach.table.limit_m), note)
+
+
+def _time_card(walk: Walking, lang: str) -> str:
+    limit = access.travel_limit()
+    if CHOICES[walk.choice][0] != limit.stage or CHOICES[walk.choice][1] not in (None, limit.band):
+        return ""
+    if walk.reach.basis != "attendance" or limit.minutes is None:
+        return ""
+    found = walk.travel_time(limit.minutes)
+    facts = {
+        "outside": number(found.outside), "limit": number(limit.minutes),
+        "to": text(f"access.target.{walk.target}", lang), "mode": text(f"distance.mode.{walk.mode}", lang),
+    }  # fmt: skip
+    note = text("page.access.card.time_note", lang, **facts)
+    return card(text("page.access.card.time", lang), found.percent, note) if found.pupils else ""
+
+
+def _reported_card(walk: Walking, lang: str) -> str:
+    found = walk.reported()
+    if found is None:
+        return ""
+    note = text("page.access.card.reported_note", lang, item=found[1])
+    return card(text("page.access.card.reported", lang), f"{found[0]:.1f}%", note)
+
+
+def _bar(share: float) -> str:
+    """Return a share as a number with a bar behind it."""
+    return (
+        f'<span class="bl-bar" style="--share:{0 if math.isnan(share) else share:.3f}">{access.percent(share)}</span>'
+    )
+
+
+def _place(name: object, metres: float, lang: str, limit_m: float | None) -> str:
+    said = escape(distance(metres, lang, limit_m))
+    return f"<b>{said}</b> {escape(name)}" if isinstance(name, str) else said
+
+
+def _head(title: str, line: str) -> str:
+    return f"<h3>{escape(title)}</h3><p class='bl-muted'>{escape(line)}</p>"
+
+
+def _village_line(walk: Walking, village_id: str, township: str, rows: pd.DataFrame, lang: str) -> str:
+    day = number(rows["pupils"].sum())
+    if walk.reach.basis == "ages":
+        return text("page.access.story.village_of_age", lang, township=township, day=day)
+    going = walk.county.table("attendance", walk.year)
+    stage, band = CHOICES[walk.choice]
+    going = going[(going["village_id"] == village_id) & (going["stage"] == stage)]
+    going = going if band is None else going[going["band"] == band]
+    if going.empty:
+        return text("page.access.story.nobody", lang, township=township)
+    facts = {"township": township, "day": day, "boarders": number(going["boarders"].sum())}
+    return text("page.access.story.village", lang, **facts)
+
+
+def _standing(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
+    """Say whether a village is inside."""
+    metres = walk.reach.metres(walk.target)[rows.index]
+    pupils = rows["pupils"].to_numpy(dtype=float)
+    if not len(rows):
+        return ""
+    radius = number(walk.radius_m / 1000)
+    beyond, unknown = float(pupils[metres > walk.radius_m].sum()), float(pupils[np.isnan(metres)].sum())
+    said = [text("page.access.story.outside", lang, n=number(beyond), radius=radius)] if beyond else []
+    said += [text("page.access.story.unknown", lang, n=number(unknown))] if unknown else []
+    said = said or [text("page.access.story.inside", lang, radius=radius)]
+    aim = text(f"access.target.{walk.target}", lang)
+    joint = "；" if lang == "zh" else "; "
+    return f"<p><b>{escape(joint.join(said))}</b><span class='bl-muted'>{escape(bracket(aim, lang))}</span></p>"
+
+
+def _attends(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
+    reach = walk.reach
+    body = []
+    for at, row in rows.sort_values(["school", "band"]).iterrows():
+        school = "–" if row["school"] < 0 else str(reach.schools["name_zh"].iloc[row["school"]])
+        bands = text(f"page.access.bands.{row['band']}", lang)
+        way = distance(float(reach.own_m[at]), lang, reach.table.limit_m)
+        body.append(
+            [
+                escape(school),
+                escape(bands),
+                number(row["pupils"]),
+                escape(way),
+                _minutes(float(reach.own_min[at]), lang),
+            ]
+        )
+    heads = [text(f"page.access.{name}", lang) for name in ("school", "band", "day", "distance", "minutes")]
+    return f"<h4>{escape(text('page.access.story.attends', lang))}</h4>{rows_table(heads, body, numeric=[2, 3, 4])}"
+
+
+def _nearest(walk: Walking, at: int, rows: pd.DataFrame, lang: str) -> str:
+    reach = walk.reach
+    body = []
+    here = set(rows["group"]) or set(np.flatnonzero(reach.groups["kind"] == "public"))
+    for group in sorted(here):
+        bands = text(f"page.access.bands.{reach.groups['band'].iloc[group]}", lang)
+        for index, metres in ((reach.first, reach.first_m), (reach.second, reach.second_m)):
+            school = index[group, at]
+            if school >= 0:
+                name = str(reach.schools["name_zh"].iloc[school])
+                body.append([escape(name), escape(bands), escape(distance(float(metres[group, at]), lang))])
+    heads = [text(f"page.access.{name}", lang) for name in ("school", "band", "distance")]
+    shown = rows_table(heads, body, numeric=[2], empty=text("page.access.no_way", lang))
+    return f"<h4>{escape(text('page.access.story.nearest', lang))}</h4>{shown}"
+
+
+def _compare(walk: Walking, at: int, lang: str) -> str:
+    """Return the way to the nearest school by every way of measuring already opened: a circle on a mountain lies."""
+    if len(walk.opened) < 2:
+        return ""
+    body = []
+    for mode in walk.opened:
+        reach = walk.reach_of(walk.choice, mode)
+        group = reach.group(CHOICES[walk.choice][1])
+        school, metres = reach.first[group, at], float(reach.first_m[group, at])
+        name = "–" if school < 0 else str(reach.schools["name_zh"].iloc[school])
+        word = text(f"distance.mode.{mode}", lang)
+        way = distance(metres, lang, reach.table.limit_m)
+        body.append([escape(word), escape(name), escape(way), _minutes(float(reach.first_min[group, at]), lang)])
+    heads = [text(f"page.access.{name}", lang) for name in ("mode", "nearest", "distance", "minutes")]
+    note = f"<p class='bl-muted'>{escape(text('page.access.story.compare_note', lang))}</p>"
+    return f"<h4>{escape(text('page.access.story.compare', lang))}</h4>{rows_table(heads, body, numeric=[2, 3])}{note}"
+
+
+def _supply_line(walk: Walking, village_id: str, lang: str) -> str:
+    values, _ = walk.supply()
+    value = values.get(village_id, math.nan)
+    if math.isnan(value):
+        return ""
+    said = text("page.access.story.teachers", lang, n=f"{value:.1f}", radius=number(walk.radius_m / 1000))
+    return f"<p>{escape(said)}</p>"
+
+
+def _serves(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
+    reach = walk.reach
+    if rows.empty:
+        return f"<p>{escape(text('page.access.story.no_day', lang))}</p>"
+    metres, pupils = reach.own_m[rows.index], rows["pupils"].to_numpy(dtype=float)
+    known = ~np.isnan(metres)
+    share = float(pupils[metres <= walk.radius_m].sum() / pupils[known].sum()) if known.any() else math.nan
+    far = int(np.where(known, metres, -1).argmax())
+    village = rows["village"].iloc[far]
+    facts = {
+        "day": number(pupils.sum()), "villages": rows["village"].nunique(), "share": access.percent(share),
+        "radius": number(walk.radius_m / 1000), "farthest": distance(float(metres[far]), lang, reach.table.limit_m),
+        "village": "–" if village < 0 else str(reach.villages["name_zh"].iloc[village]),
+    }  # fmt: skip
+    return f"<p>{escape(text('page.access.story.serves', lang, **facts))}</p>"
+
+
+def _from(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
+    reach = walk.reach
+    frame = rows.assign(metres=reach.own_m[rows.index])
+    frame = frame[frame["village"] >= 0].groupby("village").agg(pupils=("pupils", "sum"), metres=("metres", "max"))
+    if frame.empty:
+        return ""
+    frame = frame.sort_values("metres", ascending=False, kind="stable", na_position="last")
+    body = [
+        [escape(str(reach.villages["name_zh"].iloc[at])), number(row["pupils"]),
+         escape(distance(float(row["metres"]), lang, reach.table.limit_m))]
+        for at, row in frame.head(MOST_VILLAGES).iterrows()
+    ]  # fmt: skip
+    heads = [text(f"page.access.{name}", lang) for name in ("village", "day", "distance")]
+    return f"<h4>{escape(text('page.access.story.from', lang))}</h4>{rows_table(heads, body, numeric=[1, 2])}"
+
+
+def _minutes(value: float, lang: str) -> str:
+    return "–" if not math.isfinite(value) else escape(text("page.access.min", lang, min=f"{value:.0f}"))
+
+
+def _kind(kind: Any, lang: str) -> str:
+    choices = tables.table("schools").columns["kind"].choices or {}
+    return str(choices.get(kind, kind)) if lang == "zh" else str(kind).replace("_", " ")
+
+
+def _plain(value: object) -> str:
+    return "–" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
+
+
+def _names(names: Sequence[str], lang: str) -> str:
+    some = ("、" if lang == "zh" else ", ").join(names[:MOST_NAMES])
+    return text("page.access.and_more", lang, names=some) if len(names) > MOST_NAMES else some
+
+
+def _take(column: pd.Series, at: Any) -> list[Any]:
+    values = [*column, None]
+    return [values[i] for i in at]
+
+
+def _rounded(metres: Any) -> Any:
+    return np.where(np.isfinite(metres), np.round(metres), np.nan)
+
+
+def _csv(walk: Walking, frame: pd.DataFrame, lang: str) -> bytes:
+    head = {
+        "target": text(f"access.target.{walk.target}", lang), "radius_m": walk.radius_m,
+        "mode": walk.reach.how().render(lang), "year": walk.year,
+        "stage": text(f"page.access.stages.{walk.choice}", lang), "synthetic": int(walk.county.synthetic),
+    }  # fmt: skip
+    frame = frame.assign(**head).rename(columns=lambda name: text(f"page.access.csv.{name}", lang))
+    return csv(stamped(frame, walk.county, walk.page.standard, lang))
