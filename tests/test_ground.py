@@ -56,7 +56,7 @@ def test_both_languages_say_the_same_things() -> None:
 
 @pytest.mark.parametrize("lang", locale.LANGUAGES)
 def test_no_key_is_given_twice(root, lang) -> None:
-    source = (root / "balance_lib" / "locale" / f"{lang}.yaml").read_text("utf-8")
+    source = (root / "balance_lib" / "texts" / f"{lang}.yaml").read_text("utf-8")
 
     def walk(node: yaml.Node) -> None:
         if isinstance(node, yaml.MappingNode):

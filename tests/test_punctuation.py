@@ -55,7 +55,7 @@ def test_a_half_width_mark_beside_chinese_is_found() -> None:
 
 
 def test_every_text_of_the_catalogue(root: Path) -> None:
-    catalogue = yaml.safe_load((root / "balance_lib/locale/zh.yaml").read_text("utf-8"))
+    catalogue = yaml.safe_load((root / "balance_lib/texts/zh.yaml").read_text("utf-8"))
     assert [(key, text) for key, text in texts({"": catalogue}) if narrow(text)] == []
 
 

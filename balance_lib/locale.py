@@ -1,4 +1,4 @@
-"""Say a thing in Chinese or English: every text people read stands in ``zh.yaml`` and ``en.yaml``."""
+"""Say a thing in Chinese or English: every text people read stands in ``texts/zh.yaml`` and ``texts/en.yaml``."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ LANGUAGES = ("zh", "en")
 @cache
 def catalogue(lang: str) -> dict[str, str]:
     """Return all texts of a language as one flat mapping ``section.key -> template``."""
-    source = resources.files(__package__).joinpath(f"{lang}.yaml").read_text(encoding="utf-8")
+    source = resources.files(__package__).joinpath("texts", f"{lang}.yaml").read_text(encoding="utf-8")
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     return dict(_flatten("", yaml.load(source, Loader=loader)))
 
