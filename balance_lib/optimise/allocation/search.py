@@ -6,9 +6,9 @@ from __future__ import annotations
 import math
 
 import numpy as np
-from balance_lib.optimise.allocation.kernel import drop, hold
 
 from balance_lib.compiled import compiled
+from balance_lib.optimise.allocation.kernel import drop, hold
 
 
 @compiled

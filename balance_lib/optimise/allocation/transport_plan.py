@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+
 from balance_lib.optimise.allocation.nearest_site import assign_nearest, lost_reasons
 from balance_lib.optimise.allocation.problem import AllocationProblem, Floats, Ints
 from balance_lib.optimise.allocation.result import Allocation, build, check, lower_bound

@@ -9,12 +9,12 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+
+from balance_lib.optimise.allocation import exact
 from balance_lib.optimise.allocation.nearest_site import assign_nearest, lost_reasons
 from balance_lib.optimise.allocation.problem import AllocationProblem, Floats, Ints
 from balance_lib.optimise.allocation.result import Allocation, Status, build, check, lower_bound
 from balance_lib.optimise.allocation.transport_plan import short_reasons, with_no_place
-
-from balance_lib.optimise.allocation import exact
 
 NEIGHBOURS, ROUNDS, PATIENCE = 4, 50, 8  # sites emptied together at most; tries at a time; times without a saving
 SHARE_OF_PAIRS = 60_000  # beyond as many pairs the proof of fewest left out is not tried: it would not end

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
-from balance_lib.optimise.allocation.problem import AllocationProblem, Bools, Floats, Ints
 
 from balance_lib._errors import BalanceError
+from balance_lib.optimise.allocation.problem import AllocationProblem, Bools, Floats, Ints
 
 Method = Literal["nearest", "zoned", "transport"]
 Status = Literal["optimal", "feasible", "infeasible", "stopped"]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from balance_lib.optimise.allocation.problem import Bools, Floats, Ints
 from scipy import sparse
+
+from balance_lib.optimise.allocation.problem import Bools, Floats, Ints
 
 
 @dataclass(frozen=True, eq=False)
