@@ -40,8 +40,8 @@ wheel: .venv/.ready-test  ## build the wheel: it alone serves the demonstration
 	$(BIN)/python -m hatchling build -t wheel -d dist
 
 lock: .venv/.ready  ## resolve the dependencies anew into the two lock files
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate pyproject.toml -o requirements.lock
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra test --extra docs -c requirements.lock pyproject.toml -o requirements-test.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra all pyproject.toml -o requirements.lock
+	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra all --extra test --extra docs -c requirements.lock pyproject.toml -o requirements-test.lock
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,3 +1,3 @@
 """Judge a county's compulsory-education returns by dated policy standards, and show the verdict."""
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"

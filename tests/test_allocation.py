@@ -8,7 +8,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from balance_lib.optimise.allocation.result import lower_bound
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.optimize import linprog
@@ -23,6 +22,7 @@ from balance_lib.optimise.allocation import (
     verify,
     zoned,
 )
+from balance_lib.optimise.allocation.result import lower_bound
 
 NAN = float("nan")
 Instance = tuple[np.ndarray, np.ndarray, np.ndarray]

@@ -34,7 +34,7 @@ def installed(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         pytest.skip("uv is not in this environment")
     home = tmp_path_factory.mktemp("empty")
     subprocess.run([str(uv), "venv", "--quiet", "--python", sys.executable, str(home / "env")], check=True, timeout=60)
-    line = [str(uv), "pip", "install", "--quiet", "--python", str(home / "env/bin/python"), str(wheel)]
+    line = [str(uv), "pip", "install", "--quiet", "--python", str(home / "env/bin/python"), f"{wheel}[all]"]
     subprocess.run([*line, "-c", str(ROOT / "requirements.lock")], check=True, timeout=300)
     return home / "env" / "bin"
 

@@ -6,6 +6,11 @@ Importing this room is cheap: dask and duckdb come with the first run and the fi
 
 from __future__ import annotations
 
+from balance_lib.extras import need
+
+need("province")  # before anything of it is imported
+
+# isort: split
 from balance_lib.batch.dataset import ProvinceDataset, write
 from balance_lib.batch.folders import Folder, StorageError, find
 from balance_lib.batch.options import Options

@@ -18,6 +18,7 @@ from balance_lib.cli import report as _report  # noqa: F401
 from balance_lib.cli import scenario as _scenario  # noqa: F401
 from balance_lib.cli import store as _store  # noqa: F401
 from balance_lib.cli.shared import app
+from balance_lib.extras import MissingExtraError
 
 __all__ = ["app", "main"]
 
@@ -28,4 +29,7 @@ def main() -> None:
         reconfigure: Callable[..., None] | None = getattr(stream, "reconfigure", None)
         if reconfigure:
             reconfigure(encoding="utf-8")  # Chinese output must not fail under LANG=C
-    app()
+    try:
+        app()
+    except MissingExtraError as error:
+        sys.exit(f"{error.message('zh')}\n{error.message('en')}")

@@ -13,6 +13,7 @@ import pandas as pd
 from balance_lib._errors import DataError, Fault
 from balance_lib.access.distance.places import over_ground, to_xyz
 from balance_lib.data import tables
+from balance_lib.extras import need
 
 # Ways nobody may or can walk along, whatever else is said of them.
 CLOSED = frozenset(
@@ -75,6 +76,7 @@ def read_osm(path: str | Path) -> Extract:
     -----
     Data © OpenStreetMap contributors, ODbL 1.0: name them where its roads are shown.
     """
+    need("terrain")
     import osmium
 
     report = dict.fromkeys(("ways", "walkable", "closed", "cut", "rivers"), 0)

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from balance_lib._errors import DataError, Fault
 from balance_lib.access.distance.places import Floats, Places, straight_m
+from balance_lib.extras import need
 
 LOWEST_M, HIGHEST_M = -500.0, 9000.0  # outside this no ground on earth: a void nobody declared
 DEGREE_M = 111_000.0
@@ -59,6 +60,7 @@ class Relief:
         DataError
             If the file is missing or unreadable, has no coordinate system, or lies elsewhere.
         """
+        need("terrain")
         import rasterio
         from rasterio.errors import RasterioError
 

@@ -2,6 +2,11 @@
 
 from __future__ import annotations
 
+from balance_lib.extras import need
+
+need("office")  # before anything of it is imported
+
+# isort: split
 from balance_lib.office.store.refused import ConflictError, StoreError
 from balance_lib.office.store.scenarios import SavedScenario
 from balance_lib.office.store.stamp import Stamp, version_of

@@ -6,6 +6,11 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from balance_lib.extras import need
+
+need("dashboards")  # before anything of it is imported
+
+# isort: split
 from balance_lib._errors import NotFoundError
 from balance_lib.locale import LANGUAGES, text
 from balance_lib.shipped import shipped
