@@ -94,6 +94,7 @@ GUARDS: dict[str, tuple[Act, str, Callable[[], County]]] = {
         add(Open(school_id="N", lat=31.0 + 2 * STEP, classes_primary=6, villages=("v2",), **NEW)),  # type: ignore[arg-type]
         "C", scenario_towns.county,
     ),
+    "unknown_roll": (close("B"), "C校", lambda: scenario_towns.county(C={"pupils": None})),
     "unknown_way": (merge("B", "A"), "住址不明", of_unknown_home),
 }  # fmt: skip
 

@@ -165,7 +165,8 @@ def costs(layout: Layout, after: Base, table: pd.DataFrame, coverage: pd.DataFra
         change_yuan.
     """
     settings, frame = layout.scenario.settings, layout.frame
-    there = table[["pupils_before", "pupils_after"]].notna()
+    uncounted = table["school_id"].isin({school for school, _ in layout.base.untold}) & table["kind_after"].notna()
+    there = table[["pupils_before", "pupils_after"]].notna() | uncounted.to_numpy()[:, None]
     ride = coverage.groupby("when")["ride"].sum()
     quantity: dict[str, tuple[float, float]] = {}
     for stage in STAGES:
@@ -261,8 +262,15 @@ def _pupils(base: Base) -> float:
     return float(base.rows.loc[base.rows["stage"].isin(STAGES), "pupils"].sum())
 
 
-def class_sizes(layout: Layout, after: Base) -> pd.DataFrame:
-    """Return the largest class of each school and stage that would have pupils of the scenario, grade by grade.
+def class_sizes(base: Base, rooms: pd.Series, settings: Settings) -> pd.DataFrame:
+    """Return the classes each school and stage with pupils needs, grade by grade, beside those it has rooms for.
+
+    Parameters
+    ----------
+    base : Base
+    rooms : Series
+        Classes by school_id and stage.
+    settings : Settings
 
     Returns
     -------
@@ -270,14 +278,14 @@ def class_sizes(layout: Layout, after: Base) -> pd.DataFrame:
         school_id, stage, classes (there), needed (so that none exceeds the cap), largest.
     """
     out = []
-    sums = after.sums.to_dict("index")
-    rooms = {stage: layout.frame[f"classes_{stage}"].to_dict() for stage in STAGES}
-    rows = after.rows[after.rows["stage"].isin(STAGES)]
+    sums = base.sums.to_dict("index")
+    there_by = rooms.to_dict()
+    rows = base.rows[base.rows["stage"].isin(STAGES)]
     for school, stage, grades in zip(rows["school_id"], rows["stage"], rows["grades"], strict=True):
-        if school not in rooms[stage] or school not in sums:
+        if (school, stage) not in there_by or school not in sums:
             continue
         bands = {b: float(sums[school][b]) for b in BANDS if STAGE_OF[b] == stage}
-        there, cap = rooms[stage][school], layout.scenario.settings.class_cap(stage)
+        there, cap = there_by[school, stage], settings.class_cap(stage)
         found = classes.sizes(bands, grades, there, cap)
         out.append((school, stage, there, len(found), max(found, default=0)))
     return pd.DataFrame(out, columns=["school_id", "stage", "classes", "needed", "largest"])

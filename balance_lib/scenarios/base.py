@@ -15,6 +15,7 @@ import pandas as pd
 from balance_lib import access
 from balance_lib._errors import NotFoundError
 from balance_lib.access.distance import Mode, ODTable
+from balance_lib.data.check.rolls import STAGES_OF
 from balance_lib.data.county import County
 from balance_lib.scenarios import estimate, future
 from balance_lib.scenarios.scenario import Scenario
@@ -93,16 +94,19 @@ class Base:
     @cached_property
     def over(self) -> dict[str, float]:
         """Return by school how many pupils attendance has beyond the recorded enrolment; NaN where none is recorded."""
-        going = self.county.table("attendance", self.year)
-        missing = self._missing(going)
+        missing = self._missing(self.county.table("attendance", self.year))
         beyond = (-missing[missing < 0]).groupby(level=0).sum().to_dict()
-        return beyond | dict.fromkeys(set(going["school_id"]) & {school for school, _ in self.untold}, float("nan"))
+        return beyond | dict.fromkeys({school for school, _ in self.untold}, float("nan"))
 
     @cached_property
     def untold(self) -> pd.Index:
-        """Return the schools and stages whose roll is not recorded: nobody knows how many more they can take."""
-        taught = self.rows[self.rows["stage"].isin(STAGES)]
-        return taught.index[taught["pupils"].isna()]
+        """Return the schools and stages whose roll of the counted year is not recorded.
+
+        Nobody knows how many pupils would leave them, or how many more they can take.
+        """
+        year = self.year if self.counted is None else self.counted
+        found = uncounted(self.county.table("school_years", year), self.schools["kind"])
+        return pd.MultiIndex.from_tuples(found, names=["school_id", "stage"])
 
     def _missing(self, going: pd.DataFrame) -> pd.Series:
         taught = self.rows[self.rows["stage"].isin(STAGES)]["pupils"]
@@ -132,6 +136,25 @@ class Base:
         """Return pupils by school (rows) and band (columns)."""
         table = self.groups.groupby(["school_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
         return table.reindex(columns=list(BANDS), fill_value=0.0)
+
+
+def uncounted(rows: pd.DataFrame, kinds: Mapping[Any, Any]) -> list[tuple[str, str]]:
+    """Return the schools and stages of a year whose roll nobody recorded.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        school_id, stage, pupils of one year.
+    kinds : mapping of school_id to kind
+        A through-school that reports one compulsory stage alone has pupils of the other nobody counted.
+    """
+    rows = rows[rows["stage"].isin(STAGES)]
+    blank = rows[rows["pupils"].isna()]
+    found = set(zip(blank["school_id"], blank["stage"], strict=True))
+    for school, told in rows.groupby("school_id")["stage"].agg(set).items():
+        taught = set(STAGES_OF.get(kinds.get(school), ())) & set(STAGES)
+        found |= {(school, stage) for stage in taught - told}
+    return sorted(found)
 
 
 @dataclass(frozen=True, eq=False)

@@ -45,21 +45,16 @@ def find(found: RuleInputs) -> tuple[Break, ...]:
     """Return all broken rules, what forbids first, then what breaks, then what warns."""
     parts = (
         _parents, _no_school, _overflow, _far, _beds, _young, _classes, _sizes, _townships, _items, _procedure,
-        _built_first, _empty, _unknown,
+        _built_first, _empty, _unknown, _uncounted,
     )  # fmt: skip
     all_ = [one for part in parts for one in part(found)]
     order = {"forbids": 0, "breaks": 1, "warns": 2}
     return tuple(sorted(all_, key=lambda b: (order[b.severity], not b.new)))
 
 
-def _of_schools(found: RuleInputs) -> list[ops.Operation]:
-    closing = ops.Close | ops.Merge | ops.ToPoint
-    return [o for o in found.layout.scenario.effective if isinstance(o, closing)]
-
-
 def _parents(found: RuleInputs) -> Iterator[Break]:
     """Most parents are against it: the school must not be closed by force."""
-    for operation in _of_schools(found):
+    for operation in found.layout.scenario.closings:
         said = found.layout.scenario.procedure.of(operation.school_id)
         if said is not None and said.majority_opposed and getattr(operation, "forced", True):
             params = {"school": found.name(said.school_id), "asked": said.asked, "opposed": said.opposed}
@@ -67,12 +62,15 @@ def _parents(found: RuleInputs) -> Iterator[Break]:
 
 
 def _procedure(found: RuleInputs) -> Iterator[Break]:
-    missing = [step for step in found.layout.scenario.procedure.missing if step != "built_first"]
-    closing = _of_schools(found)
-    if missing and closing:
-        steps = _joined([Message(f"scenarios.step.{step}") for step in missing])
-        params = {"steps": steps, "n": len(closing)}
-        yield Break("procedure", "warns", tuple(o.school_id for o in closing), len(missing), 0, params=params)
+    procedure, closing = found.layout.scenario.procedure, found.layout.scenario.closings
+    if procedure.due and closing:
+        taken = _joined([step.message for step in procedure.taken])
+        params = {
+            "n": len(closing),
+            "steps": _joined([step.message for step in procedure.due]),
+            "done": Message("scenarios.steps_done", {"steps": taken}) if procedure.taken else "",
+        }
+        yield Break("procedure", "warns", tuple(o.school_id for o in closing), len(procedure.due), 0, params=params)
 
 
 def _built_first(found: RuleInputs) -> Iterator[Break]:
@@ -120,9 +118,9 @@ def _far(found: RuleInputs) -> Iterator[Break]:
             continue
         limit = riding.radius_m(found.layout, stage)
         longest = float(rows["metres_after"].max())
+        km, radius = _apart(longest / 1000, limit / 1000, 1)
         params = {
-            **_where(rows.assign(pupils=rows["far"])), "stage": Message(f"stage.{stage}"),
-            "km": f"{longest / 1000:.1f}", "radius": figure(limit / 1000),
+            **_where(rows.assign(pupils=rows["far"])), "stage": Message(f"stage.{stage}"), "km": km, "radius": radius,
             "young": figure(rows.loc[rows["band"] == "g1_3", "far"].sum()),
         }  # fmt: skip
         rule = "far" if stage == "primary" else "far_junior"
@@ -145,43 +143,44 @@ def _young(found: RuleInputs) -> Iterator[Break]:
     rows = found.moves[(found.moves["band"] == "g1_3") & (found.moves["minutes_after"] > limit)]
     if len(rows):
         day = rows.assign(pupils=rows["pupils"] - rows["boarders_after"])
-        new = bool((~(rows["minutes_before"] > limit)).any())
+        new = bool((~(rows["minutes_before"] >= rows["minutes_after"])).any())
         longest = float(rows["minutes_after"].max())
-        params = {**_where(day), "minutes": f"{longest:.0f}"}
+        minutes, most = _apart(longest, limit, 0)
+        params = {**_where(day), "minutes": minutes, "limit": most}
         yield Break("young", "breaks", tuple(dict.fromkeys(rows["village_id"])), longest, limit, new, params)
 
 
 def _classes(found: RuleInputs) -> Iterator[Break]:
-    """Classes above the cap in schools the scenario touches: with the rooms there are."""
+    """Fewer classes than a school needs that the scenario touches; new where more are lacking than before."""
     came = set(zip(found.moves["to_id"], found.moves["stage"], strict=True))
     changed = ops.Resize | ops.Open | ops.ConvertStage
     done = {o.school_id for o in found.layout.scenario.effective if isinstance(o, changed)}
-    sizes = accounts.class_sizes(found.layout, found.after)
+    settings, base = found.layout.scenario.settings, found.layout.base
+    sizes = accounts.class_sizes(found.after, found.layout.rooms, settings)
+    before = accounts.class_sizes(base, base.rooms, settings).set_index(["school_id", "stage"])
+    lacked = (before["needed"] - before["classes"]).to_dict()
     over = found.moves[found.moves["overflow"] > 0]
     told = set(zip(over["to_id"], over["stage"], strict=True))  # the shortfall of places says it already
     sizes = sizes[[key not in told for key in zip(sizes["school_id"], sizes["stage"], strict=True)]]
     for row in sizes[sizes["needed"] > sizes["classes"]].itertuples():
         if (row.school_id, row.stage) not in came and row.school_id not in done:
             continue
-        cap = found.layout.scenario.settings.class_cap(row.stage)
-        here = found.layout.base.sums.reindex([row.school_id]).fillna(0.0).iloc[0]
-        was = sum(here[b] for b in BANDS if STAGE_OF[b] == row.stage) / max(row.classes, 1)
+        lacking = row.needed - row.classes
         params = {
             "school": found.name(row.school_id), "stage": Message(f"stage.{row.stage}"), "there": figure(row.classes),
-            "rooms": figure(row.needed), "more": figure(row.needed - row.classes),
+            "rooms": figure(row.needed), "more": figure(lacking),
         }  # fmt: skip
-        yield Break("rooms", "breaks", (row.school_id,), row.needed, row.classes, bool(was <= cap), params)
+        new = bool(lacking > lacked.get((row.school_id, row.stage), 0.0))
+        yield Break("rooms", "breaks", (row.school_id,), row.needed, row.classes, new, params)
 
 
 def _sizes(found: RuleInputs) -> Iterator[Break]:
     settings = found.layout.scenario.settings
     for row in found.schools[found.schools["pupils_after"].notna()].itertuples():
         cap = settings.size_cap(row.kind_after in THROUGH)
-        if row.pupils_after > cap:
-            new = not row.pupils_before > cap
-            if new or row.pupils_after > row.pupils_before:
-                params = {"school": found.name(row.school_id)}
-                yield Break("school_size", "breaks", (row.school_id,), row.pupils_after, cap, new, params)
+        if row.pupils_after > cap and not row.pupils_before >= row.pupils_after:
+            params = {"school": found.name(row.school_id)}
+            yield Break("school_size", "breaks", (row.school_id,), row.pupils_after, cap, params=params)
 
 
 def _townships(found: RuleInputs) -> Iterator[Break]:
@@ -221,6 +220,23 @@ def _unknown(found: RuleInputs) -> Iterator[Break]:
         params = _where(rows)
         yield Break("unknown_way", "warns", tuple(dict.fromkeys(rows["village_id"])), float(rows["pupils"].sum()), 0,
                     params=params)  # fmt: skip
+
+
+def _uncounted(found: RuleInputs) -> Iterator[Break]:
+    """Remind of schools whose roll nobody recorded: no sum of the outcome holds their pupils."""
+    schools = tuple(
+        dict.fromkeys(school for school, _ in found.layout.base.untold if school in found.layout.frame.index)
+    )
+    if schools and not found.layout.scenario.keeps_layout:
+        params = {"schools": _names([found.name(s) for s in schools])}
+        yield Break("unknown_roll", "warns", schools, len(schools), 0, False, params)
+
+
+def _apart(value: float, limit: float, digits: int) -> tuple[str, str]:
+    """Return a figure and its limit with as many decimals as tell them apart."""
+    while digits < 3 and round(value, digits) == round(limit, digits):
+        digits += 1
+    return f"{value:,.{digits}f}", figure(round(limit, digits))
 
 
 def _where(rows: pd.DataFrame) -> dict[str, Any]:

@@ -87,8 +87,11 @@ def _schools(layout: Layout) -> pd.DataFrame:
     table.loc[attached, "host_school_id"] = table.loc[attached, "school_id"].map(frame["host_school_id"])
     again = (state == "opened").to_numpy()
     table.loc[again, "closed_year"] = np.nan
-    for name in ("kind", "lon", "lat", "township", "location", "rank", "name_zh", "name_en") if again.any() else ():
-        table.loc[again, name] = table.loc[again, "school_id"].map(frame[name])
+    if again.any():
+        for name in ("kind", "lon", "lat", "township", "location", "rank", "name_zh", "name_en"):
+            said = table["school_id"].map(frame[name]).astype(object)
+            table[name] = table[name].astype(object).where(~again, said)
+        table = tables.conform(table, "schools")
     beds = table["school_id"].map(frame["beds"]).to_numpy(dtype=float)
     table.loc[beds > 0, "boarding"] = 1.0
     added = layout.opened.reset_index(names="school_id").reindex(columns=table.columns)

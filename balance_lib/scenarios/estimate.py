@@ -29,12 +29,14 @@ def attendance(county: County, year: int) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there are no villages with coordinates.
+        If there are no villages with coordinates, or no school of the year tells its roll.
     """
+    rows = county.table("school_years", year)
+    if not (rows.loc[rows["stage"].isin(STAGES), "pupils"] > 0).any():
+        raise DataError([Fault("scenario_no_rolls", "school_years.csv", None, "pupils", found=year)])
     table = access.costs(county, "straight") if len(county.tables["villages"]) else None
     if table is None or not np.isfinite(table.metres).any():
         raise DataError([Fault("scenario_attendance", "attendance.csv", found=year)])
-    rows = county.table("school_years", year)
     parts = [_stage(county, rows[(rows["stage"] == stage) & (rows["pupils"] > 0)], stage, year) for stage in STAGES]
     return pd.concat(parts, ignore_index=True)
 

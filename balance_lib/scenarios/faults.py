@@ -9,6 +9,7 @@ from balance_lib._errors import Fault
 from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.locale import LANGUAGES, Message, text
+from balance_lib.scenarios import base, layout
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.settings import default, unit_costs
@@ -16,6 +17,8 @@ from balance_lib.standards import STAGES
 
 FURTHEST = 15  # years ahead
 _KINDS_TO = ("primary", "junior", "nine_year")
+# What these do depends on how many pupils there are.
+_NEEDS_ROLL = ops.Close | ops.Merge | ops.ToPoint | ops.Attach | ops.Resize | ops.ConvertStage
 
 
 def validate(county: County, scenario: Scenario) -> None:
@@ -66,6 +69,7 @@ class _Checker:
         self.senior = set(rows.loc[rows["stage"] == "senior", "school_id"])
         rows = rows[rows["stage"].isin(STAGES)]
         self.kinds |= rows.dropna(subset=["kind"]).drop_duplicates("school_id").set_index("school_id")["kind"].to_dict()
+        self.uncounted = set(base.uncounted(rows, self.kinds))
         self.there = set(rows["school_id"])
         self.villages = set(county.tables["villages"]["village_id"])
         self.effective = scenario.effective
@@ -122,6 +126,7 @@ class _Checker:
                 yield self.fault("senior", operation, operation.verb, self.told(operation.school_id))
             yield from self.others(operation)
             yield from self.values(operation)
+            yield from self.rolls(operation)
 
     def others(self, operation: ops.Operation) -> Iterator[Fault]:
         """Look at the other schools an operation names."""
@@ -135,12 +140,26 @@ class _Checker:
                 yield self.fault("itself", operation, operation.verb, self.told(other))
         if isinstance(operation, ops.Merge) and operation.into in self.there and operation.school_id in self.there:
             lacking = sorted(self.stages(operation.school_id) - self.stages(operation.into))
-            if lacking:
+            special = {self.kinds.get(school) == "special" for school in (operation.school_id, operation.into)}
+            if len(special) > 1:
+                yield self.fault("special", operation, "into", self.told(operation.into))
+            elif lacking:
                 yield self.fault("stage_lacking", operation, "into", self.told(operation.into), stages=_stages(lacking))
         if isinstance(operation, ops.Attach):
             hosts = {o.school_id for o in self.effective if isinstance(o, ops.Attach | ops.ToPoint)}
             if operation.host_id in hosts or self.kinds.get(operation.host_id) == "teaching_point":
                 yield self.fault("host_is_point", operation, "to", self.told(operation.host_id))
+
+    def rolls(self, operation: ops.Operation) -> Iterator[Fault]:
+        """Look for rolls nobody recorded: who would move, what it would cost and what would be met is not known."""
+        changed = [operation.school_id] if isinstance(operation, _NEEDS_ROLL) else []
+        if isinstance(operation, ops.Merge | ops.Attach):
+            changed.append(operation.others()[0])
+        stages = self.stages(operation.school_id) | {s for school, s in self.uncounted if school == operation.school_id}
+        for school in dict.fromkeys(changed):
+            here = {operation.stage} if isinstance(operation, ops.Resize) else stages
+            if any((school, stage) in self.uncounted for stage in here):
+                yield self.fault("untold", operation, "pupils", self.told(school), year=self.scenario.year)
 
     def stages(self, school_id: str) -> set[str]:
         """Return the compulsory stages a school teaches in the baseline, and any it is converted to."""
@@ -207,7 +226,7 @@ class _Checker:
         for name in () if known else ("name_zh", "township"):
             if not getattr(operation, name):
                 yield self.fault("open_needs", operation, name)
-        if operation.classes_primary + operation.classes_junior <= 0:
+        if not sum(layout.opening_classes(self.county, operation, self.scenario.year).values()) > 0:
             yield self.fault("positive", operation, "classes_primary", 0)
         columns = tables.table("school_years").columns
         for column, amount in operation.gives:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from balance_lib.data.county import County
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.base import BANDS, COMPLETE_FROM, STAGE_OF, Base
 from balance_lib.scenarios.scenario import Scenario
@@ -70,6 +71,12 @@ class Layout:
     def special(self) -> pd.Series:
         """Return which schools are special schools."""
         return self.frame["kind"] == "special"
+
+    @cached_property
+    def rooms(self) -> pd.Series:
+        """Return the classes each school and stage has rooms for afterwards."""
+        parts = {stage: self.frame[f"classes_{stage}"].astype(float) for stage in STAGES}
+        return pd.concat(parts, names=["stage", "school_id"]).swaplevel()
 
     @cached_property
     def teaches(self) -> pd.DataFrame:
@@ -191,9 +198,20 @@ def _opened(base: Base, operation: ops.Open) -> dict[str, Any]:
     given = {name: getattr(operation, name, None) for name in [*_OF_TABLE, "kind"]}
     row = {name: value if value not in ("", None) else known.get(name) for name, value in given.items()}
     row |= {"kind_before": None, "there_before": False, "there": True, "state": "opened", "protected": False, "op": -1}
-    row |= {"cut": False, "classes_primary": float(operation.classes_primary)}
-    row |= {"classes_junior": float(operation.classes_junior), "grades_primary": 6.0, "beds": np.nan}
-    return row | {"founder": row["founder"] or "county"}
+    row |= {"cut": False, "grades_primary": 6.0, "beds": np.nan, "founder": row["founder"] or "county"}
+    classes = opening_classes(base.county, operation, base.year)
+    return row | {f"classes_{stage}": float(count) for stage, count in classes.items()}
+
+
+def opening_classes(county: County, operation: ops.Open, year: int) -> dict[str, float]:
+    """Return the classes by stage a school opens with: those given, else those of its last recorded year."""
+    given = {"primary": float(operation.classes_primary), "junior": float(operation.classes_junior)}
+    rows = county.tables["school_years"]
+    rows = rows[(rows["school_id"] == operation.school_id) & (rows["year"] <= year) & (rows["classes"] > 0)]
+    if sum(given.values()) > 0 or rows.empty:
+        return given
+    last = rows[rows["year"] == rows["year"].max()].drop_duplicates("stage").set_index("stage")["classes"]
+    return {stage: float(last.get(stage, 0.0)) for stage in STAGES}
 
 
 def _change(row: dict[str, Any], operation: ops.Operation) -> None:

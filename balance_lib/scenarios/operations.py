@@ -127,14 +127,16 @@ class Attach(Operation):
 
 @dataclass(frozen=True, kw_only=True)
 class Open(Operation):
-    """Open a new school, or one again that is closed: in the county's table, or earlier in this scenario.
+    """Open a new school, or one again that is closed.
+
+    After a ``close`` or ``merge`` of the same school in the same scenario it takes that back, and may say nothing else.
 
     Parameters
     ----------
     name_zh, name_en, kind, township, location, rank, lon, lat
         As in the table of schools; a school that stands in it keeps what is not given here.
     classes_primary, classes_junior : int
-        Classes it is built for.
+        Classes it has rooms for. Without either, a school of the county's table has those of its last recorded year.
     villages : tuple of str
         Villages zoned to it. Without any, the pupils for whom it is nearer than their school.
     gives : tuple of (column, number)

@@ -214,7 +214,8 @@ class Outcome:
         breaking = self.broken("breaks")
         first = self.broken("forbids") or breaking
         rules = first[0].what(lang) if first else ""
-        return text(f"scenarios.sentence.{self.status}", lang, n=len(breaking), rules=rules)
+        procedure = tell.procedure(self.scenario.procedure, lang) if self.scenario.closings else ""
+        return text(f"scenarios.sentence.{self.status}", lang, n=len(breaking), rules=rules, procedure=procedure)
 
     def _county(self, lang: str) -> str:
         return self.county_zh if lang == "zh" else self.county_en or self.county_zh

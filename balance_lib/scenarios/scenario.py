@@ -83,6 +83,11 @@ class Scenario:
                 left.append(operation)
         return tuple(left)
 
+    @property
+    def closings(self) -> tuple[Operation, ...]:
+        """Return the operations that need the procedure: schools closed, merged or turned into points."""
+        return tuple(o for o in self.effective if isinstance(o, ops.Close | ops.Merge | ops.ToPoint))
+
     def with_operations(self, *added: Operation) -> Scenario:
         """Return it with further operations."""
         return replace(self, operations=(*self.operations, *added))

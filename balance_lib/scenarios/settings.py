@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from balance_lib.access.distance import Mode
+from balance_lib.locale import Message
 
 Assignment = Literal["zoned", "transport"]
 ASSIGNMENTS: tuple[Assignment, ...] = ("zoned", "transport")
@@ -104,6 +105,12 @@ class ProcedureStep:
     on: str = ""
     document: str = ""
 
+    @property
+    def message(self) -> Message:
+        """Return its name, with its date where it is done and dated."""
+        name = Message(f"scenarios.step.{self.step}")
+        return Message("scenarios.step_on", {"step": name, "on": self.on}) if self.done and self.on else name
+
     def as_dict(self) -> dict[str, Any]:
         """Return it as it stands in YAML."""
         more = {name: getattr(self, name) for name in ("on", "document") if getattr(self, name)}
@@ -139,6 +146,16 @@ class Procedure:
     def missing(self) -> tuple[str, ...]:
         """Return the steps not yet done, in their order."""
         return tuple(step.step for step in self.steps if not step.done)
+
+    @property
+    def taken(self) -> tuple[ProcedureStep, ...]:
+        """Return the steps towards a decision that are done; building first is none of them."""
+        return tuple(step for step in self.steps if step.done and step.step != "built_first")
+
+    @property
+    def due(self) -> tuple[ProcedureStep, ...]:
+        """Return the steps towards a decision still due."""
+        return tuple(step for step in self.steps if not step.done and step.step != "built_first")
 
     def of(self, school_id: str) -> Parents | None:
         """Return what the parents of a school said, if it was recorded."""

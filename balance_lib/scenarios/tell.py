@@ -10,6 +10,7 @@ import pandas as pd
 
 from balance_lib.evaluation import Evaluation, number
 from balance_lib.locale import text
+from balance_lib.scenarios.settings import Procedure
 
 
 def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
@@ -53,6 +54,15 @@ def gains(costs: pd.DataFrame, before: Evaluation, after: Evaluation, lang: str)
         "investment": f"{float(yuan.get('investment', 0.0)) / 10_000:,.0f}",
     }  # fmt: skip
     return text("scenarios.sentence.gains", lang, **told)
+
+
+def procedure(of: Procedure, lang: str) -> str:
+    """Say which steps towards a decision are done, with their dates, and which are due."""
+    taken, due = (
+        text("scenarios.and", lang).join(step.message.render(lang) for step in steps) for steps in (of.taken, of.due)
+    )
+    key = "due" if not taken else "part" if due else "done"
+    return text(f"scenarios.procedure.{key}", lang, taken=taken, due=due)
 
 
 def _km(metres: float) -> str:

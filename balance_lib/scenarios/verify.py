@@ -42,9 +42,9 @@ def _closed_are_empty(layout: Layout, after: Base) -> None:
 
 
 def _rolls_agree(layout: Layout, after: Base) -> None:
-    before = set(layout.base.over)
-    if set(after.over) - before:
-        _refuse("attendance exceeds enrolment", sorted(set(after.over) - before))
+    beyond = {school for school, pupils in after.over.items() if pupils > 0} - set(layout.base.over)
+    if beyond:
+        _refuse("attendance exceeds enrolment", sorted(beyond))
     missing = after.groups.loc[after.groups["village_id"] == "", "pupils"].sum()
     was = layout.base.groups.loc[layout.base.groups["village_id"] == "", "pupils"].sum()
     if missing > was:
