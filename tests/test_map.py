@@ -13,8 +13,9 @@ from pyproj import Geod
 
 from balance_lib.data import tables
 from balance_lib.data.county import County
-from balance_lib.show.widgets import geometry
-from balance_lib.show.widgets.map import HIDDEN, LinkClass, MapClass, SchematicMap, VillageClass
+from balance_lib.show.map import HIDDEN, LinkClass, MapClass, VillageClass, geometry
+from balance_lib.show.widgets import county_map
+from balance_lib.show.widgets.county_map import CountyMap
 from tests.browser.made_up import TOWNS, county
 
 
@@ -41,7 +42,7 @@ def test_kilometres_agree_with_the_ellipsoid(lat: float) -> None:
 
 
 def test_every_place_lies_where_the_index_says(made: County) -> None:
-    found = geometry.geometry(made)
+    found = county_map.geometry(made)
     index, middle = found.index, tuple(found.index["middle"])
     schools = made.tables["schools"]
     start = index["schools"]["start"]
@@ -58,7 +59,7 @@ def test_every_place_lies_where_the_index_says(made: County) -> None:
 def test_labels_lie_inside_their_township(made: County) -> None:
     from shapely.geometry import Point, Polygon
 
-    found = geometry.geometry(made)
+    found = county_map.geometry(made)
     for town in found.index["townships"]:
         (start, count) = town["rings"][0]
         assert Polygon(found.xy[start : start + count]).contains(Point(town["at"]))
@@ -66,7 +67,7 @@ def test_labels_lie_inside_their_township(made: County) -> None:
 
 
 def test_a_school_without_coordinates_is_counted_not_drawn(made: County) -> None:
-    found = geometry.geometry(_without_coordinates(made, "S3"))
+    found = county_map.geometry(_without_coordinates(made, "S3"))
     assert found.index["unplaced"] == 1
     assert "S3" not in found.schools
     assert len(found.schools) == 35
@@ -76,14 +77,14 @@ def test_a_school_without_coordinates_is_counted_not_drawn(made: County) -> None
 def test_a_county_with_schools_only_is_drawn() -> None:
     full = county()
     bare = replace(full, layers={}, tables={name: full.tables[name] for name in ("schools", "school_years")})
-    chart = SchematicMap(bare)
+    chart = CountyMap(bare)
     assert chart._index["layers"] == ["labels"]
     assert len(chart.places.schools) == 36
 
 
 def test_an_empty_county_is_drawn() -> None:
     empty = County("leer", "空县", "Empty", {"schools": tables.empty("schools")})
-    chart = SchematicMap(empty)
+    chart = CountyMap(empty)
     assert chart._geometry == b""
     assert chart.year == 0
 
@@ -100,38 +101,38 @@ def test_an_empty_county_is_drawn() -> None:
     ],
 )
 def test_every_geojson_shape_is_read(shape: dict[str, Any], lines: int) -> None:
-    found = geometry._rings(shape)
+    found = county_map._rings(shape)
     assert len(found) == lines
     assert all(line.shape[1] == 2 for line in found)
 
 
 def test_year_shows_who_was_open_and_what_it_was(made: County) -> None:
-    names = [kind["key"] for kind in geometry.kinds()]
-    chart = SchematicMap(made, 2023)
+    names = [kind["key"] for kind in county_map.kinds()]
+    chart = CountyMap(made, 2023)
     at = chart.places.schools.index("S1")
     assert chart._kinds[at] == HIDDEN  # closed by then
     chart.set_year(2022)
     assert names[chart._kinds[at]] == "primary"
     years = made.table("school_years")
     years.loc[(years["school_id"] == "S1"), "kind"] = "teaching_point"
-    changed = SchematicMap(made.with_tables(school_years=years), 2022)
+    changed = CountyMap(made.with_tables(school_years=years), 2022)
     assert names[changed._kinds[at]] == "teaching_point"
     assert np.frombuffer(chart._pupils, np.float32)[at] == 100.0
 
 
 def test_pupils_of_villages_are_unknown_rather_than_none(made: County) -> None:
-    dots = np.frombuffer(SchematicMap(made, 2023)._dots, np.float32)
+    dots = np.frombuffer(CountyMap(made, 2023)._dots, np.float32)
     assert dots[0] == 8.0
-    assert np.isnan(np.frombuffer(SchematicMap(made, 2022)._dots, np.float32)).all()  # no attendance that year
+    assert np.isnan(np.frombuffer(CountyMap(made, 2022)._dots, np.float32)).all()  # no attendance that year
     ages = pd.DataFrame({"village_id": ["V0", "V1"], "year": 2022, "age_6_11": [30.0, 10.0]})
     ages["age_12_14"] = [12.0, np.nan]
-    aged = SchematicMap(made.with_tables(village_years=ages), 2022)
+    aged = CountyMap(made.with_tables(village_years=ages), 2022)
     assert np.frombuffer(aged._dots, np.float32)[0] == 42.0
     assert np.isnan(np.frombuffer(aged._dots, np.float32)[1])
 
 
 def test_classes_and_values_follow_the_schools(made: County) -> None:
-    chart = SchematicMap(made)
+    chart = CountyMap(made)
     chart.set_classes({"S2": "not_met", "S0": "met"}, {"S2": 3.5}, label="图书", unit="册", notes={"S2": "差 12 册"})
     keys = [look["key"] for look in chart.legend]
     assert [keys[code] for code in chart._classes[:4]] == ["met", "not_applicable", "not_met", "not_applicable"]
@@ -145,7 +146,7 @@ def test_classes_and_values_follow_the_schools(made: County) -> None:
 
 
 def test_unknown_class_is_refused(made: County) -> None:
-    chart = SchematicMap(made)
+    chart = CountyMap(made)
     before = chart._classes
     with pytest.raises(ValueError, match="green"):
         chart.set_classes({"S0": "green"})
@@ -153,7 +154,7 @@ def test_unknown_class_is_refused(made: County) -> None:
 
 
 def test_recolouring_sends_bytes_not_geometry(made: County) -> None:
-    chart = SchematicMap(made)
+    chart = CountyMap(made)
     sent: list[Any] = []
     chart.send_state = lambda key=None: sent.append(set(key) if key else key)  # type: ignore[method-assign]
     chart.set_classes({"S0": "met"}, {"S0": 1.0})
@@ -166,7 +167,7 @@ def test_recolouring_sends_bytes_not_geometry(made: County) -> None:
 
 
 def test_radius_is_drawn_around_chosen_schools(made: County) -> None:
-    chart = SchematicMap(made)
+    chart = CountyMap(made)
     chart.set_radius([3, 5], ["S1"])
     assert chart.radius_km == [3.0, 5.0]
     assert [i for i, chosen in enumerate(chart._circles) if chosen] == [1]
@@ -178,7 +179,7 @@ WAYS = [LinkClass("fine", "符合规定", "#555"), LinkClass("breaks", "超出�
 
 
 def test_links_carry_pupils_and_the_rule_they_break(made: County) -> None:
-    chart = SchematicMap(made)
+    chart = CountyMap(made)
     pairs = [("V2", "S3"), ("nowhere", "S3"), ("V0", "S0"), ("S1", "S4")]
     chart.set_links(pairs, pupils=[40, 7, 12, 100], classes=["breaks", "fine", "fine", "breaks"], legend=WAYS)
     villages = len(chart.places.villages)
@@ -197,7 +198,7 @@ def test_links_carry_pupils_and_the_rule_they_break(made: County) -> None:
     "wrong", [{"pupils": [1.0]}, {"classes": ["fine"]}, {"classes": ["fine", "odd"], "legend": WAYS}]
 )
 def test_links_that_do_not_fit_are_refused(made: County, wrong: dict[str, Any]) -> None:
-    chart = SchematicMap(made)
+    chart = CountyMap(made)
     with pytest.raises(ValueError, match=r"2 links|odd"):
         chart.set_links([("V0", "S0"), ("V1", "S1")], **wrong)
     assert chart._links == b""
@@ -205,8 +206,8 @@ def test_links_that_do_not_fit_are_refused(made: County, wrong: dict[str, Any]) 
 
 def test_a_scenario_shows_other_schools_than_the_year(made: County) -> None:
     site = pd.DataFrame({"school_id": ["N1"], "name_zh": ["新校"], "lon": [109.4], "lat": [33.7]})
-    chart = SchematicMap(made, 2023, sites=site)
-    names = [kind["key"] for kind in geometry.kinds()]
+    chart = CountyMap(made, 2023, sites=site)
+    names = [kind["key"] for kind in county_map.kinds()]
     assert chart.places.schools[-1] == "N1"
     assert chart._kinds[-1] == HIDDEN  # nobody has opened it
     before = chart._kinds
@@ -219,11 +220,11 @@ def test_a_scenario_shows_other_schools_than_the_year(made: County) -> None:
     with pytest.raises(ValueError, match="castle"):
         chart.set_schools({"S0": "castle"})
     with pytest.raises(ValueError, match="S0"):
-        SchematicMap(made, sites=site.assign(school_id="S0"))
+        CountyMap(made, sites=site.assign(school_id="S0"))
 
 
 def test_notes_of_villages_come_with_their_legend(made: County) -> None:
-    chart = SchematicMap(made)
+    chart = CountyMap(made)
     codes = np.zeros(len(chart.places.villages), np.uint8)
     chart.set_villages(codes, legend=[VillageClass("moved", "要换学校", "#d55e00")], notes={"V1": "到新校 3 公里"})
     assert chart._village_notes[:2] == ["", "到新校 3 公里"]
@@ -233,7 +234,7 @@ def test_notes_of_villages_come_with_their_legend(made: County) -> None:
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_words_are_complete_in_both_languages(made: County, lang: str) -> None:
-    chart = SchematicMap(made, lang=lang)
+    chart = CountyMap(made, lang=lang)
     folder = geometry.__file__.rsplit("/", 1)[0]
     asked = set().union(*(_words_in_script(f"{folder}/static/{name}.js") for name in ("map", "picture")))
     assert asked <= set(chart._text)
@@ -252,6 +253,6 @@ def _words_in_script(path: str) -> set[str]:
 
 def test_page_load_stays_small() -> None:
     large = county(schools=300, villages=2000)
-    chart = SchematicMap(large)
+    chart = CountyMap(large)
     size = len(chart._geometry) + len(json.dumps([chart._index, chart._text], ensure_ascii=False).encode())
     assert size + len(chart._esm) + len(chart._css) < 300_000

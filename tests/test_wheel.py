@@ -45,7 +45,7 @@ def test_wheel_carries_pages_counties_template_and_texts(wheel: Path) -> None:
         assert f"balance_lib/_shipped/dashboards/{page}.ipynb" in names
     for county in ("wuxi", "huixian", "akqi", "chuzhou", "jiaohe"):
         assert f"balance_lib/_shipped/data/demo/{county}/county.yaml" in names
-    for name in ("texts/zh.yaml", "data/tables/tables.yaml", "standards/schema.yaml", "show/widgets/static/map.js"):
+    for name in ("texts/zh.yaml", "data/tables/tables.yaml", "standards/schema.yaml", "show/map/static/map.js"):
         assert f"balance_lib/{name}" in names
     assert any(name.endswith("voila/templates/balance/index.html.j2") for name in names)
     assert not [name for name in names if "__pycache__" in name or name.startswith("tests/")]

@@ -19,7 +19,8 @@ pytestmark = pytest.mark.browser
 MAP = """
 import ipywidgets as W, pandas as pd
 from tests.browser.made_up import county
-from balance_lib.show.widgets.map import LinkClass, MapClass, SchematicMap
+from balance_lib.show.map import LinkClass, MapClass
+from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.request import query
 from balance_lib.show.widgets import style
 shown = county()
@@ -27,7 +28,7 @@ shown = county()
 APP = """
 query()
 site = pd.DataFrame({"school_id": ["N1"], "name_zh": ["新校"], "lon": [106.8], "lat": [33.7]})
-chart = SchematicMap(shown, height=420, sites=site)
+chart = CountyMap(shown, height=420, sites=site)
 chart.title = "示例县 撤并方案: 甲/乙"
 chart.set_schools({"S0": "primary", "S2": "primary", "N1": "primary"}, {"N1": 300})
 legend = [

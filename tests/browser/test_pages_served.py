@@ -18,14 +18,14 @@ pytestmark = pytest.mark.browser
 MAP = """
 import ipywidgets as W
 from tests.browser.made_up import county
-from balance_lib.show.widgets.map import SchematicMap
+from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.request import language, query
 from balance_lib.show.widgets import style
 shown = county()
 """
 APP = """
 asked = query()
-chart = SchematicMap(shown, lang=language(asked), height=420)
+chart = CountyMap(shown, lang=language(asked), height=420)
 ids = chart.places.schools
 figures = {s: 3 + 3 * (i * 37 % 20) / 20 for i, s in enumerate(ids) if i % 11}
 
@@ -107,7 +107,7 @@ def test_page_stays_on_the_machine_and_paints_chinese(served: Served, front: Vis
 
 def test_page_gives_away_no_source(front: Visit) -> None:
     page = front.page
-    assert "SchematicMap(" not in page.content()
+    assert "CountyMap(" not in page.content()
 
 
 def test_map_draws_the_open_schools_with_shape_mark_and_scale(front: Visit) -> None:

@@ -12,9 +12,10 @@ from balance_lib import access, palette
 from balance_lib.access import distance
 from balance_lib.access.walks import positions
 from balance_lib.evaluation import number
+from balance_lib.show.map import MapClass, VillageClass
 from balance_lib.show.widgets import views, walk_views
 from balance_lib.show.widgets.apps.page import Page, block, html
-from balance_lib.show.widgets.map import MapClass, SchematicMap, VillageClass
+from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.style import banner
 from balance_lib.show.widgets.walking import CHOICES, COLOURS, Walking, choice_for, named_in
 
@@ -30,7 +31,7 @@ class Access(Page):
     def build(self) -> None:
         """Make the switches, the map, and what stands beside and below it."""
         self.walk: Walking | None = None
-        self.chart: SchematicMap | None = None
+        self.chart: CountyMap | None = None
         self._shown: tuple[str, str] | None = None
         self._order = np.zeros(0, dtype=np.int64)  # the map's villages in the reach
         self.verdict, self.cards, self.story, self.ranking = html(), html(), html(), html()
@@ -121,7 +122,7 @@ class Access(Page):
         opens = choice_for(county, self.model.year, self.stage.value)
         self.quietly(lambda: setattr(self.stage, "value", opens))
         self.walk = Walking(self.model, named_in(county, self.model.lang), self.model.year, self.stage.value)
-        self.chart = SchematicMap(county, self.model.year, lang=self.model.lang)
+        self.chart = CountyMap(county, self.model.year, lang=self.model.lang)
         self.chart.symbol_scale = 0.65  # the villages are what this map is about
         self.chart.observe(lambda change: self._guarded(lambda: self._clicked(change["new"])), "clicked")
         self._shown = None

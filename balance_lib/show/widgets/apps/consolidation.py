@@ -12,13 +12,14 @@ import numpy as np
 from balance_lib import palette
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.scenarios.board import State, Tick
+from balance_lib.show.map import LinkClass, MapClass
 from balance_lib.show.widgets import request, trial, trial_views, views
 from balance_lib.show.widgets.apps.page import block, html
 from balance_lib.show.widgets.apps.trial_files import Files
 from balance_lib.show.widgets.apps.trial_host import TrialHost
 from balance_lib.show.widgets.apps.trial_optimiser import Optimiser
 from balance_lib.show.widgets.apps.trial_tools import Measures, Procedures, SchoolTools
-from balance_lib.show.widgets.map import LinkClass, MapClass, SchematicMap
+from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.style import banner
 from balance_lib.show.widgets.trial import Trial
 from balance_lib.standards import STAGES
@@ -157,7 +158,7 @@ class Consolidation(TrialHost):
         plan = self.plan
         assert plan is not None
         self.sites = plan.opened()
-        self.chart = SchematicMap(plan.county, plan.year, lang=self.model.lang, height=600, sites=self.sites)
+        self.chart = CountyMap(plan.county, plan.year, lang=self.model.lang, height=600, sites=self.sites)
         self.chart.symbol_scale = 0.75
         self.chart.observe(lambda c: self._clicked(c["new"]), "clicked")
         self.place.children = [self.chart]

@@ -7,7 +7,7 @@ import pandas as pd
 from balance_lib.evaluation import Evaluation
 from balance_lib.show.widgets import card_views, views
 from balance_lib.show.widgets.apps.page import Page, block, html
-from balance_lib.show.widgets.map import SchematicMap
+from balance_lib.show.widgets.county_map import CountyMap
 
 
 class Overview(Page):
@@ -19,7 +19,7 @@ class Overview(Page):
         """Make the parts of the page in the order a leader reads them."""
         self.verdict, self.cards, self.ranking = html(), html(), html()
         self.steps, self.lamps, self.changed, self.export = html(), html(), html(), html()
-        self.chart: SchematicMap | None = None
+        self.chart: CountyMap | None = None
         self.place = block(kind="bl-split")
         self.body.children = [self.verdict, self.cards, self.place, self.steps, self.changed, self.lamps, self.export]
 
@@ -43,7 +43,7 @@ class Overview(Page):
     def _draw(self, found: Evaluation) -> None:
         county = self.model.county
         if self.chart is None or self.chart.county is not county:
-            self.chart = SchematicMap(county, self.model.year, lang=self.model.lang)
+            self.chart = CountyMap(county, self.model.year, lang=self.model.lang)
             self.place.children = [self.chart, self.ranking]
         if self.chart.year != self.model.year:
             self.chart.set_year(self.model.year)

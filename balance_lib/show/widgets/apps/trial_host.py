@@ -8,7 +8,7 @@ from balance_lib.show.widgets.apps.page import Page
 
 if TYPE_CHECKING:
     from balance_lib.scenarios import Scenario
-    from balance_lib.show.widgets.map import SchematicMap
+    from balance_lib.show.widgets.county_map import CountyMap
     from balance_lib.show.widgets.trial import Trial
 
 
@@ -28,7 +28,7 @@ class TrialHost(Page):
     """Hold one scenario that several tools work on."""
 
     plan: Trial | None
-    chart: SchematicMap | None
+    chart: CountyMap | None
     tools: SchoolList
 
     def follow(self) -> None:

@@ -23,7 +23,7 @@ from balance_lib.scenarios import (
 )
 from balance_lib.show.widgets import trial_views
 from balance_lib.show.widgets.apps.trial_host import TrialHost
-from balance_lib.show.widgets.geometry import kinds
+from balance_lib.show.widgets.county_map import kinds
 from balance_lib.show.widgets.style import banner
 from balance_lib.show.widgets.trial import STATES
 from balance_lib.standards import STAGES

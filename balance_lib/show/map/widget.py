@@ -1,4 +1,4 @@
-"""Draw a county's schools as a schematic map: plain SVG, geometry sent once, then only classes and values."""
+"""Draw schools and villages as a schematic map: plain SVG, geometry sent once, then only classes and values."""
 
 from __future__ import annotations
 
@@ -14,34 +14,35 @@ import pandas as pd
 import traitlets
 
 from balance_lib import locale, palette
-from balance_lib.data.county import County
-from balance_lib.show.widgets.geometry import Geometry, geometry, kinds, project
-from balance_lib.show.widgets.looks import LinkClass, MapClass, VillageClass, status_classes
+from balance_lib.show.map import picture
+from balance_lib.show.map.geometry import HIDDEN, Geometry, of_frames, project
+from balance_lib.show.map.looks import LinkClass, MapClass, VillageClass, status_classes
 
 STATIC = Path(__file__).parent / "static"
-HIDDEN = 255
-
-
-__all__ = ["HIDDEN", "LinkClass", "MapClass", "SchematicMap", "VillageClass", "status_classes"]
 
 
 class SchematicMap(anywidget.AnyWidget):
-    """Show schools, villages, townships, rivers and roads of a county, with pan, zoom, hover and click.
+    """Show schools and villages over an outline, townships, rivers and roads, with pan, zoom, hover and click.
 
-    Colour, mark and outline tell the class; the shape tells the kind of school. Changing classes, values, year or
-    radius sends a few bytes a school; the geometry is sent once.
+    Colour, mark and outline tell the class; the shape tells the kind of school. Changing classes, values or radius
+    sends a few bytes a school; the geometry is sent once. In a saved notebook the map leaves a still picture.
 
     Parameters
     ----------
-    county : County
-    year : int, optional
-        School year shown first; the last one by default.
+    schools : GeoDataFrame
+        Points (of other shapes a point inside is taken), with a coordinate system. Read where there: ``school_id`` or
+        ``id`` (else the index), ``name_zh`` or ``name``, ``kind`` (its shape), ``township``, ``pupils`` (its size).
+    villages : GeoDataFrame, optional
+        Likewise, with ``village_id``.
+    outline, townships, rivers, roads : GeoDataFrame, optional
+        Ground under the schools; ``townships`` are named by their column ``township`` or ``name``.
     lang : {"zh", "en"}
     height : int
         Height in pixels.
-    sites : DataFrame, optional
-        Places where a school may be opened: ``school_id, name_zh, name_en, township, lon, lat``; not drawn before
-        ``set_schools`` gives them a kind.
+    title : str
+        What a picture is headed and named by.
+    synthetic : bool
+        Whether the map says that its figures are made up.
 
     Attributes
     ----------
@@ -53,14 +54,12 @@ class SchematicMap(anywidget.AnyWidget):
         Id of the highlighted village; a click on a village sets it, a click on a school clears it.
     shown : list of str
         Layers that are drawn: townships, rivers, roads, villages, labels.
-    title : str
-        What a saved picture is headed and named by; the county's name by default.
     symbol_scale : float
         Size of the schools' symbols; below 1 where the villages are what the map is about.
 
     Examples
     --------
-    >>> chart = SchematicMap(county, 2023)  # doctest: +SKIP
+    >>> chart = SchematicMap(schools, villages, outline)  # doctest: +SKIP
     >>> chart.set_classes({"S1": "met", "S2": "not_met"}, {"S1": 4.9, "S2": 4.1}, label="图书")  # doctest: +SKIP
     >>> chart.observe(lambda change: print(change.new["id"]), "clicked")  # doctest: +SKIP
     """
@@ -110,36 +109,62 @@ class SchematicMap(anywidget.AnyWidget):
 
     def __init__(
         self,
-        county: County,
-        year: int | None = None,
+        schools: Any,
+        villages: Any = None,
+        outline: Any = None,
         *,
+        townships: Any = None,
+        rivers: Any = None,
+        roads: Any = None,
         lang: str = "zh",
         height: int = 560,
-        sites: pd.DataFrame | None = None,
+        title: str = "",
+        synthetic: bool = False,
     ) -> None:
-        self.county, self.lang = county, lang
-        self.year = year if year is not None else (county.years[-1] if county.years else 0)
-        self.places: Geometry = geometry(_with_sites(county, sites), lang)
+        places = of_frames(schools, villages, outline, townships=townships, rivers=rivers, roads=roads)
+        here = [not (shape is None or shape.is_empty) for shape in schools.geometry]
+        kinds = {entry["key"]: n for n, entry in enumerate(places.index["kinds"])}
+        given = schools["kind"] if "kind" in schools else schools.get("type", pd.Series("school", index=schools.index))
+        codes = [kinds[str(kind)] for kind, there in zip(given.fillna(""), here, strict=True) if there]
+        self._open(
+            places, lang, name=title, height=height, title=title, synthetic=synthetic,
+            _kinds=np.array(codes, np.uint8).tobytes(), _pupils=_pupils(schools, here), _dots=_pupils(villages, None),
+        )  # fmt: skip
+
+    def _open(self, places: Geometry, lang: str, *, name: str, **state: Any) -> None:
+        """Begin with what is where; ``state`` are traits, those of the schools' kinds and pupils among them."""
+        self.lang, self.places = lang, places
         words = [key for key in locale.catalogue(lang) if key.startswith("map.")]
         super().__init__(
-            _geometry=self.places.xy.tobytes(),
-            _index=self.places.index,
-            _text={key[4:]: locale.text(key, lang, county=county.name(lang)) for key in words}
+            _geometry=places.xy.tobytes(),
+            _index=places.index,
+            _text={key[4:]: locale.text(key, lang, county=name) for key in words}
             | {"picture_note": locale.text("banner.synthetic", lang)},
             legend=[asdict(look) for look in status_classes(lang)],
-            shown=list(self.places.index["layers"]),
-            synthetic=county.synthetic,
-            height=height,
-            **self._of_year(self.year),
+            shown=list(places.index["layers"]),
+            **state,
         )
         self.set_classes({})
 
-    def set_year(self, year: int) -> None:
-        """Show the schools open in a year, with that year's kinds, pupils and villages."""
-        self.year = year
-        with self.hold_sync():
-            for name, value in self._of_year(year).items():
-                self.set_trait(name, value)
+    def picture(self, width: int = picture.WIDTH) -> str:
+        """Return the map as it stands as an SVG document, to be saved or put into a page.
+
+        Parameters
+        ----------
+        width : int
+            Pixels.
+        """
+        return picture.svg(self, width)
+
+    def _repr_mimebundle_(self, **kwargs: Any) -> Any:
+        """Show the live map where widgets live, and leave a picture for where they do not."""
+        found = super()._repr_mimebundle_(**kwargs)
+        data, facts = found if isinstance(found, tuple) else (found or {}, {})
+        return {
+            **data,
+            "image/svg+xml": self.picture(),
+            "text/plain": f"<{type(self).__name__}: {self.title or self._text['aria']}>",
+        }, facts
 
     def set_schools(
         self, kinds_of: Mapping[str, str | None], pupils: Mapping[str, float] | pd.Series | None = None
@@ -159,7 +184,7 @@ class SchematicMap(anywidget.AnyWidget):
         ValueError
             If a kind is not one of the table's.
         """
-        at = {entry["key"]: position for position, entry in enumerate(kinds(self.lang))}
+        at = {entry["key"]: position for position, entry in enumerate(self.places.index["kinds"])}
         if unknown := {kind for kind in kinds_of.values() if kind is not None} - set(at):
             raise ValueError(f"unknown kinds of school: {sorted(unknown)}; known: {list(at)}")
         codes = [at.get(kinds_of.get(i) or "", HIDDEN) for i in self.places.schools]
@@ -352,38 +377,11 @@ class SchematicMap(anywidget.AnyWidget):
             self._link_pupils = b"" if pupils is None else load[chosen].astype(np.float32).tobytes()
             self.link_legend, self.link_label = [asdict(look) for look in looks], label
 
-    def _of_year(self, year: int) -> dict[str, bytes]:
-        """Return what changes with the year: kinds (255 = not open), pupils of schools, pupils of villages."""
-        rows = self.county.tables["school_years"]
-        rows = rows[(rows["year"] == year) & (rows["stage"] != "shared") & rows["pupils"].notna()]
-        pupils = rows.groupby("school_id")["pupils"].sum()
-        general = self.county.tables["schools"].set_index("school_id")["kind"]
-        kind = general.to_dict() | rows.dropna(subset=["kind"]).set_index("school_id")["kind"].to_dict()
-        at = {entry["key"]: position for position, entry in enumerate(kinds(self.lang))}
-        codes = [at.get(kind.get(i), HIDDEN) if i in pupils.index else HIDDEN for i in self.places.schools]
-        return {
-            "_kinds": np.array(codes, np.uint8).tobytes(),
-            "_pupils": pupils.reindex(self.places.schools).to_numpy(np.float32).tobytes(),
-            "_dots": _village_pupils(self.county, year).reindex(self.places.villages).to_numpy(np.float32).tobytes(),
-        }
 
-
-def _with_sites(county: County, sites: pd.DataFrame | None) -> County:
-    """Return a county whose list of schools ends with the sites; the county itself when there are none."""
-    if sites is None or not len(sites):
-        return county
-    schools = county.tables["schools"]
-    if double := set(sites["school_id"]) & set(schools["school_id"]):
-        raise ValueError(f"sites bear the ids of schools: {sorted(double)}")
-    return county.with_tables(schools=pd.concat([schools, sites.reindex(columns=schools.columns)], ignore_index=True))
-
-
-def _village_pupils(county: County, year: int) -> Any:
-    """Return pupils by village: who goes where, else children of school age; NaN when neither is known."""
-    going = county.tables["attendance"]
-    going = going[going["year"] == year]
-    if len(going):
-        return going.groupby("village_id")["pupils"].sum(min_count=1)
-    ages = county.tables["village_years"]
-    ages = ages[ages["year"] == year].set_index("village_id")[["age_6_11", "age_12_14"]]
-    return ages.sum(axis=1, min_count=2)
+def _pupils(frame: Any, here: Sequence[bool] | None) -> bytes:
+    """Return the pupils of a frame's places, NaN where nobody says how many."""
+    if frame is None:
+        return b""
+    placed = [not (s is None or s.is_empty) for s in frame.geometry] if here is None else list(here)
+    values = frame["pupils"].to_numpy(float) if "pupils" in frame else np.full(len(frame), np.nan)
+    return values[np.array(placed, bool)].astype(np.float32).tobytes()

@@ -1,96 +1,99 @@
-"""Turn a county's places into one buffer of kilometres for the schematic map, with an index of what lies where."""
+"""Draw a county as the schematic map: its places, and what changes with the school year."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pandas as pd
 
 from balance_lib import locale
 from balance_lib.data import tables
 from balance_lib.data.county import County
-
-Floats = npt.NDArray[np.float64]
-SHAPES = {
-    "primary": "circle",
-    "junior": "square",
-    "nine_year": "diamond",
-    "twelve_year": "diamond",
-    "complete_secondary": "diamond",
-    "teaching_point": "triangle",
-}
-OTHER = "hexagon"
-LAYERS = ("townships", "rivers", "roads", "villages")
+from balance_lib.show.map import HIDDEN, Geometry, SchematicMap
+from balance_lib.show.map.geometry import OTHER, SHAPES, Floats, PointBuffer, middle_of, project
 
 
-@dataclass
-class Geometry:
-    """Hold what the browser gets once: coordinates in kilometres and the index of parts.
+class CountyMap(SchematicMap):
+    """Show a county's schools and villages in a school year.
 
     Parameters
     ----------
-    xy : array of float32, shape (n, 2)
-        Kilometres east and north of the county's middle.
-    index : dict
-        Which rows of ``xy`` are the outline, a township, a river, roads, villages and schools; names and ids.
-    schools, villages : list of str
-        Ids in the order of their points; values are sent in this order.
+    county : County
+    year : int, optional
+        School year shown first; the last one by default.
+    lang : {"zh", "en"}
+    height : int
+        Height in pixels.
+    sites : DataFrame, optional
+        Places where a school may be opened: ``school_id, name_zh, name_en, township, lon, lat``; not drawn before
+        ``set_schools`` gives them a kind.
+
+    Examples
+    --------
+    >>> chart = CountyMap(county, 2023)  # doctest: +SKIP
     """
 
-    xy: npt.NDArray[np.float32]
-    index: dict[str, Any]
-    schools: list[str] = field(default_factory=list)
-    villages: list[str] = field(default_factory=list)
+    def __init__(
+        self,
+        county: County,
+        year: int | None = None,
+        *,
+        lang: str = "zh",
+        height: int = 560,
+        sites: pd.DataFrame | None = None,
+    ) -> None:
+        self.county, self.lang = county, lang
+        self.year = year if year is not None else (county.years[-1] if county.years else 0)
+        self.places: Geometry = geometry(_with_sites(county, sites), lang)
+        self._open(
+            self.places, lang, name=county.name(lang), synthetic=county.synthetic, height=height,
+            **self._of_year(self.year),
+        )  # fmt: skip
+
+    def set_year(self, year: int) -> None:
+        """Show the schools open in a year, with that year's kinds, pupils and villages."""
+        self.year = year
+        with self.hold_sync():
+            for name, value in self._of_year(year).items():
+                self.set_trait(name, value)
+
+    def _of_year(self, year: int) -> dict[str, bytes]:
+        """Return what changes with the year: kinds (255 = not open), pupils of schools, pupils of villages."""
+        rows = self.county.tables["school_years"]
+        rows = rows[(rows["year"] == year) & (rows["stage"] != "shared") & rows["pupils"].notna()]
+        pupils = rows.groupby("school_id")["pupils"].sum()
+        general = self.county.tables["schools"].set_index("school_id")["kind"]
+        kind = general.to_dict() | rows.dropna(subset=["kind"]).set_index("school_id")["kind"].to_dict()
+        at = {entry["key"]: position for position, entry in enumerate(self.places.index["kinds"])}
+        codes = [at.get(kind.get(i), HIDDEN) if i in pupils.index else HIDDEN for i in self.places.schools]
+        return {
+            "_kinds": np.array(codes, np.uint8).tobytes(),
+            "_pupils": pupils.reindex(self.places.schools).to_numpy(np.float32).tobytes(),
+            "_dots": _village_pupils(self.county, year).reindex(self.places.villages).to_numpy(np.float32).tobytes(),
+        }
 
 
-@lru_cache(maxsize=64)
-def _projection(lon: float, lat: float) -> Any:
-    # Lazy: only pages with a map pay for PROJ.
-    from pyproj import Transformer
-
-    local = f"+proj=tmerc +lat_0={lat} +lon_0={lon} +k=1 +x_0=0 +y_0=0 +ellps=GRS80 +units=m +no_defs"
-    return Transformer.from_crs("+proj=longlat +ellps=GRS80 +no_defs", local, always_xy=True)
-
-
-def project(lonlat: npt.ArrayLike, middle: tuple[float, float]) -> Floats:
-    """Project degrees to kilometres east and north of a middle (transverse Mercator on the GRS 80 ellipsoid).
-
-    Parameters
-    ----------
-    lonlat : array of float, shape (n, 2)
-        Longitude and latitude in degrees, of any of the declared systems: a drawing needs no datum shift.
-    middle : (float, float)
-        Longitude and latitude of the middle, degrees.
-
-    Returns
-    -------
-    array of float, shape (n, 2)
-        Kilometres. Within 100 km of the middle the scale is true to 1 in 8,000.
-    """
-    degrees = np.asarray(lonlat, dtype=float).reshape(-1, 2)
-    if not len(degrees):
-        return degrees
-    x, y = _projection(*middle).transform(degrees[:, 0], degrees[:, 1])
-    return np.column_stack([x, y]) / 1000
+def _with_sites(county: County, sites: pd.DataFrame | None) -> County:
+    """Return a county whose list of schools ends with the sites; the county itself when there are none."""
+    if sites is None or not len(sites):
+        return county
+    schools = county.tables["schools"]
+    if double := set(sites["school_id"]) & set(schools["school_id"]):
+        raise ValueError(f"sites bear the ids of schools: {sorted(double)}")
+    return county.with_tables(schools=pd.concat([schools, sites.reindex(columns=schools.columns)], ignore_index=True))
 
 
-class _Buffer:
-    """Collect points; each part is told by its first row and its length."""
-
-    def __init__(self) -> None:
-        self.parts: list[Floats] = []
-        self.length = 0
-
-    def add(self, lonlat: npt.ArrayLike) -> list[int]:
-        points = np.asarray(lonlat, dtype=float).reshape(-1, 2)
-        self.parts.append(points)
-        self.length += len(points)
-        return [self.length - len(points), len(points)]
+def _village_pupils(county: County, year: int) -> Any:
+    """Return pupils by village: who goes where, else children of school age; NaN when neither is known."""
+    going = county.tables["attendance"]
+    going = going[going["year"] == year]
+    if len(going):
+        return going.groupby("village_id")["pupils"].sum(min_count=1)
+    ages = county.tables["village_years"]
+    ages = ages[ages["year"] == year].set_index("village_id")[["age_6_11", "age_12_14"]]
+    return ages.sum(axis=1, min_count=2)
 
 
 def geometry(county: County, lang: str = "zh") -> Geometry:
@@ -98,7 +101,7 @@ def geometry(county: County, lang: str = "zh") -> Geometry:
 
     Places without coordinates are left out and counted: ``index["unplaced"]`` schools.
     """
-    buffer = _Buffer()
+    buffer = PointBuffer()
     towns = county.tables["townships"]
     index: dict[str, Any] = {
         "outline": [buffer.add(ring) for shape in _shapes(county, "outline.geojson") for ring in _rings(shape)],
@@ -112,7 +115,7 @@ def geometry(county: County, lang: str = "zh") -> Geometry:
     index["unplaced"] = len(county.tables["schools"]) - len(schools)
     index["kinds"] = kinds(lang)
     lonlat = np.concatenate(buffer.parts) if buffer.parts else np.empty((0, 2))
-    middle = _middle(lonlat)
+    middle = middle_of(lonlat)
     index["middle"] = list(middle)
     _place_names(index["townships"], towns, middle)
     index["layers"] = [name for name in ("townships", "rivers", "roads", "villages") if _there(index, name)] + [
@@ -142,18 +145,11 @@ def _there(index: Mapping[str, Any], name: str) -> bool:
     return bool(part["id"]) if name == "villages" else bool(part)
 
 
-def _middle(lonlat: Floats) -> tuple[float, float]:
-    if not len(lonlat):
-        return (0.0, 0.0)
-    low, high = lonlat.min(axis=0), lonlat.max(axis=0)
-    return (round(float(low[0] + high[0]) / 2, 4), round(float(low[1] + high[1]) / 2, 4))
-
-
 def _placed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["lon"].notna() & frame["lat"].notna()].reset_index(drop=True)
 
 
-def _points(frame: pd.DataFrame, key: str, lang: str, buffer: _Buffer) -> dict[str, Any]:
+def _points(frame: pd.DataFrame, key: str, lang: str, buffer: PointBuffer) -> dict[str, Any]:
     start, _ = buffer.add(frame[["lon", "lat"]].to_numpy(dtype=float))
     names = frame["name_zh"] if lang == "zh" else frame["name_en"].fillna(frame["name_zh"])
     return {
@@ -187,7 +183,7 @@ def _rings(shape: Mapping[str, Any]) -> list[Floats]:
     return found
 
 
-def _townships(county: County, buffer: _Buffer) -> list[dict[str, Any]]:
+def _townships(county: County, buffer: PointBuffer) -> list[dict[str, Any]]:
     out = []
     for feature in (county.layers.get("townships.geojson") or {}).get("features", []):
         facts = feature.get("properties") or {}
@@ -219,7 +215,7 @@ def _place_names(towns: list[dict[str, Any]], table: pd.DataFrame, middle: tuple
         town["at"] = None if lonlat is None else [round(float(v), 3) for v in project([lonlat], middle)[0]]
 
 
-def _roads(edges: pd.DataFrame, buffer: _Buffer) -> dict[str, list[int]]:
+def _roads(edges: pd.DataFrame, buffer: PointBuffer) -> dict[str, list[int]]:
     corners = ["from_lon", "from_lat", "to_lon", "to_lat"]
     placed = edges[edges[corners].notna().all(axis=1)]
     out = {}

@@ -1,0 +1,94 @@
+"""The schematic map on its own: any GeoDataFrame in, a live map and a still picture out."""
+
+from __future__ import annotations
+
+from xml.etree import ElementTree as Xml
+
+import numpy as np
+import pytest
+
+geopandas = pytest.importorskip("geopandas")
+from shapely.geometry import LineString, Point, box  # noqa: E402
+
+from balance_lib.show.map import LinkClass, SchematicMap, VillageClass  # noqa: E402
+
+
+def places(n: int, key: str, **more: object) -> object:
+    points = [Point(109.0 + 0.05 * (i % 5), 33.0 + 0.04 * (i // 5)) for i in range(n)]
+    return geopandas.GeoDataFrame(
+        {key: [f"{key[0].upper()}{i}" for i in range(n)], "name": [f"{key} {i} <&>" for i in range(n)], **more},
+        geometry=points, crs=4326,
+    )  # fmt: skip
+
+
+@pytest.fixture
+def chart() -> SchematicMap:
+    outline = geopandas.GeoDataFrame(geometry=[box(108.9, 32.9, 109.3, 33.2)], crs=4326)
+    towns = geopandas.GeoDataFrame(
+        {"township": ["东镇", "西镇"]},
+        geometry=[box(108.9, 32.9, 109.1, 33.2), box(109.1, 32.9, 109.3, 33.2)],
+        crs=4326,
+    )
+    roads = geopandas.GeoDataFrame({"kind": ["road"]}, geometry=[LineString([(109, 33), (109.1, 33.1), (109.2, 33)])])
+    schools = places(6, "school_id", kind=["primary", "junior"] * 3, pupils=[100.0, 400, 30, 20, 500, 60])
+    villages = places(8, "village_id", pupils=[float(10 * i) for i in range(8)])
+    return SchematicMap(schools, villages, outline, townships=towns, roads=roads.set_crs(4326), title="A & B <map>")
+
+
+def drawn(chart: SchematicMap) -> Xml.Element:
+    return Xml.fromstring(chart.picture())
+
+
+def test_a_projected_frame_is_drawn_where_the_degrees_are() -> None:
+    degrees = places(6, "school_id")
+    there = SchematicMap(degrees)
+    metres = SchematicMap(degrees.to_crs(4547))  # type: ignore[attr-defined]
+    assert np.allclose(there.places.xy, metres.places.xy, atol=0.01)
+    east = there.places.xy[1, 0] - there.places.xy[0, 0]
+    assert east == pytest.approx(0.05 * 111.32 * np.cos(np.radians(33)), rel=0.01)
+
+
+def test_a_frame_without_a_system_or_with_an_id_twice_is_refused() -> None:
+    with pytest.raises(ValueError, match="set_crs"):
+        SchematicMap(places(3, "school_id").set_crs(None, allow_override=True))  # type: ignore[attr-defined]
+    with pytest.raises(ValueError, match="twice"):
+        SchematicMap(places(3, "school_id").assign(school_id="S1"))  # type: ignore[attr-defined]
+
+
+def test_places_without_a_shape_are_left_out_and_counted() -> None:
+    schools = places(4, "school_id", kind=["primary", "junior", "primary", "primary"])
+    schools.loc[1, "geometry"] = None  # type: ignore[attr-defined]
+    chart = SchematicMap(schools)
+    assert chart.places.schools == ["S0", "S2", "S3"]
+    assert chart.places.index["unplaced"] == 1
+    assert [chart.places.index["kinds"][code]["key"] for code in chart._kinds] == ["primary"] * 3
+
+
+def test_the_picture_says_what_the_map_says(chart: SchematicMap) -> None:
+    chart.set_classes({"S0": "met", "S1": "not_met", "S2": "not_met"}, label="图书")
+    chart.set_radius(3, ["S0", "S1"])
+    looks = [VillageClass("in", "圈内", "#009e73"), VillageClass("out", "圈外", "#d55e00", "square")]
+    chart.set_villages([0, 0, 0, 1, 1, 0, 0, 0], legend=looks)
+    chart.set_links([("V3", "S1")], pupils=[50], legend=[LinkClass("fine", "符合", "#555")])
+    picture = drawn(chart)
+    ns = "{http://www.w3.org/2000/svg}"
+    said = [each.text for each in picture.iter(f"{ns}text")]
+    for words in ("A & B <map>", "图书", "东镇", "圈外 2", "圈内 6", "符合 1"):
+        assert words in said, words
+    assert [each.get("data-id") for each in picture.iter(f"{ns}g")].count("S1") == 1
+    scale = {c.get("r") for c in picture.iter(f"{ns}circle") if c.get("stroke-opacity") == "0.5"}
+    assert len(scale) == 2  # the two on the map alike, the legend's sample
+    assert "http" not in chart.picture().replace("http://www.w3.org/2000/svg", "")
+
+
+def test_a_saved_notebook_keeps_the_picture(chart: SchematicMap) -> None:
+    data, _ = chart._repr_mimebundle_()
+    assert "application/vnd.jupyter.widget-view+json" in data
+    assert data["image/svg+xml"] == chart.picture()
+    assert len(data["text/plain"]) < 200
+
+
+def test_the_picture_follows_the_map(chart: SchematicMap) -> None:
+    before = chart.picture()
+    chart.set_classes({"S0": "not_met"})
+    assert chart.picture() != before
