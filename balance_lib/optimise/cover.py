@@ -95,8 +95,6 @@ def fewest(problem: Problem, control: Control, *, gap: float = 0.0) -> Solution:
         reason = (unserved_reason(problem) if problem.may_open.any() else Reason("too_many", (), (), 1, 0),)
         return nothing(n, m, "infeasible", reason, seconds=control.seconds, method="counting")
     is_open, bound = least_cover(np.isfinite(problem.cost), problem.must_open, problem.may_open, control, gap=gap)
-    if is_open is None:
-        return nothing(n, m, "stopped", seconds=control.seconds, bound=bound)
     objective = float(is_open.sum())
     bound = min(bound, objective)
     status = status_of(objective, bound, gap, ended=not control.stopped)
