@@ -214,7 +214,7 @@ class TickComputation:
         walks, unknown = metres <= self.radius[board.g_stage[rows]], ~np.isfinite(metres)
         rides = ~walks & ~unknown & np.isfinite(self._ride(board.g_village[rows], to))
         wish = np.where(~walks & ~rides & ~unknown, pupils, np.where(rides | unknown, boarders, 0.0))
-        wish = np.where(_may_board(self.settings.boarding_from_grade)[board.g_band[rows]], wish, 0.0)
+        wish = np.where(may_board(self.settings.boarding_from_grade)[board.g_band[rows]], wish, 0.0)
         if not wish.any():
             return np.zeros(len(rows))
         gone = np.bincount(from_, boarders, len(board.schools))
@@ -324,6 +324,7 @@ def _told(sums: Sequence[float], p90: float) -> dict[str, float]:
 
 
 @lru_cache(maxsize=16)
-def _may_board(from_grade: int) -> Bools:
+def may_board(from_grade: int) -> Bools:
+    """Return for each band whether its pupils may board when boarding begins with a grade."""
     settings = Settings(boarding_from_grade=from_grade)
     return np.asarray(riding.may_board(settings, pd.Series(list(BANDS))), dtype=bool)
