@@ -74,7 +74,8 @@ class Item:
     cooperating_units: Sequence[str] = ()
     source: str = ""
     quote: str = ""
-    verified: bool = True
+    verified: bool | str = True
+    points: float | None = None
     required: bool = True
     notes: Sequence[Note] = ()
     measure: Measure | None = None
@@ -177,6 +178,7 @@ class Standard:
     split_weights: Mapping[str, float] = field(default_factory=dict)
     definitions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     indicators: Mapping[str, Indicator] = field(default_factory=dict)
+    pass_points: float | None = None
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plan: Plan | None = None
 

@@ -15,6 +15,7 @@ from balance_lib.data.demo.skeleton import Skeleton
 EARLIER = 4  # years before the first one, for rules that look back
 SOURCE, SOURCE_SCHOOLS = "示例数据（虚构）", "示例数据（虚构，由示例学校数据推算）"
 WHOLE_UNITS = ("yuan", "persons", "pupils", "schools", "year", "level", "posts", "hours")
+LOOK_BACK = ("satisfaction_pct", "health_monitored", "health_cases", "senior_quality_places", "senior_quality_quota")
 LEDGER_FROM = 2009  # the layout plan counts what has changed since this year
 
 
@@ -58,7 +59,7 @@ def _each(item: str, frame: pd.DataFrame) -> Iterable[tuple[int, str, float, str
 def _years(item: str, path: Mapping[int, float], skeleton: Skeleton) -> range:
     """Return the years an item is given for: some before the first, except what a plan counts or a share."""
     first = skeleton.years[0]
-    looks_back = item.endswith("_yuan") or item in ("satisfaction_pct", "health_monitored", "health_cases")
+    looks_back = item.endswith("_yuan") or item in LOOK_BACK
     return range(min(first - EARLIER, *path) if looks_back else first, skeleton.years[-1] + 1)
 
 

@@ -151,8 +151,8 @@ def _lamp_row(result: ItemResult, found: Evaluation, lang: str) -> str:
     remarks = [note.get(lang, note["zh"]) for note in item.notes]
     if found.standard.due_before_adoption(item):
         remarks.append(text("page.due_before_adoption", lang, due=item.deadline, adopted=found.standard.adopted))
-    if not item.verified:
-        remarks.append(text("page.unverified", lang))
+    if item.verified is not True:
+        remarks.append(text(f"page.{'partly_verified' if item.verified else 'unverified'}", lang))
     if item.quote:
         remarks.append(text("page.quote", lang, quote=item.quote))
     more = "".join(f"<p class='bl-muted'>{escape(remark)}</p>" for remark in remarks)
