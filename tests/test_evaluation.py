@@ -429,3 +429,14 @@ def test_a_finding_travels_with_its_rows() -> None:
     found = evaluation.evaluate(county, QUALITY, year=2020).item("L1-primary")
     again = pickle.loads(pickle.dumps(found))
     assert again.rows is not None and again.rows.equals(found.rows) and again.behind is None
+
+
+@pytest.mark.parametrize(("schools_only", "status", "rows"), [(None, "met", 1), (False, "not_met", 2)])
+def test_music_rooms_are_asked_of_schools_unless_points_are_meant_too(schools_only, status, rows) -> None:
+    county = towns.county(
+        [towns.school("a"), towns.school("p", kind="teaching_point")],
+        [towns.school_year("a", music_rooms_96=3), towns.school_year("p", music_rooms_96=0)],
+    )
+    switches = {} if schools_only is None else {"rooms_schools_only": schools_only}
+    found = judged(county, "G3-music", definitions=switches)
+    assert found.status == status and len(found.rows) == rows

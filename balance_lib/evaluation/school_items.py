@@ -71,6 +71,10 @@ def _rows_of(item: Item, measure: Measure, context: Context) -> tuple[Ints, Any]
     at = frames.at(source, context.year)
     counted, unknown = frames.satisfying(source, measure.where)
     at = at[(counted | unknown)[at]]
+    switches = dict(context.switches)
+    for variant in measure.variants:
+        if variant.leaves and switches.get(variant.when):
+            at = at[~frames.satisfying(source, variant.where)[0][at]]
     if source == "stages" and item.stage in STAGES:
         at = at[frames.column(source, "stage")[at] == item.stage]
     elif source == "schools" and item.stage in STAGES:

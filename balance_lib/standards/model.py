@@ -19,13 +19,17 @@ Note = Mapping[str, str]
 
 @dataclass(frozen=True)
 class Variant:
-    """Change a formula or a threshold when a definition switch is on, for the rows it names."""
+    """Change a formula or a threshold when a definition switch is on, for the rows it names.
+
+    With ``leaves`` the rows it names do not belong to the rule at all.
+    """
 
     when: str
     where: str | None = None
     formula: str | Mapping[str, str] | None = None
     value: float | None = None
     blank_is_zero: Sequence[str] = ()
+    leaves: bool = False
 
 
 @dataclass(frozen=True)
