@@ -60,7 +60,13 @@ def test_akqi_has_31_indicators_with_their_units_and_deadlines():
 def test_akqi_finance_bureau_knows_what_it_takes_part_in_and_by_when():
     found = plan_on("akqi_2022", date(2022, 6, 24))
     mine = found.of("县财政局")
-    assert set(mine["task"]) == {"A1-1", "A1-3", "A2-6", "A2-7", "A2-8", "A2-9", "A2-10", "A3-4"}
+    county = {"A1-1", "A1-3", "A2-6", "A2-7", "A2-8", "A2-9", "A2-10", "A3-4"}  # 县财政局
+    bare = {"A1-4", "A1-5", "A1-6", "A1-7", "A2-1", "A2-2", "A2-3", "A2-4", "A2-5"}  # 财政局
+    assert set(mine["task"]) == county | bare
+    assert list(found.of("财政局")["task"]) == list(mine["task"]) and "县财政局" not in set(found.units["unit"])
+    # The rows keep the plan's own spelling.
+    spelt = dict(zip(mine["task"], mine["cooperating_units"], strict=True))
+    assert "县财政局" in spelt["A1-1"] and "县财政局" not in spelt["A1-4"] and "财政局" in spelt["A1-4"]
     assert list(mine["due"]) == sorted(mine["due"])
     row = found.units.set_index("unit").loc["教科局"]
     assert row["lead"] >= 28 and row["due_before_adoption"] == 18
@@ -242,25 +248,79 @@ def test_units_planned_against_actual_and_laggards():
     units = found.units.set_index("unit")
     assert units.loc["甲局", ["lead", "cooperating", "done", "late"]].tolist() == [2, 1, 1, 1]
     assert units.loc["甲局", ["planned_share", "actual_share", "behind"]].tolist() == [1.0, 0.5, 0.5]
-    assert units.loc["乙局", ["planned_share", "actual_share"]].tolist() == [0.5, 0.0]
+    should = (1 + 61 / 366) / 2  # B is due; of C's year 61 days are over
+    assert units.loc["乙局", ["planned_share", "actual_share"]].tolist() == pytest.approx([should, 0.0])
     assert units.loc["乙局", "next_due"] == date(2020, 12, 31)
-    assert list(found.laggards()["unit"]) == ["甲局", "乙局"]
+    assert list(found.laggards()["unit"]) == ["乙局", "甲局"]  # furthest behind first
     assert list(found.of("甲局")["task"]) == ["A", "B", "C"]
 
 
-def test_curve_steps_when_tasks_are_due_and_when_they_are_done():
+def test_curve_grows_over_each_tasks_span_and_steps_when_they_are_done():
     standard = plan(
         *(item(c, d) for c, d in (("A", "2020-01-31"), ("B", "2020-02-28"), ("C", "2020-12-31"), ("D", "")))
     )
     done = records({"task": "A", "state": "done", "done_on": date(2020, 2, 10)})
     found = workplan.register(standard, date(2020, 3, 1), records=done)
     rows = workplan.curve(found.tasks, found.on, starts=date(2020, 1, 1)).set_index("day")
-    assert rows.loc[date(2020, 1, 31), "planned_share"] == pytest.approx(1 / 3)
-    assert rows.loc[date(2020, 2, 10)].tolist() == pytest.approx([1 / 3, 1 / 3])
-    assert rows.loc[date(2020, 3, 1)].tolist() == pytest.approx([2 / 3, 1 / 3])
+    assert rows.loc[date(2020, 1, 31), "planned_share"] == pytest.approx((1 + 31 / 59 + 31 / 366) / 3)
+    assert rows.loc[date(2020, 2, 10)].tolist() == pytest.approx([(1 + 41 / 59 + 41 / 366) / 3, 1 / 3])
+    assert rows.loc[date(2020, 3, 1)].tolist() == pytest.approx([(2 + 61 / 366) / 3, 1 / 3])
+    assert rows.loc[date(2020, 12, 31), "planned_share"] == 1.0
     assert pd.isna(rows.loc[date(2020, 12, 31), "actual_share"])  # nobody knows the future
     assert pd.isna(rows.loc[date(2020, 1, 31), "actual_share"])  # nor what was before anything was recorded
     assert rows["planned_share"].is_monotonic_increasing
+
+
+@pytest.mark.parametrize(("plan_id", "on"), [("chuzhou_2011", date(2012, 8, 15)), ("jiaohe_2009", date(2011, 5, 31))])
+def test_who_is_behind_shows_before_the_last_day(plan_id, on):
+    """Every task of a plan that falls due on its last day left planned progress at nought until then."""
+    found = plan_on(plan_id, on)
+    assert (found.units["planned_share"].between(0.2, 0.99)).sum() >= 1
+    behind = found.laggards()
+    assert len(behind) and list(behind["behind"]) == sorted(behind["behind"], reverse=True)
+
+
+def test_a_later_document_takes_the_place_of_an_earlier_one():
+    rows = [("2020-05-05", "met"), ("2020-08-01", "not_met"), ("2020-10-01", "met")]
+    papers = pd.DataFrame(
+        [{"standard": "toy_plan", "item_id": "A", "year": 2020, "finding": f, "recorded_on": d} for d, f in rows]
+    )
+    standard = plan(item("A", "2020-06-30"))
+    told = {}
+    for day in (date(2020, 5, 6), date(2020, 9, 1), date(2020, 10, 2)):
+        row = said(workplan.register(standard, day, evidence=papers), "A")
+        told[day.month] = (row["status"], row["finding"], row["done_on"])
+    assert told == {5: ("done", "met", date(2020, 5, 5)), 9: ("late", "not_met", None),
+                    10: ("done", "met", date(2020, 10, 1))}  # fmt: skip
+
+
+def test_what_the_verdict_does_not_wait_for_is_not_called_late(demo_dir):
+    """Findings of items that are not required were left out, and their tasks called late whatever was found."""
+    for plan_id in ("akqi_2022", "wuxi_2016", "jiaohe_2009", "chuzhou_2011"):
+        county, standard = County.open(demo_dir / plan_id.split("_")[0]), standards.load(plan_id)
+        year = county.years[-1]
+        on = date(year + 1, 8, 31)
+        found = workplan.judged(county, standard, on)
+        rows = workplan.register_of(county, standard, on, found=found).tasks.set_index("task")
+        by_task: dict[str, set[str]] = {}
+        for result in found.items:
+            if result.item.same_as is None:
+                by_task.setdefault(result.item.item_id, set()).add(result.status)
+        met = [task for task, statuses in by_task.items() if statuses == {"met"}]
+        assert len(met) > 20
+        assert [t for t in met if rows.loc[t, "status"] == "late"] == [], plan_id
+
+
+def test_nothing_is_done_before_what_must_come_first():
+    standard = plan(item("A", "2020-03-31"), item("B", "2020-06-30"), after={"B": ("A",)})
+    papers = pd.DataFrame(
+        [{"standard": "toy_plan", "item_id": "B", "year": 2020, "finding": "met", "recorded_on": "2020-05-05"}]
+    )
+    on = date(2020, 6, 1)
+    row = said(workplan.register(standard, on, evidence=papers), "B")
+    assert row["status"] == "blocked" and row["blocked_by"] == "A" and row["finding"] == "met"
+    done = records({"task": "B", "state": "done", "done_on": date(2020, 5, 5)})
+    assert said(workplan.register(standard, on, evidence=papers, records=done), "B")["status"] == "done"
 
 
 def test_curve_of_a_county_steps_on_the_days_findings_were_recorded(demo_dir):

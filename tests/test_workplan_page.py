@@ -19,6 +19,7 @@ from balance_lib.office import workplan
 from balance_lib.office.store import Stamp, Store
 from balance_lib.show.plots import workplan as drawn
 from balance_lib.show.widgets import apps, register_views, views
+from balance_lib.show.widgets.gantt import gantt
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.running import RunModel
 from tests import towns
@@ -94,7 +95,7 @@ def test_page_tells_stage_late_and_blocked(demo, lang):
     assert stage in made.sentence.value and 'data-status="not_met"' in made.sentence.value
     shown = everything(made)
     assert {"zh": "等待 W-O4、W-O17", "en": "waits for W-O4、W-O17"}[lang] in shown
-    assert len(made.gantt.data) == 5 and len(made.curve.data) == 2
+    assert made.gantt.value.count('class="bl-gantt-row"') == len(made.model.tasks) and len(made.curve.data) == 2
     assert not re.search(r"\bnan\b|\bNone\b|NaT", shown)
     assert made.model.year == 2016 and made.year.value == 2016  # the figures known on that day
 
@@ -113,12 +114,12 @@ def test_day_follows_the_year_until_it_is_chosen(demo):
 
 def test_filters_show_what_a_unit_owes(demo):
     made = page(demo, county="akqi", on="2022-06-24")
-    made.unit.value = "县财政局"
-    assert "任务（8项）" in made.listed.value and "A2-6" in made.listed.value
+    made.unit.value = "财政局"  # also what the plan writes 县财政局
+    assert "任务（17项）" in made.listed.value and "A2-6" in made.listed.value
     made.status.value = "due_before_adoption"
-    assert "任务（3项）" in made.listed.value
+    assert "任务（10项）" in made.listed.value
     made.unit.value = made.status.value = ""
-    assert "任务（106项）" in made.listed.value
+    assert "任务（117项）" in made.listed.value
 
 
 def test_pages_of_plans_without_stages_or_dates_stand(demo):
@@ -221,7 +222,7 @@ def test_tables_to_download_say_what_they_rest_on(demo):
         assert rows and all(row["县数据版本"] and row["方案版本"] and row["软件版本"] for row in rows)
     (register,) = (content for name, content in found.items() if "register" in name)
     rows = list(csv.DictReader(io.StringIO(register.decode("utf-8-sig"))))
-    assert len(rows) == 106 and sum(row["状态"] == "期限早于方案印发" for row in rows) == 18
+    assert len(rows) == 117 and sum(row["状态"] == "期限早于方案印发" for row in rows) == 18
 
 
 def test_papers_are_made_as_of_the_day(demo):
@@ -260,40 +261,57 @@ def test_hostile_names_come_out_harmless(library, home):
 
 def test_gantt_takes_names_for_words(demo):
     found = RunModel(demo, {"county": "wuxi", "on": "2016-12-15"}).register
-    tasks = found.tasks.assign(label_zh=HOSTILE, label_en=HOSTILE, lead_unit=HOSTILE)
-    figure = drawn.gantt(tasks, found.stages.assign(label_zh=HOSTILE), found.on, lang="zh")
-    written = figure.to_json()
-    assert "<img" not in written and len(written) < 200_000
+    tasks = found.tasks.assign(label_zh=HOSTILE, label_en=HOSTILE, lead_unit=HOSTILE, group=HOSTILE[:40])
+    written = gantt(tasks, found.stages, found.on, "zh")
+    assert "<img" not in written and "\0" not in written and "\u202e" not in written and len(written) < 200_000
 
 
-def test_gantt_draws_most_urgent_tasks_and_says_how_many_it_leaves_out(demo):
+@pytest.mark.parametrize("county", ["wuxi", "huixian", "akqi", "chuzhou", "jiaohe"])
+def test_gantt_shows_every_task_in_groups_that_fold(demo, county):
+    found = RunModel(demo, {"county": county}).register
+    shown = gantt(found.tasks, found.stages, found.on, "zh")
+    rows = re.findall(r'class="bl-gantt-name"><b>([^<]+)</b>', shown)
+    assert sorted(rows) == sorted(found.tasks["task"]), "no task is left out"
+    heads = re.findall(r"<details( open)?>\s*<summary>", shown)
+    warning = found.tasks["status"].isin(["late", "blocked"]).groupby(found.tasks["group"]).any()
+    assert len(heads) == found.tasks["group"].nunique() and sum(map(bool, heads)) == int(warning.sum())
+    assert shown.count("<s ") == int(found.tasks["due"].notna().sum())
+    points = shown.count('class="bl-point"')
+    short = [r.starts is None or r.starts >= r.due for r in found.tasks.itertuples() if r.due is not None]
+    assert points == sum(short)
+
+
+def test_gantt_bar_lies_where_its_days_are(demo):
     found = RunModel(demo, {"county": "wuxi", "on": "2016-12-15"}).register
-    figure = drawn.gantt(found.tasks, found.stages, found.on, lang="en", most=5)
-    assert sum(len(trace.y) for trace in figure.data) == 5
-    dated = int(found.tasks["due"].notna().sum())
-    assert any(f"{dated - 5} more tasks" in str(a.text) for a in figure.layout.annotations)
-    (bar,) = (t for t in figure.data if t.name == "late")
-    assert bar.base[0] == "2016-10-01" and bar.x[0] == 31 * 86_400_000  # all of October
-    empty = drawn.gantt(found.tasks.head(0), found.stages.head(0), found.on)
-    assert len(empty.data) == 0
+    one = found.tasks[found.tasks["task"] == "W-O1"]  # all of October 2016
+    shown = gantt(one, found.stages, found.on, "zh")
+    first, last = date(2016, 10, 1), date(2017, 12, 31)  # of the plan
+    days = (last - first).days + 1
+    (bar,) = re.findall(r'<s [^>]*style="left:([\d.]+)%;width:([\d.]+)%"', shown)
+    assert [float(x) for x in bar] == pytest.approx([0, 100 * 31 / days], abs=0.02)
+    (today,) = set(re.findall(r'<b style="left:([\d.]+)%"', shown))
+    assert float(today) == pytest.approx(100 * (found.on - first).days / days, abs=0.01)
 
 
-def test_gantt_draws_a_task_due_before_its_plan_began_as_a_point(demo):
-    found = RunModel(demo, {"county": "akqi", "on": "2024-08-31"}).register
-    figure = drawn.gantt(found.tasks, found.stages, found.on, most=10_000)
-    bars = [width for trace in figure.data if trace.type == "bar" for width in trace.x]
-    points = sum(len(trace.y) for trace in figure.data if trace.type == "scatter")
-    # 18 targets of the plan were due before 2022-06-20, when it began: none of them is a hairline.
-    assert points == len(found.due_before_adoption) == 18 and min(bars) > 86_400_000
-    assert points + len(bars) == int(found.tasks["due"].notna().sum())
-    shown = [trace.name for trace in figure.data if trace.showlegend is not False]
-    assert len(shown) == len(set(shown))  # a status stands once in the legend
+def test_progress_of_a_plan_without_dates_says_why_there_is_none(demo):
+    model = RunModel(demo, {"county": "huixian"})
+    figure = drawn.progress(model.curve, model.on, lang="zh")
+    assert not figure.data and not figure.layout.xaxis.visible
+    assert "没有写明期限" in figure.layout.annotations[0].text
+
+
+def test_progress_over_a_day_or_two_names_no_day_twice():
+    days = [date(2024, 12, 30), date(2024, 12, 31)]
+    rows = pd.DataFrame({"day": days, "planned_share": [0.0, 1.0], "actual_share": [0.0, 0.5]})
+    figure = drawn.progress(rows, days[1])
+    first, last = (date.fromisoformat(day) for day in figure.layout.xaxis.range)
+    assert (last - first).days >= 60
 
 
 def test_months_read_as_people_of_the_language_write_them(demo):
-    found = RunModel(demo, {"county": "wuxi", "on": "2016-12-15"}).register
+    model = RunModel(demo, {"county": "wuxi", "on": "2016-12-15"})
     for lang, month in (("zh", "%Y年%-m月"), ("en", "%b %Y")):
-        figure = drawn.gantt(found.tasks, found.stages, found.on, lang=lang)
+        figure = drawn.progress(model.curve, model.on, lang=lang)
         (stop,) = (s for s in figure.layout.xaxis.tickformatstops if s.dtickrange == ("M1", "M12"))
         assert stop.value == month
 

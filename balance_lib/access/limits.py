@@ -118,7 +118,7 @@ def _of_item(standard: Standard, item: Item, own: bool) -> Limit:
         source={lang: f"{standard.title(lang)} {item.code}" for lang in ("zh", "en")},
         metres=line * METRES[item.judged_unit],
         own=own,
-        verified=item.verified,
+        verified=item.verified is True,
     )
 
 

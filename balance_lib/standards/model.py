@@ -144,14 +144,15 @@ class Works:
 class Plan:
     """Say how a plan is run: from when to when, what comes after what, who goes first, who inspects.
 
-    ``after`` maps a task (an item_id) to the tasks that must be done before it can begin. ``pairing``,
-    ``own_schedules`` and ``reporting`` name the items that pair departments with schools, ask places for schedules of
-    their own, and ask for progress reports.
+    ``after`` maps a task (an item_id) to the tasks that must be done before it can begin, ``offices`` an office to
+    its other spellings. ``pairing``, ``own_schedules`` and ``reporting`` name the items that pair departments with
+    schools, ask places for schedules of their own, and ask for progress reports.
     """
 
     starts: date
     ends: date
     after: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    offices: Mapping[str, Sequence[str]] = field(default_factory=dict)
     groups: Sequence[str] = ()
     pilots: Sequence[str] = ()
     inspections: Sequence[str] = ()

@@ -15,7 +15,8 @@ from balance_lib.standards import Item
 
 DOCUMENTS = ("自查报告", "专项检查记录", "工作台账", "督导评估意见", "会议纪要", "年度工作总结")
 NATIONAL = ("basic_2012", "quality_2017")
-NATIONAL_MET_FROM = {"A1": 0.85, "B1-7": 0.6, "B1-10.3": 0.85, "B1-16": 0.4, "P2": 0.7}  # share of the years after which the county passed it
+# Share of the years after which the county passed it.
+NATIONAL_MET_FROM = {"A1": 0.85, "B1-7": 0.6, "B1-10.3": 0.85, "B1-16": 0.4, "P2": 0.7}
 
 
 def build(skeleton: Skeleton, figures: Mapping[str, Any]) -> pd.DataFrame:

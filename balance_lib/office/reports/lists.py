@@ -233,9 +233,7 @@ def _by_unit(
     page = open_sheet(book, "by_unit", columns, stamp, lang, freeze=1)
     for unit in register.units["unit"]:
         # Units by task, not the joined text: some units' own names hold the mark that joins them.
-        owners = {
-            task: parts for task, parts in (register.units_by_task or {}).items() if unit in (*parts[0], *parts[1])
-        }
+        owners = {task: parts for task, parts in register.offices_by_task.items() if unit in (*parts[0], *parts[1])}
         mine = [(row, "lead" if unit in owners[row["task"]][0] else "helps") for row in rows if row["task"] in owners]
         mine.sort(key=lambda pair: (pair[1] != "lead", _day(pair[0]["due"]) or date.max))
         for row, role in mine:

@@ -21,6 +21,7 @@ from balance_lib.office.workplan.ledger import (
     told,
 )
 from balance_lib.office.workplan.of_county import curve_of, judged, register_of, year_of
+from balance_lib.office.workplan.offices import Offices
 from balance_lib.office.workplan.places import pilots_against_rest, place_curve, place_table, report_table, works_table
 from balance_lib.office.workplan.problems import problem_list
 from balance_lib.office.workplan.register import STATUSES, Register, register
@@ -42,6 +43,7 @@ __all__ = [
     "Journal",
     "LedgerStep",
     "LifeCycleError",
+    "Offices",
     "PlaceFinder",
     "Programme",
     "Register",

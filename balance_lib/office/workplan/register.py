@@ -13,6 +13,7 @@ import pandas as pd
 
 from balance_lib.evaluation import Evaluation, ItemResult
 from balance_lib.locale import text
+from balance_lib.office.workplan.offices import Offices
 from balance_lib.office.workplan.stages import Stage, stage_on, stages
 from balance_lib.office.workplan.tasks import Task, tasks
 from balance_lib.office.workplan.units import unit_table
@@ -30,17 +31,45 @@ COLUMNS = (
 WORST = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
 DTYPES = dict.fromkeys(("starts", "due", "days_left", "done_on"), object)
 Records = Mapping[str, Mapping[str, Any]]
-Papers = Mapping[tuple[str, int | None], date]
 
 
 @dataclass(frozen=True)
-class Finding:
+class TaskFinding:
     """Hold what the figures say of a task: the worst of its facts, how many are met, and on which day it was found."""
 
     status: str = ""
     facts: int = 0
     met: int = 0
     done_on: date | None = None
+
+
+@dataclass(frozen=True)
+class Papers:
+    """Hold what the county's documents say of a plan's facts on a day.
+
+    ``known`` gives, by fact and school year (None: of any year), the latest finding and since which day it stands;
+    ``dated`` are the facts and years whose documents bear a day, also a later one.
+    """
+
+    known: Mapping[tuple[str, int | None], tuple[str, date]]
+    dated: frozenset[tuple[str, int | None]]
+
+    @classmethod
+    def of(cls, standard_id: str, evidence: pd.DataFrame | None, on: date) -> Papers:
+        """Read the table of evidence; a later document takes the place of an earlier one."""
+        known: dict[tuple[str, int | None], tuple[str, date]] = {}
+        dated: set[tuple[str, int | None]] = set()
+        if evidence is None or evidence.empty:
+            return cls(known, frozenset())
+        mine = (evidence["standard"] == standard_id) & evidence["finding"].isin(["met", "not_met"])
+        for row in evidence[mine].dropna(subset=["recorded_on"]).sort_values("recorded_on", kind="stable").itertuples():
+            day = date.fromisoformat(str(row.recorded_on)[:10])
+            keys = [(row.item_id, None), *([(row.item_id, int(row.year))] if row.year == row.year else [])]
+            dated.update(keys)
+            for key in keys if day <= on else ():
+                if key not in known or known[key][0] != row.finding:
+                    known[key] = (row.finding, day)
+        return cls(known, frozenset(dated))
 
 
 @dataclass(frozen=True)
@@ -93,8 +122,8 @@ class Register:
         """Return the tasks of a unit (as lead or cooperating), of a status, of a stage; earliest date first."""
         rows = self.tasks
         if unit is not None:
-            known = self.units_by_task or {}
-            rows = rows[[any(unit in part for part in known.get(task, ())) for task in rows["task"]]]
+            office, known = self.offices.find(unit), self.offices_by_task
+            rows = rows[[any(office in part for part in known.get(task, ())) for task in rows["task"]]]
         if status is not None:
             rows = rows[rows["status"] == status]
         if plan_stage is not None:
@@ -103,9 +132,24 @@ class Register:
         return rows.assign(_order=order).sort_values("_order", kind="stable").drop(columns="_order")
 
     @cached_property
+    def offices(self) -> Offices:
+        """Return which spellings of units are one office."""
+        spellings = (name for parts in (self.units_by_task or {}).values() for part in parts for name in part)
+        return Offices(spellings, self.standard.plan.offices if self.standard.plan else None)
+
+    @cached_property
+    def offices_by_task(self) -> Mapping[str, tuple[Sequence[str], Sequence[str]]]:
+        """Return the leading and the cooperating offices of each task; the rows keep the plan's spelling."""
+        by_task = (self.units_by_task or {}).items()
+        return {task: (self._offices(lead), self._offices(helps)) for task, (lead, helps) in by_task}
+
+    def _offices(self, spellings: Sequence[str]) -> list[str]:
+        return list(dict.fromkeys(self.offices.of(name) for name in spellings))
+
+    @cached_property
     def units(self) -> pd.DataFrame:
-        """Return every unit with what it owes; see :func:`balance_lib.office.workplan.units.unit_table`."""
-        return unit_table(self.tasks, self.units_by_task or {}, self.on)
+        """Return every office with what it owes; see :func:`balance_lib.office.workplan.units.unit_table`."""
+        return unit_table(self.tasks, self.offices_by_task, self.on)
 
     def laggards(self) -> pd.DataFrame:
         """Return the units that are behind the plan, furthest behind first."""
@@ -186,12 +230,13 @@ def register(
     """
     known = _known(records, on)
     listed = [task.redated(known.get(task.task, {}).get("due")) for task in tasks(standard, on)]
-    papers = _papers(standard.id, evidence)
+    papers = Papers.of(standard.id, evidence, on)
     results = _by_task(evaluation)
     findings = {task.task: _finding(task, results, papers, on, evaluation) for task in listed}
+    after = standard.plan.after if standard.plan else {}
     fresh = evaluation is not None and standard.plan is not None and date(evaluation.year, 9, 1) >= standard.plan.starts
     done = {task.task for task in listed if _done(task, findings[task.task], known.get(task.task, {}), fresh)}
-    after = standard.plan.after if standard.plan else {}
+    done = _in_order(done, {task for task in done if known.get(task, {}).get("state") == "done"}, after)
     rows = [_row(task, findings[task.task], known.get(task.task, {}), done, after, on) for task in listed]
     # Kept as they are: in a column of numbers a task without a date would turn all days into fractions.
     frame = pd.DataFrame({name: pd.Series([row[name] for row in rows], dtype=DTYPES.get(name)) for name in COLUMNS})
@@ -209,54 +254,55 @@ def _known(records: pd.DataFrame | None, on: date) -> Records:
     return found
 
 
+def _in_order(done: set[str], recorded: set[str], after: Mapping[str, Sequence[str]]) -> set[str]:
+    """Return the tasks that are done although what must come before them is asked too.
+
+    A recognition is not done while its own application is open: a finding waits for the tasks before it, a record of
+    the office does not.
+    """
+    while early := {t for t in done - recorded if any(first not in done for first in after.get(t, ()))}:
+        done = done - early
+    return done
+
+
 def _by_task(evaluation: Evaluation | None) -> Mapping[str, Sequence[ItemResult]]:
+    """Return the findings behind each task: of what the verdict waits for, else of all its facts."""
     found: dict[str, list[ItemResult]] = {}
     for result in evaluation.items if evaluation else ():
-        if result.counts:
+        if result.item.same_as is None:
             found.setdefault(result.item.item_id, []).append(result)
-    return found
+    return {task: [r for r in results if r.counts] or results for task, results in found.items()}
 
 
 def _finding(
     task: Task, results: Mapping[str, Sequence[ItemResult]], papers: Papers, on: date, evaluation: Evaluation | None
-) -> Finding:
+) -> TaskFinding:
     if task.kind in ("task", "output"):
-        days = [papers.get((code, None)) for code in task.codes]
-        met = [day for day in days if day is not None and day <= on]
-        return Finding("met" if len(met) == len(days) else "", len(days), len(met), max(met, default=None))
+        days = [day for code in task.codes for finding, day in [papers.known.get((code, None), ("", on))]
+                if finding == "met"]  # fmt: skip
+        against = any(papers.known.get((code, None), ("", on))[0] == "not_met" for code in task.codes)
+        worst = "not_met" if against else "met" if len(days) == len(task.codes) else ""
+        return TaskFinding(worst, len(task.codes), len(days), max(days, default=None))
     if evaluation is None:
-        return Finding(facts=len(task.codes))
+        return TaskFinding(facts=len(task.codes))
     mine = results.get(task.task, ())
-    found = [_on_day(result, papers.get((result.item.code, evaluation.year)), on) for result in mine]
+    found = [_on_day(result, papers, evaluation.year, on) for result in mine]
     worst = min(found, key=WORST.index, default="")
-    return Finding(worst, len(found), sum(status == "met" for status in found))
+    return TaskFinding(worst, len(found), sum(status == "met" for status in found))
 
 
-def _papers(standard_id: str, evidence: pd.DataFrame | None) -> Papers:
-    """Return the day on which each fact was found met, by fact and year; under None the first day of all years."""
-    found: dict[tuple[str, int | None], date] = {}
-    if evidence is None or evidence.empty:
-        return found
-    rows = evidence[(evidence["standard"] == standard_id) & (evidence["finding"] == "met")]
-    for row in rows.dropna(subset=["recorded_on"]).sort_values("recorded_on").itertuples():
-        day = date.fromisoformat(str(row.recorded_on)[:10])
-        found.setdefault((row.item_id, None), day)
-        if row.year == row.year:
-            found[row.item_id, int(row.year)] = day
-    return found
-
-
-def _on_day(result: ItemResult, recorded: date | None, on: date) -> str:
+def _on_day(result: ItemResult, papers: Papers, year: int, on: date) -> str:
     """Return what was known of a fact on a day: later papers do not count, and what is due later is not due."""
+    status, key = result.status, (result.item.code, year)
     by_paper = result.item.measure is not None and result.item.measure.source == "evidence"
-    if by_paper and result.status == "met" and recorded is not None and recorded > on:
-        return "evidence"
-    if result.status in ("not_met", "not_due"):
+    if by_paper and key in papers.dated:
+        status = papers.known.get(key, ("evidence", on))[0]
+    if status in ("not_met", "not_due"):
         return "not_due" if result.item.due is not None and result.item.due > on else "not_met"
-    return result.status
+    return status
 
 
-def _done(task: Task, finding: Finding, record: Mapping[str, Any], fresh: bool) -> bool:
+def _done(task: Task, finding: TaskFinding, record: Mapping[str, Any], fresh: bool) -> bool:
     if record.get("state") == "done":
         return True
     return finding.status == "met" and (fresh or not task.due_before_adoption)
@@ -264,14 +310,14 @@ def _done(task: Task, finding: Finding, record: Mapping[str, Any], fresh: bool) 
 
 def _row(
     task: Task,
-    finding: Finding,
+    finding: TaskFinding,
     record: Mapping[str, Any],
     done: set[str],
     after: Mapping[str, Sequence[str]],
     on: date,
 ) -> dict[str, Any]:
     waits = [first for first in after.get(task.task, ()) if first not in done]
-    status = _status(task, record, task.task in done, waits, on)
+    status = _status(task, record, task.task in done, waits, on, finding.status)
     return {
         **{name: getattr(task, name) for name in COLUMNS if hasattr(task, name)},
         "codes": "、".join(task.codes),
@@ -290,9 +336,11 @@ def _row(
     }
 
 
-def _status(task: Task, record: Mapping[str, Any], done: bool, waits: Sequence[str], on: date) -> str:
+def _status(task: Task, record: Mapping[str, Any], done: bool, waits: Sequence[str], on: date, finding: str) -> str:
     if done:
         return "done"
+    if finding == "met" and waits:  # not late: the finding is there, what must come before it is not
+        return "blocked"
     if task.starts is not None and on < task.starts:
         return "not_started"
     if task.due_before_adoption and not record.get("due"):

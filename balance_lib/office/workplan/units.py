@@ -15,9 +15,9 @@ COLUMNS = ("unit", "lead", "cooperating", *STATUS_COLUMNS, "next_due", "planned_
 def unit_table(tasks: pd.DataFrame, units: Mapping[str, tuple[Sequence[str], Sequence[str]]], on: date) -> pd.DataFrame:
     """Return every unit of a plan with its tasks by status.
 
-    Statuses and shares speak of the tasks a unit leads. ``planned_share`` is the share of its dated tasks whose day
-    has come, ``actual_share`` the share that is done, ``behind`` the first less the second where that is positive.
-    Tasks of every year and standing duties have no place in the shares.
+    Statuses and shares speak of the tasks a unit leads. ``planned_share`` is how much of its dated tasks should be done
+    when each grows evenly over its own span, ``actual_share`` the share that is done, ``behind`` the first less the
+    second where that is positive. Tasks of every year and standing duties have no place in the shares.
 
     Parameters
     ----------
@@ -46,17 +46,52 @@ def unit_table(tasks: pd.DataFrame, units: Mapping[str, tuple[Sequence[str], Seq
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
+def planned(starts: date | None, due: date, on: date) -> float:
+    """Return which part of a task should be done by a day: it grows evenly from its first day to its date.
+
+    Parameters
+    ----------
+    starts : date or None
+        First day; without one, or one after the date, the task is due at once.
+    due, on : date
+
+    Returns
+    -------
+    float
+        0 to 1.
+
+    Examples
+    --------
+    >>> [planned(date(2020, 1, 1), date(2020, 1, 10), date(2020, 1, day)) for day in (5, 10, 20)]
+    [0.5, 1.0, 1.0]
+    """
+    if on >= due:
+        return 1.0
+    if starts is None or starts > due or on < starts:
+        return 0.0
+    return ((on - starts).days + 1) / ((due - starts).days + 1)
+
+
+def dated(tasks: pd.DataFrame) -> pd.DataFrame:
+    """Return the tasks that have a date of their own: neither yearly ones nor standing duties."""
+    return tasks[(tasks["recurring"] == "") & tasks["due"].notna()]
+
+
+def planned_share(tasks: pd.DataFrame, on: date) -> float:
+    """Return which share of dated tasks should be done on a day, each growing over its own span."""
+    return math.fsum(planned(s, d, on) for s, d in zip(tasks["starts"], tasks["due"], strict=True)) / len(tasks)
+
+
 def shares(tasks: pd.DataFrame, on: date) -> tuple[float, float]:
     """Return which share of dated tasks should be done on a day, and which is; NaN without dated tasks."""
-    dated = tasks[(tasks["recurring"] == "") & tasks["due"].notna()]
-    if dated.empty:
+    rows = dated(tasks)
+    if rows.empty:
         return math.nan, math.nan
-    planned = sum(due <= on for due in dated["due"]) / len(dated)
-    return planned, float((dated["status"] == "done").mean())
+    return planned_share(rows, on), float((rows["status"] == "done").mean())
 
 
 def _row(unit: str, mine: pd.DataFrame, helps: int, on: date) -> dict[str, object]:
-    planned, actual = shares(mine, on)
+    should, actual = shares(mine, on)
     ahead = [
         due for due, status in zip(mine["due"], mine["status"], strict=True) if due and due >= on and status != "done"
     ]
@@ -66,7 +101,7 @@ def _row(unit: str, mine: pd.DataFrame, helps: int, on: date) -> dict[str, objec
         "cooperating": helps,
         **{status: int((mine["status"] == status).sum()) for status in STATUS_COLUMNS},
         "next_due": min(ahead, default=None),
-        "planned_share": planned,
+        "planned_share": should,
         "actual_share": actual,
-        "behind": max(0.0, planned - actual) if planned == planned else 0.0,
+        "behind": max(0.0, should - actual) if should == should else 0.0,
     }

@@ -46,6 +46,14 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
     )
 
 
+def said(words: str, lang: str, *, height: float = 160) -> go.Figure:
+    """Return a figure that says why there is nothing to draw, instead of axes around nothing."""
+    figure = blank("", lang, height=height)
+    figure.update_xaxes(visible=False).update_yaxes(visible=False)
+    place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
+    return figure.add_annotation(text=words, font={"size": 16, "color": palette.MUTED}, **place)
+
+
 def whole(years: pd.Series) -> list[int]:
     """Return years as plain whole numbers."""
     return [int(year) for year in years]

@@ -163,7 +163,9 @@ class RunModel(PageModel):
         if state:
             shown = shown[shown["state"] == state]
         if self.unit:
-            shown = shown[[self.unit in workplan.units_of(each) for each in shown["lead_unit"]]]
+            offices = self.register.offices
+            asked = offices.find(self.unit)
+            shown = shown.loc[[asked in map(offices.of, workplan.units_of(each)) for each in shown["lead_unit"]]]
         order = shown.assign(_closed=shown["state"] == "verified")
         order = order.sort_values(["_closed", "days_late", "days_open"], ascending=[True, False, False], kind="stable")
         return order.drop(columns="_closed").reset_index(drop=True)

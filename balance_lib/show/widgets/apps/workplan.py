@@ -20,6 +20,7 @@ from balance_lib.show.widgets.apps.field_desk import PlaceDesk, VisitDesk
 from balance_lib.show.widgets.apps.ledger_desk import LedgerDesk
 from balance_lib.show.widgets.apps.page import Page, block, html, tabs
 from balance_lib.show.widgets.figure import SlimFigure
+from balance_lib.show.widgets.gantt import gantt
 from balance_lib.show.widgets.running import RunModel
 from balance_lib.show.widgets.style import banner
 
@@ -125,7 +126,7 @@ class Workplan(Page):
 
     def _progress(self) -> W.Widget:
         self.stages = html()
-        self.gantt, self.curve = SlimFigure(lang=self.model.lang), SlimFigure(lang=self.model.lang)
+        self.gantt, self.curve = html(), SlimFigure(lang=self.model.lang)
         bars = W.VBox([html(f"<h2>{self.text('workplan.page.gantt')}</h2>"), self.gantt])
         line = W.VBox([html(f"<h2>{self.text('workplan.page.curve')}</h2>"), self.curve])
         for box in (bars, line):
@@ -136,7 +137,7 @@ class Workplan(Page):
         """Draw or compute what only one tab needs, when that tab is looked at."""
         at, model, lang = self.tabs.selected_index, self.model, self.model.lang
         if at == 0:
-            self.gantt.replace(plots.gantt(model.tasks, model.register.stages, model.on, lang=lang))
+            self.gantt.value = gantt(model.tasks, model.register.stages, model.on, lang)
             self.curve.replace(plots.progress(model.curve, model.on, lang=lang))
         elif at == 3:
             self.schedule.value = views.panel(
