@@ -347,13 +347,38 @@ def test_a_budget_is_kept_and_more_money_never_helps_fewer() -> None:
 
 def test_years_carry_the_plan_within_their_budgets() -> None:
     lines = pd.DataFrame({"units": [10.0, 4.0], "once_yuan": [1000.0, 0.0], "yearly_yuan": [0.0, 400.0],
-                          "cost_yuan": [1000.0, 400.0], "_line": [0, 1]})  # fmt: skip
+                          "cost_yuan": [1000.0, 400.0], "_line": [0, 1], "_step": [0, 1]})  # fmt: skip
     done, years = phase(lines, [1, 0], [2021, 2022, 2023], {2021: 600.0, 2022: 600.0, 2023: 400.0})
     assert done.groupby("_line")["units"].sum().tolist() == [10.0, 4.0]
     assert done.loc[done["_line"] == 0, "phase"].max() <= 2022  # a year of lead time before the end of 2023
     assert done.loc[done["_line"] == 1, "phase"].unique().tolist() == [2023]  # what is paid yearly begins last
     assert (years["total_yuan"] <= years["budget_yuan"] + 1e-6).all()
     assert years["once_yuan"].sum() == 1000 and years["yearly_yuan"].tolist() == [0, 0, 400]
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.data())
+def test_a_teacher_is_in_one_place_at_a_time_whatever_the_budgets(data: st.DataObject) -> None:
+    """Split at random: as many leave as arrive in every year, and every year of absence has its allowance."""
+    lent = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+    taken = data.draw(st.lists(st.integers(1, 9), min_size=1, max_size=5))
+    taken.append(max(0, sum(lent) - sum(taken)))
+    lent.append(max(0, sum(taken) - sum(lent)))
+    units = [-float(n) for n in lent if n] + [float(n) for n in taken if n] + [30.0]
+    yearly = [12.0 * max(0.0, -n) for n in units]
+    once = [0.0] * (len(units) - 1) + [3000.0]
+    lines = pd.DataFrame({"units": units, "once_yuan": once, "yearly_yuan": yearly})
+    lines = lines.assign(cost_yuan=lines.sum(axis=1), _line=range(len(units)), _step=[0] * (len(units) - 1) + [1])
+    year = [2021, 2022, 2023]
+    most = st.sampled_from([0.0, 40.0, 150.0, 400.0, 1000.0, 3000.0])
+    budgets = data.draw(st.none() | st.fixed_dictionaries(dict.fromkeys(year, most)))
+    done, years = phase(lines, [0] * len(units), year, budgets)
+    assert done.groupby("_line")["units"].sum().tolist() == units
+    moved = done[done["_line"] < len(units) - 1]
+    assert (moved.groupby("phase")["units"].sum() == 0).all()
+    away = [-moved.loc[(moved["phase"] <= y) & (moved["units"] < 0), "units"].sum() for y in year]
+    assert years["yearly_yuan"].tolist() == pytest.approx([12.0 * n for n in away])
+    assert all(float(n).is_integer() for n in done["units"])
 
 
 def test_a_year_without_enough_money_is_named() -> None:

@@ -85,8 +85,13 @@ def test_the_cost_stands_between_its_bound_and_planning_by_hand(case: tuple[Coun
 def test_rotation_conserves_teachers_and_lenders_keep_their_lines(case: tuple[County, remedies.RemedyPlan]) -> None:
     county, plan = case
     moved = plan.lines[plan.lines["action"].isin(plan.catalogue.rotations)]
-    assert (moved.groupby(["action", "stage"])["units"].sum() == 0).all()
+    # A teacher is in one place at a time: whoever arrives in a year has left another school in that year.
+    assert (moved.groupby(["action", "stage", "phase"])["units"].sum() == 0).all()
     lenders = moved[moved["units"] < 0]
+    for year, yearly in plan.phases[["year", "yearly_yuan"]].itertuples(index=False, name=None):
+        away = lenders[lenders["phase"] <= year]
+        each = away["action"].map({i: a.yearly.of({}) for i, a in plan.catalogue.rotations.items()})
+        assert yearly >= -(each * away["units"]).sum() - 1e-6  # an allowance in every year of absence
     if plan.standard_id != "quality_2017" or lenders.empty:
         return
     codes = [i.code for i in plan.standard.judged if i.measure and i.measure.source == "indicator"]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -23,10 +24,13 @@ def phase(
     minimise what is paid until the end (a yearly cost is paid from the year it begins) plus the dearest year, within
     each year's budget. Where the budgets cannot carry it, the least overspending is found and shown.
 
+    Lines of one step are done together: a teacher who rotates leaves one school (units below zero) and comes to
+    another in the same year, so that nobody is in two places, and the allowance is paid from that year on.
+
     Parameters
     ----------
     lines : DataFrame
-        units, once_yuan, yearly_yuan, whole; one row a line.
+        units, once_yuan, yearly_yuan, cost_yuan, _line, _step (lines that are done together); one row a line.
     leads : sequence of int
         Full years each line needs between order and use.
     years : sequence of int
@@ -40,20 +44,15 @@ def phase(
         The lines with ``phase`` (a line done in two years is two lines), and the years: year, once_yuan, yearly_yuan
         (all that runs), total_yuan, budget_yuan.
     """
-    n, t = len(lines), len(years)
-    once = lines["once_yuan"].fillna(0.0).to_numpy() / WAN
-    yearly = lines["yearly_yuan"].fillna(0.0).to_numpy() / WAN
-    shares = np.zeros((n, t))
-    if n:
-        shares = _shares(once, yearly, np.asarray(leads), [(budgets or {}).get(y, math.inf) / WAN for y in years])
-        if not budgets:  # nobody asks for it: nothing is split, each line goes where most of it went
-            shares = (np.arange(t)[None, :] == shares.argmax(axis=1)[:, None]).astype(float)
-    parts = []
-    for k, year in enumerate(years):
-        part = lines.assign(phase=year, _share=shares[:, k])
-        parts.append(part[part["_share"] > 1e-9])
-    out = pd.concat(parts, ignore_index=True) if parts else lines.assign(phase=0, _share=1.0)
-    out = _whole(out)
+    steps = lines.assign(_lead=list(leads)).fillna({"once_yuan": 0.0, "yearly_yuan": 0.0}).groupby("_step", sort=False)
+    once, yearly = (steps[name].sum().to_numpy() / WAN for name in ("once_yuan", "yearly_yuan"))
+    shares = np.zeros((steps.ngroups, len(years)))
+    if len(lines):
+        limits = [(budgets or {}).get(year, math.inf) / WAN for year in years]
+        shares = _shares(once, yearly, steps["_lead"].max().to_numpy(), limits)
+        if not budgets:  # nobody asks for it: nothing is split, each step goes where most of it went
+            shares = (np.arange(len(years))[None, :] == shares.argmax(axis=1)[:, None]).astype(float)
+    out = _whole(lines, shares, years)
     rows = []
     for year in years:
         begun = out[out["phase"] <= year]
@@ -94,18 +93,23 @@ def _shares(once: Floats, yearly: Floats, leads: Floats, limits: Sequence[float]
     return np.asarray(found.x[: n * t]).reshape(n, t)
 
 
-def _whole(parts: pd.DataFrame) -> pd.DataFrame:
-    """Give a line split over years whole units in each, the rest to its last year."""
-    rows = []
-    for _, group in parts.groupby("_line", sort=False):
-        total, sign = abs(float(group["units"].iloc[0])), math.copysign(1.0, float(group["units"].iloc[0]))
-        left = total
-        for place, row in enumerate(group.to_dict("records")):
-            units = left if place == len(group) - 1 else min(left, float(math.floor(total * row["_share"])))
-            left -= units
-            if units > 0 or total == 0:
-                share = units / total if total else 1.0
-                money = {key: row[key] * share for key in ("once_yuan", "yearly_yuan", "cost_yuan")}
-                rows.append({**row, **money, "units": sign * units})
-    out = pd.DataFrame(rows, columns=list(parts.columns))
-    return out.drop(columns=["_share"]).sort_values(["phase", "_line"], kind="stable").reset_index(drop=True)
+def _whole(lines: pd.DataFrame, shares: Floats, years: Sequence[int]) -> pd.DataFrame:
+    """Give a step split over years whole units in each, the rest to its last year; who leaves one school arrives."""
+    rows: list[dict[str, Any]] = []
+    for share, (_, step) in zip(shares, lines.groupby("_step", sort=False), strict=True):
+        for _, side in step.groupby(step["units"] < 0):
+            left = np.abs(side["units"].to_numpy(dtype=float))
+            used = np.flatnonzero(share > 1e-9)
+            amounts = np.floor(left.sum() * share[used] + 1e-9)
+            amounts[-1] = left.sum() - amounts[:-1].sum()
+            for at, amount in zip(used, amounts, strict=True):
+                for place, row in enumerate(side.to_dict("records")):
+                    units = min(left[place], amount)
+                    left[place] -= units
+                    amount -= units
+                    if units > 0:
+                        part = units / abs(row["units"])
+                        money = {key: row[key] * part for key in ("once_yuan", "yearly_yuan", "cost_yuan")}
+                        rows.append({**row, **money, "units": math.copysign(units, row["units"]), "phase": years[at]})
+    out = pd.DataFrame(rows, columns=[*lines.columns, "phase"])
+    return out.drop(columns=["_step"]).sort_values(["phase", "_line"], kind="stable").reset_index(drop=True)

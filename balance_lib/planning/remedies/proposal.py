@@ -175,7 +175,7 @@ class RemedyPlanner:
         self, levers: list[Lever], x: Floats, budgets: Mapping[int, float] | None
     ) -> tuple[pd.DataFrame, pd.DataFrame]:
         rows: list[tuple[object, ...]] = []
-        leads = []
+        leads, steps = [], list[object]()
         for lever, units in zip(levers, x, strict=True):
             if units <= 0:
                 continue
@@ -187,7 +187,9 @@ class RemedyPlanner:
                  once + yearly if priced else math.nan, lever.basis, len(rows))
             )  # fmt: skip
             leads.append(lever.lead_years)
+            steps.append((lever.action, lever.stage) if lever.lends or lever.takes else len(steps))
         lines = pd.DataFrame(rows, columns=[*LINE_COLUMNS[:-1], "_line"])
+        lines["_step"] = pd.factorize(pd.Series(steps, dtype=object))[0]
         lines, phases = phase(lines, leads, self.years, budgets)
         return lines.reindex(columns=LINE_COLUMNS), phases
 
