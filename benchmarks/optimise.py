@@ -167,7 +167,7 @@ def rules_part(time_limit_s: float) -> None:
 
     county = townships_county()
     scenario = Scenario.empty(county, YEAR).with_settings(walk_primary_m=4000, bus_minutes=45, young_minutes=60)
-    places = Goals(schools=150, may_close="all")
+    places = Goals(schools=150, may_close="all", radius=False, young=False, township_minimum=False)
     size = replace(places, min_size=100)
     rules = replace(size, radius=True, young=True, township_minimum=True)
     cases = {

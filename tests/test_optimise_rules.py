@@ -28,6 +28,8 @@ from balance_lib.planning.siting.trial import PlanCheck, SiteChoice, Trials, bro
 from balance_lib.scenarios import Boarding, Scenario
 from tests import scenario_towns
 
+# What a test is not about does not hold.
+FREE: dict[str, Any] = {"radius": False, "young": False, "township_minimum": False}
 STEP_M = 1995.66  # metres between two villages of the toy county: 0.018 degrees of latitude at 31 degrees north
 NEW = Site(site_id="N", name_zh="新校", township="甲镇", lon=109.6, lat=31.0 + 2 * scenario_towns.STEP, classes=3)
 
@@ -45,7 +47,7 @@ def empty(county: County, **settings: Any) -> Scenario:
 
 
 def test_new_school_opens_where_it_saves_most_and_within_the_building_budget(toy: County):
-    goals = Goals(schools=2, new_sites=[NEW])
+    goals = Goals(schools=2, new_sites=[NEW], **FREE)
     found = siting.propose(toy, "junior", goals)
     assert (found.opened, found.closed, found.solution.status) == (("N",), (), "optimal")
     # 20 pupils of village 2 live where it opens, two steps from their school.
@@ -91,7 +93,7 @@ def test_sites_are_read_from_a_table_or_refused_with_every_fault(tmp_path: Path)
 
 
 def test_beyond_the_radius_only_by_bus_and_the_bus_costs_what_the_scenario_says(toy: County):
-    goals = Goals(schools=2, may_close=["C"], radius=True)
+    goals = Goals(schools=2, may_close=["C"], **FREE | {"radius": True})
     stays = siting.propose(toy, "primary", goals, scenario=empty(toy, walk_primary_m=1500.0), judge=False)
     reasons = {r.rule: r for r in stays.solution.reasons}
     assert reasons["give_schools"].needed == 3 and reasons["give_radius"].needed == 2.0
@@ -110,21 +112,20 @@ def test_beyond_the_radius_only_by_bus_and_the_bus_costs_what_the_scenario_says(
 
 def test_grades_one_to_three_neither_board_nor_walk_too_long(toy: County):
     beds = empty(toy, walk_primary_m=1500.0, boarding_from_grade=4).with_operations(Boarding(school_id="B", places=50))
-    goals = Goals(schools=2, may_close=["C"], radius=True)
+    goals = Goals(schools=2, may_close=["C"], **FREE | {"radius": True})
     assert siting.propose(toy, "primary", goals, scenario=beds, judge=False).solution.status == "infeasible"
     minutes = CountyLayout.of(toy, "primary", replace(goals, young=True)).travel.young_minutes[-1]
     walks = empty(toy, young_minutes=float(np.floor(minutes[1])))
-    young = siting.propose(toy, "primary", Goals(schools=2, may_close=["C"], young=True), scenario=walks, judge=False)
+    in_time = Goals(schools=2, may_close=["C"], **FREE | {"young": True})
+    young = siting.propose(toy, "primary", in_time, scenario=walks, judge=False)
     assert {r.rule for r in young.solution.reasons} >= {"give_schools", "give_young"}
     longer = empty(toy, young_minutes=float(np.ceil(minutes[1])))
-    assert siting.propose(
-        toy, "primary", Goals(schools=2, may_close=["C"], young=True), scenario=longer, judge=False
-    ).closed == ("C",)
+    assert siting.propose(toy, "primary", in_time, scenario=longer, judge=False).closed == ("C",)
 
 
 def test_a_school_with_beds_or_a_bus_line_of_the_scenario_does_not_close(toy: County):
     base = empty(toy).with_operations(Boarding(school_id="C", places=5))
-    found = siting.propose(toy, "primary", Goals(schools=2, may_close="all"), scenario=base, judge=False)
+    found = siting.propose(toy, "primary", Goals(schools=2, may_close="all", **FREE), scenario=base, judge=False)
     assert found.closed == ("B",) and not scenarios.check(toy, found.scenario)
 
 
@@ -209,7 +210,7 @@ def test_the_independent_check_names_every_rule_a_choice_breaks():
     told = [set(broken(trial, 2)) for trial in under(Goals(schools=2, **EVERY, **strict))]
     assert set().union(*told) >= {"schools", "places", "max_distance", "min_size", "building_budget", "running_budget"}
     tight = empty(county, walk_primary_m=1000.0, young_minutes=10.0)
-    goals = Goals(schools=1, may_close=("B", "C"), radius=True, young=True)
+    goals = Goals(schools=1, may_close=("B", "C"), radius=True, young=True, township_minimum=False)
     layout = CountyLayout.of(county, "primary", goals, scenario=tight)
     trial = Trials(layout).of(SiteChoice((True, False, False)))
     outcome = scenarios.evaluate(county, trial.scenario)
@@ -217,7 +218,9 @@ def test_the_independent_check_names_every_rule_a_choice_breaks():
     assert outcome.moved == trial.moves["pupils"].sum()
     running = outcome.costs.query("kind == 'running'")["change_yuan"].sum()
     assert trial.running_yuan == pytest.approx(running)
-    central = Trials(CountyLayout.of(county, "primary", Goals(schools=2, may_close="all", township_minimum=True)))
+    central = Trials(
+        CountyLayout.of(county, "primary", Goals(schools=2, may_close="all", **FREE | {"township_minimum": True}))
+    )
     assert broken(central.of(SiteChoice((False, True, True))), 2) == ["township"]  # B and C are village schools
 
 
@@ -225,7 +228,7 @@ def test_the_independent_check_names_every_rule_a_choice_breaks():
 
 
 def test_fewer_births_break_a_least_size_and_say_so(toy: County):
-    goals = Goals(schools=2, may_close=("B", "C"), protected=("B",), min_size=40)
+    goals = Goals(schools=2, may_close=("B", "C"), protected=("B",), min_size=40, **FREE)
     found = siting.propose(toy, "primary", replace(goals, protected=()), judge=False)
     assert found.closed == ("C",)  # B then has 48
     table = siting.survives(found).set_index("percent")
@@ -239,10 +242,11 @@ def test_the_command_takes_sites_bus_and_budgets(toy: County, tmp_path: Path):
     toy.save(tmp_path / "toy")
     sites = tmp_path / "sites.csv"
     sites.write_text("site_id,name_zh,township,lon,lat,classes\nN,新校,甲镇,109.6,31.036,3\n", "utf-8")
-    ask = ["optimise", str(tmp_path / "toy"), "--stage", "junior", "--schools", "2", "--new-sites", str(sites)]
+    ask = ["optimise", str(tmp_path / "toy"), "--stage", "junior", "--schools", "2", "--new-sites", str(sites),
+           "--ignore-radius", "--ignore-young"]  # fmt: skip
     told = CliRunner().invoke(app, [*ask, "--building-budget-yuan", "1000000", "--lang", "en"])
     assert told.exit_code == 0 and "a building budget of 105" in told.stdout
-    more = ["--keep-radius", "--bus-minutes", "40", "--unit-cost", "classroom=100000", "--survival", "--json"]
+    more = ["--bus-minutes", "40", "--unit-cost", "classroom=100000", "--survival", "--json"]
     found = json.loads(CliRunner().invoke(app, [*ask, *more]).stdout)
     assert found["opened"] == ["N"] and found["building_yuan"] == 300_000
     assert [row["kept"] for row in found["survival"]] == [True, True]

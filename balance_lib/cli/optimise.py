@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli.access import Mode, SchoolStage
-from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result
+from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, options_of, print_result
 from balance_lib.locale import text
+from balance_lib.plain import plain, records
+from balance_lib.planning.goals import Goals
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -26,14 +28,12 @@ def _option(name: str, told: str, **more: Any) -> Any:
 
 
 @app.command()
+@options_of(Goals)
 def optimise(
     folder: Folder,
     stage: Annotated[SchoolStage, _option("--stage", "Stage.")],
+    wishes: dict[str, Any],
     year: Annotated[int | None, _option("--year", "School year; the last one by default.")] = None,
-    schools: Annotated[
-        int | None,
-        _option("--schools", "Schools of the stage to be open, new ones too; without it the fewest that do.", min=1),
-    ] = None,
     may_close: Annotated[
         str | None, _option("--may-close", "all, or a file of school ids, one a line. Without it nothing may close.")
     ] = None,
@@ -46,12 +46,6 @@ def optimise(
             "[, kind, location, rank, building_yuan].",
         ),
     ] = None,
-    max_distance_m: Annotated[
-        float | None, _option("--max-distance-m", "Nobody who changes school may have farther.", min=0)
-    ] = None,
-    keep_radius: Annotated[
-        bool, _option("--keep-radius", "Who changes school walks within the radius, or a bus or a bed is there.")
-    ] = False,
     walk_m: Annotated[float | None, _option("--walk-m", "Walking radius; the county plan's by default.", min=1)] = None,
     bus_minutes: Annotated[
         float | None, _option("--bus-minutes", "Beyond the radius pupils may ride so long; without it no bus.", min=1)
@@ -60,33 +54,15 @@ def optimise(
         int | None, _option("--board-from-grade", "Lowest grade that may board; never below 4.", min=4, max=9)
     ] = None,
     beds: Annotated[list[str] | None, _option("--beds", "SCHOOL=N: boarding places a school has.")] = None,
-    keep_young: Annotated[
-        bool, _option("--keep-young", "Grades 1 to 3 who change school are there within the minutes; they never board.")
-    ] = False,
     young_minutes: Annotated[
         float | None, _option("--young-minutes", "Longest way of grades 1 to 3; 30 by default.", min=1)
     ] = None,
-    min_size: Annotated[
-        float | None, _option("--min-size", "Pupils a school that might close, or opens, must have.", min=0)
-    ] = None,
-    keep_townships: Annotated[
-        bool, _option("--keep-townships", "Every township keeps a central primary, or a junior school.")
-    ] = False,
-    building_budget_yuan: Annotated[
-        float | None, _option("--building-budget-yuan", "Most that building may cost, once.", min=0)
-    ] = None,
-    running_budget_yuan: Annotated[
-        float | None,
-        _option("--running-budget-yuan", "Most that running may cost a year more than today; below 0 it must save."),
-    ] = None,
     unit_cost: Annotated[list[str] | None, _option("--unit-cost", "NAME=YUAN: a unit cost of the scenario.")] = None,
-    ignore_places: Annotated[bool, _option("--ignore-places", "Leave out how many places schools have.")] = False,
     scenario: Annotated[
         Path | None,
         _option("--scenario", "Scenario (YAML) whose settings, protected schools, beds and bus lines hold."),
     ] = None,
     mode: Annotated[Mode | None, _option("--mode", "Way of measuring; straight by default.")] = None,
-    gap: Annotated[float, _option("--gap", "Share at which a proof is good enough.", min=0, max=1)] = 0.0,
     time_limit_s: Annotated[float, _option("--time-limit-s", "Seconds.", min=1)] = 60.0,
     survival: Annotated[bool, _option("--survival", "Tell whether the plan survives births ±20 %.")] = False,
     frontier: Annotated[bool, _option("--frontier", "Every number of schools instead of one plan.")] = False,
@@ -96,7 +72,7 @@ def optimise(
 ) -> None:
     """Propose which schools of a stage to keep, close and open, with proof, and judge the proposal as a scenario."""
     from balance_lib.data.county import County
-    from balance_lib.planning.siting import Goals, county_frontier, propose, read_sites, survives
+    from balance_lib.planning.siting import county_frontier, propose, read_sites, survives
 
     settings: dict[str, Any] = {
         f"walk_{stage.value}_m": walk_m,
@@ -109,32 +85,27 @@ def optimise(
     closable, places = _closable(may_close), _pairs(beds, "--beds")
     with faults_told(as_json, lang):
         county = County.open(folder)
+        fewest = wishes["schools"] is None and not frontier
         goals = Goals(
-            aim="fewest" if schools is None and not frontier else "walk",
-            schools=schools or 1,
+            **wishes | {"aim": "fewest" if fewest else "walk", "schools": wishes["schools"] or 1},
             may_close=closable,
             protected=tuple(protect or ()),
             new_sites=() if new_sites is None else read_sites(new_sites),
-            max_distance_m=max_distance_m,
-            radius=keep_radius,
-            young=keep_young,
-            min_size=min_size,
-            capacity=not ignore_places,
-            township_minimum=keep_townships,
-            building_budget_yuan=building_budget_yuan,
-            running_budget_yuan=running_budget_yuan,
-            gap=gap,
         )
         base = _base(county, scenario, year, settings, places)
         if frontier:
             curve = county_frontier(county, stage.value, goals, scenario=base, prove=True, time_limit_s=time_limit_s)
-            print_result(as_json, {"points": _records(curve.table)}, _curve(county, curve, lang))
+            found = {"provenance": county.stamp(county.plan, goals=wishes), "points": records(curve.table)}
+            print_result(as_json, found, _curve(county, curve, lang))
             return
         proposal = propose(county, stage.value, goals, scenario=base, time_limit_s=time_limit_s)
         if out is not None and proposal.solution.found:
             out.write_text(proposal.scenario.to_yaml(), encoding="utf-8")
         table = survives(proposal, time_limit_s=time_limit_s) if survival and proposal.trial is not None else None
-        told = {} if table is None else {"survival": _records(table.drop(columns="reasons"))}
+        proof = {"status": proposal.solution.status, "gap": plain(proposal.solution.gap),
+                 "bound_pupil_km": plain(proposal.solution.bound / 1000)}  # fmt: skip
+        told: dict[str, Any] = {"provenance": county.stamp(county.plan, goals=wishes, solver=proof)}
+        told |= {} if table is None else {"survival": records(table.drop(columns="reasons"))}
         lines = _plain(county, proposal, stage.value, out, lang) + _survived(table, lang)
         print_result(as_json, proposal.as_dict(lang) | told, "\n".join(lines))
 
@@ -172,12 +143,6 @@ def _closable(may_close: str | None) -> str | tuple[str, ...]:
         raise typer.BadParameter(f"{may_close}: neither 'all' nor a file", param_hint="--may-close")
     lines = (line.strip() for line in path.read_text(encoding="utf-8-sig").splitlines())
     return tuple(line for line in lines if line and not line.startswith("#"))
-
-
-def _records(table: pd.DataFrame) -> list[dict[str, Any]]:
-    from balance_lib.plain import records
-
-    return records(table)
 
 
 def _survived(table: pd.DataFrame | None, lang: str) -> list[str]:

@@ -6,11 +6,15 @@ Exit codes: 0 computed, whatever the verdict; 1 the data or files are at fault, 
 
 from __future__ import annotations
 
+import functools
+import inspect
 import json
+import re
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import fields
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Any
@@ -95,6 +99,41 @@ def switches_of(pairs: Sequence[str], standard: Any, lang: str) -> dict[str, boo
     return found
 
 
+def options_of(kind: type) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command an option for every field of a dataclass that has metadata; it gets them as ``wishes``.
+
+    The type, the default and the bounds are the field's, the help is what the class's docstring says of it: what is
+    asked for is spelled once.
+    """
+    told = dict(re.findall(r"^(\w+) : .*\n((?:    .*\n?)+)", inspect.getdoc(kind) or "", re.MULTILINE))
+    named = vars(sys.modules[kind.__module__])
+    options = []
+    for spec in (one for one in fields(kind) if one.metadata):
+        name = spec.metadata.get("option", f"--{spec.name.replace('_', '-')}")
+        help_ = " ".join(told[spec.name].split()).replace("``", "")
+        of: Any = eval(str(spec.type), named)  # the annotation as it stands in the class
+        kept = Annotated[of, typer.Option(name, help=help_, min=spec.metadata.get("min"))]
+        options.append(
+            inspect.Parameter(spec.name, inspect.Parameter.KEYWORD_ONLY, default=spec.default, annotation=kept)
+        )
+
+    def spelled(command: Callable[..., None]) -> Callable[..., None]:
+        signature = inspect.signature(command, eval_str=True)
+        asked: list[inspect.Parameter] = []
+        for name, one in signature.parameters.items():
+            asked += options if name == "wishes" else [one.replace(kind=inspect.Parameter.KEYWORD_ONLY)]
+
+        @functools.wraps(command)
+        def run(**given: Any) -> None:
+            command(wishes={one.name: given.pop(one.name) for one in options}, **given)
+
+        run.__signature__ = inspect.Signature(asked)  # type: ignore[attr-defined]
+        run.__annotations__ = {p.name: p.annotation for p in asked}
+        return run
+
+    return spelled
+
+
 @contextmanager
 def faults_told(as_json: bool, lang: str) -> Iterator[None]:
     """Tell what is at fault with the data or the files in one clear text, and exit 1."""
@@ -127,7 +166,9 @@ def fault_lines(faults: Sequence[Fault], lang: str) -> list[str]:
 
 
 def print_result(as_json: bool, result: dict[str, Any], plain: str, *, err: bool = False) -> None:
-    """Print a result: as JSON for programs, or in words."""
+    """Print a result: as JSON for programs, where it comes from first, or in words."""
+    first = {"provenance": result["provenance"]} if "provenance" in result else {}
+    result = first | {name: value for name, value in result.items() if name != "provenance"}
     # JSON always goes to standard output: a program reads it whatever the exit code.
     typer.echo(
         json.dumps(result, ensure_ascii=False, indent=2, allow_nan=False) if as_json else plain, err=err and not as_json

@@ -17,6 +17,7 @@ from typing import Any
 import pandas as pd
 import yaml
 
+import balance_lib
 from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.data import tables
 from balance_lib.plain import as_yaml
@@ -185,6 +186,13 @@ class County:
         for name, text in sorted(self.files().items()):
             digest.update(name.encode() + b"\0" + text.encode() + b"\0")
         return digest.hexdigest()[:12]
+
+    def stamp(self, standard: str | None = None, **more: Any) -> dict[str, Any]:
+        """Return what every result says of where it comes from: data, standard, software, and what more there is."""
+        software = f"balance_lib {balance_lib.__version__}"
+        return {
+            "county_hash": self.hash, "synthetic": self.synthetic, "standard": standard, "software": software, **more
+        }  # fmt: skip
 
     def name(self, lang: str = "zh") -> str:
         """Return the county's name in a language."""

@@ -8,7 +8,6 @@ from functools import cache
 
 import pandas as pd
 
-import balance_lib
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import schools
@@ -252,13 +251,7 @@ def _no_schools() -> dict[str, pd.DataFrame]:
 
 
 def _provenance(county: County, standard: Standard, context: Context) -> dict[str, object]:
-    return {
-        "county_hash": county.hash,
-        "synthetic": county.synthetic,
-        "crs": county.crs,
-        "standard": standard.id,
-        "document": standard.document,
-        "definitions": dict(context.switches),
-        "software": f"balance_lib {balance_lib.__version__}",
-        "on": context.on.isoformat(),
-    }
+    return county.stamp(
+        standard.id, crs=county.crs, document=standard.document, definitions=dict(context.switches),
+        on=context.on.isoformat(),
+    )  # fmt: skip

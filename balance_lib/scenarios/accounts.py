@@ -119,7 +119,9 @@ def schools(layout: Layout, after: Base) -> pd.DataFrame:
             out[f"{name}_{when}"] = figures[name].to_numpy()
     out["places_after"] = layout.places.sum(axis=1).where(frame["there"]).to_numpy()
     out["beds_after"] = riding.beds(layout).where(frame["there"]).to_numpy()
-    out["host_id"] = frame["host_school_id"].where(frame["state"] == "attached").to_numpy()
+    # A point that changes its host has been run from another school before: its staff is counted as it was.
+    alone = layout.base.schools["host_school_id"].reindex(frame.index).isna()
+    out["host_id"] = frame["host_school_id"].where((frame["state"] == "attached") & alone).to_numpy()
     return _joint_staff(out, after, settings)
 
 

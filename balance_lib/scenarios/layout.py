@@ -122,6 +122,13 @@ class Layout:
         total = out.sum(axis=1)
         return out.mul((most / total).where(total > most, 1.0), axis=0).apply(np.floor)
 
+    def classes_for(self, school_id: str, stage: str, pupils: dict[str, float]) -> int:
+        """Return the fewest classes of a stage in which so many pupils of each band have places, size caps apart."""
+        grades, cap = float(self._grades(stage)[school_id]), self.scenario.settings.class_cap(stage)
+        taught = {band: grades - 3.0 if band == "g4_6" else 3.0 for band in pupils}
+        a_grade = max(np.ceil(n) / (cap * taught[band]) for band, n in pupils.items() if taught[band] > 0)
+        return int(np.ceil(a_grade * grades - 1e-9) if a_grade <= 1 else grades * np.ceil(a_grade - 1e-9))
+
     def _grades(self, stage: str) -> pd.Series:
         """Return the grades of a stage in each school: 3 to 6 of primary, 3 of junior."""
         if stage == "junior":

@@ -10,7 +10,6 @@ from weakref import WeakKeyDictionary
 import numpy as np
 import pandas as pd
 
-import balance_lib
 from balance_lib import access, evaluation, standards
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
@@ -199,16 +198,10 @@ def _coverage(drawn: Layout, ways: TravelDistances, groups: pd.DataFrame) -> pd.
 def _provenance(
     county: County, scenario: Scenario, standard: Standard, ways: TravelDistances, drawn: Layout
 ) -> dict[str, object]:
-    return {
-        "county_hash": county.hash,
-        "scenario_digest": scenario.digest,
-        "synthetic": county.synthetic,
-        "standard": standard.id,
-        "mode": ways.table.mode,
-        "attendance": drawn.base.basis,
-        "radius_m": {stage: _plain(riding.radius_m(drawn, stage)) for stage in standards.STAGES},
-        "software": f"balance_lib {balance_lib.__version__}",
-    }
+    return county.stamp(
+        standard.id, scenario_digest=scenario.digest, mode=ways.table.mode, attendance=drawn.base.basis,
+        radius_m={stage: _plain(riding.radius_m(drawn, stage)) for stage in standards.STAGES},
+    )  # fmt: skip
 
 
 def _plain(value: float) -> float | None:

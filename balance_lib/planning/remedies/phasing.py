@@ -99,7 +99,7 @@ def _whole(lines: pd.DataFrame, shares: Floats, years: Sequence[int]) -> pd.Data
     for share, (_, step) in zip(shares, lines.groupby("_step", sort=False), strict=True):
         for _, side in step.groupby(step["units"] < 0):
             left = np.abs(side["units"].to_numpy(dtype=float))
-            used = np.flatnonzero(share > 1e-9)
+            used = np.flatnonzero(share > 1e-9).tolist()
             amounts = np.floor(left.sum() * share[used] + 1e-9)
             amounts[-1] = left.sum() - amounts[:-1].sum()
             for at, amount in zip(used, amounts, strict=True):

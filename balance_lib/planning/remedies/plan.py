@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from balance_lib import __version__, locale
+from balance_lib import locale
 from balance_lib.data.county import County
 from balance_lib.data.intake.xlsx import put
 from balance_lib.evaluation import number
@@ -245,7 +245,7 @@ class RemedyPlan:
             "county": self.county_id, "standard": self.standard.id, "year": self.year, "by": self.by.isoformat(),
             "status": self.status, "sentence": self.sentence(lang), "compared": self.compared(lang), **figures,
             "yearly_yuan": plain(self.yearly_yuan), "gap": plain(self.gap), **frames,
-            "provenance": {**self.provenance, "software": f"balance_lib {__version__}"},
+            "provenance": {**self.provenance, "solver": {"gap": plain(self.gap), "bound_yuan": plain(self.bound_yuan)}},
         }  # fmt: skip
 
 

@@ -159,7 +159,7 @@ class RemedyPlanner:
             math.nan if solved.bound != solved.bound else min(cost, solved.bound + sunk),
             solved.greedy + sunk, math.nan if budget is None else budget, self.county.synthetic,
             time.monotonic() - started, solved.rounds,
-            {"county_hash": self.whole_county.hash, "measures": self.measures is not None},
+            self.whole_county.stamp(self.standard.id, measures=self.measures is not None),
         )  # fmt: skip
 
     def _status(

@@ -12,11 +12,11 @@ from balance_lib.data.county import County
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.curve import Frontier, frontier
 from balance_lib.optimise.solution import PROVEN_GAP, Solution, optimality_gap
-from balance_lib.planning.siting.goals import Goals
+from balance_lib.planning.goals import Goals
 from balance_lib.planning.siting.layouts import CountyLayout
 from balance_lib.planning.siting.plan import name_of
 from balance_lib.planning.siting.search import LayoutSearch
-from balance_lib.planning.siting.trial import PlanCheck, broken, scenario_of
+from balance_lib.planning.siting.trial import PlanCheck, broken
 from balance_lib.scenarios import Scenario, default, evaluate
 from balance_lib.standards import Standard
 
@@ -56,7 +56,7 @@ class CountyFrontier:
         """
         trial = self.trials[schools]
         held = Solution(trial.choice.flags, trial.assignment, trial.objective, -np.inf, "feasible")
-        return scenario_of(self.layout, trial.choice, name_of(self.layout, held))
+        return replace(trial.scenario, name=name_of(self.layout, held))
 
 
 def county_frontier(

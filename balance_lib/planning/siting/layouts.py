@@ -9,7 +9,7 @@ reach are the scenario's own.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -22,13 +22,26 @@ from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.data.county import County
 from balance_lib.locale import text
 from balance_lib.optimise.solution import Flags, Floats, Ints
-from balance_lib.planning.siting.goals import Goals
+from balance_lib.planning.goals import Goals
 from balance_lib.planning.siting.travel import Travel
-from balance_lib.scenarios import Boarding, BusLine, Keep, Resize, Scenario, base, default, layout, moves, validate
+from balance_lib.scenarios import (
+    Boarding,
+    BusLine,
+    Keep,
+    Resize,
+    Scenario,
+    base,
+    default,
+    layout,
+    moves,
+    validate,
+)
 from balance_lib.scenarios.base import BANDS, STAGE_OF
 
 # Operations of a scenario a plan is drawn on; the others are what the plan decides anew.
 KEPT = (Keep, Resize, Boarding, BusLine)
+ROOMY = 999  # classes at which only the size cap of a school binds
+NAMED = 3  # so many villages or schools are named in a sentence
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,7 +68,7 @@ class CountyLayout:
     zonable : array of bool, shape (points,)
         Whose village can be zoned to a new school: home known, and nobody of it at a school of uncounted pupils.
     closable, new : arrays of bool, shape (sites,)
-        Who may close under the goals, and which sites are new.
+        Who may close under the goals, and which sites are new. A school that runs teaching points hands them over.
     townships : array of str, shape (sites,)
     travel : Travel
     drawn : Layout
@@ -135,15 +148,20 @@ class CountyLayout:
         return ~self.closable & ~self.new
 
     @cached_property
-    def kept_by(self) -> dict[str, int]:
-        """Return how many schools must stay, by the first rule that holds each."""
-        held = _held(self.drawn, self.drawn.base, self.school_ids[self.must], self.goals)
+    def kept_by(self) -> dict[str, tuple[str, ...]]:
+        """Return the schools that must stay, by the first rule that holds each."""
+        held = _held(self.drawn, self.drawn.base, self.school_ids[self.must], self.goals, self.stage)
         first = {school: rule for rule, schools in reversed(held.items()) for school in schools}
-        return {rule: n for rule in held if (n := sum(one == rule for one in first.values()))}
+        by_rule = {rule: tuple(sorted(school for school, one in first.items() if one == rule)) for rule in held}
+        return {rule: schools for rule, schools in by_rule.items() if schools}
 
     def must_stay(self, lang: str = "zh") -> str:
         """Tell how many schools must stay, and why; nothing where all may close."""
-        told = [text(f"optimise.kept_by.{rule}", lang, n=n) for rule, n in self.kept_by.items()]
+        names = self.drawn.frame["name_zh"]
+        told = [
+            text(f"optimise.kept_by.{rule}", lang, n=len(ids), names=first_named((str(names[s]) for s in ids), lang))
+            for rule, ids in self.kept_by.items()
+        ]
         why = text("optimise.semicolon", lang).join(told)
         return text("optimise.kept_by.must", lang, n=int(self.must.sum()), why=why) if told else ""
 
@@ -188,6 +206,10 @@ class CountyLayout:
             out[str(town)] = here & central if has else here
         return out
 
+    def roomy(self, plan: Scenario) -> layout.Layout:
+        """Return a plan's layout in which the schools there are have as many classes as their size caps allow."""
+        return _roomy(self.drawn.base, plan, self.stage, self.school_ids[~self.new])
+
     def scaled(self, factor: float) -> CountyLayout:
         """Return the layout with so many times the pupils in every village; places stay as they are."""
         here = np.stack([np.bincount(self.home, b, self.school_ids.size) for b in self.by_band.T], axis=1)
@@ -206,6 +228,24 @@ class CountyLayout:
         return tuple(str(s) for s in self.school_ids[~is_open & ~self.new])
 
 
+def resized(plan: Scenario, stage: str, classes: Mapping[str, int]) -> Scenario:
+    """Return a scenario in which these schools have so many classes of the stage, whatever it said of them before."""
+    rest = [o for o in plan.operations if not (isinstance(o, Resize) and o.stage == stage and o.school_id in classes)]
+    more = [Resize(school_id=school, stage=stage, classes=number) for school, number in classes.items()]
+    return replace(plan, operations=(*rest, *more))
+
+
+def first_named(names: Iterable[str], lang: str) -> str:
+    """Join the first names; say how many there are in all."""
+    all_ = list(dict.fromkeys(names))
+    joined = ("、" if lang == "zh" else ", ").join(all_[:NAMED])
+    return text("optimise.and_more", lang, names=joined, n=len(all_)) if len(all_) > NAMED else joined
+
+
+def _roomy(start: base.Base, plan: Scenario, stage: str, schools: Iterable[Any]) -> layout.Layout:
+    return layout.of(start, resized(plan, stage, dict.fromkeys(map(str, schools), ROOMY)))
+
+
 def _baseline(county: County, goals: Goals, year: int | None, scenario: Scenario | None) -> Scenario:
     if scenario is None:
         wanted = year if year is not None else (county.years[-1] if county.years else 0)
@@ -220,7 +260,9 @@ def _draw(
     start, frame = drawn.base, drawn.frame
     public = ~(drawn.private | drawn.special)
     fresh = frame.index.isin([s.site_id for s in goals.new_sites])
-    teaches = drawn.teaches[bands].any(axis=1) & public
+    # A school whose roll nobody recorded is there all the same: it stays, and the plan says so.
+    untold = frame.index.isin([school for school, of in start.untold if of == stage]) & frame["there"]
+    teaches = (drawn.teaches[bands].any(axis=1) | untold) & public
     sites = np.concatenate((np.flatnonzero(teaches & ~fresh), np.flatnonzero(fresh)))
     ids, new = np.array(drawn.ids, dtype=object)[sites], fresh[sites]
     points, pupils, boarding = _points(start, bands, ids)
@@ -231,13 +273,15 @@ def _draw(
     home = pd.Index(ids).get_indexer(points["school_id"])
     extra, metres = _extra(metres, lacking, home, new)
     here = start.sums.reindex(ids).fillna(0.0)[bands].to_numpy()
-    free = (drawn.places[bands].to_numpy()[sites] - here).clip(min=0.0)
+    room = drawn if goals.capacity else _roomy(start, drawn.scenario, stage, ids[~new])
+    free = (room.places[bands].to_numpy()[sites] - here).clip(min=0.0)
     towns = frame["township"].fillna("").to_numpy(dtype=object)[sites]
     travel = Travel.of(drawn, ways, points, [str(s) for s in ids], pupils, boarding)
     told = points.assign(metres=metres[np.arange(len(points)), home])
     return CountyLayout(
         stage, goals, ids, told, extra, metres, pupils.sum(axis=1), pupils, boarding, home, free,
-        _zonable(start, points), _closable(drawn, start, ids, goals) & ~new, new, towns, travel, drawn, ways, plain,
+        _zonable(start, points), _closable(drawn, start, ids, goals, stage) & ~new, new, towns, travel, drawn, ways,
+        plain,
     )  # fmt: skip
 
 
@@ -275,26 +319,26 @@ def _extra(metres: Floats, lacking: Any, home: Ints, new: Flags) -> tuple[Floats
     return extra, metres
 
 
-def _closable(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals) -> Flags:
+def _closable(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals, stage: str) -> Flags:
     """Return which schools may close: only those named, never protected, bound or provided for ones."""
     named = set() if isinstance(goals.may_close, str) else {str(s) for s in goals.may_close}
     unknown = sorted((named | set(goals.protected)) - set(drawn.ids))
     if unknown:
         raise NotFoundError("school", ", ".join(unknown), sorted(str(i) for i in ids))
-    held = set().union(*_held(drawn, start, ids, goals).values())
+    held = set().union(*_held(drawn, start, ids, goals, stage).values())
     return np.array([s not in held for s in ids], np.bool_)
 
 
-def _held(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals) -> dict[str, set[str]]:
+def _held(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals, stage: str) -> dict[str, set[str]]:
     """Return the schools that may not close, by the rule that holds them: the county's own rules before the goals'."""
     here = {str(s) for s in ids}
     named = here if isinstance(goals.may_close, str) else {str(s) for s in goals.may_close}
     senior = set(start.rows.loc[start.rows["stage"] == "senior", "school_id"])
-    through = set(drawn.frame.index[drawn.teaches.any(axis=1) & drawn.frame["kind"].isin(("nine_year", "twelve_year"))])
-    hosts = set(drawn.frame["host_school_id"].dropna()) if "host_school_id" in drawn.frame else set()
+    through = set(drawn.frame.index[drawn.frame["there"] & drawn.frame["kind"].isin(("nine_year", "twelve_year"))])
+    untold = {school for school, of in start.untold if of == stage}
     done = {o.school_id for o in drawn.scenario.effective if isinstance(o, KEPT)}
     held = {
-        "senior": senior, "through": through, "hosts": hosts, "over": set(start.over), "scenario": done,
+        "untold": untold, "senior": senior, "through": through, "over": set(start.over), "scenario": done,
         "protected": set(goals.protected), "not_named": here - named,
     }  # fmt: skip
     return {rule: {str(s) for s in schools} & here for rule, schools in held.items()}

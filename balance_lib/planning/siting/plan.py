@@ -7,8 +7,7 @@ pupil-metres, the ways, places, beds, sizes and costs are read off that (:mod:`b
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from balance_lib.data.county import County
@@ -16,13 +15,11 @@ from balance_lib.locale import text
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.solution import Reason, Solution
 from balance_lib.plain import plain
-from balance_lib.planning.siting.goals import Goals
-from balance_lib.planning.siting.layouts import CountyLayout
+from balance_lib.planning.goals import Goals
+from balance_lib.planning.siting.layouts import CountyLayout, first_named
 from balance_lib.planning.siting.search import LayoutSearch
-from balance_lib.planning.siting.trial import PROOF_S, PlanCheck, scenario_of
-from balance_lib.scenarios import Outcome, Scenario, evaluate
-
-NAMED = 3  # so many villages or schools are named in a sentence
+from balance_lib.planning.siting.trial import PROOF_S, PlanCheck
+from balance_lib.scenarios import Attach, Outcome, Resize, Scenario, evaluate
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,7 +74,7 @@ class Proposal:
         """Tell the proposal for people who decide: what closes and opens, how proven, or why there is none."""
         if not self.solution.found:
             first = text(f"optimise.status.{self.solution.status}_without", lang)
-            return first + self._because(lang)
+            return self._asked(lang) + first + self._because(lang)
         moved = self.layout.pupils[self.solution.assignment != self.layout.home].sum()
         metres = self.solution.objective
         facts = {
@@ -86,9 +83,21 @@ class Proposal:
             "moved": f"{moved:,.0f}",
             "km": f"{abs(metres) / 1000:,.1f}",
         }
-        opened = text("optimise.opened", lang, n=len(self.opened)) if self.opened else ""
+        more = text("optimise.opened", lang, n=len(self.opened)) if self.opened else ""
+        for verb, key in ((Attach, "attached"), (Resize, "resized")):
+            n = sum(isinstance(o, verb) for o in self.scenario.operations if o not in self.layout.baseline.operations)
+            more += text(f"optimise.{key}", lang, n=n) if n else ""
         whole = text("optimise.proposal" if metres >= 0 else "optimise.proposal_nearer", lang, **facts)
-        return whole + opened + self.solution.sentence(lang)
+        return whole + more + self._asked(lang) + self.solution.sentence(lang)
+
+    def _asked(self, lang: str) -> str:
+        """Tell which rules the question keeps and which it leaves out: what is proven is proven for these."""
+        kept, comma = self.layout.goals.kept, "、" if lang == "zh" else ", "
+        told = {
+            key: comma.join(text(f"optimise.rule.{rule}", lang) for rule, on in kept.items() if on is wanted)
+            for key, wanted in (("kept", True), ("left", False))
+        }
+        return "".join(text(f"optimise.rules.{key}", lang, rules=rules) for key, rules in told.items() if rules)
 
     def _because(self, lang: str) -> str:
         told = self.reasons(lang)
@@ -107,7 +116,7 @@ class Proposal:
             names = [str(frame.at[self.layout.school_ids[j], column]) for j in reason.sites]
         if reason.rule == "too_few":
             return reason.sentence(lang) + self.layout.must_stay(lang)
-        return reason.sentence(lang) + (text("optimise.where", lang, names=_named(names, lang)) if names else "")
+        return reason.sentence(lang) + (text("optimise.where", lang, names=first_named(names, lang)) if names else "")
 
     @property
     def _villages(self) -> Any:
@@ -138,13 +147,6 @@ class Proposal:
             "scenario": self.scenario.as_dict(),
             "outcome": None if self.outcome is None else self.outcome.as_dict(lang),
         }
-
-
-def _named(names: Iterable[str], lang: str) -> str:
-    """Join the first names; say how many there are in all."""
-    all_ = list(dict.fromkeys(names))
-    joined = ("、" if lang == "zh" else ", ").join(all_[:NAMED])
-    return text("optimise.and_more", lang, names=joined, n=len(all_)) if len(all_) > NAMED else joined
 
 
 def propose(
@@ -201,9 +203,9 @@ def propose(
     >>> from balance_lib.data.county import County
     >>> from balance_lib.shipped import shipped
     >>> county = County.open(shipped("demo") / "akqi")
-    >>> plan = propose(county, "primary", Goals(schools=20, may_close="all"), judge=False)
+    >>> plan = propose(county, "primary", Goals(schools=21, may_close="all"), judge=False)
     >>> len(plan.kept), len(plan.closed), plan.solution.status
-    (20, 1, 'optimal')
+    (21, 0, 'optimal')
     """
     control = Control(time_limit_s, progress, cancel)
     drawn = CountyLayout.of(county, stage, goals, year=year, scenario=scenario)
@@ -214,7 +216,7 @@ def propose(
         solution, trial = search.plan(int(goals.schools or 0), control)
     if trial is None:
         return Proposal(drawn.baseline, None, solution, drawn)
-    plan = scenario_of(drawn, trial.choice, name or name_of(drawn, solution))
+    plan = replace(trial.scenario, name=name or name_of(drawn, solution))
     outcome = evaluate(county, plan, time_limit_s=PROOF_S) if judge else None
     return Proposal(plan, outcome, solution, drawn, trial)
 

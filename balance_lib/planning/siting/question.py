@@ -80,8 +80,7 @@ class Question:
         goals = self.base.layout.goals
         self._service()
         self._count()
-        if goals.capacity:
-            self._places()
+        self._places()
         if goals.min_size is not None:
             self._least_sizes(goals.min_size)
         if self.base.layout.new.any():

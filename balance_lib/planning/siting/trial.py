@@ -6,23 +6,22 @@ school are read from the scenario's own moves (:mod:`balance_lib.scenarios.moves
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass, field, replace
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from balance_lib.access.distance import Places, straight_table
 from balance_lib.optimise.solution import Flags, Floats, Ints
-from balance_lib.planning.siting.goals import Goals
-from balance_lib.planning.siting.layouts import CountyLayout
-from balance_lib.scenarios import Close, Keep, Scenario, accounts, changes, layout, moves, riding
+from balance_lib.planning.goals import Goals
+from balance_lib.planning.siting.layouts import CountyLayout, resized
+from balance_lib.scenarios import Attach, Close, Keep, Scenario, accounts, changes, layout, moves, riding
 from balance_lib.scenarios.base import Base
 from balance_lib.scenarios.layout import Layout
 
-# Class and size caps at which places never bind.
-ENDLESS = 10**6
 PROOF_S = 10.0
 ROUNDING = 1e-6
 
@@ -123,31 +122,60 @@ class Trials:
     def _carry_out(self, choice: SiteChoice) -> PlanCheck:
         drawn_of = self.layout
         scenario = scenario_of(drawn_of, choice)
-        drawn = layout.of(drawn_of.drawn.base, scenario)
-        placed_on = drawn
         if not drawn_of.goals.capacity:
-            caps = ("class_cap_primary", "class_cap_junior", "size_cap_single", "size_cap_through")
-            placed_on = layout.of(drawn_of.drawn.base, scenario.with_settings(**dict.fromkeys(caps, ENDLESS)))
-        placed = moves.moves(placed_on, drawn_of.ways, time_limit_s=PROOF_S)
+            scenario = self._with_classes(scenario)
+        drawn = layout.of(drawn_of.drawn.base, scenario)
+        placed = moves.moves(drawn, drawn_of.ways, time_limit_s=PROOF_S)
         brought = riding.brought(drawn, drawn_of.ways, placed.table)
         to, objective = _where(drawn_of, brought)
         there = np.where(to >= 0, drawn_of.pupils, 0.0)
         loads = np.bincount(to.clip(0), weights=there, minlength=drawn_of.new.size).astype(float)
         return PlanCheck(choice, scenario, drawn_of, drawn, brought, to, objective, loads)
 
+    def _with_classes(self, plan: Scenario) -> Scenario:
+        """Give every receiver the classes it lacks when pupils go where it is nearest: the plan says what is built."""
+        drawn, stage = self.layout.roomy(plan), self.layout.stage
+        sent = moves.moves(drawn, self.layout.ways, time_limit_s=PROOF_S).table
+        sent = sent[sent["to_id"] != ""]
+        came = sent.groupby(["to_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
+        left = sent.groupby(["from_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
+        sums = drawn.base.sums.reindex(came.index).fillna(0.0).add(came, fill_value=0.0)
+        sums = sums.sub(left.reindex(came.index), fill_value=0.0)[self.layout.points.attrs["bands"]]
+        now = layout.of(drawn.base, plan)
+        short = (sums > now.places.reindex(sums.index)[sums.columns]).any(axis=1)
+        needed = {str(s): now.classes_for(str(s), stage, of) for s, of in sums[short].to_dict("index").items()}
+        return resized(plan, stage, needed)
 
-def scenario_of(drawn: CountyLayout, choice: SiteChoice, name: str | None = None) -> Scenario:
-    """Return a choice as a scenario on the layout's baseline."""
+
+def scenario_of(drawn: CountyLayout, choice: SiteChoice) -> Scenario:
+    """Return a choice as a scenario on the layout's baseline; teaching points of a closed school get another host."""
     kept = {o.school_id for o in drawn.baseline.operations if isinstance(o, Keep)}
     keeps = [Keep(school_id=str(s)) for s in sorted(set(drawn.goals.protected) - kept)]
-    closes = [Close(school_id=s) for s in drawn.changes(choice.flags)]
+    closed = drawn.changes(choice.flags)
+    closes = [Close(school_id=s) for s in closed]
     sites = {site.site_id: site for site in drawn.goals.new_sites}
     opens = []
     for at in np.flatnonzero(drawn.new & choice.flags):
         villages = [village for village, site in choice.zones if site == at]
         opens.append(sites[str(drawn.school_ids[at])].opening(drawn.stage, villages))
-    plan = drawn.baseline.with_operations(*keeps, *closes, *opens)
-    return replace(plan, name=name) if name else plan
+    attaches = [Attach(school_id=point, host_id=host) for point, host in _new_hosts(drawn.drawn.frame, closed).items()]
+    return drawn.baseline.with_operations(*keeps, *closes, *opens, *attaches)
+
+
+def _new_hosts(schools: pd.DataFrame, closed: Collection[str]) -> dict[str, str]:
+    """Return for every teaching point whose host closes the nearest school that may run it, of its township first."""
+    there = schools[schools["there_before"] & ~schools.index.isin(closed)]
+    points = there[(there["kind"] == "teaching_point") & there["host_school_id"].isin(closed)]
+    able = there["kind"].isin(("primary", "nine_year", "twelve_year")) & (there["founder"] != "private")
+    hosts, out = there[able], {}
+    places = [
+        Places(frame.index, frame["lon"].to_numpy(float), frame["lat"].to_numpy(float)) for frame in (points, hosts)
+    ]
+    metres = np.nan_to_num(straight_table(*places).metres, nan=np.inf) if len(points) and len(hosts) else np.empty(0)
+    for at, (point, town) in enumerate(points["township"].items()):
+        if len(hosts):
+            out[str(point)] = str(hosts.index[np.lexsort((metres[at], (hosts["township"] != town).to_numpy()))[0]])
+    return out
 
 
 def _where(drawn: CountyLayout, brought: pd.DataFrame) -> tuple[Ints, float]:
@@ -179,15 +207,16 @@ def broken(trial: PlanCheck, schools: int | None) -> list[str]:
     Returns
     -------
     list of str
-        Among schools, closable, unserved, places, max_distance, radius, young, min_size, township, building_budget,
-        running_budget, empty.
+        Among schools, closable, unserved, places, host, max_distance, radius, young, min_size, township, empty,
+        building_budget, running_budget.
     """
     drawn, goals = trial.layout, trial.layout.goals
     checks: Sequence[tuple[str, Any]] = (
         ("schools", schools is not None and sum(trial.choice.open) != schools),
         ("closable", bool((drawn.must & ~trial.choice.flags).any())),
         ("unserved", not np.isfinite(trial.objective) or bool((trial.moves["to_id"] == "").any())),
-        ("places", goals.capacity and bool((trial.moves["overflow"] > 0).any())),
+        ("places", bool((trial.moves["overflow"] > 0).any())),
+        ("host", _hostless(trial)),
         *_travel(trial, goals),
         ("min_size", _too_small(trial, goals)),
         ("township", goals.township_minimum and bool(_townless(trial))),
@@ -233,6 +262,13 @@ def _townless(trial: PlanCheck) -> set[str]:
         before, after = set(here.loc[here["there_before"], "township"]), set(here.loc[here["there"], "township"])
         lost |= {town for town in before - after if isinstance(town, str) and town}
     return lost
+
+
+def _hostless(trial: PlanCheck) -> bool:
+    """Tell whether a teaching point is left whose host the plan closes."""
+    frame = trial.drawn.frame
+    points = frame[frame["there"] & (frame["kind"] == "teaching_point")]
+    return bool(points["host_school_id"].isin(frame.index[frame["there_before"] & ~frame["there"]]).any())
 
 
 def _budgets(trial: PlanCheck, goals: Goals) -> list[tuple[str, bool]]:

@@ -71,8 +71,11 @@ class Optimiser(Tools):
         def field(kind: type, name: str, **more: Any) -> Any:
             return kind(description=self.words(f"optimiser.{name}"), layout=FULL, style=WIDE, **more)
 
+        kept = Goals(schools=1).kept
+
         def tick(name: str, **more: Any) -> Any:
-            return W.Checkbox(True, description=self.words(f"optimiser.{name}", **more), indent=False, layout=FULL)
+            on = kept.get(name, True)  # the rules hold unless the goals' own defaults say otherwise
+            return W.Checkbox(on, description=self.words(f"optimiser.{name}", **more), indent=False, layout=FULL)
 
         self.stage = W.ToggleButtons(options=[(self.page.text(f"stage.{s}"), s) for s in STAGES])
         self.aim = field(W.Dropdown, "aim", options=[(self.words(f"optimiser.{a}"), a) for a in ("walk", "fewest")])
@@ -85,7 +88,7 @@ class Optimiser(Tools):
         self.building_budget = field(W.Text, "building_budget", placeholder=free)
         self.limit = field(W.BoundedIntText, "limit", value=30, min=5, max=600)
         self.capacity, self.radius, self.young = tick("capacity"), tick("radius"), tick("young")
-        self.township, self.use_sites = tick("township"), tick("use_sites", names="")
+        self.township, self.use_sites = tick("township_minimum"), tick("use_sites", names="")
         self.use_sites.layout.display = "none"
         shown = [(self.words(f"optimiser.show.{name}"), name) for name in MEASURES]
         self.measure = field(W.Dropdown, "measure", options=shown)

@@ -3,12 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import dataclass, field, fields
+from typing import TYPE_CHECKING, Any, Literal
 
-from balance_lib.planning.siting.sites import Site
+if TYPE_CHECKING:
+    from balance_lib.planning.siting.sites import Site
 
 Aim = Literal["walk", "fewest"]
+
+
+def _rule(option: str) -> Any:
+    """Return a field of a rule that holds unless it is switched off, with both its options of the command line."""
+    return field(default=True, metadata={"option": option})
+
+
+def _number(least: float | None, default: Any = None) -> Any:
+    """Return a field of a number with the least it can be."""
+    return field(default=default, metadata={"min": least})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -16,7 +27,8 @@ class Goals:
     """Hold what a layout is wanted to do.
 
     How the radius, buses, boarding, the minutes of grades 1 to 3 and unit costs are reckoned is said by the scenario
-    the plan is drawn for, not here: the goals say which of them a plan has to keep.
+    the plan is drawn for, not here: the goals say which of them a plan has to keep. The command ``balance optimise``
+    takes its options, their defaults and their help from here, and the page its ticks.
 
     Parameters
     ----------
@@ -24,7 +36,7 @@ class Goals:
         ``walk``: with ``schools`` schools, the least total of extra pupil-metres. ``fewest``: the fewest schools that
         keep all limits, and with that number the least extra.
     schools : int, optional
-        Schools of the stage to be open, those counted that nobody may close and those that open; needed with ``walk``.
+        Schools of the stage to be open, new ones and those that must stay counted; without it the fewest that do.
     may_close : collection of school ids, or "all"
         Only these may close; nobody else. Empty: nothing may close.
     protected : collection of school ids
@@ -34,16 +46,17 @@ class Goals:
     max_distance_m : float, optional
         Nobody who changes school may have farther than this; those who stay are as they are.
     radius : bool
-        Whether everybody who changes school must be brought there: on foot within the scenario's radius, beyond it by
-        a bus within its minutes, or boarding from the grade allowed where a bed is free.
+        Who changes school walks within the scenario's radius, or rides beyond it by a bus within its minutes, or boards
+        from the grade allowed where a bed is free.
     young : bool
-        Whether grades 1 to 3 who change school must be there within the scenario's minutes; they never board.
+        Grades 1 to 3 who change school are there within the scenario's minutes; they never board.
     min_size : float, optional
-        A school that might have closed and stays open, or opens, must have at least so many pupils of the stage.
+        Pupils of the stage a school that might have closed and stays open, or opens, must have.
     capacity : bool
-        Whether schools may take in only as many as they have places (classes × class cap, band by band).
+        Schools take in only as many as they have places (classes × class cap, band by band); else the plan gives them
+        the classes that lack, up to the size cap of a school, and counts what building them costs.
     township_minimum : bool
-        Whether every township keeps one school of the stage: a central primary where it has one, a junior school.
+        Every township keeps one school of the stage: a central primary where it has one, a junior school.
     building_budget_yuan : float, optional
         Most that building may cost, once.
     running_budget_yuan : float, optional
@@ -55,20 +68,25 @@ class Goals:
     """
 
     aim: Aim = "walk"
-    schools: int | None = None
+    schools: int | None = _number(1)
     may_close: Collection[str] | Literal["all"] = ()
     protected: Collection[str] = ()
     new_sites: Collection[Site] = ()
-    max_distance_m: float | None = None
-    radius: bool = False
-    young: bool = False
-    min_size: float | None = None
-    capacity: bool = True
-    township_minimum: bool = False
-    building_budget_yuan: float | None = None
-    running_budget_yuan: float | None = None
-    gap: float = 0.0
+    max_distance_m: float | None = _number(0)
+    radius: bool = _rule("--keep-radius/--ignore-radius")
+    young: bool = _rule("--keep-young/--ignore-young")
+    min_size: float | None = _number(0)
+    capacity: bool = _rule("--keep-places/--ignore-places")
+    township_minimum: bool = _rule("--keep-townships/--ignore-townships")
+    building_budget_yuan: float | None = _number(0)
+    running_budget_yuan: float | None = _number(None)
+    gap: float = _number(0, 0.0)
     mode: Literal["straight", "network", "terrain"] = "straight"
+
+    @property
+    def kept(self) -> dict[str, bool]:
+        """Return the rules of the county's plan, and whether a layout has to keep each."""
+        return {spec.name: getattr(self, spec.name) for spec in fields(self) if "option" in spec.metadata}
 
     def __post_init__(self) -> None:
         if self.aim == "walk" and (self.schools is None or self.schools < 1):
