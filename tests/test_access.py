@@ -204,13 +204,46 @@ def test_missing_coordinates_are_counted_and_named_never_guessed() -> None:
     rows = [going("v1", "A", 5), going("v2", "A", 7), going("v1", "B", 2)]
     reach = reach_of(county(places, schools, rows))
     own = access.covered(reach, 5_000)
-    assert (own.within, own.outside, own.unknown, own.share) == (5, 0, 9, 1)
+    assert (own.within, own.outside, own.unknown, own.share) == (5, 0, 9, 5 / 14)
+    assert own.percent == "35.7%–100%"  # nobody is left out of the share
     assert reach.unplaced() == (["v2村"], ["B校"])
     near = access.covered(reach, 5_000, "nearest")
     assert (near.within, near.unknown) == (7, 7)  # the two at B have A near by
     found = access.outside(reach, 5_000)
     assert found[["village_id", "reason"]].to_numpy().tolist() == [["v2", "unknown"], ["v1", "unknown"]]
     assert found["distance_m"].isna().all()
+
+
+def test_who_is_cut_off_stays_in_the_share_and_is_outside_where_the_straight_line_is_too_long() -> None:
+    places, schools = [village("v1", 1), village("v2", 2), village("v3", 4)], [school("A", 0)]
+    found = county(places, schools, [going(f"v{i}", "A", n) for i, n in ((1, 50), (2, 30), (3, 20))])
+    table = access.costs(found)
+    cut = replace(table, mode="network", metres=np.array([[1200.0], [np.nan], [np.nan]]))
+    reach = access.Reach.of(found, 2020, "primary", cut)
+    for to in access.TARGETS:
+        told = access.covered(reach, 3_000, to)
+        assert (told.within, told.outside, told.unknown, told.percent) == (50, 20, 30, "50.0%–80.0%")
+        assert access.village_classes(reach, 3_000, to).tolist() == [0, 3, 2]
+        rows = access.outside(reach, 3_000, to)
+        assert rows[["village_id", "reason"]].to_numpy().tolist() == [["v3", "outside"], ["v2", "unknown"]]
+        assert rows["at_least_m"].iloc[0] == pytest.approx(table.metres[2, 0]) and rows["distance_m"].isna().all()
+        towns = access.by_township(reach, 3_000, to)
+        assert (towns["outside"].sum(), towns["unknown"].sum(), towns["share"].iloc[0]) == (20, 30, 0.5)
+        # Deleting a place never raises the share.
+        lost = reach_of(county([village("v1", 1), village("v2", 2), village("v3", lon=None)], schools,
+                               [going(f"v{i}", "A", n) for i, n in ((1, 50), (2, 30), (3, 20))]))  # fmt: skip
+        assert access.covered(lost, 3_000, to).share <= access.covered(reach_of(found), 3_000, to).share
+
+
+def test_villages_placed_at_their_schools_are_told(folder) -> None:
+    where = [0.0, 3.0, 6.0, 9.0]
+    rows = [going(f"v{i}", f"S{i}", 10) for i in range(4)]
+    schools = [school(f"S{i}", x) for i, x in enumerate(where)]
+    reach = reach_of(county([village(f"v{i}", x) for i, x in enumerate(where)], schools, rows))
+    assert [note.params["n"] for note in reach.notes()] == [4]
+    assert "没有意义" in reach.notes()[0].render("zh")
+    apart = reach_of(county([village(f"v{i}", x + 0.5) for i, x in enumerate(where)], schools, rows))
+    assert apart.notes() == []
 
 
 def test_pupils_whom_attendance_leaves_out_are_unknown_never_within(toy) -> None:
@@ -673,6 +706,7 @@ def test_command_prints_the_result_as_json(folder) -> None:
         "outside": 5,
         "unknown": 0,
         "share": pytest.approx(18 / 19),
+        "share_at_most": pytest.approx(18 / 19),
     }
     assert [row["village"] for row in found["outside"]["own"]] == ["v3村"]
     assert found["travel_time"]["own"]["outside"] == 5
@@ -681,6 +715,16 @@ def test_command_prints_the_result_as_json(folder) -> None:
     assert wider["coverage"]["own"]["share"] == 1
     junior = json.loads(run(str(folder), "--stage", "junior", "--json").stdout)
     assert (junior["radius_m"], junior["travel_time"]) == (5_000, None)
+
+
+def test_command_without_attendance_lists_nobody_unknown_as_outside(tmp_path) -> None:
+    ages = [{"village_id": f"v{i}", "year": 2020, "age_6_11": 10} for i in (1, 2)]
+    county([village("v1"), village("v2", 5)], [school("A")], [], village_years=ages).save(tmp_path / "toy")
+    found = json.loads(run(str(tmp_path / "toy"), "--stage", "primary", "--json").stdout)
+    assert found["outside"]["own"] == [] and len(found["not_known"]["own"]) == 2
+    assert [row["village"] for row in found["outside"]["nearest"]] == ["v2村"]
+    said = run(str(tmp_path / "toy"), "--stage", "primary").stdout
+    assert "没有就学去向数据" in said and "量到就读学校" not in said
 
 
 @pytest.mark.parametrize("lang", ["zh", "en"])

@@ -141,7 +141,7 @@ def test_way_of_measuring_changes_every_number(page) -> None:
     assert page.problem.value == ""
     # v1 stands on the road; v2, 2 km aside of it, is too far from any: nobody guesses its way.
     assert codes(page) == ["inside", "unknown", "outside"]
-    assert "另有" in page.verdict.value
+    assert "人的距离量不到" in page.verdict.value and "–" in page.verdict.value
     page.chart.clicked = {"kind": "village", "id": "v3", "n": 1}
     assert "路网" in page.story.value
     assert "直线" in page.story.value
@@ -254,7 +254,7 @@ def test_missing_coordinates_are_named(tmp_path) -> None:
     )
     page = apps.Access(PageModel(Library((tmp_path,))))
     assert "v9村" in page.foot.value
-    assert "另有6人的距离量不到" in page.verdict.value
+    assert "45.5%–100%住在" in page.verdict.value and "其中6人的距离量不到" in page.verdict.value
     assert codes(page) == ["inside"]  # what has no place is not on the map
 
 

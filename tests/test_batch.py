@@ -5,21 +5,25 @@ from __future__ import annotations
 import json
 import math
 import os
+import re
 import shutil
 import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
 import psutil
 import pytest
+from typer.testing import CliRunner
 
 from balance_lib import access, evaluation, forecast, standards
 from balance_lib._errors import NotFoundError
 from balance_lib.batch import Options, ProvinceDataset, find, outlook, parts, results, run
+from balance_lib.cli import app
 from balance_lib.data.county import County
 from tests import towns
 
@@ -156,6 +160,21 @@ def test_walks_are_those_of_the_access_room(counties: Path, tmp_path: Path) -> N
     assert found["farthest_m"] == pytest.approx(1108.9, abs=5)  # a hundredth of a degree of latitude
     village = rows(tmp_path / "out", "villages").query("county == 'one'").iloc[0]
     assert (village["village_id"], village["pupils"], village["nearest_id"], village["nearest_m"]) == ("V", 40, "A", 0)
+
+
+def test_the_command_counts_each_county_in_its_own_last_year(tmp_path: Path) -> None:
+    for name, years in (("one", (2019, 2020)), ("two", (2020, 2021)), ("three", (2018,))):
+        rows_ = [towns.school_year("a", year=year) for year in years]
+        replace(towns.county([towns.school("a")], rows_), county_id=name).save(tmp_path / "in" / name)
+    out = str(tmp_path / "out")
+    words = ["batch", str(tmp_path / "in"), "--standard", "basic_2012", "--out", out, "--workers", "0"]
+    found = json.loads(CliRunner().invoke(app, [*words, "--json"]).stdout)
+    last = found["last_years"]
+    assert sum(row["counties"] for row in last) == 3
+    assert (min(row["first"] for row in last), max(row["last"] for row in last)) == (2018, 2021)
+    assert next(iter(found)) == "provenance"
+    said = CliRunner().invoke(app, words).stdout
+    assert "各县最近一年（2018–2021）" in said and re.search(r"： *\D+ 3$", said.strip())
 
 
 def test_a_county_without_roads_keeps_its_verdicts(counties: Path, tmp_path: Path) -> None:

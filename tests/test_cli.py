@@ -10,6 +10,8 @@ from typer.testing import CliRunner
 
 from balance_lib import evaluation, standards
 from balance_lib.cli import app
+from balance_lib.data.county import County
+from balance_lib.scenarios import Scenario
 from tests import towns
 
 run = CliRunner()
@@ -155,3 +157,26 @@ def test_damaged_county_is_said_and_left_alone(folder) -> None:
     found = as_json("check", folder, code=1)
     assert any(f["file"] == "schools.csv" and f["severity"] == "error" for f in found["faults"])
     assert {p.name: p.read_bytes() for p in folder.iterdir()} == before
+
+
+def test_every_result_says_first_where_it_comes_from(root: Path, tmp_path: Path) -> None:
+    county = County.open(root / "data" / "demo" / "akqi")
+    scenario = tmp_path / "empty.yaml"
+    scenario.write_text(Scenario.empty(county, 2023).to_yaml(), encoding="utf-8")
+    asked = {
+        "evaluate": ["--standard", "quality_2017", "--year", 2023],
+        "access": ["--stage", "primary"],
+        "project": ["--to", 2025, "--standard", "akqi_2022"],
+        "scenario": [scenario],
+        "optimise": ["--stage", "primary", "--time-limit-s", 5],
+        "remedy": ["--standard", "akqi_2022", "--year", 2023, "--budget", 0],
+        "plan": ["--standard", "akqi_2022", "--on", "2024-01-01"],
+    }
+    for command, words in asked.items():
+        found = as_json(command, root / "data" / "demo" / "akqi", *words)
+        assert next(iter(found)) == "provenance", command
+        stamp = found["provenance"]
+        assert stamp["county_hash"] == county.hash and stamp["synthetic"] is True, command
+        assert stamp["software"].startswith("balance_lib ") and "standard" in stamp, command
+        if command in ("optimise", "remedy"):
+            assert set(stamp["solver"]) >= {"gap"} and any("bound" in name for name in stamp["solver"])

@@ -16,7 +16,7 @@ from balance_lib.access.walks import Floats
 ORDERS = ("distance", "pupils")
 OUTSIDE_COLUMNS = [
     "village_id", "village", "township", "band", "pupils", "distance_m", "minutes", "school_id", "school",
-    "nearest_id", "nearest", "nearest_m", "second_id", "second", "second_m", "reason",
+    "nearest_id", "nearest", "nearest_m", "second_id", "second", "second_m", "at_least_m", "reason",
 ]  # fmt: skip
 
 
@@ -24,8 +24,9 @@ OUTSIDE_COLUMNS = [
 class CoverageCount:
     """Hold how many pupils are within a limit, beyond it, and not known.
 
-    ``share`` is over the pupils whose way is known, between 0 and 1; NaN when none is. All are NaN where nobody knows
-    how many pupils there are.
+    Who is cut off from the network is outside for certain where the straight line alone is too long, and else not
+    known. Nobody is left out of ``share``: it is what is certain, and deleting a place never raises it. All are NaN
+    where nobody knows how many pupils there are, or how far anybody goes.
     """
 
     within: float
@@ -39,14 +40,19 @@ class CoverageCount:
 
     @property
     def share(self) -> float:
-        """Return the share within, of those known."""
-        known = self.within + self.outside
-        return self.within / known if known > 0 else math.nan
+        """Return the share within for certain, of all pupils, between 0 and 1."""
+        return self.within / self.pupils if self.within + self.outside > 0 else math.nan
+
+    @property
+    def share_at_most(self) -> float:
+        """Return the share within if everybody whose way is not known lived within."""
+        return (self.within + self.unknown) / self.pupils if self.within + self.outside > 0 else math.nan
 
     @property
     def percent(self) -> str:
-        """Return the share for people: 100% only when nobody is left out, "–" when nobody is known."""
-        return percent(self.share)
+        """Return the share for people, with both ends where some are not known; 100% only when nobody is left out."""
+        low, high = percent(self.share), percent(self.share_at_most)
+        return low if not self.unknown or low == high else f"{low}–{high}"
 
 
 def covered(reach: Reach, radius_m: float, to: Target = "own") -> CoverageCount:
@@ -68,7 +74,8 @@ def covered(reach: Reach, radius_m: float, to: Target = "own") -> CoverageCount:
     """
     if reach.basis == "none":
         return CoverageCount(math.nan, math.nan, math.nan)
-    return _count(reach.pupils, reach.metres(to), radius_m)
+    pupils, within, outside = _masks(reach, radius_m, to)
+    return CoverageCount(*(float(pupils[mask].sum()) for mask in (within, outside, ~within & ~outside)))
 
 
 def by_township(reach: Reach, radius_m: float, to: Target = "own") -> pd.DataFrame:
@@ -84,7 +91,7 @@ def by_township(reach: Reach, radius_m: float, to: Target = "own") -> pd.DataFra
         np.bincount(reach.town, pupils * mask, minlength=len(reach.towns)) for mask in (1.0, within, outside)
     )
     known = inside + beyond
-    share = np.divide(inside, known, out=np.full(len(known), np.nan), where=known > 0)
+    share = np.divide(inside, total, out=np.full(len(known), np.nan), where=known > 0)
     order = np.lexsort((reach.towns, np.isnan(share), share))
     order = order[(total[order] > 0) | (order < len(order) - 1)]  # the last stands for villages without a township
     columns = {"pupils": total, "within": inside, "outside": beyond, "unknown": total - known, "share": share}
@@ -131,19 +138,21 @@ def outside(
     DataFrame
         One row a village: village_id, village, township; band of the pupils farthest off; pupils (day pupils outside
         or without a known way); distance_m and minutes to school_id, school (``to``), of the farthest of them;
-        nearest, second and their metres for that band; reason "outside" or "unknown". Infinite (beyond the table's
-        limit) is the farthest; villages whose way is not known come last.
+        nearest, second and their metres for that band; at_least_m (the way, or the straight line where there
+        is none); reason "outside" or "unknown". Infinite (beyond the table's limit) is the farthest; villages of
+        whom nobody can say that they are outside come last.
     """
-    metres, at = reach.metres(to), reach.rows["village"].to_numpy()
+    metres, least, at = reach.metres(to), reach.least_m(to), reach.rows["village"].to_numpy()
     rows = np.flatnonzero(~(metres <= radius_m) & (at >= 0))
     pupils = np.bincount(at[rows], reach.pupils[rows], minlength=len(reach.villages))
     # What is known to be far stands above what nobody knows; then the farthest, the most pupils, the first.
-    unknown = np.isnan(metres[rows])
-    rows = rows[np.lexsort((at[rows], -reach.pupils[rows], -np.where(unknown, 0.0, metres[rows]), unknown))]
+    unknown = ~(least > radius_m)
+    far = -np.where(unknown, 0.0, least)
+    rows = rows[np.lexsort((at[rows], -reach.pupils[rows], far[rows], unknown[rows]))]
     _, first = np.unique(at[rows], return_index=True)
     rows = rows[np.sort(first)]
     if order == "pupils":
-        rows = rows[np.lexsort((-pupils[at[rows]], np.isnan(metres[rows])))]
+        rows = rows[np.lexsort((-pupils[at[rows]], unknown[rows]))]
     rows = rows[:most]
     village, group = at[rows], reach.rows["group"].to_numpy()[rows]
     near, second = reach.first[group, village], reach.second[group, village]
@@ -158,7 +167,8 @@ def outside(
         "minutes": reach.minutes(to)[rows],
         "nearest_m": reach.first_m[group, village],
         "second_m": reach.second_m[group, village],
-        "reason": np.where(np.isnan(metres[rows]), "unknown", "outside"),
+        "at_least_m": least[rows],
+        "reason": np.where(unknown[rows], "unknown", "outside"),
     }
     for name, index in (("school", school), ("nearest", near), ("second", second)):
         columns[f"{name}_id"] = _named(reach.schools["school_id"], index)
@@ -202,9 +212,8 @@ def _count(pupils: Floats, cost: Floats, limit: float) -> CoverageCount:
 
 
 def _masks(reach: Reach, radius_m: float, to: Target) -> tuple[Floats, npt.NDArray[np.bool_], npt.NDArray[np.bool_]]:
-    metres = reach.metres(to)
-    within = metres <= radius_m
-    return reach.pupils, within, ~within & ~np.isnan(metres)
+    # Where there is no way, the straight line tells who is outside for certain.
+    return reach.pupils, reach.metres(to) <= radius_m, reach.least_m(to) > radius_m
 
 
 def _named(column: pd.Series, at: npt.NDArray[np.int64]) -> npt.NDArray[np.object_]:

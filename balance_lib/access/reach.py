@@ -13,6 +13,7 @@ import pandas as pd
 from balance_lib._errors import NotFoundError
 from balance_lib.access.distance import ODTable
 from balance_lib.access.walks import Floats, Ints, day_pupils, pick, positions, unlisted
+from balance_lib.access.ways import costs
 from balance_lib.data.county import County
 from balance_lib.locale import Message
 
@@ -21,6 +22,8 @@ TARGETS: tuple[Target, ...] = ("own", "nearest")
 BANDS = {"primary": ("g1_3", "g4_6"), "junior": ("g7_9",)}
 AGES = {"primary": "age_6_11", "junior": "age_12_14"}
 EVERY = "all"  # no grade band is known: children counted by age
+AT_SCHOOL_M = 30.0  # a village nearer than this to a school was placed by the school
+FEW_VILLAGES = 3  # of which one may well stand beside its school
 BEYOND_LIMIT = 4  # index of "beyond_limit" among the reasons of a cost table
 
 
@@ -55,6 +58,8 @@ class Reach:
         How far; NaN unknown, infinite beyond the table's limit.
     serves : array of bool, shape (groups, schools)
         Which schools were looked at.
+    crow_m : array of float, shape (villages, schools)
+        The straight line: no way is shorter, whatever the table measured; NaN where a place is missing.
     """
 
     year: int
@@ -72,6 +77,7 @@ class Reach:
     second: Ints
     second_m: Floats
     first_min: Floats
+    crow_m: Floats
     boarders: float
     boarders_unknown: float
 
@@ -111,7 +117,8 @@ class Reach:
         return cls(
             year=year, stage=stage, band=band, table=table, basis=basis, villages=_villages(county, table),
             schools=schools, rows=rows, groups=groups, serves=serves, first=first, first_m=first_m, second=second,
-            second_m=second_m, first_min=first_min, boarders=float(going["boarders"].sum()),
+            second_m=second_m, first_min=first_min, crow_m=_crow(county, table),
+            boarders=float(going["boarders"].sum()),
             boarders_unknown=float(going.loc[going["boarders"].isna(), "pupils"].sum()),
         )  # fmt: skip
 
@@ -147,6 +154,31 @@ class Reach:
     def metres(self, to: Target) -> Floats:
         """Return the way to the own or to the nearest school, of each row."""
         return self.own_m if to == "own" else self.nearest_m
+
+    def least_m(self, to: Target) -> Floats:
+        """Return the way of each row, and where it is not known the least it can be: the straight line; else NaN."""
+        return self._least_own_m if to == "own" else self._least_nearest_m
+
+    @cached_property
+    def _least_own_m(self) -> Floats:
+        return np.where(np.isnan(self.own_m), pick(self.crow_m, *self._ends), self.own_m)
+
+    @cached_property
+    def _least_nearest_m(self) -> Floats:
+        crow = self._of_villages(np.stack([_least(self.crow_m, mask) for mask in self.serves]))
+        return np.where(np.isnan(self.nearest_m), crow, self.nearest_m)
+
+    def notes(self) -> list[Message]:
+        """Say what makes the distances mean less than they seem to: villages placed exactly where schools stand."""
+        lived = np.unique(self.rows["village"].to_numpy()[self.pupils > 0])
+        lived = lived[lived >= 0]
+        with np.errstate(invalid="ignore"):
+            at_school = (self.crow_m[lived][:, self.open] < AT_SCHOOL_M).any(axis=1)
+        if len(lived) < FEW_VILLAGES or at_school.mean() < 0.5:
+            return []
+        return [
+            Message("access.note.at_schools", {"n": int(at_school.sum()), "of": len(lived), "m": f"{AT_SCHOOL_M:.0f}"})
+        ]
 
     def minutes(self, to: Target) -> Floats:
         """Return the walking minutes to the own or to the quickest school, of each row."""
@@ -186,6 +218,15 @@ class Reach:
 
     def _of_villages(self, found: Floats) -> Floats:
         return pick(found, self.rows["group"].to_numpy(), self.rows["village"].to_numpy())
+
+
+def _crow(county: County, table: ODTable) -> Floats:
+    """Return straight metres in the table's order."""
+    if table.mode == "straight":
+        return table.metres
+    straight = costs(county, "straight")
+    at = positions(straight.origins, table.origins), positions(straight.destinations, table.destinations)
+    return np.where((at[0] >= 0)[:, None] & (at[1] >= 0)[None, :], straight.metres[np.ix_(*at)], np.nan)
 
 
 def _villages(county: County, table: ODTable) -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -86,10 +85,13 @@ def access(
 
 
 def _result(county: County, reach: Reach, metres: float, limit: Limit | None, lang: str) -> dict[str, Any]:
-    from balance_lib import __version__
     from balance_lib import access as room
 
-    outside = {to: room.outside(reach, metres, to) for to in room.TARGETS}
+    named = {to: room.outside(reach, metres, to) for to in room.TARGETS}
+    rows = {
+        why: {to: records(frame[frame["reason"] == why]) for to, frame in named.items()}
+        for why in ("outside", "unknown")
+    }
     villages, schools = reach.unplaced()
     areas = room.catchments(county, reach)
     return {
@@ -106,13 +108,15 @@ def _result(county: County, reach: Reach, metres: float, limit: Limit | None, la
         "coverage": {to: _count(room.covered(reach, metres, to)) for to in room.TARGETS},
         "farthest_m": {to: plain(room.farthest(reach, to)) for to in room.TARGETS},
         "townships": {to: records(room.by_township(reach, metres, to)) for to in room.TARGETS},
-        "outside": {to: records(frame) for to, frame in outside.items()},
+        "outside": rows["outside"],
+        "not_known": rows["unknown"],
+        "notes": [note.render(lang) for note in reach.notes()],
         "travel_time": _travel(reach),
         "catchments": records(areas.drop(columns="geometry")),
         "boarders": reach.boarders,
         "unplaced": {"villages": villages, "schools": schools},
         "pairs": reach.table.counts,
-        "provenance": {"county_hash": county.hash, "software": f"balance_lib {__version__}"},
+        "provenance": county.stamp(county.plan),
     }
 
 
@@ -128,7 +132,10 @@ def _travel(reach: Reach) -> dict[str, Any] | None:
 
 
 def _count(found: CoverageCount) -> dict[str, float | None]:
-    return {name: plain(getattr(found, name)) for name in ("pupils", "within", "outside", "unknown", "share")}
+    return {
+        name: plain(getattr(found, name))
+        for name in ("pupils", "within", "outside", "unknown", "share", "share_at_most")
+    }
 
 
 def _plain(result: dict[str, Any], lang: str) -> str:
@@ -157,27 +164,33 @@ def _plain(result: dict[str, Any], lang: str) -> str:
 
 def _walks(result: dict[str, Any], say: Callable[..., str], lang: str) -> list[str]:
     """Tell who lives within the radius, and the villages outside."""
-    lines = []
-    for to, count in result["coverage"].items():
-        whole = {name: f"{value:,.0f}" for name, value in count.items() if name != "share"}
+    known = [to for to in result["coverage"] if to == "nearest" or result["basis"] == "attendance"]
+    lines = [] if "own" in known else [text("page.access.no_attendance", lang, year=result["year"])]
+    for to in known:
+        count = result["coverage"][to]
+        whole = {name: f"{value:,.0f}" for name, value in count.items() if not name.startswith("share")}
         aim = text(f"access.target.{to}", lang)
         lines.append(say("covered", to=aim, share=_share(count), farthest=_km(result["farthest_m"][to]), **whole))
-    if result["travel_time"]:
-        for to in result["coverage"]:
-            count = result["travel_time"][to]
-            facts = {"to": text(f"access.target.{to}", lang), "limit": f"{result['travel_time']['limit_min']:.0f}"}
-            lines.append(say("time", share=_share(count), outside=f"{count['outside']:,.0f}", **facts))
-    for to, rows in result["outside"].items():
+    for to in known if result["travel_time"] else ():
+        count = result["travel_time"][to]
+        facts = {"to": text(f"access.target.{to}", lang), "limit": f"{result['travel_time']['limit_min']:.0f}"}
+        lines.append(say("time", share=_share(count), outside=f"{count['outside']:,.0f}", **facts))
+    lines += result["notes"]
+    for to in known:
+        rows, lost = result["outside"][to], result["not_known"][to]
         lines += ["", say("outside", to=text(f"access.target.{to}", lang), n=len(rows))]
         lines += [say("village", **_words(row)) for row in rows[:MOST]]
         lines += [say("more", n=len(rows) - MOST)] if len(rows) > MOST else []
+        names = ("、" if lang == "zh" else ", ").join(row["village"] or row["village_id"] for row in lost[:MOST])
+        pupils = f"{sum(row['pupils'] for row in lost):,.0f}"
+        lines += [say("not_known", n=len(lost), pupils=pupils, names=names)] if lost else []
     return lines
 
 
 def _share(count: dict[str, Any]) -> str:
-    from balance_lib.access import percent
+    from balance_lib.access import CoverageCount
 
-    return percent(math.nan if count["share"] is None else count["share"])
+    return CoverageCount(*(count[name] for name in ("within", "outside", "unknown"))).percent
 
 
 def _km(metres: float | None) -> str:
@@ -196,4 +209,6 @@ def _near(row: dict[str, Any], lang: str) -> str:
 def _words(row: dict[str, Any]) -> dict[str, Any]:
     places = {name: row[name] or "–" for name in ("village", "township", "school", "nearest", "second")}
     distances = {f"{name}_km": _km(row[f"{name}_m"]) for name in ("distance", "nearest", "second")}
+    if row["distance_m"] is None and row["at_least_m"] is not None:  # no way there; the straight line alone is too long
+        distances["distance_km"] = f">{_km(row['at_least_m'])}"
     return {**places, **distances, "pupils": f"{row['pupils']:,.0f}"}

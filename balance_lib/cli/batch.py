@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from balance_lib import __version__
 from balance_lib.cli.access import Mode, SchoolStage
 from balance_lib.cli.shared import AsJson, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.locale import text
@@ -81,8 +82,10 @@ def batch(
             storage=dict(_pair(each) for each in storage or ()) or None,
             progress=_bar(lang),
         )
-        verdicts = _verdicts(out)
-        print_result(as_json, _as_dict(out, done, verdicts), "\n".join(_plain(out, done, verdicts, lang)))
+        verdicts, last = _verdicts(out)
+        result = _as_dict(out, done, verdicts) | {"last_years": last}
+        result["provenance"] = {"software": f"balance_lib {__version__}", "standards": standard, "year": year}
+        print_result(as_json, result, "\n".join(_plain(out, done, last, lang)))
         if not any(one.state == "judged" for one in done):
             raise typer.Exit(1)
 
@@ -129,24 +132,29 @@ def _as_dict(out: Path, done: list[Done], verdicts: list[dict[str, Any]]) -> dic
     }
 
 
-def _verdicts(out: Path) -> list[dict[str, Any]]:
-    """Count the verdicts of each standard and year."""
+def _verdicts(out: Path) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """Count the verdicts of each standard and year, and of each county's own last year."""
     from balance_lib.batch import ProvinceDataset
     from balance_lib.plain import records
 
-    query = "SELECT standard, year, verdict, count(*) AS counties FROM verdicts GROUP BY ALL ORDER BY ALL"
-    return records(ProvinceDataset.open(out).sql(query))
+    found = ProvinceDataset.open(out)
+    every = "SELECT standard, year, verdict, count(*) AS counties FROM verdicts GROUP BY ALL ORDER BY ALL"
+    own = "SELECT standard, county, max(year) AS year, arg_max(verdict, year) AS verdict FROM verdicts GROUP BY ALL"
+    last = (
+        "SELECT standard, verdict, count(*) AS counties, min(year) AS first, max(year) AS last "
+        f"FROM ({own}) GROUP BY standard, verdict ORDER BY ALL"
+    )
+    return records(found.sql(every)), records(found.sql(last))
 
 
 def _plain(out: Path, done: list[Done], verdicts: list[dict[str, Any]], lang: str) -> list[str]:
     bad = sum(one.state != "judged" for one in done)
     again = sum(one.again for one in done)
     lines = [text("batch.cli.done", lang, n=len(done), again=again, bad=bad, out=out)]
-    last: dict[str, list[dict[str, Any]]] = {}
-    for row in verdicts:
-        mine = last.setdefault(row["standard"], [])
-        last[row["standard"]] = [row] if mine and mine[0]["year"] != row["year"] else [*mine, row]
-    for standard, rows in last.items():
+    for name in dict.fromkeys(row["standard"] for row in verdicts):
+        rows = [row for row in verdicts if row["standard"] == name]
         counts = " · ".join(text(f"verdict.{row['verdict']}", lang) + f" {row['counties']}" for row in rows)
-        lines.append(f"  {standard} {rows[0]['year']}: {counts}")
+        first, last = min(row["first"] for row in rows), max(row["last"] for row in rows)
+        years = f"{first}" if first == last else f"{first}–{last}"
+        lines.append("  " + text("batch.cli.last_years", lang, standard=name, years=years, counts=counts))
     return lines

@@ -58,7 +58,7 @@ def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> d
     result["ledger"] = _ledger(saved, county, chosen, on, lang)
     result |= _journals(saved, county, chosen, on)
     result["problems"] = 0 if evaluation is None else len(workplan.problem_list(evaluation, county, lang=lang, on=on))
-    result["provenance"] = {**vars(store.Stamp.of(county, chosen)), "year": register.year}
+    result["provenance"] = county.stamp(chosen.id, year=register.year) | vars(store.Stamp.of(county, chosen))
     return result
 
 

@@ -119,6 +119,7 @@ def _result(
     county: County, found: Projection, standard: Standard | None, items: list[ItemPath], lang: str
 ) -> dict[str, Any]:
     return {
+        "provenance": county.stamp(None if standard is None else standard.id, base=found.base),
         **found.as_dict(lang),
         "county_name": county.name(lang),
         "synthetic": county.synthetic,

@@ -43,11 +43,12 @@ def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> s
         said, how = (text(f"page.access.{key}", lang, year=year, stage=stage) for key in ("nobody", "nobody_how"))
         return f'<section class="bl-verdict"><p>{escape(said)}<br><small>{escape(how)}</small></p></section>'
     facts = {
-        "year": year, "stage": stage, "pupils": number(found.within + found.outside), "share": found.percent,
+        "year": year, "stage": stage, "pupils": number(found.pupils), "share": found.percent,
         "mode": text(f"distance.mode.{walk.mode}", lang), "to": text(f"page.access.to.{to}", lang),
         "radius": number(walk.radius_m / 1000), "outside": number(found.outside), "villages": villages,
     }  # fmt: skip
-    said = text("page.access.sentence" if found.outside else "page.access.sentence_all", lang, **facts)
+    key = "sentence" if found.outside else "sentence_partly" if found.unknown else "sentence_all"
+    said = text(f"page.access.{key}", lang, **facts)
     if found.unknown:
         said += text("page.access.sentence_unknown", lang, unknown=number(found.unknown))
     status = _status(walk, found)
@@ -144,7 +145,8 @@ def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
 def notes(walk: Walking, lang: str) -> str:
     """Return what every number rests on: what is left out, what is missing and named."""
     reach = walk.reach
-    lines = [text("page.access.nearest_note", lang), text("page.access.circles_note", lang)]
+    lines = [note.render(lang) for note in reach.notes()]
+    lines += [text("page.access.nearest_note", lang), text("page.access.circles_note", lang)]
     if reach.basis == "attendance":
         facts = {"boarders": number(reach.boarders), "unknown": number(reach.boarders_unknown)}
         lines.append(text("page.access.boarders_note", lang, **facts))
