@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import base64
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Callable, Iterable, Sequence
 from html import escape
+from typing import Any
 
 import pandas as pd
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, ItemResult, number
+from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
 from balance_lib.locale import has, text, unit
 from balance_lib.palette import LAMPS
+from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.names import school_names
 from balance_lib.show.widgets.style import banner, lamp
 from balance_lib.standards import Item, Standard
 
 ORDER = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
+# A syllable in brackets with a tone mark, as a web copy of a traditional-character page sets behind a character.
+_PRONOUNCED = re.compile(r"\([a-zü]*[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ][a-zü]*\)")
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = (), empty: str = "") -> str:
@@ -88,65 +93,53 @@ def synthetic(county: County, lang: str) -> str:
 
 def verdict(found: Evaluation, lang: str) -> str:
     """Return the verdict: one lamp, one sentence."""
-    status = {"pass": "met", "fail": "not_met", "undetermined": "evidence"}[found.verdict]
-    return (
-        f'<section class="bl-verdict" data-status="{status}"><p>{lamp(found.verdict, lang)} '
-        f"{escape(found.sentence(lang))}</p></section>"
-    )
+    return render("verdict", lang, verdict=found.verdict, sentence=found.sentence(lang))
 
 
-def next_steps(found: Evaluation, lang: str, most: int = 5) -> str:
-    """Return the next things to do: what fails and is due first, with owner and date."""
-    waiting = sorted(found.with_status("not_met", "no_data", "evidence", "not_due"), key=_urgency)[:most]
-    early = [found.standard.due_before_adoption(result.item) for result in waiting]
-    rows = []
-    for result, past in zip(waiting, early, strict=True):
-        item = result.item
-        due = (item.deadline or text("page.no_date", lang)) + (" *" if past else "")
-        why = f"<span class='bl-muted'>{escape(result.reason.render(lang))}</span>"
-        what = f"<b>{escape(item.code)}</b> {escape(item.label(lang))}<br>{why}"
-        rows.append(
-            [
-                lamp(result.status, lang),
-                what,
-                escape(owner(item, lang)),
-                f'<span class="bl-nowrap">{escape(due)}</span>',
-            ]
-        )
-    heads = [text(f"page.head.{name}", lang) for name in ("status", "item", "owner", "due")]
-    note = f"* {text('page.before_adoption_note', lang, adopted=found.standard.adopted)}" if any(early) else ""
-    under = f'<p class="bl-muted">{escape(note)}</p>' if note else ""
-    return table(heads, rows, empty=text("page.nothing_to_do", lang)) + under
+def lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> str:
+    """Return every required item as a lamp with a word, folded as the standard groups them: what fails comes first.
 
-
-def owner(item: Item, lang: str) -> str:
-    """Return the units that lead an item; the source may name several."""
-    from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
-
-    units = units_of(item.lead_unit)
-    return ("、" if lang == "zh" else ", ").join(units) if item.lead_unit else text("page.no_owner", lang)
-
-
-def _urgency(result: ItemResult) -> tuple[int, str, str]:
-    due = result.item.due.isoformat() if result.item.due else "9999"
-    return (ORDER.index(result.status), due, result.item.code)
-
-
-def lamp_grid(found: Evaluation, lang: str) -> str:
-    """Return every required item as a lamp with a word, grouped as the standard groups them; reasons unfold."""
+    Parameters
+    ----------
+    found : Evaluation
+    query : callable
+        :meth:`PageModel.query`: each item links to its own place on the page of gaps.
+    lang : {"zh", "en"}
+    """
     groups: dict[str, list[ItemResult]] = {}
     for result in (r for r in found.items if r.counts):
         groups.setdefault(result.item.category, []).append(result)
-    parts = []
+    parts: list[dict[str, Any]] = []
     for name, results in groups.items():
-        met = sum(r.status == "met" for r in results)
-        lamps = "".join(_lamp_row(r, found, lang) for r in results)
-        head = f'{escape(category(name, lang))} <span class="bl-muted">{met}/{len(results)}</span>'
-        parts.append(f'<div class="bl-category"><h3>{head}</h3>{lamps}</div>')
-    return f'<div class="bl-lamps">{"".join(parts)}</div>'
+        status = [result.status for result in results]
+        failing = status.count("not_met")
+        waiting = sum(status.count(each) for each in OPEN)
+        items = [
+            {
+                "status": result.status,
+                "code": result.item.code,
+                "label": result.item.label(lang),
+                "reason": result.reason.render(lang),
+                "remarks": _remarks(result, found, lang),
+                "href": f"gaps.ipynb?{query(item=result.item.code)}",
+            }
+            for result in sorted(results, key=lambda r: ORDER.index(r.status))
+        ]
+        told = {"title": category(name, lang), "met": status.count("met"), "failing": failing, "waiting": waiting}
+        parts.append({**told, "rows": items})
+    parts.sort(key=lambda part: (-part["failing"], -part["waiting"]))
+    return render("lamp_grid", lang, parts=parts)
 
 
-def _lamp_row(result: ItemResult, found: Evaluation, lang: str) -> str:
+def units(named: str, lang: str) -> str:
+    """Return the units a source names, as people read a list."""
+    from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
+
+    return ("、" if lang == "zh" else ", ").join(units_of(named))
+
+
+def _remarks(result: ItemResult, found: Evaluation, lang: str) -> list[str]:
+    """Return what stands under a finding: remarks of the standard, and the source's own words."""
     item = result.item
     remarks = [note.get(lang, note["zh"]) for note in item.notes]
     if found.standard.due_before_adoption(item):
@@ -154,12 +147,19 @@ def _lamp_row(result: ItemResult, found: Evaluation, lang: str) -> str:
     if item.verified is not True:
         remarks.append(text(f"page.{'partly_verified' if item.verified else 'unverified'}", lang))
     if item.quote:
-        remarks.append(text("page.quote", lang, quote=item.quote))
-    more = "".join(f"<p class='bl-muted'>{escape(remark)}</p>" for remark in remarks)
-    return (
-        f"<details><summary>{lamp(result.status, lang)} <b>{escape(item.code)}</b> {escape(item.label(lang))}</summary>"
-        f"<p>{escape(result.reason.render(lang))}</p>{more}</details>"
-    )
+        remarks.append(text("page.quote", lang, quote=readable(item.quote)))
+    return remarks
+
+
+def readable(quote: str) -> str:
+    """Return a source's words as they were printed: the pronunciations a web copy put behind characters are left out.
+
+    Examples
+    --------
+    >>> readable("每個鄉(xiāng)鎮(zhèn)至少1所")
+    '每個鄉鎮至少1所'
+    """
+    return _PRONOUNCED.sub("", quote)
 
 
 def category(name: str, lang: str) -> str:
@@ -167,20 +167,23 @@ def category(name: str, lang: str) -> str:
     return text(f"category.{name}", lang) if has(f"category.{name}") else name
 
 
-def school_ranking(found: Evaluation, county: County, lang: str, most: int = 12) -> str:
+def school_ranking(found: Evaluation, county: County, query: Callable[..., str], lang: str, most: int = 12) -> str:
     """Return the schools with the most items short, worst first, and what they are short of."""
-    schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
-    short = shortfalls(found, lang)
-    worst = sorted(short.items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    rows, names = [], school_names(county, lang)
-    for school, labels in worst[:most]:
-        place = schools["township"].get(school, "–")
-        words = ("、" if lang == "zh" else ", ").join(labels[:3]) + ("…" if len(labels) > 3 else "")
-        rows.append([escape(names.get(school, school)), escape(_plain(place)), str(len(labels)), escape(words)])
-    heads = [text(f"page.head.{name}", lang) for name in ("school", "township", "short", "items")]
-    rest = text("page.more_schools", lang, n=len(worst) - most)
-    more = f'<p class="bl-muted">{escape(rest)}</p>' if len(worst) > most else ""
-    return table(heads, rows, numeric=[2], empty=_nobody_short(found, lang)) + more
+    towns = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["township"]
+    worst = sorted(shortfalls(found, lang).items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    names, joint = school_names(county, lang), "、" if lang == "zh" else ", "
+    schools = [
+        {
+            "name": names.get(school, school),
+            "township": _plain(towns.get(school, "–")),
+            "short": len(labels),
+            "lacks": joint.join(labels[:3]) + ("…" if len(labels) > 3 else ""),
+            "href": f"consolidation.ipynb?{query(school=school)}",
+        }
+        for school, labels in worst[:most]
+    ]
+    more = max(len(worst) - most, 0)
+    return render("school_ranking", lang, schools=schools, more=more, empty=_nobody_short(found, lang))
 
 
 def _nobody_short(found: Evaluation, lang: str) -> str:

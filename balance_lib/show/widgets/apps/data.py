@@ -52,7 +52,7 @@ class Data(Page):
         open_items = found.with_status("no_data", "evidence")
         rows = [
             [lamp(r.status, lang), f"<b>{escape(r.item.code)}</b> {escape(r.item.label(lang))}",
-             escape(r.reason.render(lang)), escape(views.owner(r.item, lang))]
+             escape(r.reason.render(lang)), escape(views.units(r.item.lead_unit, lang) or text("page.no_owner", lang))]
             for r in open_items
         ]  # fmt: skip
         heads = [self.text(f"page.head.{h}") for h in ("status", "item", "reason", "owner")]

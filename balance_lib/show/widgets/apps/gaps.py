@@ -11,7 +11,7 @@ import ipywidgets as W  # noqa: N812
 from balance_lib.evaluation.schools import indicator_items
 from balance_lib.forecast import ProjectionSettings, growth_rules
 from balance_lib.show.plots import trends as trend_plots
-from balance_lib.show.widgets import gap_views, outlook, views
+from balance_lib.show.widgets import gap_views, outlook, request, views
 from balance_lib.show.widgets.apps.overview import since
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.figure import SlimFigure
@@ -42,7 +42,9 @@ class Gaps(Page):
         for at, part in enumerate(self.parts):
             self.tab.set_title(at, self.text(f"trends.tab.{part}"))
         self.tab.observe(lambda _: self._guarded(self._show_part), "selected_index")
-        self.tab.selected_index = 0
+        asked = request.query()
+        self._wished = asked.get("item", "")
+        self.tab.selected_index = self.parts.index(asked["tab"]) if asked.get("tab") in self.parts else 0
         self.body.children = [self.sentence, self.tab]
 
     def update(self) -> None:
@@ -117,7 +119,9 @@ class Gaps(Page):
         options = [
             (f"{views.mark(r.status)} {r.item.code} {r.item.label(lang)}", r.item.code) for r in self.outlook.numeric()
         ]
-        chosen, codes = self.item.value, [code for _, code in options]
+        codes = [code for _, code in options]
+        chosen = self._wished if self._wished in codes else self.item.value
+        self._wished = ""
         self._offer(self.item, options, chosen if chosen in codes else next(iter(codes), None))
         if not self.outlook.open_items():
             self._offer(self.shown, self.shown.options, "all")

@@ -8,20 +8,28 @@ from balance_lib.evaluation import Evaluation
 from balance_lib.show.widgets import card_views, views
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.county_map import CountyMap
+from balance_lib.show.widgets.first_screen import colours, decision, first_screen
+from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.outlook import Outlook
+
+DECIDE_S = 0.2  # what can be decided today takes a second to reckon: the page is shown before
 
 
 class Overview(Page):
-    """Show the verdict, the figures, the schools that fail, what to do next, and what changed."""
+    """Show on the first screen whether, when and what stands in the way; below it everything behind that."""
 
     name = "overview"
 
     def build(self) -> None:
         """Make the parts of the page in the order a leader reads them."""
-        self.verdict, self.cards, self.ranking = html(), html(), html()
+        self.outlook = Outlook(self.model)
+        self.verdict, self.decision, self.cards, self.ranking = html(), html(), html(), html()
         self.steps, self.lamps, self.changed, self.export = html(), html(), html(), html()
         self.chart: CountyMap | None = None
-        self.place = block(kind="bl-split")
-        self.body.children = [self.verdict, self.cards, self.place, self.steps, self.changed, self.lamps, self.export]
+        self.place = block(kind="bl-stack bl-place")
+        told = block(self.verdict, self.decision, self.cards, kind="bl-stack")
+        lists = block(self.steps, self.ranking, kind="bl-stack")
+        self.body.children = [block(told, self.place, kind="bl-screen"), lists, self.lamps, self.changed, self.export]
 
     def update(self) -> None:
         """Show the county judged by the standard in the year."""
@@ -29,27 +37,37 @@ class Overview(Page):
         found = model.evaluation
         years = [year for year in model.county.years if year < model.year]
         before = model.evaluation_of(years[-1]) if years else None
-        self.verdict.value = views.verdict(found, lang)
+        screen = first_screen(model, self.outlook)
+        self.verdict.value = screen.html(lang)
+        self.decision.value = render("decision", lang, words=self.text("leader.decide.reckoning"), href="")
         self.cards.value = card_views.cards(found, before, lang)
-        self.steps.value = views.panel(self.text("page.overview.steps"), views.next_steps(found, lang))
-        self.changed.value = views.panel(self.text("page.overview.change"), views.change(found, before, lang))
-        self.lamps.value = views.panel(self.text("page.overview.items"), views.lamp_grid(found, lang))
-        self.ranking.value = views.panel(
-            self.text("page.overview.schools"), views.school_ranking(found, model.county, lang)
+        early = any(found.standard.due_before_adoption(r.item) for r in found.items)
+        note = self.text("page.before_adoption_note", adopted=found.standard.adopted) if early else ""
+        self.steps.value = views.panel(
+            self.text("page.overview.steps"), render("next_steps", lang, steps=screen.steps, note=note)
         )
-        self._draw(found)
+        self.changed.value = views.panel(self.text("page.overview.change"), views.change(found, before, lang))
+        self.lamps.value = views.panel(self.text("page.overview.items"), views.lamp_grid(found, model.query, lang))
+        self.ranking.value = views.panel(
+            self.text("page.overview.schools"), views.school_ranking(found, model.county, model.query, lang)
+        )
+        self._draw()
         self.export.value = self._export(found)
+        self.when_resting(self._decide, DECIDE_S)
 
-    def _draw(self, found: Evaluation) -> None:
+    def _decide(self) -> None:
+        words, href = decision(self.model, self.outlook)
+        self.decision.value = render("decision", self.model.lang, words=words, href=href)
+
+    def _draw(self) -> None:
         county = self.model.county
         if self.chart is None or self.chart.county is not county:
-            self.chart = CountyMap(county, self.model.year, lang=self.model.lang)
-            self.place.children = [self.chart, self.ranking]
+            self.chart = CountyMap(county, self.model.year, lang=self.model.lang, height=420)
+            self.place.children = [self.chart]
         if self.chart.year != self.model.year:
             self.chart.set_year(self.model.year)
-        joint = "、" if self.model.lang == "zh" else ", "
-        short = {school: joint.join(labels) for school, labels in views.shortfalls(found, self.model.lang).items()}
-        self.chart.set_classes(found.school_status(), notes=short)
+        classes, notes, label = colours(self.model)
+        self.chart.set_classes(classes, notes=notes, label=label)
 
     def _export(self, found: Evaluation) -> str:
         lang, stem = self.model.lang, f"{found.county_id}-{found.year}-{found.standard.id}"

@@ -1,0 +1,327 @@
+"""Say what a leader asks first: whether it passes, when, what stands in the way, whose it is, what to decide today."""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from balance_lib import access, locale, standards
+from balance_lib.evaluation import OPEN, Evaluation, ItemResult, indicators, number
+from balance_lib.forecast import ItemPath
+from balance_lib.locale import LANGUAGES, Message, text
+from balance_lib.show.widgets import views
+from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.models import PageModel
+from balance_lib.show.widgets.names import school_names
+from balance_lib.show.widgets.outlook import Outlook, state, word
+from balance_lib.standards import Item
+
+NAMED = 3  # what stands in the way is told by name so many times: one cannot keep more in mind
+WAITING = ("evidence", "no_data")
+STUCK = ("not_before",)
+DATED = ("crosses", "late", "met", "falls")
+FEW_INSIDE = 0.7  # of the bands' 80 %: fewer earlier forecasts inside it, and the year is not to be relied upon
+DOUBT_FROM = 10  # earlier forecasts it takes to tell
+
+
+@dataclass(frozen=True)
+class Step:
+    """Hold one open item as a leader reads it: how much is missing, whose it is, by when, and what to expect."""
+
+    code: str
+    label: str
+    status: str
+    reason: str
+    amount: str
+    owner: str
+    due: str
+    late: bool
+    outlook: str
+    href: str
+    owner_href: str
+
+
+@dataclass(frozen=True)
+class FirstScreen:
+    """Hold the first screen of the overview: everything is said already, in the page's language."""
+
+    verdict: str
+    sentence: str
+    when: str
+    tested: str
+    steps: Sequence[Step]
+
+    @property
+    def obstacles(self) -> Sequence[Step]:
+        """Return the items named on the first screen."""
+        return self.steps[:NAMED]
+
+    @property
+    def more(self) -> int:
+        """Return how many open items are not named there."""
+        return len(self.steps) - len(self.obstacles)
+
+    def html(self, lang: str) -> str:
+        """Return the screen as HTML."""
+        return render("first_screen", lang, screen=self)
+
+
+def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
+    """Put the first screen together.
+
+    Parameters
+    ----------
+    model : PageModel
+    outlook : Outlook
+        Of the same model: its paths are computed once for all pages.
+    """
+    found, lang = model.evaluation, model.lang
+    paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
+    waiting = pressing(found, paths)
+    told, tested = when(found, paths)
+    return FirstScreen(
+        verdict=found.verdict,
+        sentence=verdict(found, lang),
+        when=told.render(lang),
+        tested=tested.render(lang) if tested is not None else "",
+        steps=[_step(result, paths.get(result.item.code), model) for result in waiting],
+    )
+
+
+def verdict(found: Evaluation, lang: str) -> str:
+    """Return the verdict in few words; the page's own choices say the rest."""
+    counts = found.counts()
+    waiting = sum(counts[status] for status in OPEN)
+    county = found.county_zh if lang == "zh" else found.county_en or found.county_zh
+    more = text("leader.open", lang, n=waiting) if waiting and counts["not_met"] else ""
+    return text(
+        f"leader.verdict.{found.verdict}", lang, county=county, year=found.year, n=counts["not_met"], waiting=waiting,
+        total=sum(counts.values()) - counts["not_applicable"], more=more,
+    )  # fmt: skip
+
+
+def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResult]:
+    """Return the open items, the most pressing first.
+
+    What fails stands before what is only not known; what was due first before what is due later; what no trend will
+    mend before what mends itself; and what can be built or hired before a rule that counts such items once more.
+    """
+
+    def key(result: ItemResult) -> tuple[Any, ...]:
+        item, path = result.item, paths.get(result.item.code)
+        derived = item.measure is not None and item.measure.source in ("school_rule", "cv")
+        due = item.due.isoformat() if item.due else "9999"
+        mends = 0.0 if path is None or state(path) not in DATED else path.crossing.year
+        return views.ORDER.index(result.status), derived, due, mends, item.code
+
+    return sorted(found.with_status("not_met", "no_data", "evidence", "not_due"), key=key)
+
+
+def when(found: Evaluation, paths: Mapping[str, ItemPath]) -> tuple[Message, Message | None]:
+    """Say when the last required item is forecast to pass, or that no year can be named and why.
+
+    Returns
+    -------
+    (Message, Message or None)
+        The answer, and how well the same forecasts did in earlier years.
+    """
+    failing = [r for r in pressing(found, paths) if r.status not in WAITING]
+    waiting = found.with_status(*WAITING)
+    if not failing:
+        key = "open" if waiting else "now"
+        return Message(f"leader.when.{key}", {"year": found.year, "n": len(waiting)}), None
+    states = {r.item.code: state(paths[r.item.code]) if r.item.code in paths else "no_data" for r in failing}
+    stuck = [r for r in failing if states[r.item.code] in STUCK]
+    dated = [paths[r.item.code] for r in failing if states[r.item.code] in DATED]
+    unknown = len(failing) - len(stuck) - len(dated) + len(waiting)
+    tested, reliable = _tested([*dated, *(paths[r.item.code] for r in stuck)])
+    if stuck:
+        first = stuck[0].item
+        to = max(int(paths[r.item.code].rows["year"].max()) for r in stuck)
+        named = {lang: quotable(first.label(lang)) for lang in LANGUAGES}
+        return Message("leader.when.not_before", {"to": to, "n": len(stuck), "first": named}), tested
+    if not dated or not reliable:
+        return Message("leader.when.unknown", {"m": len(failing) + len(waiting)}), tested
+    year = int(max(path.crossing.year for path in dated))
+    key = "partly" if unknown else "year"
+    return Message(f"leader.when.{key}", {"year": year, "n": len(dated), "m": unknown}), tested
+
+
+def _tested(paths: Sequence[ItemPath]) -> tuple[Message | None, bool]:
+    """Return how many earlier forecasts of these items held, and whether that is enough to name a year."""
+    told = [path.tested for path in paths]
+    known = [each.params for each in told if each is not None and "inside" in each.params]
+    n, inside = (sum(int(each[name]) for each in known) for name in ("n", "inside"))
+    if not n:
+        return None, True
+    reliable = n < DOUBT_FROM or inside >= FEW_INSIDE * n
+    return Message(f"leader.tested.{'held' if reliable else 'missed'}", {"n": n, "inside": inside}), reliable
+
+
+def _step(result: ItemResult, path: ItemPath | None, model: PageModel) -> Step:
+    item, found, lang = result.item, model.evaluation, model.lang
+    unit, owner = responsible(item, model)
+    past = item.due is not None and item.due < found.on
+    early = found.standard.due_before_adoption(item)
+    due = (item.deadline or text("page.no_date", lang)) + (" *" if early else "")
+    if past and not early:
+        due = text("leader.late", lang, due=item.deadline)
+    plan = owner and f"workplan.ipynb?{model.query(unit=unit)}"
+    return Step(
+        code=item.code,
+        label=item.label(lang),
+        status=result.status,
+        reason=result.reason.render(lang),
+        amount=amount(result, model),
+        owner=owner or text("leader.no_owner", lang),
+        due=due,
+        late=past and not early,
+        outlook=word(path).render(lang) if path is not None and state(path) != "no_data" else "–",
+        href=f"gaps.ipynb?{model.query(item=item.code)}",
+        owner_href=plan or "",
+    )
+
+
+def quotable(words: str) -> str:
+    """Return words to stand between quotation marks: their own marks become single ones."""
+    return words.translate(str.maketrans("“”", "‘’"))
+
+
+def amount(result: ItemResult, model: PageModel) -> str:
+    """Say how much is missing of an item in what is bought, built, hired or measured, and at which school first."""
+    item, measure, lang, found = result.item, result.item.measure, model.lang, model.evaluation
+    if result.status in WAITING:
+        return text(f"leader.amount.{result.status}", lang)
+    if measure is not None and measure.source == "indicator":
+        rows = found.schools[(found.schools["indicator"] == measure.formula) & (found.schools["needed"] > 0)]
+        rows = rows[rows["stage"] == item.stage] if item.stage != "all" else rows
+        if len(rows):
+            need = found.standard.indicators[measure.formula].need(lang)
+            return text("leader.amount.needed", lang, n=_whole(rows["needed"]), need=need, schools=len(rows))
+    rows = result.by_school
+    if rows is not None:
+        rows = rows[[met is False for met in rows["met"]]]
+        if (lacking := _lacking(result, rows, model)) is not None:
+            unit = locale.unit(item.judged_unit)[lang].split("/")[0].strip()
+            return text("leader.amount.needed", lang, n=_whole(lacking), need=unit, schools=len(rows))
+        return text("leader.amount.schools", lang, n=len(rows))
+    if result.gap == result.gap:
+        return text("leader.amount.gap", lang, gap=number(round(abs(result.gap), 3)), unit=views.unit_word(item, lang))
+    return text("leader.amount.finding", lang)
+
+
+def _whole(values: pd.Series) -> str:
+    return number(float(np.ceil(values.sum() - 1e-9)))
+
+
+def _lacking(result: ItemResult, rows: pd.DataFrame, model: PageModel) -> pd.Series | None:
+    """Return how many whole things each school lacks of an item "so many for each ..."; None of any other item."""
+    measure = result.item.measure
+    if measure is None or measure.source != "schools" or result.item.operator not in (">=", ">"):
+        return None
+    tree = ast.parse(measure.formula, mode="eval").body
+    if not isinstance(tree, ast.BinOp) or not isinstance(tree.op, ast.Div) or not {"value", "threshold"} <= set(rows):
+        return None
+    frames = indicators.frames(model.county, model.standard)
+    of = frames.frame("schools")
+    per = pd.Series(frames.values("schools", ast.unparse(tree.right)), index=of.index)[of["year"] == model.year]
+    size = per.set_axis(of.loc[per.index, "school_id"]).reindex(rows["school_id"]).to_numpy()
+    lacking = np.ceil((rows["threshold"] - rows["value"]) * size - 1e-9)
+    whole = "%" not in result.item.judged_unit and (np.mod(size, 1) == 0).all()
+    return lacking if whole and np.isfinite(lacking).all() else None
+
+
+def responsible(item: Item, model: PageModel) -> tuple[str, str]:
+    """Return the first unit that leads an item, and all of them as people read them.
+
+    A national standard names no unit of a county: where the county's own plan sets the same measure, its unit leads.
+    """
+    named = item.lead_unit
+    if not named and item.measure is not None and model.county.plan in standards.ids():
+        own = standards.load(model.county.plan)
+        same = (i for i in own.items if i.lead_unit and i.stage == item.stage and i.measure == item.measure)
+        named = next((i.lead_unit for i in same), "")
+    joint = "、" if model.lang == "zh" else ", "
+    units = views.units(named, model.lang)
+    return units.split(joint)[0], units
+
+
+def colours(model: PageModel) -> tuple[dict[str, str], dict[str, str], str]:
+    """Return how the overview's map colours the schools: class, note, and what the colours mean.
+
+    By what the standard says of each school; where it judges no school one by one, by whether its day pupils live
+    within the walking radius; where that is not known either, nothing is judged and the label says so.
+    """
+    found, lang = model.evaluation, model.lang
+    joint = "、" if lang == "zh" else ", "
+    judged = found.school_status()
+    if len(judged):
+        notes = {school: joint.join(labels) for school, labels in views.shortfalls(found, lang).items()}
+        return judged.to_dict(), notes, ""
+    rows = access.walks(model.county, model.year)
+    classes: dict[str, str] = {}
+    notes = {}
+    for school, mine in rows.groupby("school_id"):
+        far = total = unknown = 0.0
+        for stage, part in mine.groupby("stage"):
+            limit = access.walking_radius(str(stage), model.standard_id).metres
+            total += part["pupils"].sum()
+            far += part.loc[part["distance_m"] > limit, "pupils"].sum()
+            unknown += part.loc[part["distance_m"].isna(), "pupils"].sum()
+        classes[str(school)] = "not_met" if far > 0 else "no_data" if unknown > 0 or total != total else "met"
+        if far > 0:
+            notes[str(school)] = text("leader.map.far", lang, n=number(far), of=number(total))
+    return classes, notes, text("leader.map.walking" if classes else "leader.map.none", lang)
+
+
+def decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
+    """Return the one thing that can be decided today, and where the whole plan stands.
+
+    The cheapest action that closes a school's shortage of a failing item whole; where the list of prices knows none,
+    the failing item that lies nearest to its line; where nothing fails, the finding that has only to be recorded.
+    """
+    from balance_lib.planning import remedies  # a second's work: only when the page has been shown
+
+    found, lang, county = model.evaluation, model.lang, model.county
+    plan = f"gaps.ipynb?{model.query(tab='plan')}"
+    waiting = found.with_status(*WAITING)
+    if not found.with_status("not_met"):
+        if not waiting:
+            return text("leader.decide.nothing", lang), ""
+        item = waiting[0].item
+        told = text(f"leader.decide.{waiting[0].status}", lang, item=quotable(item.label(lang)), n=len(waiting))
+        return told, f"data.ipynb?{model.query(item=item.code)}"
+    best = remedies.marginal(county, model.standard, year=model.year, measures=access.measures(county, model.year))
+    whole = best[(best["missing_after"] == 0) & (best["missing_before"] > 0)]
+    if len(whole):
+        row = whole.sort_values(["cost_yuan", "closes"], ascending=[True, False], kind="stable").iloc[0]
+        action = remedies.catalogue().all[row["action"]]
+        result = found.item(row["code"])
+        short = 0 if result.by_school is None else sum(met is False for met in result.by_school["met"])
+        effect = text("leader.decide.last" if short == 1 else "leader.decide.one", lang, rest=max(short - 1, 0))
+        school = school_names(county, lang).get(row["school_id"], row["school_id"])
+        facts = {
+            "school": school, "action": action.label(lang), "n": number(row["units"]), "effect": effect,
+            "unit": remedies.unit_word(row["unit"], lang), "cost": remedies.wan(row["cost_yuan"], lang),
+            "item": quotable(result.item.label(lang)),
+        }  # fmt: skip
+        return text("leader.decide.step", lang, **facts), plan
+    nearest = min(outlook.open_items(), key=_distance, default=None)
+    if nearest is None:
+        first = found.with_status("not_met")[0]
+        return text(
+            "leader.decide.unpriced", lang, item=quotable(first.item.label(lang)), amount=amount(first, model)
+        ), plan
+    facts = {"item": quotable(nearest.item.label(lang)), "amount": amount(nearest, model)}
+    return text("leader.decide.unpriced", lang, **facts), plan
+
+
+def _distance(result: ItemResult) -> float:
+    """Return how far a value lies from its line, in shares of the larger of both."""
+    size = max(abs(result.threshold), abs(result.value), 1e-12)
+    return abs(result.gap) / size if result.gap == result.gap else np.inf

@@ -1,0 +1,114 @@
+"""The overview's first screen: whether, when, what stands in the way, whose it is, how much, and what to decide."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+
+import pytest
+
+from balance_lib.locale import Message
+from balance_lib.show.widgets import first_screen as first
+from balance_lib.show.widgets import views
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.models import PageModel
+from balance_lib.show.widgets.outlook import Outlook, state
+
+COUNTIES = ("akqi", "chuzhou", "huixian", "jiaohe", "wuxi")
+
+
+@pytest.fixture(scope="module")
+def library(root) -> Library:
+    return Library((root / "data" / "demo",))
+
+
+def shown(library: Library, county: str, standard: str | None, lang: str = "zh") -> tuple[PageModel, Outlook]:
+    model = PageModel(library, {"county": county, "lang": lang} | ({"standard": standard} if standard else {}))
+    return model, Outlook(model)
+
+
+@pytest.mark.parametrize("standard", [None, "quality_2017"])
+@pytest.mark.parametrize("county", COUNTIES)
+def test_the_first_screen_says_whether_when_what_who_and_how_much(library, county, standard) -> None:
+    model, outlook = shown(library, county, standard)
+    screen = first.first_screen(model, outlook)
+    counts = model.evaluation.counts()
+    assert (f"{counts['not_met']}项未达标" in screen.sentence) == (counts["not_met"] > 0)
+    assert re.search(r"\d{4}学年|不能定|即可认定", screen.when)
+    assert len(screen.obstacles) == min(3, len(screen.steps)) > 0
+    for step in screen.steps:
+        assert re.search(r"\d|缺佐证|缺数据|佐证结论", step.amount), step
+        assert step.owner and step.due and f"item={step.code}" in step.href
+    # What nobody needs to be told twice: the school rules count what stands in the list already.
+    rules = {i.code for i in model.standard.items if i.measure is not None and i.measure.source == "school_rule"}
+    assert not rules & {step.code for step in screen.obstacles}
+
+
+def test_no_year_is_named_while_an_item_is_forecast_to_fail(library) -> None:
+    model, outlook = shown(library, "akqi", None)
+    paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
+    told, tested = first.when(model.evaluation, paths)
+    stuck = [code for code, path in paths.items() if state(path) == "not_before"]
+    assert told.key == "leader.when.not_before" and told.params["n"] == len(stuck) > 0
+    assert told.params["to"] == max(int(paths[code].rows["year"].max()) for code in stuck)
+    assert tested is not None
+    dated = {code: path for code, path in paths.items() if state(path) in first.DATED}
+    found = replace(model.evaluation, items=[r for r in model.evaluation.items
+                                             if r.status == "met" or r.item.code in dated])  # fmt: skip
+    named, _ = first.when(found, dated)
+    if named.key == "leader.when.year":
+        assert named.params["year"] == max(int(path.crossing.year) for path in dated.values())
+
+
+def test_a_forecast_that_missed_its_band_names_no_year(library, monkeypatch) -> None:
+    model, outlook = shown(library, "chuzhou", None)
+    paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
+    assert first.when(model.evaluation, paths)[0].key == "leader.when.partly"
+    missed = Message("trends.back_test.item", {"n": 15, "inside": 5, "median": "1"})
+    monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", missed)
+    told, tested = first.when(model.evaluation, paths)
+    assert told.key == "leader.when.unknown" and tested.key == "leader.tested.missed"
+
+
+@pytest.mark.parametrize(("county", "standard", "said"), [
+    ("akqi", None, "约1.5万元"),  # the list of prices has the step
+    ("chuzhou", None, "价目表中没有"),  # it has none
+    ("huixian", None, "佐证材料"),  # nothing fails: a finding has only to be recorded
+])  # fmt: skip
+def test_one_thing_can_be_decided_today(library, county, standard, said) -> None:
+    model, outlook = shown(library, county, standard)
+    words, href = first.decision(model, outlook)
+    assert said in words and href.split(".")[0] in ("gaps", "data")
+
+
+def test_rooms_are_counted_in_rooms(library) -> None:
+    model, _ = shown(library, "wuxi", "quality_2017")
+    result = model.evaluation.item("G3-music")
+    rows = result.by_school[[met is False for met in result.by_school["met"]]]
+    told = first.amount(result, model)
+    assert int(re.search(r"共缺(\d+)间", told)[1]) >= len(rows) and f"{len(rows)}所学校" in told
+
+
+@pytest.mark.parametrize("county", COUNTIES)
+@pytest.mark.parametrize("standard", [None, "quality_2017"])
+def test_the_map_is_never_all_grey(library, county, standard) -> None:
+    classes, _, label = first.colours(shown(library, county, standard)[0])
+    assert {"met", "not_met"} & set(classes.values())
+    assert (label == "") == bool(len(shown(library, county, standard)[0].evaluation.school_status()))
+
+
+def test_the_owner_of_a_national_item_is_the_countys_own(library) -> None:
+    model, _ = shown(library, "akqi", "quality_2017")
+    assert first.responsible(model.standard.item("L2-primary"), model) == ("教科局", "教科局")
+
+
+def test_garbled_pronunciations_are_left_out_of_quotes_and_nothing_else() -> None:
+    assert views.readable("等8個鄉(xiāng)鎮(zhèn)率先") == "等8個鄉鎮率先"
+    assert views.readable("小学(含教学点)、(a) note (km)") == "小学(含教学点)、(a) note (km)"
+
+
+def test_templates_escape_what_a_county_calls_its_schools() -> None:
+    school = {"name": "<b>坏</b>", "township": "&", "short": 1, "lacks": "<i>", "href": "x?a=1&b=2"}
+    html = render("school_ranking", "zh", schools=[school], more=0, empty="")
+    assert "<b>坏" not in html and "&lt;b&gt;坏" in html and "<i>" not in html
