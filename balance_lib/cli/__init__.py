@@ -10,6 +10,7 @@ from balance_lib.cli import basics as _basics  # noqa: F401  its commands stand 
 # isort: split
 from balance_lib.cli import access as _access  # noqa: F401
 from balance_lib.cli import batch as _batch  # noqa: F401
+from balance_lib.cli import brief as _brief  # noqa: F401
 from balance_lib.cli import optimise as _optimise  # noqa: F401
 from balance_lib.cli import plan as _plan  # noqa: F401
 from balance_lib.cli import project as _project  # noqa: F401

@@ -89,9 +89,7 @@ def _school_tables(source: ReportSource) -> bytes:
 
 
 def _problems(source: ReportSource) -> bytes:
-    return lists.problems(
-        source.county, source.evaluation, lang=source.lang, made_on=source.made_on, ledger=source.ledger
-    )
+    return lists.problems(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
 
 
 def _brief(source: ReportSource) -> bytes:
@@ -99,14 +97,7 @@ def _brief(source: ReportSource) -> bytes:
 
 
 def _self_report(source: ReportSource) -> bytes:
-    return self_report.write(
-        source.county,
-        source.evaluation,
-        lang=source.lang,
-        made_on=source.made_on,
-        register=source.register,
-        ledger=source.ledger,
-    )
+    return self_report.write(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
 
 
 def _ledger(source: ReportSource) -> bytes:

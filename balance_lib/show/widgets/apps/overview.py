@@ -6,6 +6,7 @@ import pandas as pd
 
 from balance_lib.evaluation import Evaluation
 from balance_lib.show.widgets import card_views, views
+from balance_lib.show.widgets.apps.brief_button import BriefButton
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.first_screen import colours, decision, first_screen
@@ -29,7 +30,14 @@ class Overview(Page):
         self.place = block(kind="bl-stack bl-place")
         told = block(self.verdict, self.decision, self.cards, kind="bl-stack")
         lists = block(self.steps, self.ranking, kind="bl-stack")
-        self.body.children = [block(told, self.place, kind="bl-screen"), lists, self.lamps, self.changed, self.export]
+        self.body.children = [
+            block(told, self.place, kind="bl-screen"),
+            lists,
+            self.lamps,
+            self.changed,
+            self.export,
+            BriefButton(self),
+        ]
 
     def update(self) -> None:
         """Show the county judged by the standard in the year."""

@@ -10,6 +10,7 @@ import ipywidgets as W  # noqa: N812
 from balance_lib._errors import BalanceError
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.show.widgets import trial_views, views
+from balance_lib.show.widgets.apps.brief_button import BriefButton
 from balance_lib.show.widgets.apps.page import block
 from balance_lib.show.widgets.apps.trial_host import TrialHost
 
@@ -46,12 +47,19 @@ class Files(W.VBox):
         self.argue.on_click(lambda _: page.on(self._argue))
         keep = self._panel("keep", block(self.name, self.author, self.save), self.link, block(self.list, self.fetch))
         lay = self._panel("compare_title", block(self.one, self.other, self.lay), self.side)
-        hand = self._panel("export_title", self.exports, block(self.argue, self.paper))
+        hand = self._panel(
+            "export_title", self.exports, block(self.argue, self.paper, BriefButton(page, self._for_brief))
+        )
         super().__init__([keep, lay, hand])
         self.add_class("bl-stack")
 
     def _panel(self, title: str, *parts: W.Widget) -> W.Widget:
         return block(W.HTML(f"<h2>{self.words(title)}</h2>"), *parts, kind="bl-panel bl-stack")
+
+    def _for_brief(self) -> list[Scenario]:
+        plan = self.page.plan
+        assert plan is not None
+        return [] if plan.scenario.is_empty else [plan.scenario]
 
     def words(self, key: str, **params: Any) -> str:
         """Return a text of this page."""
