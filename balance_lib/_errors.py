@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import errno
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Any, Literal
+
+import yaml
 
 from balance_lib import locale
 
@@ -80,6 +84,35 @@ class Fault:
         )
 
 
+def unreadable(file: str, error: Exception) -> Fault:
+    """Return the fault of a file that cannot be read: the line where the reader stopped, and in words why.
+
+    Parameters
+    ----------
+    file : str
+        What to call the file.
+    error : Exception
+        What reading it raised: of the system, of a coding, or of YAML, JSON or CSV.
+    """
+    if isinstance(error, OSError):
+        return Fault("not_accessible", file, params={"why": reason(error)})
+    if isinstance(error, yaml.YAMLError):
+        mark = getattr(error, "problem_mark", None)
+        found = str(getattr(error, "problem", None) or error).splitlines()[0]
+        return Fault("unreadable_yaml", file, None if mark is None else mark.line + 1, None, found[:80])
+    if isinstance(error, UnicodeDecodeError):
+        return Fault("unreadable", file)
+    return Fault("unreadable", file, getattr(error, "lineno", None), None, str(error).splitlines()[0][:80])
+
+
+def reason(error: OSError, lang: str | None = None) -> Any:
+    """Say why the system refused, without its paths: as a Message, or in a language."""
+    name = errno.errorcode.get(error.errno or 0, "")
+    known = name if locale.has(f"error.system.{name}") else "other"
+    told = locale.Message(f"error.system.{known}", {"detail": error.strerror or type(error).__name__})
+    return told if lang is None else told.render(lang)
+
+
 class BalanceError(Exception):
     """Base of everything this package raises on purpose."""
 
@@ -104,6 +137,22 @@ class PolicyError(BalanceError, ValueError):
     """A policy standard that breaks the schema or names something unknown."""
 
 
+class ChangedError(BalanceError):
+    """Somebody else saved the same folder since it was read; nothing was overwritten."""
+
+    def __init__(self, name: str, at: datetime | None) -> None:
+        self.name, self.at = name, at
+        super().__init__(name)
+
+    def message(self, lang: str = "zh") -> str:
+        """Say what was changed when, and what to do."""
+        at = "–" if self.at is None else self.at.astimezone().strftime("%Y-%m-%d %H:%M:%S")
+        return locale.text("error.changed", lang, name=self.name, at=at)
+
+    def __str__(self) -> str:
+        return self.message()
+
+
 class NotFoundError(BalanceError, KeyError):
     """Something asked for by name that is not there; says what is there."""
 
@@ -113,8 +162,11 @@ class NotFoundError(BalanceError, KeyError):
 
     def message(self, lang: str = "zh") -> str:
         """Say in the chosen language what was not found and what there is."""
-        known = ", ".join(str(item) for item in self.known) or "–"
-        return locale.text("error.not_found", lang, what=self.what, name=self.name, known=known)
+        known = ", ".join(str(item) for item in self.known)
+        kind = f"error.what.{self.what.rpartition('.')[2]}"
+        what = locale.text(kind, lang) if locale.has(kind) else self.what
+        name = "".join(c for c in str(self.name)[:80] if c.isprintable())
+        return locale.text("error.not_found" if known else "error.not_there", lang, what=what, name=name, known=known)
 
     def __str__(self) -> str:
         return self.message()

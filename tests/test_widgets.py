@@ -156,6 +156,7 @@ def test_evidence_that_is_waited_for_is_offered_first(library: Library) -> None:
 
 def test_recording_evidence_copies_what_ships_and_settles_the_item(library, tmp_path) -> None:
     page = apps.Data(PageModel(library))
+    page.who.value = "督导室"
     page.item.value = "G1"
     page.record.click()
     assert "佐证材料名称" in page.recorded.value  # nothing is recorded without a document
@@ -188,6 +189,7 @@ def test_upload_is_looked_at_first_and_written_on_the_second_button(library, tmp
     page = apps.Data(PageModel(library))
     upload(page, "list.csv", "学校代码,学校名称,学校类型,在校学生人数\n1,甲小学,小学,45\n".encode("gbk"))
     page.target.value, page.return_year.value = "newcounty", 2023
+    page.who.value = "统计岗"
     page.look.click()
     assert page.save.disabled is False, page.told.value + page.problem.value
     assert not (tmp_path / "own" / "newcounty").exists()

@@ -14,7 +14,7 @@ import pandas as pd
 import yaml
 
 from balance_lib import standards
-from balance_lib._errors import DataError, Fault
+from balance_lib._errors import DataError, Fault, unreadable
 from balance_lib.access import distance
 from balance_lib.access.walks import Floats
 from balance_lib.data import crs
@@ -58,7 +58,7 @@ def read_points(source: str | Path, content: bytes | None = None) -> pd.DataFram
     except DataError:
         raise
     except (ValueError, TypeError, KeyError, AttributeError) as error:  # not text, no JSON, not GeoJSON
-        raise DataError([Fault("unreadable", path.name, found=str(error).splitlines()[0])]) from error
+        raise DataError([unreadable(path.name, error)]) from error
     nowhere = ~((frame["lon"].abs() <= 180) & (frame["lat"].abs() <= 90))
     wrong = {"kind": ("point_kind", frame["kind"].isna()), "lon": ("point_place", nowhere)}
     first = 2 if csv else 1  # a spreadsheet's second row, a layer's first feature

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import shutil
-import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -17,7 +15,7 @@ import balance_lib
 from balance_lib._errors import NotFoundError
 from balance_lib.batch.options import Options
 from balance_lib.batch.schema import SPATIAL, TABLES, columns
-from balance_lib.data.county import put_in_place
+from balance_lib.data import saving
 
 ONE_FILE = ".parquet"
 LABELS = "standard_items"
@@ -38,20 +36,14 @@ def write(out: Path, parts: Sequence[Path], options: Options) -> Path:
         Whose standards' labels go with the figures.
     """
     out = Path(out)
-    out.parent.mkdir(parents=True, exist_ok=True)
-    fresh = Path(tempfile.mkdtemp(prefix=f".{out.name}-", dir=out.parent))
-    try:
-        with _connect() as duck:
-            _tables(duck, fresh, parts)
-            _labels(duck, fresh, options)
-            if out.suffix == ONE_FILE:
-                _one_file(duck, fresh, fresh / "one.parquet")
-                (fresh / "one.parquet").replace(out)
-            else:
-                fresh.chmod(0o755)
-                put_in_place(fresh, out)
-    finally:
-        shutil.rmtree(fresh, ignore_errors=True)
+    with saving.building(out) as fresh, _connect() as duck:
+        _tables(duck, fresh, parts)
+        _labels(duck, fresh, options)
+        if out.suffix == ONE_FILE:
+            _one_file(duck, fresh, fresh / "one.parquet")
+            (fresh / "one.parquet").replace(out)
+        else:
+            saving.put_in_place(fresh, out)
     return out
 
 

@@ -5,9 +5,6 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-import os
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -18,14 +15,13 @@ import pandas as pd
 import yaml
 
 import balance_lib
-from balance_lib._errors import DataError, Fault, NotFoundError
-from balance_lib.data import tables
-from balance_lib.plain import as_yaml
+from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, unreadable
+from balance_lib.data import saving, tables
+from balance_lib.plain import as_yaml, from_yaml
 
 META = "county.yaml"
 OUTLINE = "outline.geojson"
 TOWNSHIPS = "townships.geojson"
-_Loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # ten times as fast as Python's own
 CRS_NAMES = ("WGS84", "CGCS2000", "GCJ02", "BD09")
 
 
@@ -51,6 +47,8 @@ class County:
         ``outline.geojson``, ``townships.geojson`` and further layers for maps.
     path : Path or None
         Folder it was opened from.
+    version : str
+        Which version of that folder this is, "" if the folder is yet to be made: saving it there names it.
     """
 
     county_id: str
@@ -62,6 +60,7 @@ class County:
     meta: Mapping[str, Any] = field(default_factory=dict)
     layers: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    version: str = ""
 
     def __post_init__(self) -> None:
         given = self.tables
@@ -92,6 +91,20 @@ class County:
     def read(cls, path: str | Path) -> tuple[County, list[Fault]]:
         """Open a county folder as far as it can be read, with every fault of form found on the way."""
         folder = Path(path)
+        while True:  # somebody may save in between: files of two versions are never read as one
+            saving.recover(folder)
+            version = saving.version_of(folder)
+            try:
+                county, faults = cls._read(folder)
+            except (BalanceError, OSError):
+                if saving.version_of(folder) == version:
+                    raise
+                continue
+            if saving.version_of(folder) == version:
+                return replace(county, version=version), faults
+
+    @classmethod
+    def _read(cls, folder: Path) -> tuple[County, list[Fault]]:
         if not (folder / META).is_file():
             raise NotFoundError(META, str(folder), sorted(p.parent.name for p in folder.glob(f"*/{META}")))
         meta = _read_meta(folder)
@@ -123,36 +136,41 @@ class County:
         )
         return county, faults
 
-    def save(self, path: str | Path) -> Path:
+    def save(self, path: str | Path, *, version: str | None = None) -> Path:
         """Write the county folder, whole or not at all.
 
         Files of the folder that are not ours (relief, notes) are kept. The new folder is built beside the old one
-        and put in its place at the end.
+        and put in its place at the end; one writer at a time.
+
+        Parameters
+        ----------
+        path : str or Path
+        version : str, optional
+            The version that must stand there still, "" for none. By default ``self.version``, if the county is saved
+            where it was opened; elsewhere whatever county stands there is replaced.
 
         Raises
         ------
+        ChangedError
+            If somebody else saved there in the meantime; nothing is written.
         DataError
             If something else stands there: a file, or a folder with files that is no county folder.
         """
         folder = Path(path).resolve()
+        if version is None and self.path is not None and self.path.resolve() == folder:
+            version = self.version
+        saving.recover(folder)
         if folder.exists() and not (folder / META).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
             raise DataError([Fault("not_a_county", str(path))])
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        fresh = Path(tempfile.mkdtemp(prefix=f".{folder.name}-", dir=folder.parent))
-        try:
-            if folder.is_dir():
-                shutil.copytree(folder, fresh, dirs_exist_ok=True)
-            for name, text in self.files().items():
+        texts = self.files()
+        with saving.replacing(folder, version) as fresh:
+            for name, text in texts.items():
                 (fresh / name).write_bytes(text.encode("utf-8"))
             for name in tables.all_tables():
                 if self.tables[name].empty:
                     (fresh / tables.table(name).file).unlink(missing_ok=True)
             for layer in (file for file in fresh.glob("*.geojson") if file.name not in self.layers):
                 layer.unlink()
-            fresh.chmod(0o755)
-            put_in_place(fresh, folder)
-        finally:
-            shutil.rmtree(fresh, ignore_errors=True)
         return folder
 
     def files(self) -> dict[str, str]:
@@ -227,9 +245,9 @@ class County:
 
 def _read_meta(folder: Path) -> dict[str, Any]:
     try:
-        meta = yaml.load((folder / META).read_text(encoding="utf-8-sig"), Loader=_Loader)
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise DataError([Fault("unreadable", META, found=str(error).splitlines()[0])]) from error
+        meta = from_yaml((folder / META).read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise DataError([unreadable(META, error)]) from error
     if not isinstance(meta, dict):
         raise DataError([Fault("unreadable", META, found=type(meta).__name__)])
     return meta
@@ -242,7 +260,7 @@ def _read_table(file: Path, name: str) -> tuple[pd.DataFrame, list[Fault]]:
         rule = "gbk_table" if _is_gbk(file) else "unreadable"
         return tables.empty(name), [Fault(rule, file.name, found="GBK" if rule == "gbk_table" else None)]
     except (csv.Error, OSError) as error:
-        return tables.empty(name), [Fault("unreadable", file.name, found=str(error).splitlines()[0])]
+        return tables.empty(name), [unreadable(file.name, error)]
 
 
 def _is_gbk(file: Path) -> bool:
@@ -258,23 +276,8 @@ def _read_layer(file: Path) -> tuple[Any, list[Fault]]:
     empty = {"type": "FeatureCollection", "features": []}
     try:
         layer = json.loads(file.read_text(encoding="utf-8-sig"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        return empty, [Fault("unreadable", file.name, found=str(error).splitlines()[0])]
+    except (ValueError, OSError, RecursionError) as error:
+        return empty, [unreadable(file.name, error)]
     if not isinstance(layer, dict) or "type" not in layer:
         return empty, [Fault("unreadable", file.name, found=type(layer).__name__)]
     return layer, []
-
-
-def put_in_place(fresh: Path, folder: Path) -> None:
-    """Put a finished folder in the place of the old one; the old one stays until the new one stands."""
-    if not folder.exists():
-        fresh.replace(folder)
-        return
-    old = folder.with_name(f".{folder.name}-old-{os.getpid()}")
-    folder.replace(old)
-    try:
-        fresh.replace(folder)
-    except OSError:
-        old.replace(folder)
-        raise
-    shutil.rmtree(old, ignore_errors=True)

@@ -12,9 +12,9 @@ from typing import Any
 
 import yaml
 
-from balance_lib._errors import DataError, Fault
+from balance_lib._errors import DataError, Fault, unreadable
 from balance_lib.data.county import County
-from balance_lib.plain import as_yaml
+from balance_lib.plain import as_yaml, from_yaml
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.operations import Operation
 from balance_lib.scenarios.settings import ASSIGNMENTS, STEPS, Parents, Procedure, ProcedureStep, Settings
@@ -148,9 +148,9 @@ class Scenario:
         """
         file = source.name if isinstance(source, Path) else "scenario.yaml"
         try:
-            raw = yaml.safe_load(source.read_text(encoding="utf-8-sig") if isinstance(source, Path) else source)
+            raw = from_yaml(source.read_text(encoding="utf-8-sig") if isinstance(source, Path) else source)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DataError([Fault("unreadable", file, found=str(error).splitlines()[0])]) from error
+            raise DataError([unreadable(file, error)]) from error
         return cls.from_dict(raw, file=file)
 
     @classmethod

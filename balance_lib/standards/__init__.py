@@ -12,7 +12,8 @@ from typing import Any, ClassVar
 
 import yaml
 
-from balance_lib._errors import NotFoundError, PolicyError
+from balance_lib._errors import NotFoundError, PolicyError, unreadable
+from balance_lib.plain import PeoplesLoader, from_yaml
 from balance_lib.standards.model import (
     JUDGED,
     STAGES,
@@ -50,7 +51,7 @@ __all__ = [
 VARIABLE = "BALANCE_STANDARDS"
 
 
-class _PlainLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ignore[misc]
+class _PlainLoader(PeoplesLoader):
     """Read dates as the text they are: an author need not know that YAML would make them something else."""
 
     yaml_implicit_resolvers: ClassVar = {
@@ -116,9 +117,9 @@ def load(name: str | Path) -> Standard:
 
 def _read(path: Path) -> Standard:
     try:
-        raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_PlainLoader)
+        raw = from_yaml(path.read_text(encoding="utf-8-sig"), _PlainLoader)
     except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
-        raise PolicyError(f"{path}: {error}") from error
+        raise PolicyError(unreadable(str(path), error).sentence()) from error
     _validate(raw, path)
     return _build(raw)
 

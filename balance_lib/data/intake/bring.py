@@ -114,7 +114,7 @@ def bring_in(
     into : Path
         County folder; its name is the id of a new county.
     name : str, optional
-        Chinese name of a new county.
+        Chinese name of a new county; it goes before the one the sources give.
     accept_valid : bool
         Whether to take what is sound although there are errors: a faulty cell becomes "no data", a row without a
         sound key is left out. The faults are still told, as warnings.
@@ -128,7 +128,7 @@ def bring_in(
     given = read(sources, mapping=mapping, supplement=supplement, year=year, crs=crs, progress=progress)
     if accept_valid:
         given = _sound(given)
-    county, faults = _joined(given, into, name or into.name)
+    county, faults = _joined(given, into, name)
     faults = list({repr(fault): fault for fault in faults}.values())
     rows = {table: len(frame) for table, frame in given.tables.items() if len(frame)}
     if not rows and not given.layers:
@@ -139,20 +139,30 @@ def bring_in(
     return Brought(county if good else None, good and not dry_run, rows, given.dropped, faults)
 
 
-def _joined(given: Imported, into: Path, name: str) -> tuple[County | None, list[Fault]]:
+def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | None, list[Fault]]:
     """Join what was read to the county that stands there, or make a new one; and check what it makes."""
     if any(fault.severity == "error" for fault in given.faults):
         return None, list(given.faults)
     if (into / META).is_file():
         old, faults = County.read(into)
-        tables.require(faults)
+        tables.require([fault for fault in faults if not _mended(fault, given)])
         county, faults = merge(old, given)
     else:
         faults = list(given.faults)
         said = given.meta.get("name_zh")
-        county = given.county(county_id=given.meta.get("county_id") or into.name, name_zh=said or name)
+        if name and said and name != said:
+            faults.append(Fault("county_name", into.name, None, "name_zh", said, "warning", {"name": name}))
+        county = given.county(county_id=given.meta.get("county_id") or into.name, name_zh=name or said or into.name)
+        county = replace(county, path=into)
     county, told = _named(county)
     return county, faults + told + _incomplete(county) + tables.check(county.tables)
+
+
+def _mended(fault: Fault, given: Imported) -> bool:
+    """Tell whether a table whose file is missing comes with this import."""
+    return fault.rule == "missing_file" and any(
+        tables.table(name).file == fault.file and len(frame) for name, frame in given.tables.items()
+    )
 
 
 def _incomplete(county: County) -> list[Fault]:

@@ -51,14 +51,15 @@ from typing import Any
 
 import yaml
 
-from balance_lib._errors import DataError, Fault
+from balance_lib._errors import DataError, Fault, unreadable
 from balance_lib.data import tables
 from balance_lib.data.intake import aliases
+from balance_lib.plain import PeoplesLoader, from_yaml
 
 KEY_CONSTANTS = ("stage", "year", "band", "item")
 
 
-class _Loader(yaml.SafeLoader):
+class _Loader(PeoplesLoader):
     """Read YAML as people mean it: a bare Yes, No, on, 007 or 2024-03-01 is a text, only true and false are truth."""
 
 
@@ -164,9 +165,9 @@ class ColumnMapping:
         if not path.is_file() and "/" not in str(mapping) and shipped.is_file():
             return _build(yaml.load(shipped.read_text(encoding="utf-8"), Loader=_Loader), f"{mapping}.yaml")
         try:
-            raw = yaml.load(path.read_text(encoding="utf-8-sig"), Loader=_Loader)
+            raw = from_yaml(path.read_text(encoding="utf-8-sig"), _Loader)
         except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
-            raise DataError([Fault("unreadable", path.name, found=str(error).splitlines()[0])]) from error
+            raise DataError([unreadable(path.name, error)]) from error
         return _build(raw, path.name)
 
 
@@ -179,9 +180,9 @@ def parse(content: str | bytes) -> Any:
         If it is no YAML.
     """
     try:
-        return yaml.load(content, Loader=_Loader)
+        return from_yaml(content.decode("utf-8-sig") if isinstance(content, bytes) else content, _Loader)
     except (UnicodeDecodeError, yaml.YAMLError) as error:
-        raise DataError([Fault("unreadable", "mapping.yaml", found=str(error).splitlines()[0])]) from error
+        raise DataError([unreadable("mapping.yaml", error)]) from error
 
 
 def examples() -> list[str]:

@@ -73,6 +73,11 @@ def bounded(given: object, most: int = TEXT_MOST) -> str:
     return clean
 
 
+def shortened(given: object) -> str:
+    """Return text cleaned and cut to what a note holds."""
+    return harmless(given, TEXT_MOST)
+
+
 def write(
     connection: Connection,
     subject: Subject,
@@ -107,6 +112,19 @@ def write(
         for name in changed
     ]
     connection.execute(insert(Change), rows)
+
+
+def last(connection: Connection, subject: Subject) -> Mapping[str, Any] | None:
+    """Return the newest row of a subject's trail."""
+    asked = select(Change.__table__).where((Change.subject == subject.kind) & (Change.subject_id == subject.subject_id))
+    found = connection.execute(asked.order_by(Change.change_id.desc()).limit(1)).mappings().first()
+    return None if found is None else dict(found)
+
+
+def write_next(connection: Connection, subject: Subject, **facts: Any) -> None:
+    """Write a change of what is kept elsewhere: its versions are counted by the trail itself."""
+    before = last(connection, subject)
+    write(connection, subject, at=now(), version=1 if before is None else before["version"] + 1, **facts)
 
 
 def history(

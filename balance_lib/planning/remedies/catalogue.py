@@ -12,8 +12,9 @@ from typing import Any
 
 import yaml
 
-from balance_lib._errors import NotFoundError, PolicyError
+from balance_lib._errors import DataError, NotFoundError, PolicyError, unreadable
 from balance_lib.data import tables
+from balance_lib.plain import from_yaml
 
 KINDS = ("build", "buy", "hire", "train", "rotate", "fund", "decide", "target")
 BASES = ("priced", "decision", "target")
@@ -150,9 +151,9 @@ def catalogue(path: str | Path | None = None) -> Catalogue:
     if not Path(path).is_file():
         raise NotFoundError("costs", str(path), ["costs.yaml"])
     try:
-        raw = yaml.safe_load(Path(path).read_text(encoding="utf-8-sig"))
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise PolicyError(f"{path}: {error}") from error
+        raw = from_yaml(Path(path).read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError) as error:
+        raise DataError([unreadable(Path(path).name, error)]) from error
     return _build(raw, str(path))
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from balance_lib._errors import DataError, Fault
+from balance_lib._errors import DataError, Fault, unreadable
 from balance_lib.scenarios import Open
 
 COLUMNS = ("site_id", "name_zh", "township", "lon", "lat", "classes")
@@ -78,7 +78,7 @@ def read_sites(path: str | Path) -> tuple[Site, ...]:
     try:
         table = pd.read_csv(file, dtype=str, encoding="utf-8-sig", keep_default_na=False)
     except (OSError, UnicodeDecodeError, ValueError) as error:
-        raise DataError([Fault("unreadable", file.name, found=str(error))]) from error
+        raise DataError([unreadable(file.name, error)]) from error
     faults = [Fault("missing_column", file.name, 1, c) for c in COLUMNS if c not in table]
     faults += [Fault("unknown_column", file.name, 1, str(c)) for c in table if c not in COLUMNS + MORE]
     if faults:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
+from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -12,12 +14,16 @@ from typing import Any
 
 import yaml
 
-from balance_lib._errors import NotFoundError
+from balance_lib._errors import ChangedError, NotFoundError
+from balance_lib.data import saving, tables
 from balance_lib.data.county import META, County
+from balance_lib.locale import bracket, text
+from balance_lib.plain import from_yaml
 from balance_lib.shipped import shipped
 
 ROOT_VARIABLE = "BALANCE_ROOT"
 HOME_VARIABLE = "BALANCE_HOME"
+NEEDED = ("schools", "school_years")
 
 
 @dataclass(frozen=True)
@@ -43,18 +49,27 @@ class Library:
         """Return the county folders by name."""
         found: dict[str, Path] = {}
         for root in self.roots:
+            saving.recover_all(root)
             for meta in sorted(root.glob(f"*/{META}")):
                 if not meta.parent.name.startswith("."):
                     found.setdefault(meta.parent.name, meta.parent)
         return found
 
     def names(self, lang: str = "zh") -> dict[str, str]:
-        """Return the counties' names by folder name, without opening their tables."""
+        """Return the counties' names by folder name, without opening their tables.
+
+        One that cannot be read, or lacks a file without which nothing can be judged, is marked; folders of one name
+        are told apart.
+        """
         out = {}
         for name, folder in self.folders().items():
-            meta = _facts(folder / META, (folder / META).stat().st_mtime_ns)
-            out[name] = str(meta.get(f"name_{lang}") or meta.get("name_zh") or name)
-        return out
+            meta = _facts(folder / META, _mtime(folder / META))
+            readable = meta is not None and all((folder / tables.table(t).file).is_file() for t in NEEDED)
+            meta = meta or {}
+            shown = str(meta.get(f"name_{lang}") or meta.get("name_zh") or name)
+            out[name] = shown if readable else text("page.unreadable_county", lang, name=shown)
+        twins = {shown for shown, n in Counter(out.values()).items() if n > 1}
+        return {name: shown + bracket(name, lang) if shown in twins else shown for name, shown in out.items()}
 
     def open(self, name: str) -> County:
         """Open a county by its folder name.
@@ -67,7 +82,7 @@ class Library:
         folders = self.folders()
         if name not in folders:
             raise NotFoundError("county", name, folders)
-        return _opened(folders[name], _stamp(folders[name]))
+        return _opened(folders[name], saving.version_of(folders[name]))
 
     def writable(self, name: str) -> Path:
         """Return the folder to write a county into; a county that only ships is copied there first.
@@ -82,21 +97,28 @@ class Library:
         role.need_to_write()
         target, current = self.roots[0] / name, self.folders().get(name)
         if current is not None and current != target:
-            target.parent.mkdir(parents=True, exist_ok=True)
-            shutil.copytree(current, target)
+            with suppress(ChangedError), saving.replacing(target, "") as fresh:  # or somebody else copied it just now
+                shutil.copytree(current, fresh, dirs_exist_ok=True)
         return target
 
 
 @lru_cache(maxsize=12)
-def _opened(folder: Path, stamp: tuple[tuple[str, int], ...]) -> County:
+def _opened(folder: Path, version: str) -> County:
     return County.open(folder)
 
 
 @lru_cache(maxsize=256)
-def _facts(file: Path, mtime_ns: int) -> dict[str, Any]:
-    return yaml.safe_load(file.read_text(encoding="utf-8-sig")) or {}
+def _facts(file: Path, mtime_ns: int) -> dict[str, Any] | None:
+    """Return what ``county.yaml`` says; None where it cannot be read."""
+    try:
+        found = from_yaml(file.read_text(encoding="utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError):
+        return None
+    return found if isinstance(found, dict) else None
 
 
-def _stamp(folder: Path) -> tuple[tuple[str, int], ...]:
-    """Return what changes when a file of the folder changes: what is opened once stays open only that long."""
-    return tuple(sorted((p.name, p.stat().st_mtime_ns) for p in folder.glob("*.*") if p.is_file()))
+def _mtime(file: Path) -> int:
+    try:
+        return file.stat().st_mtime_ns
+    except OSError:
+        return 0

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from datetime import date
 from html import escape
 from typing import Any
@@ -16,11 +17,13 @@ from balance_lib.data import check, tables
 from balance_lib.data.county import CRS_NAMES
 from balance_lib.data.intake import bring, workbook
 from balance_lib.locale import text
+from balance_lib.office.store import Stamp, Store, StoreError, folders, trail
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps.page import Page, block, html, tabs
 from balance_lib.show.widgets.style import banner, lamp
 
 ACCEPTED = ".xlsx,.xlsm,.csv,.tsv,.geojson,.json,.gpkg,.yaml,.yml"
+MOST_TOLD = 40
 WIDE = {"width": "min(100%, 720px)"}
 
 
@@ -32,19 +35,21 @@ class Data(Page):
     def build(self) -> None:
         """Make the four parts."""
         self._offered: tuple[str, int] | None = None
-        self.faults, self.missing, self.foot = html(), html(), html()
+        self.who = W.Text(description=self.text("workplan.page.who"), layout=WIDE)
+        self.faults, self.missing, self.trail, self.foot = (html() for _ in range(4))
         parts = [
             (self.text("page.data.bring"), self._upload()),
             (self.text("page.data.faults"), self.faults),
-            (self.text("page.data.missing"), W.VBox([self._evidence(), self.missing])),
+            (self.text("page.data.missing"), W.VBox([self._evidence(), self.missing, self.trail])),
             (self.text("page.data.workbook"), self._workbooks()),
         ]
-        self.body.children = [tabs(parts), self.foot]
+        self.body.children = [self.who, tabs(parts), self.foot]
 
     def update(self) -> None:
         """Show the chosen county."""
         model, lang = self.model, self.model.lang
         found = model.evaluation
+        self._seen = model.county.tables["evidence"]
         self.target.value = self.target.value or model.county_id
         if self._offered != (model.county_id, model.year):  # what the office typed itself stays
             self._offered, self.return_year.value = (model.county_id, model.year), model.year
@@ -68,6 +73,35 @@ class Data(Page):
         self.item.value = chosen if chosen in codes else next(iter(codes), None)
         self.foot.value = views.provenance(found, lang)
         self.filled.value = self._filled()
+        self._show_trail()
+
+    def without_county(self) -> None:
+        """Show what is wrong with the folder: a new return may mend it."""
+        self.target.value = self.target.value or self.model.county_id
+        _, faults = check.check_folder(self.model.library.folders()[self.model.county_id])
+        self.faults.value = fault_table(faults, f"{self.model.county_id}-faults.csv", self.model.lang)
+        self.missing.value = self.trail.value = self.foot.value = self.filled.value = ""
+        self.item.options = []
+
+    def _show_trail(self) -> None:
+        """Show who brought returns in and who recorded findings, newest first."""
+        try:
+            rows = Store.default().history(self.model.county.county_id)
+        except StoreError as error:
+            self.trail.value = banner(error.message(self.model.lang), "error")
+            return
+        rows = rows[rows["subject"].isin(("finding", "county"))].iloc[::-1][:MOST_TOLD]
+        lang = self.model.lang
+        heads = [self.text(f"workplan.head.{name}") for name in ("at", "who", "action", "note", "field", "after_value")]
+        body = [
+            [escape(word) for word in (
+                f"{r.at.astimezone():%Y-%m-%d %H:%M}", r.who, self.text(f"page.data.did.{r.action}"), r.note,
+                _field(r.subject, r.field, lang), _value(r.field, r.after, lang),
+            )]
+            for r in rows.itertuples()
+        ]  # fmt: skip
+        shown = views.table(heads, body, empty=self.text("page.data.nobody"))
+        self.trail.value = views.panel(self.text("page.data.trail"), shown)
 
     # Bringing in -----------------------------------------------------------------------------------------------
 
@@ -108,6 +142,8 @@ class Data(Page):
         library = self.model.library
         standing = library.folders().get(name, library.roots[0] / name)
         into = standing if dry_run else library.writable(name)
+        if not dry_run:
+            trail.name_of(self.who.value)
         done = bring.bring_in(
             {n: c for n, c in uploaded.items() if not n.endswith((".yaml", ".yml"))},
             into,
@@ -116,8 +152,14 @@ class Data(Page):
             crs=self.crs.value or None,
             name=self.target_name.value.strip() or None,
             accept_valid=self.accept.value,
-            dry_run=dry_run,
+            dry_run=True,
         )
+        if not dry_run and done.county is not None:
+            folders.keep_import(
+                Store.default(), done.county, into, rows=done.rows, files=list(uploaded), who=self.who.value,
+                stamp=Stamp.of(done.county),
+            )  # fmt: skip
+            done = replace(done, written=True)
         self.told.value = self._report(done, dry_run)
         self.save.disabled = not (dry_run and done.county is not None)
         if done.written:
@@ -170,17 +212,15 @@ class Data(Page):
             "item_id": self.item.value,
             "year": model.year,
             "finding": self.finding.value,
-            "document": self.document.value.strip(),
-            "unit": self.unit.value.strip() or None,
+            "document": trail.bounded(self.document.value),
+            "unit": trail.bounded(self.unit.value) or None,
             "recorded_on": date.today().isoformat(),
         }
-        county = model.county
-        old = county.tables["evidence"]
-        same = (old["standard"] == row["standard"]) & (old["item_id"] == row["item_id"]) & (old["year"] == row["year"])
-        kept = [*old[~same].to_dict("records"), row]
-        changed = county.with_tables(evidence=pd.DataFrame(kept))
-        changed.save(model.library.writable(model.county_id))
-        key = "page.data.replaced" if same.any() else "page.data.recorded"
+        stamp = Stamp.of(model.county, model.standard)
+        trail.name_of(self.who.value)  # before a demonstration county is copied for this
+        folder = model.library.writable(model.county_id)
+        known = folders.record_finding(Store.default(), folder, row, seen=self._seen, who=self.who.value, stamp=stamp)
+        key = "page.data.replaced" if known else "page.data.recorded"
         self.recorded.value = banner(self.text(key, code=self.item.value, document=row["document"]))
         model.refresh()
 
@@ -205,6 +245,16 @@ class Data(Page):
             return ""
         content = workbook.county_workbook(county, lang)
         return views.download(f"{county.county_id}.xlsx", content, XLSX, self.text("page.export.county_workbook"))
+
+
+def _field(subject: str, field: str, lang: str) -> str:
+    """Return what a row of the trail is about: a table brought in, or a part of a finding."""
+    return (tables.table("evidence").columns[field] if subject == "finding" else tables.table(field)).label(lang)
+
+
+def _value(field: str, value: str, lang: str) -> str:
+    choices = tables.table("evidence").columns["finding"].choices or {}
+    return choices.get(value, value) if field == "finding" and lang == "zh" else value
 
 
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
