@@ -5,8 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 from dataclasses import replace
+from html import escape
 from pathlib import Path
 from types import SimpleNamespace
+from urllib.parse import urlencode
 
 import pytest
 
@@ -168,22 +170,92 @@ def test_saved_scenario_comes_back_by_its_link(page, tmp_path, monkeypatch) -> N
     assert again.files.name.value == "方案甲"
 
 
+@pytest.mark.parametrize("asked", ["nosuch", "abc.9", "../../etc/passwd", "file:nosuch"])
+def test_unknown_scenario_is_said_and_the_page_shows_today_by_the_countys_own_rules(
+    page, asked, tmp_path, monkeypatch
+) -> None:
+    monkeypatch.setenv("QUERY_STRING", urlencode({"scenario": asked}))
+    again = Consolidation(PageModel(Library((tmp_path / "counties",))))
+    assert escape(asked.removesuffix(".9")) in again.asked.value
+    assert again.verdict.value == page.verdict.value
+    assert {s: w.value for s, w in again.walk.items()} == {s: w.value for s, w in page.walk.items()}
+    again.small.value = 25
+    page.small.value = 25
+    assert again.first.value == page.first.value
+
+
 def test_somebody_elses_change_is_not_overwritten(page) -> None:
     page.files.save.click()
     page.small.value = 25
-    first = page.files.saved_as
+    first = page.files.opened
     page.files.save.click()
-    page.files.saved_as = first  # as a second planner, who opened the first version
+    page.files.opened = first  # as a second planner, who opened the first version
     page.small.value = 40
     page.files.save.click()
     assert "bl-banner" in page.problem.value
+
+
+def saved(page: Consolidation, name: str, small: int, *, button: str = "save") -> str:
+    """Save what a minimum enrolment gives under a name; return the id in the link, "" if it was refused."""
+    page.small.value, page.files.name.value = small, name
+    getattr(page.files, button).click()
+    found = re.search(r'bl-share" href="[^"]*scenario=([A-Za-z0-9]+)"', page.files.link.value)
+    return "" if page.problem.value else found.group(1)  # type: ignore[union-attr]
+
+
+def test_another_name_is_another_scenario_and_the_first_link_still_shows_the_first(page) -> None:
+    from balance_lib.office.store import Store
+
+    first = saved(page, "方案甲", 25)
+    before = Store.default().scenario(first)
+    second = saved(page, "方案乙", 40)
+    third = saved(page, "方案丙", 10, button="save_as")
+    assert len({first, second, third}) == 3
+    assert Store.default().scenario(first) == before
+    assert saved(page, "方案丙", 15, button="save_as") == ""  # two of one name could not be told apart
+    assert "方案丙" in page.problem.value
+    assert saved(page, "方案丙", 15) == third
+
+
+def test_who_opens_a_colleagues_link_saves_beside_it(page) -> None:
+    from balance_lib.office.store import Store
+
+    first = saved(page, "方案甲", 25)
+    before = Store.default().scenario(first)
+    page.files.author.value = "乡镇规划组"
+    page.files.load(first)
+    assert page.files.author.value == "乡镇规划组"  # nobody signs as somebody else by opening a link
+    assert saved(page, "方案甲", 40) == ""
+    assert "规划科" in page.problem.value
+    assert saved(page, "方案甲", 40, button="save_as") not in ("", first)
+    assert Store.default().scenario(first) == before
+
+
+def test_every_version_of_a_scenario_can_be_opened_again(page) -> None:
+    from balance_lib._errors import NotFoundError
+    from balance_lib.office.store import Store
+
+    texts, store = [], Store.default()
+    for small in (25, 40, 10):
+        scenario_id = saved(page, "方案甲", small)
+        texts.append(store.scenario(scenario_id).yaml)
+    assert [store.scenario(scenario_id, n).yaml for n in (1, 2, 3)] == texts
+    assert store.scenario(scenario_id, 2).name == "方案甲"
+    assert page.files.link.value.count("方案甲") == 0 and page.files.link.value.count(f"{scenario_id}.") == 3
+    page.files.load(f"{scenario_id}.1")
+    assert page.plan.scenario.to_yaml() == texts[0]
+    page.files.save.click()
+    assert "bl-banner" in page.problem.value  # it was changed since; nothing is overwritten
+    for version in (0, 4):
+        with pytest.raises(NotFoundError):
+            store.scenario(scenario_id, version)
 
 
 def test_two_scenarios_stand_side_by_side_with_today(page) -> None:
     page.small.value = 25
     page.files.save.click()
     page.small.value = 40
-    page.files.one.value = page.files.saved_as[0]
+    page.files.one.value = page.files.opened.scenario_id
     page.files.lay.click()
     assert page.problem.value == ""
     rows = dict(re.findall(r"<tr><td>([^<]+)</td>(.*?)</tr>", page.files.side.value))

@@ -21,6 +21,23 @@ class StoreError(BalanceError, ValueError):
         return text(f"store.error.{self.rule}", lang, **self.params)
 
 
+# What a database says when it cannot work, by the beginning of SQLite's name for it or by PostgreSQL's class of codes.
+_REASONS = {
+    "SQLITE_FULL": "full", "SQLITE_READONLY": "read_only", "SQLITE_BUSY": "busy", "SQLITE_LOCKED": "busy",
+    "SQLITE_CORRUPT": "damaged", "SQLITE_NOTADB": "damaged", "SQLITE_IOERR": "damaged", "SQLITE_PERM": "read_only",
+    "SQLITE_CANTOPEN": "unreachable", "SQLITE_ERROR": "damaged", "53": "full", "55": "busy", "25006": "read_only",
+    "42501": "read_only",
+}  # fmt: skip
+
+
+def database_refused(error: Exception) -> StoreError:
+    """Return in our words what a database could not do; its own would show where it stands and who may come in."""
+    cause: Any = getattr(error, "orig", None) or error
+    code = str(getattr(cause, "sqlite_errorname", None) or getattr(cause, "sqlstate", None) or "")
+    rule = next((rule for known, rule in _REASONS.items() if code.startswith(known)), "unreachable")
+    return StoreError(rule)
+
+
 class ConflictError(StoreError):
     """Somebody else changed the same thing in the meantime; nothing was overwritten.
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime
 
 import pandas as pd
@@ -42,9 +42,18 @@ COLUMNS = [field.name for field in fields(SavedScenario)]
 def add(
     connection: Connection, yaml: str, *, name: str, author: str, county_id: str, standard_id: str, stamp: Stamp
 ) -> str:
-    """Save a new scenario and return its id."""
+    """Save a new scenario and return its id.
+
+    Raises
+    ------
+    StoreError
+        If the same author has one of this name in the county: nobody could tell the two apart.
+    """
     at, new = trail.now(), trail.fresh_id()
     values = {"name": _name(name), "author": trail.name_of(author), "yaml": _text(yaml)}
+    twin = (TABLE.c.name == values["name"]) & (TABLE.c.author == values["author"]) & (TABLE.c.county_id == county_id)
+    if connection.execute(select(TABLE.c.scenario_id).where(twin & TABLE.c.removed_at.is_(None))).first():
+        raise StoreError("scenario_stands", name=values["name"])
     own = {"scenario_id": new, "county_id": county_id, "standard_id": standard_id, "version": 1}
     connection.execute(insert(TABLE).values(**own, **values, created_at=at, changed_at=at, **vars(stamp)))  # type: ignore[arg-type]
     subject = trail.Subject("scenario", new, county_id, standard_id)
@@ -92,19 +101,32 @@ def remove(connection: Connection, scenario_id: str, *, version: int, author: st
                 after={"removed_at": at}, stamp=stamp)  # fmt: skip
 
 
-def get(connection: Connection, scenario_id: str) -> SavedScenario:
-    """Return a scenario by its id.
+def get(connection: Connection, scenario_id: str, version: int | None = None) -> SavedScenario:
+    """Return a scenario by its id, as it stands or as it was in an earlier version.
 
     Raises
     ------
     NotFoundError
-        If there is none, or it was removed.
+        If there is none, or it was removed, or never had such a version.
     """
     asked = select(*(TABLE.c[name] for name in COLUMNS)).where(TABLE.c.scenario_id == scenario_id)
     found = connection.execute(asked.where(TABLE.c.removed_at.is_(None))).mappings().first()
     if found is None:
         raise NotFoundError("scenario", scenario_id)
-    return SavedScenario(**found)
+    saved = SavedScenario(**found)
+    return saved if version in (None, saved.version) else _earlier(connection, saved, version or 0)
+
+
+def _earlier(connection: Connection, saved: SavedScenario, version: int) -> SavedScenario:
+    """Return a version that was changed since, put together from the trail."""
+    told = trail.history(connection, subject_id=saved.scenario_id, kind="scenario")
+    told = told[told["version"] <= version]
+    if told.empty or told["version"].max() != version:
+        raise NotFoundError("scenario", f"{saved.scenario_id}.{version}", range(1, saved.version + 1))
+    last = told.iloc[-1]
+    said = {name: told.loc[told["field"] == name, "after"].iloc[-1] for name in ("name", "yaml")}
+    return replace(saved, **said, version=version, changed_at=last["at"], county_hash=last["county_hash"],
+                   standard_version=last["standard_version"], software=last["software"])  # fmt: skip
 
 
 def listed(connection: Connection, county_id: str) -> pd.DataFrame:

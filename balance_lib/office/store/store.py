@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import date
@@ -11,18 +12,29 @@ from typing import Any
 
 import pandas as pd
 from sqlalchemy import Connection, Engine, make_url
-from sqlalchemy.exc import OperationalError
+from sqlalchemy.exc import DatabaseError
 
 from balance_lib._errors import NotFoundError
 from balance_lib.evaluation import Evaluation
 from balance_lib.office.store import backup, evidence, journals, ledgers, place, records, role, scenarios, trail
 from balance_lib.office.store.engine import open_engine, upgrade
-from balance_lib.office.store.refused import ConflictError, StoreError
+from balance_lib.office.store.refused import ConflictError, StoreError, database_refused
 from balance_lib.office.store.scenarios import SavedScenario
 from balance_lib.office.store.stamp import Stamp
 from balance_lib.office.workplan import Entry
 
 TRIES = 20
+
+
+@contextmanager
+def _told() -> Iterator[None]:
+    """Say in words what the database cannot do; that it forbids a change is another matter."""
+    try:
+        yield
+    except (sqlite3.DatabaseError, DatabaseError) as error:
+        if type(error).__name__ not in ("DatabaseError", "OperationalError"):
+            raise
+        raise database_refused(error) from error
 
 
 class Store:
@@ -70,18 +82,19 @@ class Store:
         """
         made = open_engine(self.url)
         try:
-            upgrade(made)
-        except OperationalError as error:
+            with _told():
+                upgrade(made)
+        except StoreError:
             made.dispose()
-            # The driver's own text would show the address, and with it who may come in.
-            raise StoreError("unreachable") from error
+            raise
         return made
 
     def upgrade(self) -> bool:
         """Bring the tables up to date; True if there was anything to do."""
         made = open_engine(self.url)
         try:
-            return upgrade(made)
+            with _told():
+                return upgrade(made)
         finally:
             made.dispose()
 
@@ -93,14 +106,14 @@ class Store:
     @contextmanager
     def reading(self) -> Iterator[Connection]:
         """Yield a connection that sees the store as it stands at one moment."""
-        with self.engine.connect() as connection:
+        with _told(), self.engine.connect() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
         """Yield a connection whose changes are written together when nothing fails; a viewer's page is refused."""
         role.need_to_write()
-        with self.engine.execution_options(writes=True).begin() as connection:
+        with _told(), self.engine.execution_options(writes=True).begin() as connection:
             yield connection
 
     # Scenarios -------------------------------------------------------------------------------------------------
@@ -140,8 +153,8 @@ class Store:
             )
             return scenario_id
 
-    def scenario(self, scenario_id: str) -> SavedScenario:
-        """Return a saved scenario by the id in ``?scenario=ID``.
+    def scenario(self, scenario_id: str, version: int | None = None) -> SavedScenario:
+        """Return a saved scenario by the id in ``?scenario=ID``, as it stands or in an earlier version.
 
         Raises
         ------
@@ -151,7 +164,7 @@ class Store:
         if not self.exists:
             raise NotFoundError("scenario", scenario_id)
         with self.reading() as connection:
-            return scenarios.get(connection, scenario_id)
+            return scenarios.get(connection, scenario_id, version)
 
     def scenarios(self, county_id: str) -> pd.DataFrame:
         """Return a county's saved scenarios without their texts, last changed first."""
@@ -385,13 +398,15 @@ class Store:
 
     def backup(self, target: Path) -> dict[str, int]:
         """Write everything into one file; return how many rows each table has."""
-        return backup.write(self.engine, self.folder / "evidence", target)
+        with _told():
+            return backup.write(self.engine, self.folder / "evidence", target)
 
     def restore(self, source: Path, *, replace: bool = False) -> dict[str, int]:
         """Bring a backup back into an empty store, or with ``replace`` in the place of what is there."""
         role.need_to_write()
         made = open_engine(self.url)
         try:
-            return backup.read(made, self.folder / "evidence", source, replace=replace)
+            with _told():
+                return backup.read(made, self.folder / "evidence", source, replace=replace)
         finally:
             made.dispose()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -11,12 +11,14 @@ import pandas as pd
 import traitlets
 
 from balance_lib import access, evaluation, standards
+from balance_lib._errors import BalanceError, NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.show.widgets.library import Library
 from balance_lib.standards import Standard
 
 LANGUAGES = ("zh", "en")
+USUAL = "quality_2017"  # the standard of a county that names no plan of its own
 
 
 class PageModel(traitlets.HasTraits):
@@ -24,6 +26,9 @@ class PageModel(traitlets.HasTraits):
 
     ``revision`` counts changes: a view observes it alone and then reads what it needs. Choosing another county takes
     that county's own plan and its default year; a year the county does not have falls back to its last one.
+
+    ``lacks`` lists what the address asks for, or the page needs, and is not there; the page says so. ``fault`` is why
+    the county chosen cannot be read: another one can be chosen all the same.
     """
 
     county_id = traitlets.Unicode()
@@ -37,28 +42,63 @@ class PageModel(traitlets.HasTraits):
         self.library = library or Library.default()
         query = query or {}
         self._results: dict[tuple[Any, ...], Any] = {}
+        self.lacks: list[BalanceError] = []
+        self.fault: Exception | None = None
         self.lang = query.get("lang") if query.get("lang") in LANGUAGES else "zh"
-        folders = list(self.library.folders())
-        self.choose(county=query["county"] if query.get("county") in folders else next(iter(folders), ""))
-        if re.fullmatch("[0-9]{4}", str(query.get("year", ""))):  # isdigit() takes "²", which int() does not
-            self.choose(year=int(query["year"]))
-        if query.get("standard") in standards.ids():
-            self.choose(standard=query["standard"])
+        folders, asked = list(self.library.folders()), query.get("county", "")
+        self.choose(county=asked if asked in folders else self._first(folders))
+        lacks = list(self.lacks)
+        if asked and asked not in folders:
+            lacks.append(NotFoundError("county", asked, folders))
+        if year := query.get("year", ""):
+            years = [] if self.fault else self.county.years
+            if re.fullmatch("[0-9]{4}", year) and int(year) in years:  # isdigit() takes "²", which int() does not
+                self.choose(year=int(year))
+            elif not self.fault:
+                lacks.append(NotFoundError("years", year, years))
+        if standard := query.get("standard", ""):
+            if standard in standards.ids():
+                self.choose(standard=standard)
+            else:
+                lacks.append(NotFoundError("standard", standard, standards.ids()))
+        self.lacks = lacks
+
+    def _first(self, folders: Sequence[str]) -> str:
+        """Return the first county that can be read; where none can, the first."""
+        return next((name for name in folders if self._fault_of(name) is None), next(iter(folders), ""))
+
+    def _fault_of(self, county: str) -> Exception | None:
+        try:
+            self.library.open(county)
+        except (BalanceError, OSError) as error:
+            return error
+        return None
 
     def choose(self, *, county: str | None = None, year: int | None = None, standard: str | None = None) -> None:
         """Change what the page shows, in one step."""
+        self.lacks = []
+        self.fault = self._fault_of(county or self.county_id) if county or self.county_id else None
         if county is not None and county != self.county_id:
-            self.county_id = county
-            if county:
-                self.standard_id = self.county.plan or "quality_2017"
-                self.year = int(self.county.meta.get("default_year") or 0)
+            self.county_id, self.year, self.standard_id = county, 0, USUAL
+            if county and not self.fault:
+                self._take_plan()
         if year is not None:
             self.year = year
         if standard is not None:
             self.standard_id = standard
-        if self.county_id and self.year not in self.county.years:
+        if self.county_id and not self.fault and self.year not in self.county.years:
             self.year = self.county.years[-1] if self.county.years else 0
         self.revision += 1
+
+    def _take_plan(self) -> None:
+        """Begin with the plan and the year the county names."""
+        plan, year = self.county.plan or USUAL, self.county.meta.get("default_year")
+        if plan in standards.ids():
+            self.standard_id = plan
+        else:
+            self.lacks.append(NotFoundError("standard", plan, standards.ids()))
+        if isinstance(year, int):
+            self.year = year
 
     def refresh(self) -> None:
         """Look at the folder again after something was written."""

@@ -10,6 +10,7 @@ import ipywidgets as W  # noqa: N812
 import numpy as np
 
 from balance_lib import palette
+from balance_lib._errors import BalanceError
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.scenarios.board import State, Tick
 from balance_lib.show.map import LinkClass, MapClass
@@ -151,7 +152,10 @@ class Consolidation(TrialHost):
         self.quietly(self._show_options)
         asked, self._asked = self._asked, ""
         if asked:
-            self.files.load(asked)
+            try:
+                self.files.load(asked)
+            except BalanceError as error:  # the page goes on with the county as it is today
+                self.model.lacks.append(error)
 
     def _make_chart(self) -> None:
         """Make the map; anew when a school opens elsewhere, for what stands where is sent to the browser once."""

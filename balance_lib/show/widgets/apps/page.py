@@ -11,7 +11,7 @@ from typing import Any, ClassVar
 import ipywidgets as W  # noqa: N812
 
 from balance_lib import standards
-from balance_lib._errors import BalanceError, DataError
+from balance_lib._errors import BalanceError, DataError, reason
 from balance_lib.locale import text
 from balance_lib.show.widgets import request, views
 from balance_lib.show.widgets.library import Library
@@ -65,12 +65,12 @@ class Page(W.VBox):
         self.model = shown or model(self.shows)
         self._quiet = False
         self._later: asyncio.TimerHandle | None = None
-        self.note = html()
+        self.note, self.asked = html(), html()
         self.body = W.VBox()
         self._choices = self._chooser()
         self.problem = html()
         head = block(self._title(), self._choices, kind="bl-head")
-        super().__init__([style(), head, self.note, self.problem, self.body])
+        super().__init__([style(), head, self.asked, self.note, self.problem, self.body])
         self.add_class("bl-app")
         self._guarded(self.build)
         self._renew()
@@ -136,11 +136,12 @@ class Page(W.VBox):
     def _show_choice(self) -> None:
         if not self.model.county_id:
             return
-        years = [(self.text("page.school_year", year=y, after=y + 1), y) for y in self.model.county.years]
+        known = [] if self.model.fault else self.model.county.years
+        years = [(self.text("page.school_year", year=y, after=y + 1), y) for y in known]
         if tuple(years) != self.year.options:
             self.year.options = years
         self.county.value, self.standard.value = self.model.county_id, self.model.standard_id
-        self.year.value = self.model.year
+        self.year.value = self.model.year if self.model.year in known else None
 
     def _renew(self) -> None:
         self.problem.value = ""
@@ -148,25 +149,44 @@ class Page(W.VBox):
             self.problem.value = banner(self.text("page.no_county"))
             self.body.layout.display = "none" if self.name != "data" else ""
             return
-        self._guarded(self._renew_guarded)
+        # What could not be renewed would show the figures of something else.
+        whole = self._guarded(self._renew_guarded)
+        self.body.layout.display = "" if whole or self.name == "data" else "none"
+        self.asked.value = "".join(
+            banner(f"{lack.message(self.model.lang)} {self.text('page.shown_instead')}", "error")
+            for lack in self.model.lacks
+        )
 
     def _renew_guarded(self) -> None:
         with self.hold_trait_notifications():
             self._show_choice()
+        if self.model.fault is not None:
+            self.note.value = banner(self.text("page.county_unreadable"), "error")
+            self.without_county()
+            raise self.model.fault
         self.note.value = views.synthetic(self.model.county, self.model.lang)
         self.update()
 
-    def _guarded(self, act: Any) -> None:
-        """Run, and tell what goes wrong in words; a reader never sees a traceback."""
+    def without_county(self) -> None:
+        """Show what can be shown although the county chosen cannot be read."""
+
+    def _guarded(self, act: Any) -> bool:
+        """Run, and tell what goes wrong in words; a reader never sees a traceback. Return whether all went well."""
         try:
             act()
         except DataError as error:
             self.problem.value = "".join(banner(f.sentence(self.model.lang), "error") for f in error.faults[:20])
         except BalanceError as error:
             self.problem.value = banner(error.message(self.model.lang), "error")
+        except OSError as error:
+            log.exception("page %s", self.name)
+            self.problem.value = banner(self.text("error.refused", why=reason(error, self.model.lang)), "error")
         except Exception as error:
             log.exception("page %s", self.name)
             self.problem.value = banner(self.text("error.unexpected", detail=type(error).__name__), "error")
+        else:
+            return True
+        return False
 
 
 def tabs(parts: Sequence[tuple[str, W.Widget]]) -> W.Tab:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812
 
-from balance_lib._errors import BalanceError
+from balance_lib._errors import BalanceError, NotFoundError
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.show.widgets import trial_views, views
 from balance_lib.show.widgets.apps.brief_button import BriefButton
@@ -15,7 +16,7 @@ from balance_lib.show.widgets.apps.page import block
 from balance_lib.show.widgets.apps.trial_host import TrialHost
 
 if TYPE_CHECKING:
-    from balance_lib.office.store import Store
+    from balance_lib.office.store import SavedScenario, Store
 
 CURRENT = ""
 TABLES = ("moves", "affected", "schools", "costs", "coverage")
@@ -26,12 +27,13 @@ class Files(W.VBox):
 
     def __init__(self, page: TrialHost) -> None:
         self.page = page
-        self.saved_as: tuple[str, int] | None = None
+        self.opened: SavedScenario | None = None
         wide = {"width": "min(100%, 420px)"}
         words = self.words
         self.name = W.Text(description=words("name"), layout=wide)
         self.author = W.Text(description=words("author"), layout=wide)
         self.save = W.Button(description=words("save"), button_style="success")
+        self.save_as = W.Button(description=words("save_as"))
         self.link = W.HTML()
         self.list = W.Dropdown(description=words("saved"), layout=wide)
         self.fetch = W.Button(description=words("open"))
@@ -42,10 +44,13 @@ class Files(W.VBox):
         self.argue = W.Button(description=words("argument"))
         self.paper = W.HTML()
         self.save.on_click(lambda _: page.on(self._save))
+        self.save_as.on_click(lambda _: page.on(lambda: self._save(as_new=True)))
         self.fetch.on_click(lambda _: page.on(lambda: self.load(self.list.value)))
         self.lay.on_click(lambda _: page.on(self._lay_side_by_side))
         self.argue.on_click(lambda _: page.on(self._argue))
-        keep = self._panel("keep", block(self.name, self.author, self.save), self.link, block(self.list, self.fetch))
+        keep = self._panel(
+            "keep", block(self.name, self.author, self.save, self.save_as), self.link, block(self.list, self.fetch)
+        )
         lay = self._panel("compare_title", block(self.one, self.other, self.lay), self.side)
         hand = self._panel(
             "export_title", self.exports, block(self.argue, self.paper, BriefButton(page, self._for_brief))
@@ -72,23 +77,26 @@ class Files(W.VBox):
 
         return Store.default()
 
-    def load(self, scenario_id: str) -> None:
-        """Open a saved scenario; one of another county is refused."""
-        if not scenario_id:
+    def load(self, address: str) -> None:
+        """Open a saved scenario by its id, or an earlier version by ``ID.VERSION``; another county's is refused."""
+        if not address:
             return
         plan = self.page.plan
         assert plan is not None
-        if scenario_id.startswith("file:"):
-            self.saved_as, (self.name.value, found) = None, self._scenario(scenario_id)
+        if address.startswith("file:"):
+            self.opened, (self.name.value, found) = None, self._scenario(address)
             self._take(found)
             return
-        saved = self.store.scenario(scenario_id)
+        saved = self._saved(address)
         if saved.county_id != plan.county.county_id:
             raise BalanceError(self.words("other_county", county=saved.county_id))
-        self.saved_as = (saved.scenario_id, saved.version)
-        self.name.value, self.author.value = saved.name, saved.author
-        self._show_link(saved.scenario_id)
+        self.opened, self.name.value = saved, saved.name
+        self._show_link(saved)
         self._take(Scenario.from_yaml(saved.yaml))
+
+    def _saved(self, address: str) -> SavedScenario:
+        found = re.fullmatch(r"(\w+)\.([0-9]{1,6})", address)
+        return self.store.scenario(found[1], int(found[2])) if found else self.store.scenario(address)
 
     def _take(self, found: Scenario) -> None:
         assert self.page.plan is not None
@@ -122,7 +130,7 @@ class Files(W.VBox):
         self.exports.value = f'<div class="bl-row">{"".join(files)}</div>'
         self.paper.value = ""
         self.link.value = (
-            self.link.value if self.saved_as else f"<span class='bl-muted'>{escape(self.words('unsaved'))}</span>"
+            self.link.value if self.opened else f"<span class='bl-muted'>{escape(self.words('unsaved'))}</span>"
         )
 
     def _examples(self) -> dict[str, Any]:
@@ -130,26 +138,46 @@ class Files(W.VBox):
         folder = self.page.model.library.folders().get(self.page.model.county_id)
         return {p.stem: p for p in sorted((folder / "scenarios").glob("*.yaml"))} if folder is not None else {}
 
-    def _save(self) -> None:
-        from balance_lib.office.store import Stamp
+    def _save(self, *, as_new: bool = False) -> None:
+        """Save what is open; under another name, or on demand, as a scenario of its own.
 
-        plan = self.page.plan
+        A scenario is changed by its author alone: its link has been passed round as the author's.
+        """
+        from balance_lib.office.store import Stamp, StoreError
+
+        plan, opened = self.page.plan, self.opened
         assert plan is not None
-        name = self.name.value.strip() or self.words("unnamed")
-        scenario = plan.scenario
-        scenario_id, version = self.saved_as or (None, None)
+        name, author = self.name.value.strip() or self.words("unnamed"), self.author.value.strip()
+        known: dict[str, Any] = {}
+        if opened is not None and name == opened.name and not as_new:
+            if author and author != opened.author:
+                raise StoreError("scenario_of", who=opened.author)
+            known = {"scenario_id": opened.scenario_id, "version": opened.version}
         new = self.store.save_scenario(
-            scenario.to_yaml(), name=name, author=self.author.value.strip(), county_id=plan.county.county_id,
-            stamp=Stamp.of(plan.county, plan.standard), scenario_id=scenario_id, version=version,
+            plan.scenario.to_yaml(), name=name, author=author, county_id=plan.county.county_id,
+            stamp=Stamp.of(plan.county, plan.standard), **known,
         )  # fmt: skip
-        self.saved_as = (new, self.store.scenario(new).version)
-        self._show_link(new)
+        self.opened = self.store.scenario(new)
+        self._show_link(self.opened)
         self.show(plan.outcome())
 
-    def _show_link(self, scenario_id: str) -> None:
-        query = escape(self.page.model.query(scenario=scenario_id))
-        address = f"consolidation.ipynb?{query}"
-        self.link.value = f'{escape(self.words("link"))} <a class="bl-share" href="{address}">{address}</a>'
+    def _show_link(self, saved: SavedScenario) -> None:
+        """Show the link to a scenario, and to every version it had."""
+        told = self.store.history(subject_id=saved.scenario_id, kind="scenario").drop_duplicates("version")
+        versions = []
+        for row in told.itertuples():
+            words = self.words("version", n=row.version, who=row.who, at=f"{row.at.astimezone():%Y-%m-%d %H:%M}")
+            versions.append(f'<a href="{self._address(f"{saved.scenario_id}.{row.version}")}">{escape(words)}</a>')
+        address = self._address(saved.scenario_id)
+        history = f'<p class="bl-muted">{escape(self.words("versions"))} {" · ".join(versions)}</p>'
+        self.link.value = (
+            f'{escape(self.words("link"))} <a class="bl-share" href="{address}">{address}</a> '
+            f'<button type="button" class="bl-copy" data-copied="{escape(self.words("copied"))}">'
+            f"{escape(self.words('copy'))}</button>{history if len(versions) > 1 else ''}"
+        )
+
+    def _address(self, scenario: str) -> str:
+        return f"consolidation.ipynb?{escape(self.page.model.query(scenario=scenario))}"
 
     def _scenario(self, chosen: str) -> tuple[str, Scenario]:
         plan = self.page.plan
@@ -157,8 +185,11 @@ class Files(W.VBox):
         if not chosen:
             return self.words("current"), plan.scenario
         if chosen.startswith("file:"):
-            return chosen[5:], Scenario.from_yaml(self._examples()[chosen[5:]])
-        saved = self.store.scenario(chosen)
+            examples = self._examples()
+            if chosen[5:] not in examples:
+                raise NotFoundError("scenario", chosen, examples)
+            return chosen[5:], Scenario.from_yaml(examples[chosen[5:]])
+        saved = self._saved(chosen)
         return saved.name, Scenario.from_yaml(saved.yaml)
 
     def _lay_side_by_side(self) -> None:

@@ -49,9 +49,22 @@
     done();
   }
 
+  // A link is passed round whole. Browsers give the clipboard to pages under HTTPS only; elsewhere it is copied by hand.
+  document.addEventListener("click", async (event) => {
+    const button = event.target.closest?.("button.bl-copy");
+    if (!button) return;
+    const link = button.parentElement.querySelector("a.bl-share");
+    try { await navigator.clipboard.writeText(link.href); } catch {
+      getSelection().selectAllChildren(link);
+      if (!document.execCommand("copy")) return;
+    }
+    button.textContent = button.dataset.copied;
+  });
+
   // A saved scenario stands in the address from then on: loading the page again brings it back.
   function address() {
     const link = document.querySelector("#bl-cells a.bl-share");
+    if (link && link.textContent !== link.href) link.textContent = link.href;
     if (link && link.origin === location.origin && link.pathname === location.pathname && link.href !== location.href)
       history.replaceState(null, "", link.href);
   }
