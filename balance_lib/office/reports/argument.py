@@ -20,10 +20,13 @@ from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp
 
 if TYPE_CHECKING:
+    from balance_lib.data.county import County
     from balance_lib.scenarios import Outcome
 
 MOST_VILLAGES = 30
 _MOST_BARS = 12
+_MARKS = {"closed": "gone", "merged": "gone", "to_point": "changed", "converted": "changed", "attached": "changed",
+          "opened": "opened"}  # fmt: skip
 _WAN = 10_000
 
 
@@ -42,7 +45,7 @@ def write(outcome: Outcome, *, lang: str = "zh", made_on: date | None = None) ->
     # The baseline may hold estimated attendance; the digest is that of the county's own data.
     stamp = replace(stamp, county_hash=str(outcome.provenance.get("county_hash", stamp.county_hash)))
     letter = Letter(stamp, text("report.argument.title", lang, county=stamp.county(lang)), lang)
-    letter.line(text("report.argument.subtitle", lang, name=wording.name(outcome.scenario.name, lang)))
+    letter.line(text("report.argument.subtitle", lang, name=wording.name(_title(outcome, lang), lang)))
     for part in (_plan, _pupils, _schools, _standard, _costs, _rules, _procedure, _conclusion):
         part(letter, outcome, lang)
     letter.sign(text("report.self.unit", lang))
@@ -75,6 +78,30 @@ def _plan(letter: Letter, outcome: Outcome, lang: str) -> None:
     ]
     head = [text(f"report.argument.{key}", lang) for key in ("number", "school", "verb", "others", "note")]
     letter.table(text("report.argument.plan_table", lang), head, rows, (1.2, 5, 2, 5, 3), centred=(0, 2))
+    _maps(letter, outcome, lang)
+
+
+def _title(outcome: Outcome, lang: str) -> str:
+    """Return the plan's own name; a scenario nobody named is called by its year, not by its id."""
+    scenario = outcome.scenario
+    if scenario.name != type(scenario).empty(scenario.county_id, scenario.year).name:
+        return scenario.name
+    return text("report.unnamed", lang, year=scenario.judged_year)
+
+
+def _maps(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """Draw where the schools lie before and after, what goes, what changes and what is new."""
+    table = outcome.schools.merge(places(outcome.changed, outcome.baseline), on="school_id", how="left")
+    if table[["lon", "lat"]].isna().all(axis=None):
+        return
+    plain = table["kind_before"].map(lambda kind: "point" if kind == "teaching_point" else "kept")
+    then = table[table["state"] != "opened"].assign(mark=plain)
+    later = table["kind_after"].map(lambda kind: "point" if kind == "teaching_point" else "kept")
+    now = table.assign(mark=[_MARKS.get(state, mark) for state, mark in zip(table["state"], later, strict=True)])
+    marks = ("kept", "point", "gone", "changed", "opened")
+    panels = [(text("report.map.before", lang), then), (text("report.map.after", lang), now)]
+    outline = outcome.baseline.layers.get("outline.geojson")
+    brief.figure(letter, charts.school_maps, panels, outline, marks, caption=text("report.map.layout", lang))
 
 
 def _pupils(letter: Letter, outcome: Outcome, lang: str) -> None:
@@ -318,6 +345,12 @@ def _basis(letter: Letter, outcome: Outcome, lang: str) -> None:
         "judged": scenario.judged_year,
     }
     letter.small(text("report.argument.basis", lang, **params))
+
+
+def places(*counties: County) -> pd.DataFrame:
+    """Return where the schools of counties lie: school_id, lon, lat; the first county that knows a school counts."""
+    rows = pd.concat([county.tables["schools"][["school_id", "lon", "lat"]] for county in counties])
+    return rows.drop_duplicates("school_id")
 
 
 def _names(outcome: Outcome) -> dict[str, str]:

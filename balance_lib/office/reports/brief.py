@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import date
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import OPEN, Evaluation
+from balance_lib.evaluation import OPEN, Evaluation, evaluate
 from balance_lib.locale import bracket, text
 from balance_lib.office.reports import charts, findings, wording
 from balance_lib.office.reports.letter import Letter
@@ -33,6 +33,7 @@ def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: 
     overview(letter, evaluation, lang, drawn=False)
     shortfalls(letter, evaluation, lang)
     by_school(letter, county, evaluation, lang, most=MOST_SCHOOLS, drawn=False)
+    school_map(letter, county, evaluation, lang)
     differences(letter, evaluation, lang, listed=False)
     open_items(letter, evaluation, lang)
     _next_steps(letter, evaluation, lang)
@@ -94,6 +95,22 @@ def by_school(
         letter.table(text("report.schools.table", lang), head, rows[:most], (3.4, 1.6, 5, 3.6, 2), centred=(1, 4))
     if len(rows) > most > 0:
         letter.small(text("report.schools.more", lang, shown=most, n=len(rows)))
+
+
+def school_map(letter: Letter, county: County, evaluation: Evaluation, lang: str) -> None:
+    """Draw which schools fall short, the year before beside this one where it is known."""
+    years = [year for year in (evaluation.year - 1, evaluation.year) if year in county.years]
+    place = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")[["lon", "lat"]].astype(float)
+    panels = []
+    for year in years:
+        found = evaluation if year == evaluation.year else evaluate(county, evaluation.standard, year=year)
+        marks = found.school_status().rename("mark")
+        if len(marks):
+            panels.append((text("report.school_year", lang, year=year, next=year + 1), place.join(marks, how="inner")))
+    if not panels or all(rows[["lon", "lat"]].isna().all(axis=None) for _, rows in panels):
+        return
+    outline, marks = county.layers.get("outline.geojson"), ("met", "not_met", "no_data")
+    figure(letter, charts.school_maps, panels, outline, marks, caption=text("report.map.schools", lang))
 
 
 def differences(letter: Letter, evaluation: Evaluation, lang: str, *, listed: bool = True) -> None:

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import io
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 import pandas as pd
 
 from balance_lib import palette
@@ -217,6 +218,78 @@ def distances(rows: pd.DataFrame, limit_m: float | None, lang: str = "zh") -> by
     axis.set_ylabel(text("plot.share_axis", lang), **_font())
     _legend(axis, "lower right")
     return _png(figure)
+
+
+def school_maps(
+    panels: Sequence[tuple[str, pd.DataFrame]],
+    outline: Mapping[str, Any] | None,
+    marks: Sequence[str],
+    lang: str = "zh",
+) -> bytes:
+    """Draw maps of schools side by side, each school by what becomes of it; forms differ as well as colours.
+
+    Parameters
+    ----------
+    panels : sequence of (title, DataFrame)
+        lon, lat (degrees), mark (a key of ``marks``). A school without a place is not drawn.
+    outline : mapping or None
+        The county's border as a GeoJSON feature collection.
+    marks : sequence of str
+        The marks in the order of the legend; those not in :data:`MARKS` are drawn as plain dots.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+        PNG.
+    """
+    rings = list(_rings(outline))
+    every = pd.concat([rows[["lon", "lat"]] for _, rows in panels], ignore_index=True).dropna()
+    corners = np.array([*every.to_numpy(), *(point for ring in rings for point in ring)])
+    (west, south), (east, north) = corners.min(axis=0), corners.max(axis=0)
+    narrow = math.cos(math.radians((south + north) / 2))
+    tall = min(2.0, (north - south) / max((east - west) * narrow, 1e-6))
+    figure, axes = _panels(len(panels), height=0.9 + WIDTH_IN / len(panels) * tall)
+    drawn: dict[str, Any] = {}
+    for axis, (title, rows) in zip(axes, panels, strict=True):
+        _title(axis, title)
+        for ring in rings:
+            axis.plot(*zip(*ring, strict=True), color=palette.MUTED, linewidth=0.9, zorder=1)
+        for mark in marks:
+            here = rows[(rows["mark"] == mark) & rows["lon"].notna() & rows["lat"].notna()]
+            if len(here):
+                style = MARKS.get(mark, MARKS[""])
+                drawn[mark] = axis.scatter(here["lon"], here["lat"], **style, label=text(f"report.map.{mark}", lang))
+        axis.set_aspect(1 / narrow)
+        axis.grid(False)
+        axis.set(xticks=[], yticks=[])
+        axis.spines["bottom"].set_visible(False)
+    handles = [drawn[mark] for mark in marks if mark in drawn]
+    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False,
+                  prop={"family": _family(), "size": _SIZE})  # fmt: skip
+    return _png(figure)
+
+
+_DOT = {"marker": "o", "s": 16, "linewidths": 0.5, "edgecolors": "white", "zorder": 3}
+MARKS: Mapping[str, Mapping[str, Any]] = {
+    "": {**_DOT, "color": palette.ACCENT},
+    "point": {**_DOT, "s": 12, "marker": "v", "color": palette.ACCENT},
+    "met": {**_DOT, "color": palette.LAMPS["met"].fill},
+    "no_data": {**_DOT, "color": "white", "edgecolors": palette.MUTED},
+    "not_met": {**_DOT, "s": 26, "marker": "X", "color": palette.LAMPS["not_met"].fill, "zorder": 4},
+    "gone": {"marker": "x", "s": 30, "color": palette.LAMPS["not_met"].fill, "linewidths": 1.6, "zorder": 5},
+    "changed": {**_DOT, "s": 26, "marker": "D", "color": palette.LAMPS["evidence"].fill, "zorder": 4},
+    "opened": {**_DOT, "s": 60, "marker": "*", "color": palette.LAMPS["met"].fill, "zorder": 5},
+}
+
+
+def _rings(outline: Mapping[str, Any] | None) -> Iterator[Sequence[tuple[float, float]]]:
+    """Give the rings of a border's polygons."""
+    for feature in (outline or {}).get("features", ()):
+        shape = feature["geometry"]
+        parts = shape["coordinates"] if shape["type"] == "MultiPolygon" else [shape["coordinates"]]
+        if shape["type"] in ("Polygon", "MultiPolygon"):
+            yield from ([(x, y) for x, y, *_ in ring] for part in parts for ring in part)
 
 
 def _flags(met: pd.Series) -> dict[str, int]:
