@@ -56,6 +56,18 @@ def unit(name: str) -> dict[str, str]:
     return {"zh": words["zh"], "en": f" {words['en']}" if words["en"] else ""}
 
 
+def count_change(of: str, before: float, after: float, lang: str = "zh") -> str:
+    """Say how many schools or teaching points there are before and after; that there are as many, where so.
+
+    Examples
+    --------
+    >>> count_change("schools", 141, 141), count_change("points", 2, 3)
+    ('学校数不变，仍为141所', '教学点由2个变为3个')
+    """
+    key = f"count_change.{of}_{'same' if before == after else 'change'}"
+    return text(key, lang, before=before, after=after)
+
+
 def bracket(words: str, lang: str = "zh") -> str:
     """Return words in the brackets of a language, ready to stand behind others.
 

@@ -132,11 +132,11 @@ def test_the_brief_says_the_numbers_of_its_tables(county: County, found: Evaluat
     content = brief.write(county, found, lang=lang, made_on=DAY)
     words, tables = "\n".join(words_of(content)), tables_of(content)
     counts = found.counts()
-    assert counts["not_met"] == 14 and counts["met"] == 67
+    assert counts["not_met"] == 12 and counts["met"] == 70
     whole = tables[0][-1]
-    assert whole[1:] == ["81", "67", "14", "0"]
-    assert [sum(int(row[k]) for row in tables[0][1:-1]) for k in range(1, 5)] == [81, 67, 14, 0]
-    assert "67" in words and "14" in words and len(tables[1]) == 1 + 14
+    assert whole[1:] == ["82", "70", "12", "0"]
+    assert [sum(int(row[k]) for row in tables[0][1:-1]) for k in range(1, 5)] == [82, 70, 12, 0]
+    assert "70" in words and "12" in words and len(tables[1]) == 1 + 12
     worst = found.cv[(found.cv["stage"] == "primary") & found.cv["limit"].notna()].sort_values("cv").iloc[-1]
     assert f"{worst['cv']:.3f}" in words
     assert ("不通过" in words) if lang == "zh" else ("Verdict: fail" in words)
@@ -223,7 +223,7 @@ def test_papers_follow_the_official_layout(county: County, found: Evaluation) ->
 def test_problem_list_holds_every_shortfall(county: County, found: Evaluation) -> None:
     rows = rows_of(lists.problems(county, found, made_on=DAY), "学校问题清单")
     expected = workplan.problem_list(found, county)
-    assert len(rows) == len(expected) > 20
+    assert len(rows) == len(expected) >= 20
     assert [row["序号"] for row in rows] == list(range(1, len(rows) + 1))
     for row, entry in zip(rows, expected.to_dict("records"), strict=True):
         assert row["编号"] == entry["code"] and (

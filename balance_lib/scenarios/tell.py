@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from balance_lib.evaluation import Evaluation, number
-from balance_lib.locale import text
+from balance_lib.locale import count_change, text
 from balance_lib.scenarios.settings import Procedure
 
 
@@ -19,9 +19,8 @@ def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
     ``counts`` holds ``moved`` and ``villages`` besides the numbers of the bookkeeping.
     """
     told = {
-        "county": county, "year": year, "schools_before": counts["schools_before"],
-        "schools_after": counts["schools_after"], "points_before": counts["points_before"],
-        "points_after": counts["points_after"], "moved": number(counts["moved"]), "villages": counts["villages"],
+        "county": county, "year": year, "moved": number(counts["moved"]), "villages": counts["villages"],
+        **{of: count_change(of, counts[f"{of}_before"], counts[f"{of}_after"], lang) for of in ("schools", "points")},
     }  # fmt: skip
     return text("scenarios.sentence.done", lang, **told)
 

@@ -80,6 +80,8 @@ class Item:
     quote: str = ""
     verified: bool | str = True
     points: float | None = None
+    veto: bool = False
+    mend: Mapping[str, str] = field(default_factory=dict)
     required: bool = True
     notes: Sequence[Note] = ()
     measure: Measure | None = None
@@ -170,6 +172,8 @@ class Standard:
     title_zh: str
     title_en: str
     items: Sequence[Item]
+    aim_zh: str = "义务教育均衡发展"
+    aim_en: str = "balanced compulsory education"
     scope: str = "county"
     county: str | None = None
     document: str = ""
@@ -213,6 +217,10 @@ class Standard:
     def judged(self) -> list[Item]:
         """Return targets and rules: what ``evaluate`` gives a status."""
         return [item for item in self.items if item.judged]
+
+    def aim(self, lang: str = "zh") -> str:
+        """Return what a county that works for this standard works for, as its papers name it."""
+        return self.aim_zh if lang == "zh" else self.aim_en
 
     def title(self, lang: str = "zh") -> str:
         """Return the title in a language."""

@@ -24,7 +24,7 @@ from balance_lib.standards import STAGES, Standard
 STANDARD = "quality_2017"
 COMPOSITE, OVERALL = "composite", "overall"
 BLANK = "＿＿"
-FEW = "不足5"
+FEW, HIDDEN = "不足5", "（略）"  # a count too small to print, and what would give it away
 _SMALL = 5
 _LEVELS = ("Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ")
 _WORST = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
@@ -170,7 +170,7 @@ class Facts:
         value = self.figure(name)
         if math.isnan(value):
             return BLANK
-        if name in layout()["sensitive"] and 0 < value < _SMALL and not self.small_counts:
+        if self._few(name):
             return FEW
         if style == "level":
             return _LEVELS[int(value) - 1] if value in (1, 2, 3, 4) else BLANK
@@ -181,8 +181,20 @@ class Facts:
         return wording.figure(value, int(style or 0), limit, operator).replace(",", "")
 
     def print(self, words: str) -> str:
-        """Fill the figures into a sentence of the form."""
-        return PLACEHOLDER.sub(lambda m: self.shown(m[1], m[2]), words)
+        """Fill the figures into a sentence of the form; what would give away a suppressed count is suppressed too."""
+        few = {m[1] for m in PLACEHOLDER.finditer(words) if self._few(m[1])}
+        return PLACEHOLDER.sub(
+            lambda m: HIDDEN if m[1] not in few and self._made_of(m[1]) & few else self.shown(m[1], m[2]), words
+        )
+
+    def _few(self, name: str) -> bool:
+        """Tell whether a figure counts so few children by a personal attribute that it is not printed."""
+        return not self.small_counts and name in layout()["sensitive"] and 0 < self.figure(name) < _SMALL
+
+    def _made_of(self, name: str) -> set[str]:
+        """Return the figures another is reckoned from: from the sum of two and one of them follows the other."""
+        formula = layout()["figures"].get(name)
+        return set(indicators.names_in(formula)) if formula else set()
 
     def answer(self, row: Mapping[str, Any]) -> ApplicationAnswer:
         """Return one line of 表Ⅳ or 表Ⅴ: figures, findings of evidence, and whether it is met."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from balance_lib.evaluation import number
-from balance_lib.locale import bracket, text
+from balance_lib.locale import bracket, count_change, text
 from balance_lib.office.reports import brief, charts, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp
@@ -48,9 +48,9 @@ def write(outcome: Outcome, *, lang: str = "zh", made_on: date | None = None) ->
     letter.line(text("report.argument.subtitle", lang, name=wording.name(_title(outcome, lang), lang)))
     for part in (_plan, _pupils, _schools, _standard, _costs, _rules, _procedure, _conclusion):
         part(letter, outcome, lang)
-    letter.sign(text("report.self.unit", lang))
     _basis(letter, outcome, lang)
     letter.origin()
+    letter.sign(text("report.self.unit", lang))
     return letter.content()
 
 
@@ -63,7 +63,10 @@ def _plan(letter: Letter, outcome: Outcome, lang: str) -> None:
     if not operations:
         letter.paragraph(text("report.argument.nothing", lang, **params))
         return
-    counts = {key: getattr(book, key) for key in ("schools_before", "schools_after", "points_before", "points_after")}
+    counts = {
+        of: count_change(of, getattr(book, f"{of}_before"), getattr(book, f"{of}_after"), lang)
+        for of in ("schools", "points")
+    }
     letter.paragraph(text("report.argument.layout", lang, **params, n=len(operations), **counts))
     joint = "、" if lang == "zh" else ", "
     rows: list[list[object]] = [

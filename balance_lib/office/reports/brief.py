@@ -28,7 +28,8 @@ def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: 
         Day the paper bears; today by default.
     """
     stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
-    letter = Letter(stamp, text("report.brief.title", lang, county=stamp.county(lang)), lang)
+    title = text("report.brief.title", lang, county=stamp.county(lang), aim=evaluation.standard.aim(lang))
+    letter = Letter(stamp, title, lang)
     letter.line(text("report.brief.subtitle", lang, year=stamp.school_year(lang), day=stamp.day(lang)))
     overview(letter, evaluation, lang, drawn=False)
     shortfalls(letter, evaluation, lang)

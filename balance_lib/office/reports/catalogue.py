@@ -89,7 +89,9 @@ def _school_tables(source: ReportSource) -> bytes:
 
 
 def _problems(source: ReportSource) -> bytes:
-    return lists.problems(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
+    return lists.problems(
+        source.county, source.evaluation, lang=source.lang, made_on=source.made_on, ledger=source.ledger
+    )
 
 
 def _brief(source: ReportSource) -> bytes:
@@ -97,7 +99,14 @@ def _brief(source: ReportSource) -> bytes:
 
 
 def _self_report(source: ReportSource) -> bytes:
-    return self_report.write(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
+    return self_report.write(
+        source.county,
+        source.evaluation,
+        lang=source.lang,
+        made_on=source.made_on,
+        register=source.register,
+        ledger=source.ledger,
+    )
 
 
 def _ledger(source: ReportSource) -> bytes:

@@ -49,6 +49,8 @@ def unit(result: ItemResult, lang: str = "zh") -> str:
 
 def requirement(result: ItemResult, lang: str = "zh") -> str:
     """Return the line of an item in words; that evidence decides, where nothing is measured."""
+    if result.item.veto:
+        return text("report.veto.required", lang)
     if math.isnan(result.threshold):
         return text("report.by_evidence", lang) if _by_evidence(result) else "–"
     op = text(f"op.{_OPS.get(result.item.operator, 'eq')}", lang)
@@ -59,7 +61,7 @@ def present(result: ItemResult, lang: str = "zh") -> str:
     """Return how an item stands today: so many schools of so many, a figure, evidence, or that nothing is known."""
     if _by_evidence(result):
         key = result.status if result.status in ("met", "not_met") else "open"
-        return text(f"report.evidence.{key}", lang)
+        return text(f"report.{'veto' if result.item.veto else 'evidence'}.{key}", lang)
     rows = result.rows
     if rows is not None and _every(result):
         met, unknown = sum(m is True for m in rows["met"]), sum(m is not True and m is not False for m in rows["met"])
@@ -117,12 +119,15 @@ def category(name: str, lang: str = "zh") -> str:
     return text(f"category.{name}", lang) if has(f"category.{name}") else wording.name(name, lang)
 
 
-def by_category(evaluation: Evaluation) -> dict[str, list[ItemResult]]:
-    """Return the items the verdict depends on by category, in the standard's order; without those that do not apply."""
+def by_category(evaluation: Evaluation, lang: str = "zh") -> dict[str, list[ItemResult]]:
+    """Return the items the verdict depends on by the name of their category, without those that do not apply.
+
+    Two groups of one name are one category: a plan's own group and the national one it repeats.
+    """
     found: dict[str, list[ItemResult]] = {}
     for result in evaluation.items:
         if result.counts and result.status != "not_applicable":
-            found.setdefault(result.item.category, []).append(result)
+            found.setdefault(category(result.item.category, lang), []).append(result)
     return found
 
 
@@ -134,7 +139,7 @@ def tally(results: Sequence[ItemResult]) -> dict[str, int]:
 
 def category_counts(evaluation: Evaluation, lang: str = "zh") -> pd.DataFrame:
     """Return counts by category: the index is its label; total, met, not_met, open."""
-    counts = {category(name, lang): tally(results) for name, results in by_category(evaluation).items()}
+    counts = {name: tally(results) for name, results in by_category(evaluation, lang).items()}
     return pd.DataFrame(counts).T.reindex(columns=["total", "met", "not_met", "open"]).astype(int)
 
 

@@ -32,7 +32,7 @@ _PROBLEMS: Mapping[str, tuple[float, str]] = {
     "number": (5, "center"), "school": (19, "left"), "township": (10, "left"), "stage": (6, "center"),
     "code": (10, "left"), "item": (27, "left"), "value": (10, "right"), "operator": (9, "center"),
     "required": (8, "right"), "gap": (10, "right"), "unit": (8, "center"), "measure": (22, "left"),
-    "lead_unit": (11, "left"), "due": (11, "center"), "latest_start": (11, "center"),
+    "lead_unit": (11, "left"), "person": (8, "left"), "due": (11, "center"), "latest_start": (11, "center"),
 }  # fmt: skip
 _LEDGER: Mapping[str, tuple[float, str]] = {
     "number": (5, "center"), "school": (18, "left"), "stage_word": (6, "center"), "code": (9, "left"),
@@ -61,7 +61,14 @@ _SCHEDULE: Mapping[str, tuple[float, str]] = {
 }  # fmt: skip
 
 
-def problems(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: date | None = None) -> bytes:
+def problems(
+    county: County,
+    evaluation: Evaluation,
+    *,
+    lang: str = "zh",
+    made_on: date | None = None,
+    ledger: pd.DataFrame | None = None,
+) -> bytes:
     """Return the school problem list (学校问题清单), and beside it what is open for want of data or evidence.
 
     Parameters
@@ -72,8 +79,12 @@ def problems(county: County, evaluation: Evaluation, *, lang: str = "zh", made_o
     lang : {"zh", "en"}
     made_on : date, optional
         Day the paper bears; today by default.
+    ledger : DataFrame, optional
+        The rectification ledger: whom it names for a problem answers for it here too.
     """
     stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
+    keys = ["code", "school_id", "stage"]
+    people = {} if ledger is None else ledger.drop_duplicates(keys).set_index(keys)["person"].fillna("").to_dict()
     table, book = workplan.problem_list(evaluation, county, lang=lang), new_book()
     page = open_sheet(book, "problems", _PROBLEMS, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
@@ -81,7 +92,8 @@ def problems(county: County, evaluation: Evaluation, *, lang: str = "zh", made_o
         school = row["school"] or text("workplan.whole_county", lang)
         figures = _figures(row, evaluation.standard, lang)
         stage = text(f"stage.{row['stage']}", lang)
-        shown = {**row, **figures, "number": number, "school": school, "stage": stage, "operator": op}
+        person = people.get((row["code"], row["school_id"], row["stage"]), "")
+        shown = {**row, **figures, "number": number, "school": school, "stage": stage, "operator": op, "person": person}
         put_row(page, _PROBLEMS, shown, lang)
     page.note(text("report.lists.problems.note", lang, n=len(table)))
     page.finish()

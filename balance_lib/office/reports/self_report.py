@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from datetime import date
 
+import pandas as pd
+
+from balance_lib import access
+from balance_lib.data import tables
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, indicators
+from balance_lib.evaluation import Evaluation, ItemResult, evaluate, indicators
 from balance_lib.locale import has, text
 from balance_lib.office.reports import brief, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp
+from balance_lib.office.workplan import Register, units_of
 
 _BASICS = (
     "n_primary", "n_junior", "n_nine_year", "n_twelve_year", "n_complete_secondary", "n_teaching_point", "n_special",
@@ -18,7 +25,15 @@ _BASICS = (
 )  # fmt: skip
 
 
-def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: date | None = None) -> bytes:
+def write(
+    county: County,
+    evaluation: Evaluation,
+    *,
+    lang: str = "zh",
+    made_on: date | None = None,
+    register: Register | None = None,
+    ledger: pd.DataFrame | None = None,
+) -> bytes:
     """Return the self-evaluation report as a Word document.
 
     It says "met" only of what the evaluation found met; what lacks data or evidence stands in a chapter of its own.
@@ -31,9 +46,14 @@ def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: 
     lang : {"zh", "en"}
     made_on : date, optional
         Day the paper bears; today by default.
+    register : workplan.Register, optional
+        The plan's tasks on a day: how many are done.
+    ledger : DataFrame, optional
+        The rectification ledger: how many entries are closed.
     """
     stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
-    letter = Letter(stamp, text("report.self.title", lang, county=stamp.county(lang)), lang)
+    title = text("report.self.title", lang, county=stamp.county(lang), aim=evaluation.standard.aim(lang))
+    letter = Letter(stamp, title, lang)
     letter.line(text("report.self.subtitle", lang, year=stamp.school_year(lang)))
     title = wording.sentence(evaluation.standard.title(lang), lang)
     document = wording.sentence(evaluation.standard.document, lang)
@@ -41,15 +61,18 @@ def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: 
                           document=document, county=stamp.county(lang), day=stamp.day(lang)))  # fmt: skip
     _basics(letter, county, evaluation, lang)
     brief.overview(letter, evaluation, lang)
+    before = _year_before(county, evaluation)
+    _done(letter, county, evaluation, before, register, ledger, lang)
     _by_category(letter, evaluation, lang)
     brief.by_school(letter, county, evaluation, lang, most=0)
     brief.differences(letter, evaluation, lang)
     _problems(letter, county, evaluation, lang)
+    _causes(letter, county, evaluation, before, lang)
     _measures(letter, evaluation, lang)
     brief.open_items(letter, evaluation, lang)
     _conclusion(letter, evaluation, lang)
-    letter.sign(text("report.self.unit", lang))
     letter.origin()
+    letter.sign(text("report.self.unit", lang))
     return letter.content()
 
 
@@ -71,10 +94,113 @@ def _basics(letter: Letter, county: County, evaluation: Evaluation, lang: str) -
         letter.paragraph(letter.stamp.banner(lang))
 
 
+def _year_before(county: County, evaluation: Evaluation) -> Evaluation | None:
+    """Return the county judged by the same standard a school year earlier; None without figures of that year."""
+    year = evaluation.year - 1
+    if year not in county.years:
+        return None
+    switches = evaluation.provenance.get("definitions")
+    return evaluate(county, evaluation.standard, year=year, measures=access.measures(county, year),
+                    definitions=switches if isinstance(switches, Mapping) else None)  # fmt: skip
+
+
+def _done(
+    letter: Letter,
+    county: County,
+    evaluation: Evaluation,
+    before: Evaluation | None,
+    register: Register | None,
+    ledger: pd.DataFrame | None,
+    lang: str,
+) -> None:
+    """Tell what was done and what came of it: against the year before, by documents, tasks and ledger."""
+    letter.heading(text("report.self.done", lang))
+    if before is None:
+        letter.paragraph(text("report.self.no_before", lang))
+    else:
+        then = {result.item.code: result.status for result in before.items}
+        now = {
+            status: [r for r in evaluation.with_status(status) if r.item.code in then] for status in ("met", "not_met")
+        }
+        year = text("report.school_year", lang, year=before.year, next=before.year + 1)
+        counts = {"then": len(before.with_status("met")), "now": len(evaluation.with_status("met"))}
+        letter.paragraph(text("report.self.before", lang, year=year, **counts))
+        gained = [r for r in now["met"] if then[r.item.code] != "met"]
+        lost = [r for r in now["not_met"] if then[r.item.code] == "met"]
+        for key, results in (("gained", gained), ("lost", lost)):
+            if results:
+                letter.paragraph(text(f"report.self.{key}", lang, n=len(results)) + _listed(results, lang))
+    papers = county.tables["evidence"]
+    mine = papers[(papers["standard"] == evaluation.standard.id) & (papers["year"] == evaluation.year)]
+    words = []
+    if len(mine):
+        words.append(text("report.self.papers", lang, n=len(mine), met=int((mine["finding"] == "met").sum())))
+    if register is not None and len(register.tasks):
+        done = register.counts()["done"]
+        words.append(text("report.self.works", lang, day=register.on, total=len(register.tasks), done=done))
+    if ledger is not None and len(ledger):
+        closed = int((ledger["state"] == "verified").sum())
+        words.append(text("report.self.ledger", lang, n=len(ledger), closed=closed))
+    if words:
+        letter.paragraph(("" if lang == "zh" else " ").join(words))
+
+
+def _listed(results: Sequence[ItemResult], lang: str) -> str:
+    joint = "；" if lang == "zh" else "; "
+    return joint.join(findings.label(result, lang) for result in results) + text("report.stop", lang)
+
+
+def _causes(letter: Letter, county: County, evaluation: Evaluation, before: Evaluation | None, lang: str) -> None:
+    """Say where the shortfalls lie and what moved, as far as the data tell; the county adds the rest."""
+    short = evaluation.with_status("not_met")
+    if not short:
+        return
+    letter.heading(text("report.self.causes", lang))
+    letter.paragraph(text("report.self.causes_intro", lang))
+    names = Counter(findings.category(result.item.category, lang) for result in short)
+    name, n = names.most_common(1)[0]
+    points = [text("report.self.cause_category", lang, category=name, n=n, share=f"{n / len(short):.0%}")]
+    low = evaluation.schools[[met is False for met in evaluation.schools["met"]]]
+    low = low.drop_duplicates(["school_id", "stage"])
+    if len(low):
+        points += _where(low, county, evaluation, lang)
+    if before is not None:
+        then = {result.item.code: result.gap for result in before.items}
+        worse = [r for r in short if r.gap < then.get(r.item.code, -math.inf) - 1e-9]
+        if worse:
+            items = _listed(worse, lang).removesuffix(text("report.stop", lang))
+            points.append(text("report.self.cause_worse", lang, n=len(worse), items=items))
+    letter.points([*points, text("report.self.causes_own", lang)])
+
+
+def _where(low: pd.DataFrame, county: County, evaluation: Evaluation, lang: str) -> list[str]:
+    """Say among which schools those below a line lie, and how many of them grew."""
+    schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    choices = tables.table("schools").columns["kind"].choices or {}
+    kinds = Counter(str(kind) for kind in low["school_id"].map(schools["kind"]).dropna())
+    joint = "、" if lang == "zh" else ", "
+    parts = joint.join(
+        text("report.self.cause_kind_part", lang, kind=choices[kind] if lang == "zh" else kind.replace("_", " "), n=n)
+        for kind, n in kinds.most_common()
+    )
+    points = [text("report.self.cause_kind", lang, n=len(low), parts=parts)] if parts else []
+    towns = Counter(
+        str(town) for town in low.drop_duplicates("school_id")["school_id"].map(schools["township"]).dropna()
+    )
+    if towns and towns.most_common(1)[0][1] > 1:
+        town, n = towns.most_common(1)[0]
+        points.append(text("report.self.cause_township", lang, township=wording.name(town, lang), n=n))
+    rolls = county.tables["school_years"].drop_duplicates(["school_id", "stage", "year"])
+    rolls = rolls.pivot(index=["school_id", "stage"], columns="year", values="pupils")
+    rolls = rolls.reindex(columns=[evaluation.year - 1, evaluation.year]).astype(float)
+    change = rolls.diff(axis=1)[evaluation.year]
+    grown = int((change.reindex(pd.MultiIndex.from_frame(low[["school_id", "stage"]])) > 0).sum())
+    return [*points, text("report.self.cause_growth", lang, n=grown)] if grown else points
+
+
 def _by_category(letter: Letter, evaluation: Evaluation, lang: str) -> None:
     letter.heading(text("report.self.items", lang))
-    for name, results in findings.by_category(evaluation).items():
-        words = findings.category(name, lang)
+    for words, results in findings.by_category(evaluation, lang).items():
         letter.heading(words, 2)
         letter.paragraph(text("report.self.category", lang, **findings.tally(results)))
         brief.item_table(letter, text("report.self.table", lang, category=words), findings.rows(results, lang), lang)
@@ -108,10 +234,14 @@ def _measures(letter: Letter, evaluation: Evaluation, lang: str) -> None:
     if short:
         letter.paragraph(text("report.units.intro", lang, n=len(short)))
         rows: list[list[object]] = [
-            [findings.label(r, lang), wording.name(r.item.lead_unit), _when(r.item.deadline, lang)] for r in short
+            [findings.label(r, lang), wording.name(_units(r, lang)), _when(r.item.deadline, lang)] for r in short
         ]
         head = [text(f"report.units.{key}", lang) for key in ("item", "unit", "deadline")]
         letter.table(text("report.units.table", lang), head, rows, (7, 4, 3), centred=(2,))
+
+
+def _units(result: ItemResult, lang: str) -> str:
+    return ("、" if lang == "zh" else ", ").join(units_of(result.item.lead_unit))
 
 
 def _when(deadline: str, lang: str) -> str:

@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, ItemResult, number
+from balance_lib.evaluation import Evaluation, ItemResult, indicators, number
 from balance_lib.locale import text, unit
 from balance_lib.office.workplan.schedule import assumed, lead_times
 from balance_lib.standards import Indicator, Item
@@ -51,12 +51,14 @@ def problem_list(
         lead_days, latest_start, impossible (the latest start is past), year.
     """
     schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    if lang != "zh":
+        schools = schools.assign(name_zh=schools["name_en"].fillna(schools["name_zh"]))
     own = evaluation.problems().rename(columns={"threshold": "required"}).to_dict("records")
     day = on or evaluation.on
     rows = []
     for row in [*own, *(_county_row(r) for r in evaluation.items if _fails_alone(r))]:
         item = evaluation.standard.item(str(row["code"]))
-        facts = _facts(item, evaluation, row, lang)
+        facts = _facts(item, evaluation, row, county, lang)
         times = _times(item, (lead_days or {}).get(item.code), facts["indicator"], day)
         place = {c: _name(schools, row["school_id"], c) for c in ("name_zh", "township")}
         rows.append({**row, "school": place["name_zh"], "township": place["township"], **facts, **times})
@@ -74,7 +76,7 @@ def _county_row(result: ItemResult) -> dict[str, Any]:
     return {"school_id": "", "code": result.item.code, "stage": result.item.stage, **figures}
 
 
-def _facts(item: Item, evaluation: Evaluation, row: Mapping[str, Any], lang: str) -> dict[str, Any]:
+def _facts(item: Item, evaluation: Evaluation, row: Mapping[str, Any], county: County, lang: str) -> dict[str, Any]:
     source = item.measure
     indicator = source.formula if source is not None and source.source == "indicator" else ""
     rule = source is not None and source.source == "school_rule"
@@ -87,15 +89,56 @@ def _facts(item: Item, evaluation: Evaluation, row: Mapping[str, Any], lang: str
         "unit": unit("indicators" if rule else item.judged_unit)[lang].strip(),
         "need": need,
         "indicator": indicator,
-        "measure": _measure(float(row["needed"]), need, lang),
+        "measure": _measure(item, evaluation, row, need, county, lang),
         "lead_unit": item.lead_unit,
     }
 
 
-def _measure(needed: float, need: str, lang: str) -> str:
-    if need and needed == needed and needed > 0:
+def _measure(item: Item, evaluation: Evaluation, row: Mapping[str, Any], need: str, county: County, lang: str) -> str:
+    """Say what is to be done: how much is built, bought or hired, else to which line the figure has to come."""
+    needed, source = float(row["needed"]), item.measure
+    if need and needed > 0:
         return text("workplan.measure.need", lang, needed=number(round(needed, 1)), need=need)
-    return text("workplan.measure.reach", lang)
+    if item.mend:
+        amount = _amount(item, evaluation, row, county)
+        if amount > 0:
+            return item.mend[lang].format(n=number(math.ceil(amount - 1e-6)))
+    if source is None or source.source == "evidence":
+        return text("workplan.measure.evidence", lang)
+    if source.source == "school_rule":
+        floor = f"{source.floor_share or 0:.0%}"
+        return text("workplan.measure.rule", lang, n=source.at_least, floor=floor)
+    line = number(float(row["required"])) + unit(item.judged_unit)[lang]
+    if source.source in ("cv", "given") and source.transform == "level":
+        return text(f"workplan.measure.{source.source}", lang, line=line)
+    if source.transform != "level":
+        return text("workplan.measure.yearly", lang)
+    value = number(float(row["value"])) + unit(item.judged_unit)[lang]
+    return text(f"workplan.measure.{_way(item, float(row['required']))}", lang, line=line, value=value)
+
+
+def _way(item: Item, line: float) -> str:
+    """Return how a figure has to move to reach its line."""
+    if line == 0 and item.operator in ("<=", "<", "=="):
+        return "none"
+    if item.operator in (">=", ">"):
+        return "full" if line == 100 and item.judged_unit.startswith("%") else "raise"
+    return "lower" if item.operator in ("<=", "<") else "equal"
+
+
+def _amount(item: Item, evaluation: Evaluation, row: Mapping[str, Any], county: County) -> float:
+    """Return how much a row lacks of what mends it: by the item's own formula over the row, else its gap."""
+    source = item.measure
+    if source is None or "amount" not in item.mend or source.source not in ("schools", "stages"):
+        return abs(float(row["gap"]))
+    frames = indicators.frames(county, evaluation.standard)
+    here = (frames.column(source.source, "year") == evaluation.year) & (
+        frames.column(source.source, "school_id") == row["school_id"]
+    )
+    if source.source == "stages":
+        here &= frames.column("stages", "stage") == row["stage"]
+    values = frames.values(source.source, item.mend["amount"])[here]
+    return float(values[0]) if len(values) and not math.isnan(values[0]) else 0.0
 
 
 def _times(item: Item, own: int | None, indicator: str, on: date) -> dict[str, Any]:
