@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from balance_lib._errors import Fault
 from balance_lib.data.intake import aliases
 from balance_lib.data.intake.grid import Grid
+from balance_lib.data.intake.xlsx import letters
 
 HEADER_SEARCHED = 40
 HEADER_DEPTH = 3
@@ -39,22 +40,6 @@ class Left:
 
     row: int
     why: str
-
-
-def letters(column: int) -> str:
-    """Return the spreadsheet's letters of a zero-based column.
-
-    Examples
-    --------
-    >>> letters(0), letters(27)
-    ('A', 'AB')
-    """
-    out = ""
-    column += 1
-    while column:
-        column, rest = divmod(column - 1, 26)
-        out = chr(65 + rest) + out
-    return out
 
 
 def paths(grid: Grid, first: int, last: int) -> list[Path]:

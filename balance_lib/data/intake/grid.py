@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import csv
 import io
-import re
-import zipfile
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import date, datetime, time
@@ -13,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from balance_lib._errors import Fault
-from balance_lib.data.intake import archive
+from balance_lib.data.intake import xlsx
 from balance_lib.data.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
 
 TEXT_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -80,7 +78,8 @@ def read_grids(source: Path | str | SourceFile, *, encoding: str | None = None) 
     except OSError as error:
         return [], [Fault("unreadable", source.name, found=error.strerror or type(error).__name__)]
     if suffix in SUFFIXES or content.startswith(b"PK\x03\x04"):
-        return _read_workbook(source.name, content)
+        sheets, faults = xlsx.read_book(source.name, content)
+        return [_grid(source.name, sheet) for sheet in sheets], faults
     if suffix in OLD_SUFFIXES or content.startswith(b"\xd0\xcf\x11\xe0"):
         return [], [Fault("not_xlsx", source.name, found=suffix or None)]
     if suffix not in TEXT_SUFFIXES:
@@ -88,8 +87,20 @@ def read_grids(source: Path | str | SourceFile, *, encoding: str | None = None) 
     text, coded = decode(content, encoding)
     if text is None:
         return [], [Fault("encoding", source.name, found=coded or None)]
-    rows = list(csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text)))
-    return [Grid(source.name, None, _square([[c.strip() for c in row] for row in rows]), encoding=coded)], []
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=_delimiter(text))
+    rows, values, width = [], 0, 0
+    try:
+        for row in lines:
+            rows.append([cell.strip() for cell in row])
+            values += sum(map(bool, row))
+            width = max(width, len(row))
+            if values > xlsx.MOST_VALUES or width * len(rows) > xlsx.MOST_SPANNED:
+                most = {"most": f"{xlsx.MOST_VALUES:,}"}
+                return [], [Fault("sheet_too_large", source.name, len(rows), None, None, params=most)]
+    except csv.Error:  # nothing else ends a reader that is not strict
+        told = {"most": f"{csv.field_size_limit():,}"}
+        return [], [Fault("cell_too_long", source.name, lines.line_num, params=told)]
+    return [Grid(source.name, None, _square(rows), encoding=coded)], []
 
 
 def decode(content: bytes, encoding: str | None = None) -> tuple[str | None, str]:
@@ -148,55 +159,31 @@ def _square(rows: list[list[str]]) -> list[list[str]]:
     return [row + [""] * (width - len(row)) for row in rows]
 
 
-def _read_workbook(name: str, content: bytes) -> tuple[list[Grid], list[Fault]]:
-    import openpyxl
-
-    try:
-        if fault := archive.refuse(name, content):
-            return [], [fault]
-        book = openpyxl.load_workbook(io.BytesIO(content), data_only=True)
-        dead = _dead_formulas(content, book)
-        return [_sheet(name, sheet, dead.get(sheet.title, {})) for sheet in book.worksheets], []
-    except Exception as error:  # openpyxl lets whatever its parser meets come through
-        return [], [Fault("not_xlsx", name, found=type(error).__name__)]
-
-
-def _dead_formulas(content: bytes, book: Any) -> dict[str, dict[tuple[int, int], str]]:
-    """Return the formulas without a computed value by sheet and place."""
-    import openpyxl
-
-    with zipfile.ZipFile(io.BytesIO(content)) as package:
-        sheets = [n for n in package.namelist() if n.startswith("xl/worksheets/")]
-        if not any(re.search(rb"<f[ >/]", package.read(n)) for n in sheets):
-            return {}
-    formulas = openpyxl.load_workbook(io.BytesIO(content), data_only=False)
-    return {
-        sheet.title: {
-            (int(cell.row or 1) - 1, int(cell.column or 1) - 1): str(cell.value)[:40]
-            for row in sheet.iter_rows()
-            for cell in row
-            if cell.data_type == "f" and book[sheet.title].cell(cell.row, cell.column).value is None
-        }
-        for sheet in formulas.worksheets
-    }
-
-
-def _sheet(name: str, sheet: Any, dead: dict[tuple[int, int], str]) -> Grid:
-    rows = _square([[_as_text(cell) for cell in row] for row in sheet.iter_rows()])
+def _grid(name: str, sheet: xlsx.WorkbookSheet) -> Grid:
+    """Return a sheet as text; merged cells repeat their value in every row that holds anything."""
+    width = max(map(len, sheet.rows), default=0)
+    if width * sum(map(bool, sheet.rows)) > xlsx.MOST_SPANNED:
+        raise MemoryError
+    blank = [""] * width
+    rows = [
+        [_as_text(value, (line, at) in sheet.percents) for at, value in enumerate(row)] + blank[len(row) :]
+        if row
+        else blank
+        for line, row in enumerate(sheet.rows)
+    ]
     filled = set()
-    for area in sheet.merged_cells.ranges:
-        value = rows[area.min_row - 1][area.min_col - 1]
-        for row in range(area.min_row - 1, min(area.max_row, len(rows))):
-            for column in range(area.min_col - 1, min(area.max_col, len(rows[row]))):
-                if (row, column) != (area.min_row - 1, area.min_col - 1) and value:
-                    rows[row][column] = value
-                    filled.add((row, column))
-    return Grid(name, sheet.title, rows, filled, dead, hidden=sheet.sheet_state != "visible")
+    for top, left, bottom, right in sheet.merged:
+        value = rows[top][left] if top < len(rows) and left < width else ""
+        for line in range(top, min(bottom + 1, len(rows))) if value else ():
+            for column in range(left, min(right + 1, width)) if rows[line] is not blank else ():
+                if (line, column) != (top, left):
+                    rows[line][column] = value
+                    filled.add((line, column))
+    return Grid(name, sheet.title, rows, filled, sheet.dead, hidden=sheet.hidden)
 
 
-def _as_text(cell: Any) -> str:
-    """Return a cell as the text a person sees, digit for digit."""
-    value, shown = cell.value, str(cell.number_format or "")
+def _as_text(value: Any, percent: bool) -> str:
+    """Return a cell's value as the text a person sees, digit for digit."""
     if value is None:
         return ""
     if isinstance(value, bool):
@@ -206,10 +193,8 @@ def _as_text(cell: Any) -> str:
     if isinstance(value, (date, time)):
         return value.isoformat()
     if isinstance(value, (int, float)):
-        if "%" in shown:
+        if percent:
             return f"{value * 100:.10g}%"
-        whole = int(value) if float(value).is_integer() and abs(value) < 1e15 else None
-        if whole is not None and re.fullmatch("0{2,}", shown):  # codes shown with their leading zeros
-            return f"{whole:0{len(shown)}d}"
-        return repr(value) if whole is None else str(whole)
+        whole = isinstance(value, int) or (value.is_integer() and abs(value) < 1e15)
+        return str(int(value)) if whole else repr(value)
     return str(value).strip()

@@ -5,10 +5,9 @@ from __future__ import annotations
 import io
 import re
 import zipfile
-from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from balance_lib._errors import Fault
 from balance_lib.data.intake import archive, cells
@@ -18,16 +17,39 @@ if TYPE_CHECKING:
 
 SUFFIXES = (".xlsx", ".xlsm")
 OLD_SUFFIXES = (".xls", ".et", ".xlsb", ".ods")
+# A spreadsheet program has no more rows and columns; a return of 200,000 rows has fewer values.
+MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
+MOST_VALUES = 3_000_000
+MOST_SPANNED = 20_000_000
 _STAMP = "2000-01-01T00:00:00Z"
 _ZIP_DATE = (1980, 1, 1, 0, 0, 0)
 
 
 @dataclass(frozen=True)
 class WorkbookSheet:
-    """Hold one sheet: its rows as tuples of cell values; row 1 of the spreadsheet is ``rows[0]``."""
+    """Hold one sheet: its rows as tuples of cell values; row 1 of the spreadsheet is ``rows[0]``.
+
+    Parameters
+    ----------
+    title : str
+    rows : list of tuple
+        Values up to the last one of each row; a blank row is the empty tuple, so that gaps cost nothing.
+    hidden : bool
+        Whether the sheet is hidden.
+    merged : list of (int, int, int, int)
+        Zero-based first row and column, last row and column of merged cells.
+    percents : set of (row, column)
+        Zero-based places of numbers shown as percent.
+    dead : dict of (row, column) to str
+        Zero-based places of formulas that were never computed; they look empty, which would pass for "no data".
+    """
 
     title: str
     rows: list[tuple[Any, ...]]
+    hidden: bool = False
+    merged: list[tuple[int, int, int, int]] = field(default_factory=list)
+    percents: set[tuple[int, int]] = field(default_factory=set)
+    dead: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def cell(self, row: int, column: int) -> Any:
         """Return a value by the spreadsheet's row number and a zero-based column; None outside."""
@@ -60,79 +82,147 @@ def read(source: SourceFile) -> tuple[list[WorkbookSheet], list[Fault]]:
     """Read every sheet of a workbook; a file that is none gives a fault, never a crash.
 
     Formulas count as what the spreadsheet program last computed; one that was never computed is a fault, for its cell
-    would pass for blank. Blank rows at the end are left off.
+    would pass for blank.
     """
-    suffix = Path(source.name).suffix.casefold()
     try:
         with source.open() as stream:
-            content = stream.read()
-        if suffix in OLD_SUFFIXES or not content.startswith(b"PK"):
-            return [], [Fault("not_xlsx", source.name, found=suffix or None)]
-        if fault := archive.refuse(source.name, content):
-            return [], [fault]
-        sheets = _sheets(content, data_only=True)
-        return sheets, list(_dead_formulas(source.name, content, sheets))
+            sheets, faults = read_book(source.name, stream.read())
     except OSError as error:
         return [], [Fault("not_xlsx", source.name, found=error.strerror or type(error).__name__)]
-    except Exception as error:  # openpyxl lets whatever its parser meets come through
-        return [], [Fault("not_xlsx", source.name, found=type(error).__name__)]
+    faults += [
+        Fault("formula_without_value", f"{source.name} / {sheet.title}", row + 1, f"{letters(column)}{row + 1}", text)
+        for sheet in sheets
+        for (row, column), text in sheet.dead.items()
+    ]
+    return sheets, faults
 
 
-def _sheets(content: bytes, *, data_only: bool) -> list[WorkbookSheet]:
+def read_book(name: str, content: bytes) -> tuple[list[WorkbookSheet], list[Fault]]:
+    """Read the bytes of a workbook; what it costs follows the cells with values, not where the farthest stands."""
     import openpyxl
 
-    book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=data_only)
+    if not content.startswith(b"PK"):
+        return [], [Fault("not_xlsx", name, found=Path(name).suffix.casefold() or None)]
     try:
-        return [_sheet(sheet) for sheet in book.worksheets]
-    finally:
-        book.close()
+        if fault := archive.refuse(name, content):
+            return [], [fault]
+        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+        try:
+            return [_sheet(book, sheet) for sheet in book.worksheets], []
+        finally:
+            book.close()
+    except _TooLargeError as error:
+        return [], [error.fault(name)]
+    except Exception as error:  # openpyxl lets whatever its parser meets come through
+        return [], [Fault("not_xlsx", name, found=type(error).__name__)]
 
 
-def _sheet(sheet: Any) -> WorkbookSheet:
-    sheet.reset_dimensions()  # other programs write wrong ones; then rows would be cut off
-    rows = [_trimmed(row) for row in sheet.iter_rows()]
-    while rows and not rows[-1]:
-        rows.pop()
-    return WorkbookSheet(sheet.title, rows)
+class _TooLargeError(Exception):
+    """End reading a sheet that holds, or spans, more than a county's return can."""
+
+    def __init__(self, rule: str, sheet: str, found: str) -> None:
+        super().__init__(rule, sheet, found)
+        self.rule, self.sheet, self.found = rule, sheet, found
+
+    def fault(self, name: str) -> Fault:
+        """Return what to tell of it."""
+        most = MOST_VALUES if self.rule == "sheet_too_large" else MOST_SPANNED
+        return Fault(self.rule, f"{name} [{self.sheet}]", None, None, self.found, params={"most": f"{most:,}"})
 
 
-def _trimmed(row: tuple[Any, ...]) -> tuple[Any, ...]:
-    """Return the values of a row without its blank end: a formatted sheet may be 16384 columns wide."""
-    end = len(row)
-    while end and cells.is_blank(row[end - 1].value):
-        end -= 1
-    return tuple(_value(cell) for cell in row[:end])
+def _sheet(book: Any, sheet: Any) -> WorkbookSheet:
+    """Read one sheet cell by cell as it is written: a gap of a million rows or a styled blank cell costs nothing."""
+    parser = _parser(book, sheet)
+    out = WorkbookSheet(sheet.title, [], hidden=sheet.sheet_state != "visible")
+    values = spanned = 0
+    with sheet._get_source() as parser.source:
+        for line, cells_of_row in parser.parse():
+            filled = [cell for cell in cells_of_row if not cells.is_blank(cell["value"])]
+            if not filled:
+                continue
+            width = max(cell["column"] for cell in filled)
+            values, spanned = values + len(filled), spanned + width
+            place = f"{letters(width - 1)}{line}"
+            if values > MOST_VALUES:
+                raise _TooLargeError("sheet_too_large", sheet.title, place)
+            if line > MOST_ROWS or width > MOST_COLUMNS or spanned > MOST_SPANNED:
+                raise _TooLargeError("sheet_scattered", sheet.title, place)
+            row: list[Any] = [None] * width
+            for cell in filled:
+                at, shown = cell["column"] - 1, _number_format(book, cell["style_id"])
+                row[at] = _value(cell["value"], shown)
+                if "%" in shown and not isinstance(cell["value"], str):
+                    out.percents.add((line - 1, at))
+            out.rows.extend([()] * (line - len(out.rows)))  # rows mostly come in order; a later one may fill a gap
+            out.rows[line - 1] = tuple(row)
+    out.merged.extend(
+        (area.min_row - 1, area.min_col - 1, area.max_row - 1, area.max_col - 1)
+        for area in (parser.merged_cells.mergeCell if parser.merged_cells else ())
+    )
+    out.dead.update(parser.dead)
+    return out
 
 
-def _value(cell: Any) -> Any:
+def _parser(book: Any, sheet: Any) -> Any:
+    """Return openpyxl's own parser of a sheet, which also notes formulas that were never computed."""
+    from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
+
+    class Parser(WorkSheetParser):  # type: ignore[misc]
+        dead: ClassVar[dict[tuple[int, int], str]] = {}
+
+        def parse_cell(self, element: Any) -> dict[str, Any]:
+            try:
+                cell: dict[str, Any] = super().parse_cell(element)
+            except ValueError:  # a number of 10,000 digits, or none at all: told as what stands there
+                element.set("t", "str")
+                cell = super().parse_cell(element)
+            formula = element.find(FORMULA_TAG)
+            if formula is not None and cell["value"] is None:
+                self.dead[cell["row"] - 1, cell["column"] - 1] = f"={formula.text or ''}"[:40]
+            return cell
+
+    parser = Parser(
+        None, sheet._shared_strings, data_only=True, epoch=book.epoch,
+        date_formats=book._date_formats, timedelta_formats=book._timedelta_formats,
+    )  # fmt: skip
+    parser.dead = {}
+    return parser
+
+
+def _number_format(book: Any, style: int) -> str:
+    """Return how a cell's number is shown."""
+    from openpyxl.styles.numbers import BUILTIN_FORMATS, BUILTIN_FORMATS_MAX_SIZE
+
+    if not style or style >= len(book._cell_styles):
+        return ""
+    number = book._cell_styles[style].numFmtId
+    if number < BUILTIN_FORMATS_MAX_SIZE:
+        return str(BUILTIN_FORMATS.get(number, ""))
+    return str(book._number_formats[number - BUILTIN_FORMATS_MAX_SIZE])
+
+
+def _value(value: Any, shown: str) -> Any:
     """Return a cell's value; a number shown as 0012 is the code 0012."""
-    value = cell.value
     if isinstance(value, str):
         return _unescape(value)
-    if isinstance(value, int) and not isinstance(value, bool) and value >= 0:
-        shown = str(cell.number_format)
-        if re.fullmatch("0{2,}", shown):
-            return f"{value:0{len(shown)}d}"
-    return value
+    whole = isinstance(value, (int, float)) and not isinstance(value, bool) and float(value).is_integer() and value >= 0
+    return f"{int(value):0{len(shown)}d}" if whole and re.fullmatch("0{2,}", shown) else value
 
 
-def _dead_formulas(name: str, content: bytes, sheets: list[WorkbookSheet]) -> Iterator[Fault]:
-    with zipfile.ZipFile(io.BytesIO(content)) as package:
-        parts = [part for part in package.namelist() if part.startswith("xl/worksheets/")]
-        if not any(re.search(rb"<f[ >/]", package.read(part)) for part in parts):
-            return
-    for formulas, computed in zip(_sheets(content, data_only=False), sheets, strict=True):
-        for line, row in enumerate(formulas.rows, 1):
-            for index, value in enumerate(row):
-                if isinstance(value, str) and value.startswith("=") and computed.cell(line, index) is None:
-                    place = f"{_letters(index)}{line}"
-                    yield Fault("formula_without_value", f"{name} / {formulas.title}", line, place, value[:40])
+def letters(column: int) -> str:
+    """Return the spreadsheet's letters of a zero-based column.
 
-
-def _letters(index: int) -> str:
-    from openpyxl.utils import get_column_letter
-
-    return str(get_column_letter(index + 1))
+    Examples
+    --------
+    >>> letters(0), letters(27)
+    ('A', 'AB')
+    """
+    out = ""
+    column += 1
+    while column:
+        column, rest = divmod(column - 1, 26)
+        out = chr(65 + rest) + out
+    return out
 
 
 def to_bytes(book: Workbook, *, compress: bool = True) -> bytes:
