@@ -71,17 +71,93 @@ class Fault:
         }
 
     def sentence(self, lang: str = "zh") -> str:
-        """Tell the fault in one line."""
-        return locale.text(
-            "fault.sentence",
-            lang,
-            file=self.file,
-            row="–" if self.row is None else self.row,
-            column=self.column or "–",
-            found="–" if self.found is None else self.found,
-            expected=self.expected(lang),
-            hint=self.hint(lang),
-        )
+        """Tell the fault in one line; of place and content only what is known."""
+        place = [self.file]
+        if self.row is not None:
+            place.append(locale.text("fault.row", lang, row=self.row))
+        if self.column:
+            place.append(f"[{self.column}]")
+        blank = self.found is None and self.row is not None and bool(self.column)
+        said = "found" if self.found is not None else "blank" if blank else "nothing"
+        stands = locale.text(f"fault.{said}", lang, found=self.found)
+        texts = {"place": " ".join(place), "stands": stands, "expected": self.expected(lang), "hint": self.hint(lang)}
+        return locale.text("fault.sentence", lang, **texts)
+
+
+# A list of three hundred faults alike hides the one that matters: so many of a kind are written out, so many lines in
+# all, and so many characters of the rows of the others.
+MOST_OF_A_KIND = 3
+MOST_LINES = 24
+MOST_ROWS_NAMED = 60
+# What is wrong with a whole file or column, and so explains what is wrong with its cells.
+CAUSES = frozenset(
+    [
+        *("crs", "swapped_file", "swapped_some", "projected", "projected_zone", "not_projected", "other_axis"),
+        *("no_header", "column_not_found", "ambiguous_column", "required_all", "year_unknown", "stage_unknown"),
+        *(
+            "key_wanted",
+            "header_unclear",
+            "value_unclear",
+            "rows_again",
+            "source_without_file",
+            "join_source",
+            "no_source",
+        ),
+    ]
+)
+
+
+def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
+    """Put faults of one kind together: same weight, file, rule and column; errors first, and causes before the rest.
+
+    Examples
+    --------
+    >>> many = [Fault("range", "a.csv", row, "lat", 200) for row in range(2, 300)]
+    >>> [(group[0].rule, len(group)) for group in grouped([*many, Fault("crs", "county.yaml")])]
+    [('crs', 1), ('range', 298)]
+    """
+    kinds: dict[tuple[Any, ...], list[Fault]] = {}
+    for fault in faults:
+        kinds.setdefault((fault.severity, fault.file, fault.rule, fault.column), []).append(fault)
+
+    def weight(group: list[Fault]) -> tuple[bool, bool, bool]:
+        return group[0].severity != "error", group[0].rule not in CAUSES, group[0].row is not None
+
+    return sorted(kinds.values(), key=weight)
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Return numbers as spans.
+
+    Examples
+    --------
+    >>> spans([796, 798, 799, 800])
+    '796, 798–800'
+    """
+    out: list[list[int]] = []
+    for number in numbers:
+        if out and number == out[-1][1] + 1:
+            out[-1][1] = number
+        else:
+            out.append([number, number])
+    return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in out)
+
+
+def fault_lines(faults: Sequence[Fault], lang: str) -> list[str]:
+    """Write faults for a terminal, at most a screenful: causes first, and of one kind the first few."""
+    groups = grouped(faults)
+    lines: list[str] = []
+    for at, group in enumerate(groups):
+        if len(lines) >= MOST_LINES:
+            rest = groups[at:]
+            lines.append(locale.text("cli.more_kinds", lang, n=sum(map(len, rest)), kinds=len(rest)))
+            break
+        lines += [f"[{locale.text(f'cli.{f.severity}', lang)}] {f.sentence(lang)}" for f in group[:MOST_OF_A_KIND]]
+        if more := group[MOST_OF_A_KIND:]:
+            rows = spans(sorted({f.row for f in more if f.row is not None})) or "–"
+            cut = rows if len(rows) <= MOST_ROWS_NAMED else rows[:MOST_ROWS_NAMED].rpartition(",")[0] + " …"
+            lines.append(locale.text("cli.more_of_a_kind", lang, n=len(more), file=group[0].file, rows=cut))
+    return lines
 
 
 def unreadable(file: str, error: Exception) -> Fault:
@@ -129,8 +205,8 @@ class DataError(BalanceError, ValueError):
         super().__init__("\n".join(fault.sentence() for fault in self.faults))
 
     def report(self, lang: str = "zh") -> str:
-        """Tell all faults, one a line."""
-        return "\n".join(fault.sentence(lang) for fault in self.faults)
+        """Tell the faults, one a line, at most a screenful."""
+        return "\n".join(fault_lines(self.faults, lang))
 
 
 class PolicyError(BalanceError, ValueError):

@@ -3,17 +3,28 @@
 from __future__ import annotations
 
 import io
+import json
+import tempfile
 import zipfile
 from pathlib import Path
+from random import Random
 
+import geopandas
+import numpy as np
 import openpyxl
+import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from openpyxl.styles import Font
+from pyproj import Transformer
+from shapely.geometry import Point, box, mapping
 
-from balance_lib.data.intake import xlsx
+from balance_lib._errors import Fault, fault_lines
+from balance_lib.data.county import County
+from balance_lib.data.intake import aliases, xlsx
 from balance_lib.data.intake.bring import Brought, bring_in
+from balance_lib.data.intake.coordinates import coordinate, pair
 from balance_lib.data.intake.grid import read_grids
 from balance_lib.data.intake.xlsx import SourceFile
 
@@ -111,3 +122,316 @@ def test_a_number_of_ten_thousand_digits_in_a_workbook_is_one_fault(tmp_path: Pa
             new.writestr(name, part)
     done = brought(tmp_path, SourceFile("a.xlsx", out.getvalue()))
     assert not done.written and "not_xlsx" not in rules(done)
+
+
+# Places in all notations -------------------------------------------------------------------------------------------
+
+
+def written(value: float, letters: str, words: tuple[str, str], notation: str) -> str:
+    """Write a coordinate in one of the notations people use."""
+    seconds = round(abs(value) * 3600, 4)
+    whole, minutes, rest = int(seconds // 3600), int(seconds % 3600 // 60), round(seconds % 60, 4)
+    letter, word = letters[value < 0], words[value < 0]
+    return {
+        "decimal": f"{value:.8f}",
+        "letters": f"{letter}{abs(value):.8f}",
+        "comma": f"{value:.8f}".replace(".", ","),
+        "colons": f"{whole}:{minutes}:{rest:.4f} {letter}",
+        "signs": f"{whole}°{minutes}′{rest:.4f}″{letter}",
+        "quotes": f"{letter} {whole}° {minutes}' {rest:.4f}\"",
+        "minutes": f"{whole}° {minutes + rest / 60:.7f}' {letter}",
+        "marks": f"{'-' if value < 0 else ''}{whole}d{minutes}m{rest:.4f}s",
+        "words": f"{word}{whole}度{minutes}分{rest:.4f}秒",
+    }[notation]
+
+
+NOTATIONS = ["decimal", "letters", "comma", "colons", "signs", "quotes", "minutes", "marks", "words"]
+LON, LAT = ("EW", ("东经", "西经")), ("NS", ("北纬", "南纬"))
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.floats(-179.9, 179.9), st.floats(-89.9, 89.9), st.sampled_from(NOTATIONS))
+def test_a_place_is_the_same_in_every_notation(lon: float, lat: float, notation: str) -> None:
+    texts = [written(value, *axis, notation) for value, axis in ((lon, LON), (lat, LAT))]
+    read = [coordinate(text) for text in texts]
+    assert [c and c.value for c in read] == [pytest.approx(v, abs=2e-7) for v in (lon, lat)]
+    named = notation not in ("decimal", "comma", "marks")
+    assert [c and c.axis for c in read] == (["lon", "lat"] if named else [None, None])
+    both = pair(("({1}; {0})" if notation == "comma" else "({1}, {0})").format(*texts))
+    assert both is not None and [c.value for c in both] == [pytest.approx(v, abs=2e-7) for v in (lat, lon)]
+
+
+@pytest.mark.parametrize("cell", ["106,6,0", "33°61′", "north", "E-106", "106.1.2", "N33 S", "12-34"])
+def test_what_is_no_place_is_none(cell: str) -> None:
+    assert coordinate(cell) is None
+
+
+def test_both_in_one_cell_go_where_the_letters_or_the_mapping_say(tmp_path: Path) -> None:
+    columns = {"id": "school_id", "name": "schools.name_zh", "gps": ["schools.lat", "schools.lon"]}
+    source = {"columns": columns, "constants": {"schools.kind": "primary"}}
+    mapping = {
+        "crs": "WGS84",
+        "sources": [{**source, "columns": {**columns, "n": "school_years.pupils"}, "stage": "primary"}],
+    }
+    text = 'id,name,gps,n\n1,a,"(33.9, 106.1)",5\n2,b,"106.2E 33.8N",6\n'
+    done = brought(tmp_path, csv(text), mapping=mapping, crs=None)
+    assert done.county is not None
+    assert done.county.tables["schools"][["lon", "lat"]].to_numpy().tolist() == [[106.1, 33.9], [106.2, 33.8]]
+
+
+def rolls(points: list[tuple[float, float]], heads: str = "lon,lat") -> str:
+    lines = [f"S{i},校{i},primary,{x!r},{y!r},primary,{10 + i}" for i, (x, y) in enumerate(points)]
+    return f"school_id,name_zh,kind,{heads},stage,pupils\n" + "\n".join(lines) + "\n"
+
+
+AROUND = [(106.1 + i * 0.013, 33.9 + (i * 7 % 5) * 0.011) for i in range(10)]
+
+
+@pytest.mark.parametrize("code", ["EPSG:4523", "EPSG:32648", "EPSG:4547"])
+def test_metres_of_a_projection_become_the_places_they_are(tmp_path: Path, code: str) -> None:
+    there = Transformer.from_crs("EPSG:4326", code, always_xy=True)
+    metres = [there.transform(*point) for point in AROUND]
+    done = brought(tmp_path, csv(rolls(metres)), mapping={"sources": [{"known": True, "crs": code}]}, crs=None)
+    assert done.county is not None
+    assert done.county.tables["schools"][["lon", "lat"]].to_numpy() == pytest.approx(np.array(AROUND), abs=1e-7)
+    refused = brought(tmp_path / "undeclared", csv(rolls(metres)))
+    assert not refused.written
+    (fault,) = [f for f in refused.faults if f.severity == "error"]
+    assert fault.rule in ("projected", "projected_zone") and fault.params["n"] == len(AROUND)
+    if code == "EPSG:4523":
+        assert fault.params["code"] == code
+
+
+# Swapped -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("first", ["an earlier year", "an outline"])
+@pytest.mark.parametrize(("lon", "lat"), [(106.1, 33.9), (28.1, -30.6), (-70.2, -12.5), (10.0, 50.0)])
+def test_a_swapped_list_is_stopped_whole_and_one_line_mends_it(
+    lon: float, lat: float, first: str, tmp_path: Path
+) -> None:
+    places = [(lon + x - 106, lat + y - 34) for x, y in AROUND]
+    bad = csv(rolls([(y, x) for x, y in places]), "new.csv")
+    given = [csv(rolls(places), "old.csv")]
+    if first == "an outline":
+        area = {
+            "type": "Feature",
+            "properties": {"name": "x"},
+            "geometry": mapping(box(lon - 1, lat - 1, lon + 1, lat + 1)),
+        }
+        given.append(SourceFile("outline.geojson", json.dumps(area).encode()))
+    assert brought(tmp_path, *given, year=2017).written
+    before = (tmp_path / "jia" / "schools.csv").read_bytes()
+    done = brought(tmp_path, bad, year=2024)
+    assert not done.written and rules(done) == ["swapped_file"]
+    assert "swap: true" in done.faults[-1].hint("zh") and "swap: true" in done.faults[-1].hint("en")
+    assert (tmp_path / "jia" / "schools.csv").read_bytes() == before
+    mended = brought(tmp_path, bad, year=2024, mapping={"sources": [{"known": True, "swap": True}]})
+    assert mended.county is not None
+    assert mended.county.tables["schools"][["lon", "lat"]].to_numpy() == pytest.approx(np.array(places))
+
+
+def test_files_of_one_import_that_are_swapped_against_each_other_accuse_neither(tmp_path: Path) -> None:
+    near = [(x - 60, y - 10) for x, y in AROUND]
+    turned = rolls([(y, x) for x, y in near]).replace("S", "T").replace("校", "学校")
+    done = brought(tmp_path, csv(rolls(near)), csv(turned, "b.csv"))
+    assert not done.written and rules(done) == ["swapped_some"]
+
+
+def test_a_country_said_in_the_mapping_finds_the_swap_of_a_first_list(tmp_path: Path) -> None:
+    within = {"crs": "WGS84", "within": [16, -35, 33, -22], "sources": [{"known": True}]}
+    near = [(x - 78, y - 64) for x, y in AROUND]
+    assert brought(tmp_path, csv(rolls(near)), mapping=within).written
+    done = brought(tmp_path / "b", csv(rolls([(y, x) for x, y in near])), mapping=within)
+    assert not done.written and rules(done) == ["swapped_file"]
+
+
+# One school, several rows -------------------------------------------------------------------------------------------
+
+
+@settings(max_examples=8, deadline=None)
+@given(st.lists(st.lists(st.integers(0, 500), min_size=1, max_size=4), min_size=1, max_size=6), st.randoms())
+def test_no_row_of_a_school_is_lost_without_saying_how_many_pupils(parts: list[list[int]], random: Random) -> None:
+    rows = [f"S{i},校{i},primary,primary,{n}" for i, shifts in enumerate(parts) for n in shifts]
+    random.shuffle(rows)
+    text = "school_id,name_zh,kind,stage,pupils\n" + "\n".join(rows) + "\n"
+    total = sum(map(sum, parts))
+    with tempfile.TemporaryDirectory() as name:
+        added = brought(Path(name), csv(text), mapping={"sources": [{"known": True, "rows": "add"}]})
+        assert added.county is not None
+        assert added.county.tables["school_years"]["pupils"].sum() == total
+    with tempfile.TemporaryDirectory() as name:
+        valid = brought(Path(name), csv(text), accept_valid=True)
+        kept = float(valid.county.tables["school_years"]["pupils"].sum()) if valid.county else 0.0
+        lost = sum(float(f.params["lost"]) for f in valid.faults if f.rule == "rows_again")
+        same = sum(shifts[0] * (len(shifts) - 1) for shifts in parts if len(set(shifts)) == 1)
+        assert kept + lost + same == total
+
+
+def test_a_second_list_that_replaces_rolls_says_how_many_pupils_there_were(tmp_path: Path) -> None:
+    assert brought(tmp_path, csv(rolls(AROUND))).written
+    done = brought(
+        tmp_path, csv(rolls(AROUND[:2])).__class__("b.csv", rolls(AROUND[:2]).replace(",10\n", ",4\n").encode())
+    )
+    (fault,) = [f for f in done.faults if f.rule == "replaced_rolls"]
+    assert (fault.params["before"], fault.params["now"]) == ("10", "4")
+
+
+# Several files -------------------------------------------------------------------------------------------------------
+
+JOINED = {
+    "crs": "WGS84",
+    "sources": [
+        {"name": "places", "file": "places*", "columns": {}},
+        {
+            "file": "rolls*",
+            "stage": "primary",
+            "join": {"source": "places", "by": "ref", "key": "code"},
+            "constants": {"schools.kind": "primary"},
+            "columns": {
+                "ref": ["school_id", "schools.name_zh"],
+                "roll": "school_years.pupils",
+                "x": "schools.lon",
+                "y": "schools.lat",
+            },
+        },
+    ],
+}
+PLACES, ROLLS = (
+    csv("code,x,y\nA1,106.1,33.9\nA2,106.2,33.9\n", "places.csv"),
+    csv("ref,roll\nA1,50\nA2,60\n", "rolls.csv"),
+)
+
+
+@pytest.mark.parametrize("files", [(PLACES, ROLLS), (ROLLS, PLACES)])
+def test_a_join_reaches_every_file_in_any_order(tmp_path: Path, files: tuple[SourceFile, ...]) -> None:
+    done = brought(tmp_path, *files, mapping=JOINED)
+    assert done.county is not None and not done.faults
+    assert done.county.tables["schools"][["lon", "lat"]].to_numpy().tolist() == [[106.1, 33.9], [106.2, 33.9]]
+
+
+@pytest.mark.parametrize(
+    ("files", "change", "rule"),
+    [
+        ((ROLLS,), {}, "source_without_file"),
+        ((PLACES, ROLLS), {"key": "cod"}, "column_not_found"),
+        ((PLACES, ROLLS), {"by": "reff"}, "column_not_found"),
+        ((csv("code,z\nA1,1\n", "places.csv"), ROLLS), {}, "column_not_found"),
+    ],
+)
+def test_a_join_that_cannot_be_made_is_a_fault(
+    tmp_path: Path, files: tuple[SourceFile, ...], change: dict[str, str], rule: str
+) -> None:
+    first, second = JOINED["sources"]
+    mapping = {**JOINED, "sources": [first, {**second, "join": {**second["join"], **change}}]}  # type: ignore[dict-item]
+    done = brought(tmp_path, *files, mapping=mapping)
+    assert not done.written and rule in rules(done)
+
+
+@pytest.mark.parametrize("suffix", [".geojson", ".gpkg"])
+def test_places_with_figures_are_a_list_like_any_other(tmp_path: Path, suffix: str) -> None:
+    lines = [line.split(",") for line in rolls(AROUND).splitlines()]
+    frame = geopandas.GeoDataFrame(
+        [dict(zip(lines[0], line, strict=True)) for line in lines[1:]],
+        geometry=[Point(p) for p in AROUND],
+        crs="EPSG:4326",
+    ).drop(columns=["lon", "lat"])
+    file = tmp_path / f"anything{suffix}"
+    frame.to_crs("EPSG:32648" if suffix == ".gpkg" else "EPSG:4326").to_file(file)
+    one = bring_in([file], tmp_path / "a", year=2023).county
+    two = bring_in([csv(rolls(AROUND))], tmp_path / "b", year=2023, crs="WGS84").county
+    assert one is not None and two is not None
+    for name in ("schools", "school_years"):
+        pd.testing.assert_frame_equal(one.tables[name], two.tables[name], atol=1e-7)
+    mapped = {
+        "sources": [
+            {
+                "columns": {
+                    "school_id": "school_id",
+                    "name_zh": "schools.name_zh",
+                    "pupils": "school_years.pupils",
+                },
+                "stage": "junior",
+                "constants": {"schools.kind": "junior"},
+            }
+        ]
+    }
+    three = bring_in([file], tmp_path / "c", year=2023, mapping=mapped).county
+    assert three is not None and set(three.tables["school_years"]["stage"]) == {"junior"}
+    assert three.tables["schools"]["lon"].tolist() == pytest.approx([x for x, _ in AROUND], abs=1e-7)
+
+
+# Words ----------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "header", ["HOSTEL", "MOBILE SCHOOL", "Hotel places", "Cellar", "Telescope", "Faxe parish", "Headcount"]
+)
+def test_no_fragment_of_a_header_makes_it_personal(header: str) -> None:
+    assert not aliases.personal(header)
+
+
+@pytest.mark.parametrize(
+    "header", ["Mobile", "tel", "Head_Teacher_Name", "headTeacherName", "Tel. No", "E-mail", "Student ID"]
+)
+def test_whole_words_do(header: str) -> None:
+    assert aliases.personal(header)
+
+
+def test_a_column_mapped_to_a_number_is_read_whatever_its_header(tmp_path: Path) -> None:
+    columns = {
+        "Telephone": "schools.boarding",
+        "Head": "schools.note",
+        "Contact name": {"to": "schools.township", "personal": False},
+    }
+    text = "school_id,name_zh,kind,stage,pupils,Telephone,Head,Contact name\n1,a,primary,primary,5,1,Li,East\n"
+    done = brought(tmp_path, csv(text), mapping={"sources": [{"known": True, "columns": columns}]})
+    assert done.county is not None
+    school = done.county.tables["schools"].iloc[0]
+    assert (school["boarding"], school["township"]) == (1, "East") and pd.isna(school["note"])
+    assert list(done.dropped) == ["Head"]
+
+
+@pytest.mark.parametrize("word", ["NA", "None", "null", "nan"])
+def test_a_word_for_no_data_may_be_a_name_and_is_none_in_a_figure(tmp_path: Path, word: str) -> None:
+    text = (
+        f"school_id,name_zh,kind,township,stage,pupils\n1,甲,primary,{word},primary,{word}\n2,乙,primary,东,primary,3\n"
+    )
+    done = brought(tmp_path, csv(text))
+    assert done.county is not None
+    saved = County.open(tmp_path / "jia")
+    assert saved.tables["schools"]["township"].tolist() == [word, "东"]
+    assert saved.tables["school_years"]["pupils"].isna().tolist() == [True, False]
+    assert "read_as_name" in rules(done, "warning")
+    declared = {"sources": [{"known": True, "missing": [word]}]}
+    assert brought(tmp_path / "b", csv(text), mapping=declared).county.tables["schools"][
+        "township"
+    ].isna().tolist() == [True, False]  # type: ignore[union-attr]
+
+
+def test_what_every_row_lacks_is_told_in_one_line() -> None:
+    text = "School ID,Name,Total School Roll\n" + "".join(f"K{i},School {i},{i + 1}\n" for i in range(300))
+    done = bring_in([csv(text)], Path("never-written"), year=2023)
+    lines = fault_lines(done.faults, "en")
+    assert not done.written and len(lines) <= 4 and lines[0].startswith("[error]") and "kind" in "".join(lines)
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_no_sentence_speaks_of_a_place_or_content_that_is_not_known(lang: str) -> None:
+    for fault in (
+        Fault("ragged_row", "a.csv", params={"width": 3}),
+        Fault("required", "schools.csv", 3, "kind"),
+        Fault("no_file", "x"),
+    ):
+        assert "–" not in fault.sentence(lang)
+
+
+@pytest.mark.parametrize("case", sorted(p.name for p in CASES.glob("*")) if CASES.is_dir() else [])
+def test_shared_cases_are_read_or_refused_in_words(case: str, tmp_path: Path) -> None:
+    mapping = CASES / case / "mapping.yaml"
+    for file in sorted((CASES / case).iterdir()):
+        if file.suffix in (".csv", ".xlsx", ".geojson"):
+            done = bring_in(
+                [file], tmp_path / file.stem, year=2023, crs="WGS84", mapping=mapping if mapping.is_file() else None
+            )
+            assert done.written or any(f.severity == "error" and f.hint("zh") and f.hint("en") for f in done.faults)

@@ -297,10 +297,10 @@ def test_a_unit_in_the_header_is_applied_and_said_and_the_cells_own_unit_wins() 
 
 
 def test_coordinates_in_degrees_minutes_seconds() -> None:
-    text = "学校代码,学校名称,学校类型,经度,纬度\n1,甲,小学,109°34′12″,31°24'36\"\n2,乙,小学,E109°34′12″,北纬31\n"
+    text = "学校代码,学校名称,学校类型,经度,纬度\n1,甲,小学,109°34′12″,31°24'36\"\n2,乙,小学,E109°34′12″,北纬31度61分\n"
     imported = read_wide(csv(text), crs="WGS84")
     assert imported.tables["schools"].loc[0, ["lon", "lat"]].tolist() == [pytest.approx(109.57), pytest.approx(31.41)]
-    assert told(imported) == [("not_a_number", 3, "纬度", "北纬31")]
+    assert told(imported) == [("not_a_coordinate", 3, "纬度", "北纬31度61分")]
 
 
 @pytest.mark.parametrize(
@@ -488,6 +488,13 @@ def test_a_missing_or_doubled_column_is_named_with_the_nearest() -> None:
 
 def test_the_same_school_twice_in_a_list_and_lists_that_contradict_each_other() -> None:
     imported = read_wide(csv(HEAD + "1,甲,小学,5\n2,乙,小学,6\n1,甲,小学,7\n"), year=2023)
+    assert told(imported) == [("rows_again", 4, "school_id", "1")]
+    assert {k: imported.faults[0].params[k] for k in ("rows", "all", "lost")} == {
+        "rows": "2, 4",
+        "all": "12",
+        "lost": "7",
+    }
+    imported = read_wide(csv(HEAD + "1,甲,小学,5\n2,乙,小学,6\n1,甲,小学,5\n"), year=2023)
     assert told(imported) == [("duplicate", 4, "school_id+year+stage", "1 / 2023 / primary")]
     assert imported.faults[0].params["first"] == 2
     files = [csv(HEAD + "1,甲,小学,5\n", name="a.csv"), csv(HEAD + "1,甲,小学,7\n", name="b.csv")]

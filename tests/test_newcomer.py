@@ -11,9 +11,8 @@ import pytest
 from typer.testing import CliRunner
 
 from balance_lib import scenarios, standards
-from balance_lib._errors import Fault
+from balance_lib._errors import MOST_OF_A_KIND, Fault, fault_lines
 from balance_lib.cli import app
-from balance_lib.cli.shared import MOST_OF_A_KIND, fault_lines
 from balance_lib.data.county import County
 from balance_lib.locale import text
 from balance_lib.planning import siting
@@ -68,13 +67,15 @@ def test_evaluate_keeps_the_sentence_where_only_some_schools_lack_a_figure(tmp_p
     assert "1 of 2 lack data" in line and "Missing in every school" not in shown
 
 
-def test_warnings_of_one_kind_are_counted_after_the_first_few_and_errors_never() -> None:
+def test_faults_of_one_kind_are_counted_after_the_first_few_with_their_rows_and_errors_stand_first() -> None:
     warnings = [Fault("no_years", "schools.csv", row, "school_id", "x", "warning") for row in range(2, 14)]
     errors = [Fault("no_classes", "school_years.csv", row, "classes", 0, params={"pupils": 1}) for row in range(2, 14)]
     lines = fault_lines([*warnings, *errors], "en")
-    assert len([line for line in lines if line.startswith("[error]")]) == 12
-    assert len([line for line in lines if line.startswith("[warning]")]) == MOST_OF_A_KIND
-    assert text("cli.more_of_a_kind", "en", n=12 - MOST_OF_A_KIND, file="schools.csv") in lines
+    assert [line[:8] for line in lines].index("[warning") == MOST_OF_A_KIND + 1
+    for kind in ("[error]", "[warning]"):
+        assert len([line for line in lines if line.startswith(kind)]) == MOST_OF_A_KIND
+    rest = f"{2 + MOST_OF_A_KIND}–13"
+    assert text("cli.more_of_a_kind", "en", n=12 - MOST_OF_A_KIND, file="schools.csv", rows=rest) in lines
 
 
 def test_own_standards_are_listed_and_a_faulty_file_is_told(tmp_path: Path, root: Path, monkeypatch) -> None:

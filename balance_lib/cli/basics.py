@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import os
 from datetime import datetime
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from balance_lib._errors import NotFoundError
+from balance_lib._errors import NotFoundError, fault_lines
 from balance_lib.cli.shared import (
     AsJson,
     Folder,
@@ -18,24 +17,17 @@ from balance_lib.cli.shared import (
     Lang,
     Switches,
     app,
-    fault_lines,
     faults_told,
     print_result,
     shown_progress,
     standard_named,
     switches_of,
     unread_standards,
+    write_faults,
 )
 from balance_lib.locale import text
 
-
-class Crs(StrEnum):
-    """Coordinate systems a source can be declared in."""
-
-    WGS84 = "WGS84"
-    CGCS2000 = "CGCS2000"
-    GCJ02 = "GCJ02"
-    BD09 = "BD09"
+FaultsFile = Annotated[Path | None, typer.Option("--faults", help="Write every fault to this CSV.", metavar="FILE")]
 
 
 @app.command()
@@ -86,17 +78,24 @@ def import_(
     year: Annotated[
         int | None, typer.Option(help="School year (first calendar year) of sources that name none.")
     ] = None,
-    crs: Annotated[Crs | None, typer.Option(help="Coordinate system the sources are in.")] = None,
+    crs: Annotated[
+        str | None,
+        typer.Option(help="Coordinate system of the sources: WGS84, CGCS2000, GCJ02, BD09 or EPSG:code."),
+    ] = None,
     name: Annotated[str | None, typer.Option(help="Name of the county, for a new folder.")] = None,
     accept_valid: Annotated[
         bool, typer.Option("--accept-valid", help="Leave faulty rows out instead of stopping.")
     ] = False,
+    faults: FaultsFile = None,
     as_json: AsJson = False,
     lang: InLang = Lang.zh,
 ) -> None:
     """Bring returns into a county folder; a failed import writes nothing."""
+    from balance_lib.data import crs as systems
     from balance_lib.data.intake import bring
 
+    if crs is not None and not systems.known(crs):
+        raise typer.BadParameter(f"{crs}: WGS84, CGCS2000, GCJ02, BD09, EPSG:4523 …", param_hint="--crs")
     with faults_told(as_json, lang):
         done = bring.bring_in(
             sources,
@@ -104,7 +103,7 @@ def import_(
             mapping=mapping,
             supplement=supplement,
             year=year,
-            crs=None if crs is None else crs.value,
+            crs=crs,
             name=name,
             accept_valid=accept_valid,
             progress=None if as_json else shown_progress(),
@@ -120,6 +119,8 @@ def import_(
             *fault_lines(done.faults, lang),
             text("cli.imported" if done.written else "cli.not_imported", lang, into=into),
         ]
+        if faults is not None:
+            write_faults(faults, done.faults, lang)
         lines += [f"  {table}: {count}" for table, count in done.rows.items()] if done.written else []
         print_result(as_json, result, "\n".join(lines))
         if not done.written:
@@ -127,7 +128,12 @@ def import_(
 
 
 @app.command()
-def check(folder: Folder, as_json: AsJson = False, lang: InLang = Lang.zh) -> None:
+def check(
+    folder: Folder,
+    faults_file: FaultsFile = None,
+    as_json: AsJson = False,
+    lang: InLang = Lang.zh,
+) -> None:
     """Find every fault of a county folder in one go."""
     from balance_lib.data import check as room
 
@@ -141,6 +147,8 @@ def check(folder: Folder, as_json: AsJson = False, lang: InLang = Lang.zh) -> No
             "warnings": len(faults) - len(errors),
             "faults": [fault.as_dict(lang) for fault in faults],
         }
+        if faults_file is not None:
+            write_faults(faults_file, faults, lang)
         summary = text("cli.checked", lang, errors=len(errors), warnings=len(faults) - len(errors))
         print_result(as_json, result, "\n".join([*fault_lines(faults, lang), summary]))
         if errors:

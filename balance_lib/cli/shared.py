@@ -6,12 +6,12 @@ Exit codes: 0 computed, whatever the verdict; 1 the data or files are at fault, 
 
 from __future__ import annotations
 
+import csv
 import functools
 import inspect
 import json
 import re
 import sys
-from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import fields
@@ -22,14 +22,10 @@ from typing import Annotated, Any
 import typer
 
 from balance_lib import __version__
-from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, PolicyError
+from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, PolicyError, grouped
 from balance_lib.locale import text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
-
-
-# Warnings of one kind in one file that are written out; a list of three hundred alike hides the others.
-MOST_OF_A_KIND = 5
 
 
 class Lang(StrEnum):
@@ -150,19 +146,13 @@ def faults_told(as_json: bool, lang: str) -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def fault_lines(faults: Sequence[Fault], lang: str) -> list[str]:
-    """Write faults for a terminal: every error, and of warnings of one kind in one file the first few."""
-    kinds = Counter((fault.file, fault.rule) for fault in faults if fault.severity == "warning")
-    told: Counter[tuple[str, str]] = Counter()
-    lines = []
-    for fault in faults:
-        kind = (fault.file, fault.rule)
-        told[kind] += fault.severity == "warning"
-        if fault.severity == "error" or told[kind] <= MOST_OF_A_KIND:
-            lines.append(f"[{text(f'cli.{fault.severity}', lang)}] {fault.sentence(lang)}")
-        if told[kind] == MOST_OF_A_KIND and kinds[kind] > MOST_OF_A_KIND and fault.severity == "warning":
-            lines.append(text("cli.more_of_a_kind", lang, n=kinds[kind] - MOST_OF_A_KIND, file=fault.file))
-    return lines
+def write_faults(file: Path, faults: Sequence[Fault], lang: str) -> None:
+    """Write every fault to a CSV that spreadsheet programs open."""
+    heads = ("file", "row", "column", "found", "expected", "hint", "severity", "rule")
+    with file.open("w", encoding="utf-8-sig", newline="") as stream:
+        lines = csv.DictWriter(stream, heads)
+        lines.writeheader()
+        lines.writerows(fault.as_dict(lang) for group in grouped(faults) for fault in group)
 
 
 def print_result(as_json: bool, result: dict[str, Any], plain: str, *, err: bool = False) -> None:

@@ -12,6 +12,7 @@ binaries), so the hundred lines stand here, held against their published points.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -41,7 +42,8 @@ def convert(lon: ArrayLike, lat: ArrayLike, source: str, target: str) -> Points:
     lon, lat : array_like of float, shape (n,)
         Degrees. NaN stays NaN.
     source, target : {"WGS84", "CGCS2000", "GCJ02", "BD09"}
-        Coordinate systems. WGS84 and CGCS2000 are taken as equal (they differ by less than 1 m).
+        Coordinate systems. WGS84 and CGCS2000 are taken as equal (they differ by less than 1 m). The source may also
+        be a projection such as ``EPSG:4523``; then ``lon`` are metres east and ``lat`` metres north.
 
     Returns
     -------
@@ -68,6 +70,31 @@ def convert(lon: ArrayLike, lat: ArrayLike, source: str, target: str) -> Points:
     for step in _route(source, target):
         points = step(points)
     return points
+
+
+def known(name: object) -> bool:
+    """Tell whether a coordinate system can be converted from: one of the four, or a projection by its EPSG code.
+
+    Examples
+    --------
+    >>> known("GCJ02"), known("EPSG:4523"), known("EPSG:1"), known(None)
+    (True, True, False, False)
+    """
+    return name in CRS_NAMES or _projection(str(name)) is not None
+
+
+@cache
+def _projection(name: str) -> Any:
+    """Return what turns a projection's metres into WGS-84 degrees; None if EPSG knows no such code."""
+    from pyproj import Transformer
+    from pyproj.exceptions import CRSError, ProjError
+
+    if not name.startswith("EPSG:"):
+        return None
+    try:
+        return Transformer.from_crs(name, "EPSG:4326", always_xy=True)
+    except (CRSError, ProjError):
+        return None
 
 
 def same(source: str, target: str) -> bool:
@@ -127,6 +154,8 @@ def _convert_nested(coordinates: Any, source: str, target: str) -> Any:
 
 def _route(source: str, target: str) -> list[Callable[[Points], Points]]:
     """Return the steps from one system to the other along BD09 - GCJ02 - WGS84."""
+    if (projection := _projection(source)) is not None:
+        return [lambda points: projection.transform(*points), *_route("WGS84", target)]
     for name in (source, target):
         if name not in CRS_NAMES:
             raise NotFoundError("crs", name, CRS_NAMES)

@@ -91,6 +91,36 @@ def _areas(layer: Mapping[str, Any] | None) -> dict[str, Any]:
     return {name: shape for name, shape in out.items() if shape is not None}
 
 
+def turned(rows: pd.DataFrame, outline: Any, others: pd.DataFrame) -> pd.Series:
+    """Tell which places lie far from where they should be, and there once longitude and latitude are exchanged.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Places with ``lon`` and ``lat``, degrees.
+    outline : shapely geometry or None
+        The county's outline.
+    others : DataFrame
+        Places known to be right; they judge where there is no outline.
+    """
+    away = pd.Series(False, index=rows.index)
+    here, others = _placed(rows), _placed(others)
+    if here.empty or (outline is None and others.empty):
+        return away
+    if outline is not None:
+        off, back = (distance_out_m(here[a], here[b], outline) for a, b in (("lon", "lat"), ("lat", "lon")))
+        away[here.index] = (off > NEAR_M) & (back <= NEAR_M)
+        return away
+    eastward = others["lon"] > others["lat"]  # some of the others may be swapped too: the larger part counts
+    others = others[eastward == (eastward.mean() >= 0.5)]
+    plane = Plane(float(others["lon"].median()), float(others["lat"].median()))
+    usual = float(np.median(np.hypot(*plane(others[["lon", "lat"]]).T)))
+    limit = max(FAR_LEAST_M, FAR_TIMES * usual)
+    off, back = (np.hypot(*plane(here[pair]).T) for pair in (["lon", "lat"], ["lat", "lon"]))
+    away[here.index] = (off > limit) & (back <= limit)
+    return away
+
+
 def _placed(rows: pd.DataFrame) -> pd.DataFrame:
     """Return the rows with a whole, possible, non-zero point."""
     sound = rows["lon"].abs().le(180) & rows["lat"].abs().le(90) & (rows["lon"] != 0) & (rows["lat"] != 0)
@@ -126,11 +156,10 @@ def _outside(name: str, rows: pd.DataFrame, outline: Any, schools: pd.DataFrame)
     if outline is None:
         yield from _remote(name, rows, schools) if name == "villages" and len(schools) else _far(name, rows)
         return
-    off = distance_out_m(rows["lon"], rows["lat"], outline)
-    swapped = distance_out_m(rows["lat"], rows["lon"], outline) <= NEAR_M
+    off, swapped = distance_out_m(rows["lon"], rows["lat"], outline), turned(rows, outline, rows)
     out = rows.assign(_off=off)
-    yield from each("swapped", name, out[(off > NEAR_M) & swapped], "lon", found=_shown)
-    far = out[(off > EDGE_M) & ~((off > NEAR_M) & swapped)]
+    yield from each("swapped", name, out[swapped], "lon", found=_shown)
+    far = out[(off > EDGE_M) & ~swapped]
     if len(far) >= PAIRS and len(far) > FAR_SHARE * len(out):
         yield _many("many_outside", name, far, len(out), "error")
         return
@@ -199,11 +228,14 @@ def _far(name: str, rows: pd.DataFrame) -> Iterator[Fault]:
     lon, lat = float(rows["lon"].median()), float(rows["lat"].median())
     plane = Plane(lon, lat)
     away = np.hypot(*plane(rows[["lon", "lat"]]).T)
-    back = np.hypot(*plane(rows[["lat", "lon"]]).T)
     limit = max(FAR_LEAST_M, FAR_TIMES * float(np.median(away)))
-    out = rows.assign(_off=away)
-    yield from each("swapped", name, out[(away > limit) & (back <= limit)], "lon", found=_shown)
-    lonely = (away > limit) & (back > limit)
+    out, swapped = rows.assign(_off=away), turned(rows, None, rows)
+    if swapped.mean() > FAR_SHARE:  # which of the two is right cannot be told from the places alone
+        told = {"n": int(swapped.sum()), "of": len(rows)}
+        yield Fault("swapped_some", tables.table(name).file, None, "lon/lat", _shown(out[swapped].iloc[0]), params=told)
+    else:
+        yield from each("swapped", name, out[swapped], "lon", found=_shown)
+    lonely = (away > limit) & ~swapped
     if lonely.mean() > FAR_SHARE:
         told = {"km": f"{float(np.max(away)) / 1000:.0f}", "n": int(lonely.sum())}
         yield Fault("spread_wide", tables.table(name).file, None, "lon/lat", None, "warning", told)

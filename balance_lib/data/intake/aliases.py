@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from balance_lib.data import tables
-from balance_lib.data.intake.cells import NO, YES, is_personal
+from balance_lib.data.intake.cells import NO, YES
 
 # Tables a plain list can hold, by what its rows are.
 SUBJECTS = {"school": ("schools", "school_years"), "village": ("villages", "village_years")}
@@ -280,20 +280,29 @@ def is_note(text: str) -> bool:
 
 
 @cache
-def _personal() -> tuple[re.Pattern[str], re.Pattern[str]]:
-    return re.compile("|".join(f"(?:{p})" for p in dictionary()["personal"])), re.compile(dictionary()["not_personal"])
+def _personal() -> tuple[re.Pattern[str], re.Pattern[str], re.Pattern[str]]:
+    shown = dictionary()["personal"]
+    whole = "|".join(rf"(?:(?<![^\W_])(?:{p})(?![^\W_]))" for p in shown["words"])
+    return (
+        re.compile("|".join(f"(?:{p})" for p in shown["zh"])),
+        re.compile(whole),
+        re.compile(dictionary()["not_personal"]),
+    )
 
 
 def personal(label: str) -> bool:
     """Tell whether a header asks for personal data: names, telephone or identity numbers, people's addresses.
 
+    Whole words count, never fragments: a hostel has no telephone, and a mobile school is no number.
+
     Examples
     --------
-    >>> personal("校长"), personal("Learner name"), personal("School name"), personal("Mobile No.")
-    (True, True, False, True)
+    >>> personal("校长"), personal("Learner name"), personal("School name"), personal("Mobile No."), personal("HOSTEL")
+    (True, True, False, True, False)
     """
-    shown, counted = _personal()
-    folded = key(label)
-    if counted.search(folded):
+    anywhere, words, counted = _personal()
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", label))
+    plain = re.sub(r"[\s_./:]+", " ", apart).strip().casefold()
+    if counted.search(plain) or counted.search(key(label)):
         return False
-    return bool(shown.search(folded)) or (is_personal(label) and heading([label]) is None)
+    return bool(anywhere.search(key(label)) or words.search(plain))

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from balance_lib._errors import Fault
+from balance_lib._errors import Fault, spans
 from balance_lib.data.intake import aliases
 from balance_lib.data.intake.grid import Grid
 from balance_lib.data.intake.xlsx import letters
@@ -188,23 +188,6 @@ def unread(file: str, row: int | None, labels: Sequence[str]) -> list[Fault]:
     """Tell in one warning which columns nobody asked for."""
     told = Fault("unmapped_column", file, row, None, ", ".join(labels), "warning", {"n": len(labels)})
     return [told] if labels else []
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Return numbers as spans.
-
-    Examples
-    --------
-    >>> spans([796, 798, 799, 800])
-    '796, 798–800'
-    """
-    out: list[list[int]] = []
-    for number in numbers:
-        if out and number == out[-1][1] + 1:
-            out[-1][1] = number
-        else:
-            out.append([number, number])
-    return ", ".join(str(a) if a == b else f"{a}–{b}" for a, b in out)
 
 
 def places(

@@ -11,21 +11,20 @@ import pandas as pd
 
 from balance_lib._errors import Fault
 from balance_lib.data import tables
-from balance_lib.data.county import META, County
+from balance_lib.data.check import places as places_check
+from balance_lib.data.county import META, OUTLINE, County
 from balance_lib.data.intake import folder, places, wide, workbook
 from balance_lib.data.intake.mapping import parse
 from balance_lib.data.intake.result import Imported, join, merge
 from balance_lib.data.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
 
-PLACE_SUFFIXES = (".geojson", ".json", ".gpkg", ".shp")
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
-# A file of places says by its name what it holds.
+# A file of areas says by its name which they are; any other file of places is a list with a shape for each row.
 _ROLE_WORDS = {
     "outline": ("outline", "boundary", "边界", "县界", "轮廓"),
     "townships": ("township", "town", "乡镇", "街道"),
-    "schools": ("school", "学校"),
-    "villages": ("village", "村"),
 }
+PLACED = ("schools", "villages")
 Sources = Sequence[Path | SourceFile] | Mapping[str, bytes]
 Progress = Callable[[int, int, str], None]
 
@@ -86,9 +85,7 @@ def read(
     if found["tables"]:
         parts.append(wide.read_wide(found["tables"], mapping, year=year, crs=crs))
     for source in found["places"]:
-        role = _role(source.name)
-        told = Fault("place_role", source.name, params={"roles": ", ".join(_ROLE_WORDS)})
-        parts.append(places.read_places(source, role, crs=crs) if role else Imported(faults=[told]))
+        parts.append(places.read_places(source, str(_role(source.name)), crs=crs))
     return _combined(parts)
 
 
@@ -146,6 +143,8 @@ def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | Non
     if (into / META).is_file():
         old, faults = County.read(into)
         tables.require([fault for fault in faults if not _mended(fault, given)])
+        if told := _turned(given, old):
+            return None, [*given.faults, *told]
         county, faults = merge(old, given)
     else:
         faults = list(given.faults)
@@ -154,8 +153,42 @@ def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | Non
             faults.append(Fault("county_name", into.name, None, "name_zh", said, "warning", {"name": name}))
         county = given.county(county_id=given.meta.get("county_id") or into.name, name_zh=name or said or into.name)
         county = replace(county, path=into)
+    told = _turned(Imported(layers=given.layers), county) if given.layers else []
+    if told or (told := _turned(given, None)):
+        return None, [*faults, *told]
     county, told = _named(county)
-    return county, faults + told + _incomplete(county) + tables.check(county.tables)
+    broken = tables.check(county.tables)
+    lacking = {(f.file, f.column) for f in broken if f.rule == "required_all"}  # says what column_wanted says, and how
+    faults = [f for f in faults if f.rule != "column_wanted" or (f.file, f.column) not in lacking]
+    return county, faults + told + _incomplete(county) + broken
+
+
+def _turned(given: Imported, old: County | None) -> list[Fault]:
+    """Name places whose longitude and latitude are exchanged: against the outline, the folder's own places, each other.
+
+    A list is stopped as a whole, before anything is joined: later the right places of other years would be accused.
+    """
+    layers = {**(old.layers if old else {}), **given.layers}
+    outline = places_check.area(layers.get(OUTLINE))
+    known = pd.concat([old.tables[name][["lon", "lat"]] for name in PLACED]) if old else pd.DataFrame()
+    brought = given.tables if given.tables else dict(old.tables) if old else {}
+    faults = []
+    for name in PLACED:
+        rows = brought.get(name)
+        if rows is None or not rows["lon"].notna().any():
+            continue
+        alone = known.empty or not known["lon"].notna().any()
+        away = places_check.turned(rows, outline, rows if alone else known)
+        of = int(rows["lon"].notna().sum())
+        if not away.any() or (alone and outline is None and away.sum() <= places_check.FAR_SHARE * of):
+            continue
+        first = rows[away].iloc[0]
+        rule = "swapped_some" if alone and outline is None else "swapped_file"
+        told = {"n": int(away.sum()), "of": of}
+        file = ", ".join(given.meta.get("sources", [])[:3]) or tables.table(name).file
+        shown = f"{first['lon']:.10g}, {first['lat']:.10g}"
+        faults.append(Fault(rule, file, None, "lon/lat", shown, params=told))
+    return faults
 
 
 def _mended(fault: Fault, given: Imported) -> bool:
@@ -211,8 +244,8 @@ def _sorted(sources: Sources, mapped: bool) -> tuple[dict[str, list[SourceFile]]
     faults: list[Fault] = []
     for source in _files(sources, faults):
         suffix = Path(source.name).suffix.casefold()
-        if suffix in PLACE_SUFFIXES:
-            found["places"].append(source)
+        if suffix in places.SUFFIXES:
+            found["places" if _role(source.name) in ("outline", "townships") else "tables"].append(source)
         elif suffix in TABLE_SUFFIXES or (mapped and suffix in SUFFIXES):
             found["tables"].append(source)
         elif suffix in (*SUFFIXES, *OLD_SUFFIXES):

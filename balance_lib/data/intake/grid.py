@@ -40,6 +40,8 @@ class Grid:
         Whether the sheet is hidden.
     encoding : str
         How the text was coded; "" for a workbook.
+    crs : str or None
+        Coordinate system of its longitudes and latitudes, where the file itself says it.
     """
 
     file: str
@@ -49,6 +51,7 @@ class Grid:
     dead: dict[tuple[int, int], str] = field(default_factory=dict)
     hidden: bool = False
     encoding: str = ""
+    crs: str | None = None
 
     @property
     def label(self) -> str:

@@ -12,6 +12,7 @@ from balance_lib.data.intake.aliases import Heading
 from balance_lib.data.intake.block import Header
 from balance_lib.data.intake.grid import Grid
 from balance_lib.data.intake.mapping import SourceMapping, Target
+from balance_lib.data.intake.xlsx import letters
 
 # Fewer known columns than this is no table.
 FEWEST_COLUMNS = 2
@@ -82,7 +83,7 @@ def _by_aliases(grid: Grid, given: SourceMapping) -> Understood | Fault | None:
 
 
 def _letter(column: int) -> str:
-    return f"={block.letters(column)}"
+    return f"={letters(column)}"
 
 
 def _score(paths: Sequence[block.Path], subject: str, given: SourceMapping) -> int:
@@ -111,16 +112,17 @@ def _mapping(grid: Grid, header: Header, subject: str, given: SourceMapping) -> 
     for i, h in known.items():
         same = _figure(h)
         if same in seen and not h.add:
-            twice = f"{block.letters(seen[same])}, {block.letters(i)}"
+            twice = f"{letters(seen[same])}, {letters(i)}"
             faults.append(Fault("ambiguous_column", grid.label, header.last + 1, header.name(i), twice))
             continue
         seen[same] = i
         if h.scale != 1:
             told = {"factor": f"{h.scale:g}", "target": h.column}
             faults.append(Fault("scaled", grid.label, header.last + 1, header.name(i), None, "warning", told))
-        columns[f"={block.letters(i)}"] = tuple(_known_targets(h, fixed, yearly, in_play))
+        targets = _known_targets(h, fixed, yearly, in_play)
+        columns[f"={letters(i)}"] = tuple(replace(target, missing=given.missing) for target in targets)
     sums = [
-        (f"={block.letters(i)}", tuple(f"={block.letters(p)}" for p, part in parts.items() if _same(part, h)))
+        (f"={letters(i)}", tuple(f"={letters(p)}" for p, part in parts.items() if _same(part, h)))
         for i, h in known.items()
         if any(_same(part, h) for part in parts.values())
     ]

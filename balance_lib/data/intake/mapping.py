@@ -3,7 +3,8 @@ r"""Read a mapping: which sheets, rows and columns of a foreign table become whi
 A mapping is a YAML file, held against ``mapping.schema.yaml``. Its parts::
 
     title: Primary schools 2023/24          # for people
-    crs: WGS84                              # of every lon/lat; converted to WGS84 and said so
+    crs: WGS84                              # of every lon/lat, or EPSG:4523; converted to WGS84 and said so
+    within: [16, -35, 33, -22]              # the country's west, south, east, north: what lies outside is not its
     county: {county_id: x, name_zh: …}      # when the import founds a new county
     sources:                                # one a sheet (or file) to read
     - name: enrolments                      # needed only where another source joins it
@@ -11,6 +12,9 @@ A mapping is a YAML file, held against ``mapping.schema.yaml``. Its parts::
       sheet: Enrolments                     # pattern of the name, or the number from 1; every visible sheet when absent
       header: auto                          # or 4, or [4, 5] for stacked headers (rows as the spreadsheet counts)
       known: true                           # headers not named here are read as they are understood without a mapping
+      crs: EPSG:4523                        # of this source alone: metres east and north of a projection
+      swap: true                            # longitude and latitude stand in each other's column
+      rows: add                             # a school in several rows (shifts, campuses): its figures are added up
       encoding: big5                        # only for text that is neither UTF-8, UTF-16 nor GB18030
       year: 2017                            # when no column holds it
       stage: primary                        # of rows whose stage no column says; else by the school's kind
@@ -29,12 +33,15 @@ A mapping is a YAML file, held against ``mapping.schema.yaml``. Its parts::
         GDP: {to: county_years.value, item: gdp_yuan}           # an item a column
         Registered: {to: schools.founded_year, date: "%m/%d/%Y"}                  # or several forms in a list
         Educators: {to: school_years.teachers, missing: ["99"]} # 99 means no data only where that is said
+        GPS: [schools.lat, schools.lon]     # both in one cell, in this order
+        Hostel: {to: schools.boarding, personal: false}          # read although it looks like personal data
         "=F": schools.township              # by letter, where the header says nothing
       sums:                                 # figures that must agree
       - {total: Total enrolment, of: [year 1, year 2]}
 
-Columns that no line names are left out and listed; personal data is dropped whatever a line says. Parts added up are
-"no data" as soon as one part is. Three worked examples stand in ``mappings/``.
+Columns that no line names are left out and listed. A join reaches every file of the import. Personal data is dropped;
+a column that is named for a number or a code is read whatever its header. Parts added up are "no data" as soon as one
+part is. Worked examples stand in ``mappings/``.
 """
 
 from __future__ import annotations
@@ -42,7 +49,7 @@ from __future__ import annotations
 import difflib
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cache
 from importlib import resources
@@ -75,7 +82,8 @@ _Loader.add_implicit_resolver("tag:yaml.org,2002:int", re.compile(r"^-?(?:0|[1-9
 class Target:
     """Say where the values of one column go, and how they are read.
 
-    ``at`` holds the parts of the row's key the column itself stands for, such as ``(("stage", "primary"),)``.
+    ``at`` holds the parts of the row's key the column itself stands for, such as ``(("stage", "primary"),)``;
+    ``part`` which of two coordinates in one cell is meant; ``insisted`` that it is no personal data.
     """
 
     table: str
@@ -86,6 +94,8 @@ class Target:
     missing: frozenset[str] = frozenset()
     add: bool = False
     date: tuple[str, ...] = ()
+    part: int | None = None
+    insisted: bool = False
 
     @property
     def spec(self) -> tables.Column:
@@ -104,7 +114,7 @@ class Join:
 
 @dataclass(frozen=True)
 class SourceMapping:
-    """Say how one sheet is read; see the module's text."""
+    """Say how one sheet is read; see the module's text. ``lent`` are the columns other sources bring from here."""
 
     columns: Mapping[str, Sequence[Target]]
     name: str = ""
@@ -115,7 +125,12 @@ class SourceMapping:
     known: bool = False
     year: int | None = None
     stage: str | None = None
+    crs: str | None = None
+    swap: bool = False
+    rows: str | None = None
+    missing: frozenset[str] = frozenset()
     join: Join | None = None
+    lent: tuple[str, ...] = ()
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Sequence[tuple[str, str, Any]] = ()
     sums: Sequence[tuple[str, tuple[str, ...]]] = ()
@@ -130,9 +145,20 @@ class SourceMapping:
             return not hidden
         return number == self.sheet if isinstance(self.sheet, int) else fnmatchcase(title.strip(), self.sheet.strip())
 
+    def exchanged(self) -> SourceMapping:
+        """Return the same with longitude and latitude in each other's place where ``swap`` says so."""
+        if not self.swap:
+            return self
+        other = {"lon": "lat", "lat": "lon"}
+        columns = {
+            label: tuple(replace(t, column=other.get(t.column, t.column)) for t in targets)
+            for label, targets in self.columns.items()
+        }
+        return replace(self, columns=columns, swap=False)
+
     @property
     def labels(self) -> list[str]:
-        """Return every header the source must have."""
+        """Return every header the source must have, but for what it only lends."""
         wanted = [*self.columns, *self.where, *([self.join.by] if self.join else [])]
         wanted += [label for total, of in self.sums for label in (total, *of)]
         return list(dict.fromkeys(wanted))
@@ -145,6 +171,7 @@ class ColumnMapping:
     sources: Sequence[SourceMapping]
     title: str = ""
     crs: str | None = None
+    within: tuple[float, float, float, float] | None = None
     county: Mapping[str, str] = field(default_factory=dict)
 
     @classmethod
@@ -214,7 +241,17 @@ def _build(raw: Any, file: str) -> ColumnMapping:
             faults.append(_unknown(file, f"{source.name}/join", source.join.source, names))
     if faults:
         raise DataError(faults)
-    return ColumnMapping(sources, raw.get("title", ""), raw.get("crs"), raw.get("county", {}))
+    sources = tuple(replace(source, lent=_lent(source.name, sources)) for source in sources)
+    west, south, east, north = raw.get("within", [0, 0, 0, 0])
+    box = (west, south, east, north) if "within" in raw else None
+    return ColumnMapping(sources, raw.get("title", ""), raw.get("crs"), box, raw.get("county", {}))
+
+
+def _lent(name: str, sources: Iterable[SourceMapping]) -> tuple[str, ...]:
+    """Return the code by which other sources bring a source's columns, and the columns they may mean."""
+    asking = [(source, source.join) for source in sources if name and source.join and source.join.source == name]
+    labels = [label for source, join in asking for label in (join.key, *source.labels) if join]
+    return tuple(dict.fromkeys(labels))
 
 
 def _text_keys(node: Any) -> Any:
@@ -244,6 +281,10 @@ def _source(raw: Mapping[str, Any], file: str, faults: list[Fault]) -> SourceMap
         known=raw.get("known", False),
         year=raw.get("year"),
         stage=raw.get("stage"),
+        crs=raw.get("crs"),
+        swap=raw.get("swap", False),
+        rows=raw.get("rows"),
+        missing=frozenset(aliases.fold(word) for word in missing),
         join=Join(join["source"], join["by"], join.get("key", join["by"])) if join else None,
         where={
             label: tuple(str(value) for value in (given if isinstance(given, list) else [given]))
@@ -287,6 +328,8 @@ def _targets(
     more = spec if isinstance(spec, Mapping) else {}
     words = frozenset(aliases.fold(word) for word in (*missing, *more.get("missing", ())))
     values = {aliases.key(k) if k != "*" else k: v for k, v in more["values"].items()} if "values" in more else None
+    bare = [name.rpartition(".")[2] for name in _names(spec)]
+    places = [name for name in bare if name in ("lon", "lat")]
     for name in _names(spec):
         for table, column in _resolve(name, label, in_play, file, faults):
             key = tables.table(table).key
@@ -298,7 +341,9 @@ def _targets(
             ]
             date = more.get("date", [])
             forms = (date,) if isinstance(date, str) else tuple(date)
-            yield Target(table, column, at, float(more.get("scale", 1)), values, words, more.get("add", False), forms)
+            part = places.index(column) if column in places and len(places) > 1 else None
+            scale, insisted = float(more.get("scale", 1)), more.get("personal") is False
+            yield Target(table, column, at, scale, values, words, more.get("add", False), forms, part, insisted)
 
 
 def _resolve(name: str, label: str, in_play: Sequence[str], file: str, faults: list[Fault]) -> list[tuple[str, str]]:

@@ -10,7 +10,7 @@ from typing import Any, Protocol
 import numpy as np
 import pandas as pd
 
-from balance_lib._errors import Fault
+from balance_lib._errors import Fault, spans
 from balance_lib.data import tables
 from balance_lib.data.intake.grid import Grid
 from balance_lib.data.intake.mapping import SourceMapping, Target
@@ -23,7 +23,7 @@ THROUGH = ("nine_year", "twelve_year", "complete_secondary", "special", "vocatio
 # A place that moved farther than this between two lists is told by name.
 MOVED_KM = 1.0
 EXAMPLES = 3
-_ORIGIN = ["_file", "_row", "_year", "_piece"]
+_ORIGIN = ["_file", "_row", "_year", "_piece", "_add"]
 
 
 class _Block(Protocol):
@@ -41,6 +41,7 @@ class Piece:
     frame: pd.DataFrame
     labels: Mapping[str, str]
     file: str
+    system: str | None = None
 
 
 def read(blocks: Iterable[Any], *, year: int | None) -> tuple[list[Piece], list[Fault]]:
@@ -162,7 +163,9 @@ def _piece(one: Any, name: str, values: Sequence[tuple[Target, pd.Series]], year
     elif dated is not None:
         frame["_year"] = dated.reindex(frame.index)
     labels = {t.column: _shown(one, label) for label, ts in one.mapping.columns.items() for t in ts if t.table == name}
-    return Piece(name, frame.drop(columns="_stated").reset_index(drop=True), labels, one.grid.label)
+    frame["_add"] = one.mapping.rows == "add"
+    system = one.mapping.crs or one.grid.crs
+    return Piece(name, frame.drop(columns="_stated").reset_index(drop=True), labels, one.grid.label, system)
 
 
 def _without_empty(frame: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -332,10 +335,14 @@ def _figures(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Fault]]
     spec = tables.table(name)
     key = list(spec.key)
     faults = []
+    if frame["_add"].any():
+        frame = _added(frame, spec)
     first_rows = frame.groupby([*key, "_piece"], dropna=False, sort=False)["_row"].transform("first")
     # One source row may give the same key twice: pupils told by stage, teachers of the school whose only stage it is.
     twice = (frame["_row"] != first_rows) & frame[key].notna().all(axis=1)
-    for i in frame.index[twice]:
+    faults += _again(frame, twice, spec)
+    same = twice & ~_differs(frame, spec)
+    for i in frame.index[same]:
         shown = " / ".join(f"{v:g}" if isinstance(v, float) else str(v) for v in frame.loc[i, key])
         row, first = int(frame.at[i, "_row"]), int(first_rows[i])
         faults.append(Fault("duplicate", frame.at[i, "_file"], row, "+".join(key), shown, params={"first": first}))
@@ -350,6 +357,48 @@ def _figures(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Fault]]
     whole = frame[key].notna().all(axis=1)
     put = frame[whole].groupby(key, sort=False).first().reset_index()
     return pd.concat([put, frame[~whole]], ignore_index=True), faults
+
+
+def _added(frame: pd.DataFrame, spec: tables.Table) -> pd.DataFrame:
+    """Add up the rows of one key where their source says so; a sum lacking a part is "no data"."""
+    key = list(spec.key)
+    parts = frame["_add"] & frame[key].notna().all(axis=1)
+    summed = [c for c in frame if c in spec.columns and spec.columns[c].type in ("count", "number") and c not in key]
+    groups = frame[parts].groupby(key, sort=False)
+    whole = groups.first().reset_index()
+    for column in summed:
+        known = groups[column].agg(lambda values: values.sum(skipna=False))
+        whole[column] = known.to_numpy()
+    return pd.concat([frame[~parts], whole], ignore_index=True)
+
+
+def _differs(frame: pd.DataFrame, spec: tables.Table) -> pd.Series:
+    """Tell which rows belong to a key of one sheet whose rows differ in any figure: parts, not a slip."""
+    figures = [c for c in frame if c in spec.columns and c not in spec.key]
+    groups = frame.groupby([*spec.key, "_piece"], dropna=False, sort=False)
+    if not figures:
+        return pd.Series(False, index=frame.index)
+    return pd.DataFrame({c: groups[c].transform("nunique") > 1 for c in figures}).any(axis=1)
+
+
+def _again(frame: pd.DataFrame, twice: pd.Series, spec: tables.Table) -> list[Fault]:
+    """Ask, once a sheet, what several differing rows of one school are, and say what is lost if one of them counts."""
+    key, counted = spec.key[0], "pupils" if "pupils" in frame else None
+    faults = []
+    parts = twice & _differs(frame, spec)
+    for file, rows in frame[parts].groupby("_file", sort=False):
+        keys = frame[list(spec.key)].apply(tuple, axis=1)
+        every = frame[keys.isin(set(keys[rows.index])) & (frame["_file"] == file)]
+        first = every[~parts.reindex(every.index)]
+        told = {"n": rows[key].nunique(), "rows": spans(sorted(int(r) for r in set(every["_row"]))), "lost": "–",
+                "all": "–", "first": "–"}  # fmt: skip
+        if counted:
+            whole, kept = float(every[counted].sum()), float(first[counted].sum())
+            told |= {"all": f"{whole:g}", "first": f"{kept:g}", "lost": f"{whole - kept:g}"}
+        at = int(rows["_row"].iloc[0])
+        shown = ", ".join(map(str, rows[key].unique()[:EXAMPLES]))
+        faults.append(Fault("rows_again", str(file), at, key, shown, params=told))
+    return faults
 
 
 def _kinds_of_years(rows: pd.DataFrame, schools: pd.DataFrame, read_pieces: Sequence[Piece]) -> pd.DataFrame:
@@ -379,13 +428,14 @@ def _broken_rows(
         column = str(fault.column)
         if fault.rule in ("duplicate", "reference") or (fault.rule == "required" and column in ("year", "stage")):
             continue  # told already, or told when the county is checked
-        if fault.rule == "required" and column not in spoken[name]:
+        if fault.rule in ("required", "required_all") and column not in spoken[name]:
             continue
         row = joined[name].iloc[int(fault.row or 2) - 2]
-        if fault.rule == "required" and column == "name_zh" and isinstance(row.get("name_en"), str):
+        if fault.rule in ("required", "required_all") and column == "name_zh" and isinstance(row.get("name_en"), str):
             continue  # the English name will stand for it
         file = str(row["_file"])
-        faults.append(replace(fault, file=file, row=int(row["_row"]), column=labels.get((file, name, column), column)))
+        line = None if fault.row is None else int(row["_row"])
+        faults.append(replace(fault, file=file, row=line, column=labels.get((file, name, column), column)))
     faults += [
         Fault("key_wanted", tables.table(name).file, None, column, params={"to": f"{name}.{column}"})
         for name in frames

@@ -15,10 +15,13 @@ from balance_lib._errors import Fault, NotFoundError
 from balance_lib.data import crs, tables
 from balance_lib.data.county import CRS_NAMES, OUTLINE, TOWNSHIPS, County
 from balance_lib.data.intake import aliases, block
+from balance_lib.data.intake.grid import Grid
 from balance_lib.data.intake.result import Imported
 from balance_lib.data.intake.xlsx import SourceFile
 
-__all__ = ["ROLES", "read_places"]
+__all__ = ["ROLES", "SUFFIXES", "read_grid", "read_places"]
+
+SUFFIXES = (".geojson", ".json", ".gpkg", ".shp")
 
 ROLES = ("outline", "townships", "schools", "villages")
 _AREAS = ("Polygon", "MultiPolygon")
@@ -99,6 +102,43 @@ def read_places(
     if role != "outline":
         out.faults += _add_table(out, frame, data, role, source.name, county)
     return out
+
+
+def read_grid(source: SourceFile, *, crs: str | None = None) -> tuple[list[Grid], list[Fault]]:
+    """Read the features of a file as rows: their properties, and the longitude and latitude of a point of each.
+
+    Parameters
+    ----------
+    source : SourceFile
+        A GeoJSON, GeoPackage or shapefile.
+    crs : str, optional
+        What the longitudes and latitudes really are, where the import says it.
+
+    Returns
+    -------
+    (list of Grid, list of Fault)
+        One grid a layer; its own projection is undone, GCJ-02 and BD-09 are left to whoever knows them. A property
+        called lon or lat stands back behind the shape.
+    """
+    frame, faults = _open(source, None)
+    if frame is None:
+        return [], faults
+    system, told = _system(frame, crs, source)
+    faults += told
+    if frame.crs is not None:
+        frame = frame.to_crs("EPSG:4326")
+    points = frame.geometry.representative_point()
+    shaped = points.notna() & ~points.is_empty
+    labels = [str(c) for c in frame.columns if c != "geometry" and aliases.key(c) not in ("lon", "lat")]
+    rows = [["lon", "lat", *labels]]
+    for at, values in zip(frame.index, frame[labels].itertuples(index=False), strict=True):
+        place = [repr(float(v)) for v in (points[at].x, points[at].y)] if shaped[at] else ["", ""]
+        rows.append([*place, *("" if _absent(value) else _text(value) for value in values)])
+    return [Grid(source.name, None, rows, crs=system)], faults
+
+
+def _absent(value: Any) -> bool:
+    return value is None or (not isinstance(value, (list, dict, tuple)) and bool(pd.isna(value)))
 
 
 def _open(source: SourceFile, layer: str | None) -> tuple[Any, list[Fault]]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import pandas as pd
 
-from balance_lib._errors import Fault
+from balance_lib._errors import Fault, spans
 from balance_lib.data import crs, tables
 from balance_lib.data.county import CRS_NAMES, META, County
 
@@ -152,7 +152,7 @@ def merge(county: County, imported: Imported) -> tuple[County, list[Fault]]:
             frames[name], frame, name, imported.columns.get(name), older if name == "schools" else set()
         )
     frames["school_years"], told = _keep_kinds(county, imported, frames)
-    faults += told + _stale_stages(county, imported)
+    faults += told + _stale_stages(county, imported) + _replaced_rolls(county, imported)
     meta = {**{key: imported.meta[key] for key in _CARRIED if imported.meta.get(key)}, **county.meta}
     if imported.record:
         meta["imports"] = [*meta.get("imports", []), imported.record]
@@ -227,6 +227,21 @@ def _keep_kinds(
         for school, kind in before.items()
     ]  # fmt: skip
     return tables.conform(rows, "school_years"), faults
+
+
+def _replaced_rolls(county: County, imported: Imported) -> list[Fault]:
+    """Say how many pupils there were and are where a roll that is there already is brought again and differs."""
+    new = imported.tables.get("school_years")
+    if new is None or new.empty:
+        return []
+    key = list(tables.table("school_years").key)
+    pairs = county.tables["school_years"].merge(new, on=key, suffixes=("_old", "_new"))
+    other = pairs[pairs["pupils_old"].notna() & (pairs["pupils_old"] != pairs["pupils_new"])]
+    if other.empty:
+        return []
+    before, now = (f"{other[c].sum():g}" for c in ("pupils_old", "pupils_new"))
+    told = {"n": len(other), "before": before, "now": now, "years": spans(sorted({int(y) for y in other["year"]}))}
+    return [Fault("replaced_rolls", "school_years.csv", None, "pupils", None, "warning", told)]
 
 
 def _stale_stages(county: County, imported: Imported) -> list[Fault]:

@@ -13,14 +13,11 @@ from typing import Any
 
 from balance_lib._errors import Fault
 from balance_lib.data.intake import aliases, cells
+from balance_lib.data.intake.coordinates import coordinate, pair
 from balance_lib.data.intake.mapping import Target
 
 _NUMBER = re.compile(r"([+-]?)(\d{1,3}(?:[, ']\d{3})+|\d+)?(\.\d*)?\s*(.*)", re.DOTALL)
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?e\+?\d+")
-_DMS = re.compile(
-    r"([nsew]?)\s*(\d{1,3})\s*[°度]\s*(\d{1,2})\s*[′'分]\s*"
-    r"(?:(\d{1,2}(?:\.\d+)?)\s*(?:″|′′|''|\"|秒)?)?\s*([nsew]?)"
-)
 _EXCEL_ERRORS = ("#div/0!", "#n/a", "#name?", "#null!", "#num!", "#ref!", "#value!", "#spill!", "#calc!")
 _USUAL_DATES = ("%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d")
 # Where a spreadsheet's calendar begins: a date there is an empty cell that was made a date.
@@ -45,6 +42,7 @@ class Reader:
     faults: list[Fault] = field(default_factory=list)
     suppressed: Counter[str] = field(default_factory=Counter)
     epoch: Counter[str] = field(default_factory=Counter)
+    named: Counter[str] = field(default_factory=Counter)
     words: dict[str, list[int]] = field(default_factory=dict)
     masked: int = 0
 
@@ -67,8 +65,12 @@ class Reader:
         if word in aliases.words("suppressed"):
             self.suppressed[text.strip()] += 1
             return math.nan
-        if word in aliases.words("missing") or self._declared_missing(word):
+        if self._declared_missing(word):
             return math.nan
+        if word in aliases.words("missing"):
+            if word not in aliases.words("names_too") or not self._names():
+                return math.nan
+            self.named[text.strip()] += 1  # Na is a place, None a village
         if word in _EXCEL_ERRORS:
             return self._broken("cell_error", text, row)
         return self._value(text, word, row)
@@ -85,6 +87,7 @@ class Reader:
             + [self._asked(text, rows) for text, rows in self.words.items()]
             + counted("suppressed", self.suppressed)
             + counted("epoch_date", self.epoch)
+            + counted("read_as_name", self.named)
             + (masked if self.masked else [])
         )
 
@@ -102,9 +105,16 @@ class Reader:
             if code is None:  # a word is told once, however many cells hold it
                 self.words.setdefault(text.strip(), []).append(row)
             return code or math.nan
+        if column.name in ("lon", "lat"):
+            return self._coordinate(text, row)
         if column.numeric:
             return self._number(word, text, row)
         return self._text(text, row)
+
+    def _names(self) -> bool:
+        """Tell whether the column holds names or codes: there a word for "no data" may be one."""
+        column = self.target.spec
+        return column.type == "text" and (column.name.startswith("name_") or column.name.endswith(("_id", "township")))
 
     def _text(self, text: str, row: int) -> Any:
         if self.target.spec.name.endswith("_id") or self.target.column == "code":
@@ -117,9 +127,6 @@ class Reader:
         return text.strip()
 
     def _number(self, word: str, text: str, row: int) -> float:
-        if self.target.column.endswith(("lon", "lat")) and (dms := _DMS.fullmatch(word)):
-            degrees = int(dms[2]) + int(dms[3]) / 60 + float(dms[4] or 0) / 3600
-            return -degrees if (dms[1] or dms[5]) in ("s", "w") else degrees
         match = _NUMBER.fullmatch(word)
         if not match or not (match[2] or (match[3] or "").strip(".")):
             return self._broken("not_a_number", text, row)
@@ -136,7 +143,22 @@ class Reader:
                 return self._broken("not_a_number", text, row)
             factor = named
         plain = match[1] + re.sub(r"[, ']", "", match[2] or "0") + (match[3] or "").rstrip(".")
-        return float(Decimal(plain) * Decimal(repr(factor)))
+        value = float(Decimal(plain) * Decimal(repr(factor)))
+        return value if math.isfinite(value) else self._broken("not_a_number", f"{text[:20]}…", row)
+
+    def _coordinate(self, text: str, row: int) -> float:
+        """Return one coordinate of a cell; where it says by a letter that it is the other one, that is told."""
+        column, part = self.target.column, self.target.part
+        if part is None:
+            found = coordinate(text)
+        else:
+            both = pair(text) or (None, None)
+            found = next((c for c in both if c and c.axis == column), both[part])
+        if found is None:
+            return self._broken("not_a_coordinate", text, row)
+        if found.axis not in (None, column):
+            return self._broken("other_axis", text, row)
+        return found.value
 
     def _year(self, text: str, row: int) -> float:
         short = re.fullmatch(r"(\d{4})\s*[-–—/]\s*(\d{2})\s*(?:学年度?)?", cells.plain(text))

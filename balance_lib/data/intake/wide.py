@@ -7,17 +7,20 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from balance_lib._errors import Fault
-from balance_lib.data import crs, tables
-from balance_lib.data.county import CRS_NAMES, META
-from balance_lib.data.intake import aliases, block, known, pieces
+from balance_lib._errors import Fault, spans
+from balance_lib.data import tables
+from balance_lib.data.intake import aliases, block, known, pieces, places
 from balance_lib.data.intake.block import Header, Left
 from balance_lib.data.intake.grid import TEXT_SUFFIXES, Grid, read_grids
-from balance_lib.data.intake.mapping import ColumnMapping, SourceMapping
-from balance_lib.data.intake.result import Imported, has_coordinates
+from balance_lib.data.intake.located import located
+from balance_lib.data.intake.mapping import ColumnMapping, SourceMapping, Target
+from balance_lib.data.intake.result import Imported
 from balance_lib.data.intake.xlsx import SUFFIXES, SourceFile
 
 __all__ = ["read_wide"]
+
+# Rows of one sheet after filtering: a county has a few thousand schools and villages, and some years of them.
+MOST_ROWS = 200_000
 
 
 @dataclass(frozen=True)
@@ -54,7 +57,7 @@ def read_wide(
         See :mod:`balance_lib.data.intake.mapping`; without one the alias dictionary says what a header means.
     year : int, optional
         School year of rows for which neither a column nor the mapping says it.
-    crs : {"WGS84", "CGCS2000", "GCJ02", "BD09"}, optional
+    crs : {"WGS84", "CGCS2000", "GCJ02", "BD09", "EPSG:…"}, optional
         Coordinate system of every lon/lat, where the mapping does not say it. Coordinates without one are a fault.
         They are stored as WGS84; a conversion stands in ``meta["provenance"]``.
     where : mapping of str to value(s), optional
@@ -84,27 +87,31 @@ def read_wide(
     blocks: list[Block] = []
     sources = _files(path)
     for source in sources:
-        found, told = _mapped_blocks(source, given) if given else _known_blocks(source)
+        found, told = _mapped_blocks(source, given, crs) if given else _known_blocks(source, crs)
         blocks += found
         faults += told
     if not sources:
         faults.append(Fault("no_file", str(path)))
-    system = crs or (given.crs if given else None)
+    if given:
+        blocks, told = _put_together(blocks, given, sources)
+        faults += told
+    blocks, told = _bounded(blocks)
+    faults += told
     read, told = pieces.read(blocks, year=year)
+    faults += told
+    read, told, conversions = located(read, crs or (given.crs if given else None), given.within if given else None)
     frames, more = pieces.join(read)
     faults += told
     # A word that is asked about leaves its cell blank; that it is blank need not be told again.
     asked = {(f.file, f.column, row) for f in faults if "at" in f.params for row in f.params["at"]}
     faults += [f for f in more if f.rule != "required" or (f.file, f.column, f.row) not in asked]
     provenance = [_record(one, year) for one in blocks]
-    frames, located = _located(frames, system, [source.name for source in sources])
-    faults += located[0]
-    provenance += located[1]
+    provenance += conversions
     meta = {
         **(given.county if given else {}),
         "sources": [source.name for source in sources],
         "year": _only_year(frames, year),
-        "crs": "WGS84" if system in CRS_NAMES else None,
+        "crs": None if any(fault.rule == "crs" for fault in faults) else "WGS84",
         "provenance": provenance,
     }
     dropped = [f.column for f in faults if f.rule == "personal_data" and f.column]
@@ -133,13 +140,28 @@ def _filtered(given: ColumnMapping, where: Mapping[str, Any]) -> ColumnMapping:
 # With a mapping ----------------------------------------------------------------------------------------------------
 
 
-def _mapped_blocks(source: SourceFile, given: ColumnMapping) -> tuple[list[Block], list[Fault]]:
-    """Cut the sheets of one file as the mapping says; join, then filter."""
+def _grids(source: SourceFile, declared: str | None, encoding: str | None = None) -> tuple[list[Grid], list[Fault]]:
+    """Read any file of rows: text, a workbook, or places with their properties."""
+    if Path(source.name).suffix.casefold() in places.SUFFIXES:
+        return places.read_grid(source, crs=declared)
+    return read_grids(source, encoding=encoding)
+
+
+def _bounded(blocks: Sequence[Block]) -> tuple[list[Block], list[Fault]]:
+    """Leave out sheets with more rows than a county's list can have."""
+    long = [one for one in blocks if len(one.rows) > MOST_ROWS]
+    told = {"most": f"{MOST_ROWS:,}"}
+    faults = [Fault("too_many_rows", one.grid.label, None, None, len(one.rows), params=told) for one in long]
+    return [one for one in blocks if len(one.rows) <= MOST_ROWS], faults
+
+
+def _mapped_blocks(source: SourceFile, given: ColumnMapping, declared: str | None) -> tuple[list[Block], list[Fault]]:
+    """Cut the sheets of one file as the mapping says."""
     wanted = [spec for spec in given.sources if spec.takes_file(source.name)]
     if not wanted:
         return [], [Fault("no_source", source.name, params={"known": ", ".join(s.file for s in given.sources)})]
-    grids, faults = read_grids(source, encoding=next((s.encoding for s in wanted if s.encoding), None))
-    if faults:
+    grids, faults = _grids(source, declared or given.crs, next((s.encoding for s in wanted if s.encoding), None))
+    if not grids:
         return [], faults
     taken: set[str] = set()
     blocks: list[Block] = []
@@ -149,14 +171,28 @@ def _mapped_blocks(source: SourceFile, given: ColumnMapping) -> tuple[list[Block
         taken |= {one.grid.label for one in found}
         blocks += found
     faults += [_left_sheet(grid) for grid in grids if grid.label not in taken and not grid.hidden]
+    return blocks, faults
+
+
+def _put_together(
+    blocks: Sequence[Block], given: ColumnMapping, sources: Sequence[SourceFile]
+) -> tuple[list[Block], list[Fault]]:
+    """Join the sources of all files, then filter; name a source that another needs and no file is."""
+    wanted = {spec.join.source for spec in given.sources if spec.join}
+    names = ", ".join(source.name for source in sources)
+    faults = [
+        Fault("source_without_file", spec.file, params={"known": names, "name": spec.name or spec.file})
+        for spec in given.sources
+        if (spec.name in wanted or spec.join) and not any(spec.takes_file(source.name) for source in sources)
+    ]
     joined = [_joined(one, blocks, faults) for one in blocks]
-    return [_chosen(one, faults) for one in joined if one.mapping.columns], faults
+    return [_chosen(one, faults) for one in joined if one.mapping.columns or one.mapping.constants], faults
 
 
 def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Block], list[Fault]]:
     """Cut every sheet a source takes. A sheet that was not named is taken only if all wanted columns are there."""
     meant = [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]
-    labels = spec.labels if not spec.join else list(spec.columns)  # joined columns come later
+    labels = list(dict.fromkeys([*(list(spec.columns) if spec.join else spec.labels), *spec.lent]))
 
     def score(columns: list[block.Path]) -> int:
         return sum(bool(block.match(label, columns)) for label in [*labels, *([spec.join.by] if spec.join else [])])
@@ -200,6 +236,7 @@ def _cut(
     grid: Grid, spec: SourceMapping, header: Header, asked: Sequence[Fault] = ()
 ) -> tuple[Block | None, list[Fault]]:
     """Cut a sheet by a mapping; columns of ``asked`` are told already."""
+    spec = _with_shape(grid, spec).exchanged()
     needed = spec.labels
     if spec.join:  # what is not here may come with the other sheet: looked for again when joined
         needed = [label for label in needed if block.match(label, header.paths) or label == spec.join.by]
@@ -216,9 +253,17 @@ def _cut(
         [at[label] for label in kept.columns if label in at],
     )
     faults += told + block.report(grid, left, header.name(at[keys[0]]) if keys else "")
-    if not spec.join:
-        kept = replace(kept, columns={label: t for label, t in kept.columns.items() if label in at})
-    return Block(grid, kept, header, at, data, left), faults
+    return Block(grid, kept if spec.join else _within_reach(kept, at), header, at, data, left), faults
+
+
+def _with_shape(grid: Grid, spec: SourceMapping) -> SourceMapping:
+    """Return a mapping that also reads where the features of a file of places lie, if it does not say so itself."""
+    said = {target.column for targets in spec.columns.values() for target in targets}
+    things = {target.table for targets in spec.columns.values() for target in targets} & set(pieces.THINGS)
+    if grid.crs is None or len(things) != 1 or said & {"lon", "lat"}:
+        return spec
+    shape = {column: (Target(next(iter(things)), column),) for column in ("lon", "lat")}
+    return replace(spec, columns={**spec.columns, **shape})
 
 
 def _roles(spec: SourceMapping) -> tuple[list[str], list[str]]:
@@ -237,11 +282,13 @@ def _without_personal(
     spec: SourceMapping, at: Mapping[str, int], header: Header, grid: Grid, told: Collection[str | None]
 ) -> tuple[SourceMapping, list[Fault]]:
     """Drop columns of personal data, even mapped ones, and list columns nobody asked for."""
-    used, faults, personal, unread = set(at.values()), [], set(), []
+    lent = {i for label in spec.lent for i in block.match(label, header.paths)}
+    used, faults, personal, unread = {*at.values(), *lent}, [], set(), []
+    free = {at[label] for label, ts in spec.columns.items() if label in at and all(_impersonal(t) for t in ts)}
     for i, path in enumerate(header.paths):
         if not path:
             continue
-        if aliases.personal("".join(path)) or aliases.personal(path[-1]):
+        if i not in free and (aliases.personal(" ".join(path)) or aliases.personal(path[-1])):
             personal.add(i)
             faults.append(Fault("personal_data", grid.label, header.last + 1, header.name(i), severity="warning"))
         elif i not in used and header.name(i) not in told and any(row[i] for row in grid.rows[header.last + 1 :]):
@@ -251,47 +298,59 @@ def _without_personal(
     return replace(spec, columns=kept), faults
 
 
+def _impersonal(target: Target) -> bool:
+    """Tell whether what a column is named for cannot be personal: a number, a code, or said so on purpose."""
+    return target.insisted or target.spec.numeric or bool(target.spec.choices)
+
+
 def _left_sheet(grid: Grid) -> Fault:
     return Fault("sheet_left_out", grid.file, None, None, grid.sheet, "warning")
 
 
 def _joined(here: Block, blocks: Sequence[Block], faults: list[Fault]) -> Block:
-    """Bring the columns of another sheet to the rows of this one, by their shared code."""
+    """Bring the columns of another source, in whatever file, to the rows of this one by their shared code."""
     join = here.mapping.join
-    other = next((b for b in blocks if join and b.mapping.name == join.source), None)
+    others = [b for b in blocks if join and b.mapping.name == join.source]
     if join is None:
         return here
-    if other is None:
+    if not others:
         faults.append(Fault("join_source", here.grid.label, None, join.by, join.source))
-        return here
     wanted = [label for label in here.mapping.labels if label not in here.at]
-    there, told = block.places([*wanted, join.key], other.header, other.grid.label)
-    faults += told
-    if join.key not in there:
-        return here
-    rows = {other.grid.rows[r][there[join.key]]: r for r in reversed(other.rows)}
-    width, at = len(here.grid.rows[0]), dict(here.at)
-    at.update({label: width + i for i, label in enumerate(wanted) if label in there})
-    brought = [there[label] for label in wanted if label in there]
-    cells = [[*row, *[""] * len(brought)] for row in here.grid.rows]
+    brought: dict[str, dict[str, str]] = {}
+    paths: dict[str, block.Path] = {}
+    for other in others:
+        there, told = block.places([*wanted, join.key], other.header, other.grid.label)
+        faults += told
+        paths.update({label: other.header.paths[there[label]] for label in wanted if label in there})
+        for row in other.rows if join.key in there else ():
+            line = other.grid.rows[row]
+            brought.setdefault(line[there[join.key]], {label: line[there[label]] for label in paths})
+    width = len(here.grid.rows[0])
+    cells = [[*row, *[""] * len(paths)] for row in here.grid.rows]
+    missing = []
     for r in here.rows:
-        match = rows.get(here.text(r, join.by))
+        match = brought.get(here.text(r, join.by))
         if match is None:
-            faults.append(
-                Fault("join_missing", here.grid.label, r + 1, join.by, here.text(r, join.by), "warning",
-                      {"other": other.grid.label})
-            )  # fmt: skip
-            continue
-        cells[r][width:] = [other.grid.rows[match][i] for i in brought]
-    paths = [*here.header.paths, *(other.header.paths[i] for i in brought)]
-    kept = {label: targets for label, targets in here.mapping.columns.items() if label in at}
+            missing.append(r + 1)
+        else:
+            cells[r][width:] = [match.get(label, "") for label in paths]
+    if missing and brought:
+        texts = {"other": ", ".join(b.grid.label for b in others), "n": len(missing), "rows": spans(missing)}
+        shown = here.text(missing[0] - 1, join.by)
+        faults.append(Fault("join_missing", here.grid.label, missing[0], join.by, shown, "warning", texts))
+    at = {**here.at, **{label: width + i for i, label in enumerate(paths)}}
     return replace(
         here,
         grid=replace(here.grid, rows=cells),
-        header=replace(here.header, paths=paths),
+        header=replace(here.header, paths=[*here.header.paths, *paths.values()]),
         at=at,
-        mapping=replace(here.mapping, columns=kept),
+        mapping=_within_reach(here.mapping, at),
     )
+
+
+def _within_reach(spec: SourceMapping, at: Mapping[str, int]) -> SourceMapping:
+    """Return a mapping with the columns that were found; those that were not are told."""
+    return replace(spec, columns={label: targets for label, targets in spec.columns.items() if label in at})
 
 
 def _chosen(here: Block, faults: list[Fault]) -> Block:
@@ -307,9 +366,9 @@ def _chosen(here: Block, faults: list[Fault]) -> Block:
 # Without one -------------------------------------------------------------------------------------------------------
 
 
-def _known_blocks(source: SourceFile) -> tuple[list[Block], list[Fault]]:
+def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[Block], list[Fault]]:
     """Cut the sheets whose headers are known by themselves."""
-    grids, faults = read_grids(source)
+    grids, faults = _grids(source, declared)
     blocks = []
     for grid in (g for g in grids if not g.hidden):
         understood = known.understand(grid)
@@ -330,26 +389,6 @@ def _known_blocks(source: SourceFile) -> tuple[list[Block], list[Fault]]:
 
 
 # Coordinates and provenance ----------------------------------------------------------------------------------------
-
-
-def _located(
-    frames: dict[str, Any], system: str | None, names: Sequence[str]
-) -> tuple[dict[str, Any], tuple[list[Fault], list[dict[str, Any]]]]:
-    """Bring every coordinate to WGS-84 and say so; refuse coordinates of an undeclared system."""
-    if not has_coordinates(frames):
-        return frames, ([], [])
-    if system not in CRS_NAMES:
-        return frames, ([Fault("crs", META, None, "crs", system, params={"known": ", ".join(CRS_NAMES)})], [])
-    out, points = dict(frames), 0
-    for name, frame in frames.items():
-        pairs = [(c, c.removesuffix("lon") + "lat") for c in frame.columns if c.endswith("lon")]
-        for lon, lat in pairs:
-            known = frame[lon].notna() & frame[lat].notna()
-            x, y = crs.convert(frame.loc[known, lon], frame.loc[known, lat], system, "WGS84")
-            moved = frame.copy()
-            moved.loc[known, lon], moved.loc[known, lat] = x, y
-            out[name], points = (frame if crs.same(system, "WGS84") else moved), points + int(known.sum())
-    return out, ([], [crs.record(list(names), system, points)] if system != "WGS84" else [])
 
 
 def _record(one: Block, year: int | None) -> dict[str, Any]:
