@@ -231,8 +231,10 @@ def _far(name: str, rows: pd.DataFrame) -> Iterator[Fault]:
     limit = max(FAR_LEAST_M, FAR_TIMES * float(np.median(away)))
     out, swapped = rows.assign(_off=away), turned(rows, None, rows)
     if swapped.mean() > FAR_SHARE:  # which of the two is right cannot be told from the places alone
-        told = {"n": int(swapped.sum()), "of": len(rows)}
-        yield Fault("swapped_some", tables.table(name).file, None, "lon/lat", _shown(out[swapped].iloc[0]), params=told)
+        counted = {"n": int(swapped.sum()), "of": len(rows)}
+        yield Fault(
+            "swapped_some", tables.table(name).file, None, "lon/lat", _shown(out[swapped].iloc[0]), params=counted
+        )
     else:
         yield from each("swapped", name, out[swapped], "lon", found=_shown)
     lonely = (away > limit) & ~swapped

@@ -7,7 +7,7 @@ import re
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from balance_lib._errors import Fault
 from balance_lib.data.intake import archive, cells
@@ -167,8 +167,8 @@ def _parser(book: Any, sheet: Any) -> Any:
     """Return openpyxl's own parser of a sheet, which also notes formulas that were never computed."""
     from openpyxl.worksheet._reader import FORMULA_TAG, WorkSheetParser
 
-    class Parser(WorkSheetParser):  # type: ignore[misc]
-        dead: ClassVar[dict[tuple[int, int], str]] = {}
+    class Parser(WorkSheetParser):
+        dead: dict[tuple[int, int], str]
 
         def parse_cell(self, element: Any) -> dict[str, Any]:
             try:
@@ -182,7 +182,7 @@ def _parser(book: Any, sheet: Any) -> Any:
             return cell
 
     parser = Parser(
-        None, sheet._shared_strings, data_only=True, epoch=book.epoch,
+        io.BytesIO(), sheet._shared_strings, data_only=True, epoch=book.epoch,
         date_formats=book._date_formats, timedelta_formats=book._timedelta_formats,
     )  # fmt: skip
     parser.dead = {}
