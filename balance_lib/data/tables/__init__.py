@@ -296,7 +296,7 @@ def _check_column(values: pd.Series, column: Column, spec: Table) -> Iterable[Fa
             yield Fault(rule, spec.file, int(index) + 2, column.name, found, params=params)
 
     if column.required and column.name not in spec.key and len(values) > 1 and values.isna().all():
-        told = {"n": len(values), "label": column.zh, "label_en": column.en, "to": f"{spec.name}.{column.name}"}
+        told = {"n": len(values), "to": f"{spec.name}.{column.name}"}
         yield Fault("required_all", spec.file, None, column.name, None, params=told)
     elif column.required:
         yield from each("required", values.isna())
