@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -302,6 +304,47 @@ def test_a_longer_panel_narrows_the_band_where_forecasts_made_with_more_years_we
     told = np.full(3, 100.0), np.ones(3), np.zeros(3), np.array([2, 4, 8])
     half = errors.half_width(*told, factors=factors)
     assert half == pytest.approx(1.2816 * np.array([20.0, 10.0, 5.0]), rel=0.15)
+
+
+def test_the_band_holds_for_the_stage_that_errs_more_and_for_each_size() -> None:
+    rng = np.random.default_rng(7)
+    rows = pd.DataFrame({"forecast": rng.uniform(20, 800, 4000), "horizon": rng.integers(1, 4, 4000)})
+    rows["stage"] = rng.choice(["primary", "junior"], 4000, p=[0.9, 0.1])
+    rows = rows.assign(what="school", stirred=0.0, known=6, origin=rng.integers(2010, 2014, 4000))
+    large = (rows["forecast"] > 500) & (rows["stage"] == "primary")
+    times = np.where(rows["stage"] == "junior", 3.0, np.where(large, 1.6, 1.0))
+    rows["actual"] = rows["forecast"] + times * rng.standard_normal(4000) * np.sqrt(rows["forecast"] * rows["horizon"])
+    scored = errors._scored(rows, "school", 0.8)
+    told = errors._tested(scored.assign(id="", year=0, band=None), "school", 0.8)
+    told["size"] = pd.cut(told["forecast"], [0, 270, 530, 900])
+    plain = errors.half_width(*(rows[n].to_numpy() for n in errors.BASIS), factors=errors.fit(rows, "school", 0.8))
+    junior = (rows["stage"] == "junior").to_numpy()
+    assert ((rows["actual"] - rows["forecast"]).abs() <= plain)[junior].mean() < 0.6  # one width for all is no band
+    assert told.groupby(["stage", "size"], observed=True)["inside"].mean().min() > 0.74
+    assert told.groupby("stage")["inside"].mean().between(0.76, 0.86).all()
+
+
+def test_closures_in_every_year_do_not_explain_away_what_chance_does() -> None:
+    rng = np.random.default_rng(3)
+    rows = pd.DataFrame({"forecast": rng.uniform(50, 500, 2000), "horizon": 1, "known": 5})
+    rows["stirred"] = rng.uniform(0.02, 0.03, 2000)
+    rows["actual"] = rows["forecast"] + rng.standard_normal(2000) * np.sqrt(rows["forecast"])
+    factors = errors.fit(rows, "school", 0.8)
+    calm = errors.half_width(np.array([100.0]), np.ones(1), np.zeros(1), np.array([5]), factors=factors)
+    assert calm[0] == pytest.approx(12.8, rel=0.3)
+
+
+@pytest.mark.parametrize("name", ["akqi", "jiaohe", "wuxi"])
+def test_the_band_of_each_stage_holds_in_the_back_test_of_a_demonstration_county(name: str, demo_dir: Path) -> None:
+    county = County.open(demo_dir / name)
+    found = forecast.project(county, county.years[-1] + 1)
+    assert found.back_test is not None
+    table = found.back_test.summary(by=["what", "stage"]).query("what != 'county'")
+    assert table["coverage_percent"].between(75, 92).all(), table  # jiaohe's junior schools held 67 % before
+    assert not {note.key for note in found.notes} & {"trends.note.band_missed"}
+    rows = found.back_test.rows
+    narrow = replace(found.back_test, rows=rows.assign(inside=rows["inside"] & (rows["stage"] == "primary")))
+    assert [str(m.params["stage"].key) for m in narrow.missed(0.8)] == ["stage.junior"]
 
 
 def test_the_quantile_regression_agrees_with_statsmodels() -> None:

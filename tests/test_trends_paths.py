@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from dataclasses import replace
 from datetime import date
 
@@ -236,6 +237,24 @@ def test_an_item_is_carried_forward_against_its_own_line_and_deadline(demo_dir) 
     assert forecast.item_path(county, standard, "W-F1").crossing.reason.key == "trends.cross.rule"
     earlier = forecast.item_path(county, standard, "W-C4", year=2015)
     assert earlier.rows.loc[~earlier.rows["projected"], "year"].max() == 2015
+
+
+def test_an_item_whose_forecasts_missed_their_band_names_no_year(demo_dir) -> None:  # type: ignore[no-untyped-def]
+    county, standard = County.open(demo_dir / "wuxi"), standards.load("wuxi_2016")
+    history = evaluation.history_of_item(county, standard, "W-C4")
+    years = range(2005, 2018)
+
+    def told(values: list[float]) -> forecast.ItemPath:
+        rows = pd.DataFrame({"year": list(years), "value": values}).assign(status="not_met", threshold=math.nan)
+        return forecast.item_path(county, standard, "W-C4", history=rows.reindex(columns=history.columns))
+
+    line = line_of(standard.item("W-C4"))
+    away = -1.0 if standard.item("W-C4").operator in (">=", ">") else 1.0
+    steady = told([line * (1 + away * (0.4 - 0.02 * k)) for k in range(13)])
+    assert steady.crossing.status in ("crosses", "not_before") and steady.tested is not None
+    steps = told([line * (1 + away * (0.5 - 0.15 * (k // 5) - 0.002 * k)) for k in range(13)])  # still, then a jump
+    assert steps.crossing.reason.key == "trends.cross.missed" and math.isnan(steps.crossing.year)
+    assert not re.search(r"20\d\d", steps.crossing.reason.render("zh"))
 
 
 def test_every_text_is_there_in_both_languages_with_the_same_fields() -> None:

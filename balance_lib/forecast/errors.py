@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
@@ -22,6 +24,9 @@ MOST_ORIGINS = 6  # forecasts are made again from so many earlier years, spread 
 MOST_ROWS = 4000  # of one kind that a band is fitted to; more tell nothing new
 KINDS = ("village", "school", "county")
 BASIS = ("forecast", "horizon", "stirred", "known")  # what the half width is a function of
+PLAIN, STIRRED = [0, 1, 2, 4, 5], 3  # columns of what it is made of: without closures, and what they add
+SIZES = 3  # a band is calibrated apart for the small, the middling and the large of each stage
+FEWEST = 20  # errors of a size and stage it takes for that; of fewer the stage as a whole, or all, are taken
 
 
 def banded(projection: Projection, county: County) -> Projection:
@@ -35,15 +40,80 @@ def banded(projection: Projection, county: County) -> Projection:
         schools=_with_band(projection.schools, projection.base, known, width["school"], unborn["stage"]),
         county=_with_band(projection.county, projection.base, known, width["county"], unborn["stage"]),
         back_test=tested,
+        notes=(*projection.notes, *tested.missed(settings.level)),
     )
 
 
 @lru_cache(maxsize=16)
-def _measured(county: County, base: int, zoned: bool, migration: str, level: float) -> tuple[dict[str, Any], BackTest]:
+def _measured(
+    county: County, base: int, zoned: bool, migration: str, level: float
+) -> tuple[dict[str, Width], BackTest]:
     """Return the band's factors by kind and the back-test: measured once, whatever births are then assumed."""
     rows = forecasts(county, base, zoned, migration)
-    width = {kind: fit(rows[rows["what"] == kind], kind, level) for kind in KINDS}
-    return width, BackTest(_tested(rows, level))
+    width, tested = {}, []
+    for kind in KINDS:
+        mine = rows[rows["what"] == kind]
+        scored = _scored(mine, kind, level)
+        width[kind] = Width.of(scored, fit(mine, kind, level), kind, level)
+        tested.append(_tested(scored, kind, level))
+    return width, BackTest(pd.concat(tested, ignore_index=True)[BACK_TEST_COLUMNS])
+
+
+@dataclass(frozen=True, eq=False)
+class Width:
+    """Hold how wide a kind's band is: factors of the half width, and how much wider each size and stage needs it.
+
+    Parameters
+    ----------
+    factors : array (6,)
+        From :func:`fit`.
+    edges : mapping of stage to array
+        Pupils at which the sizes of a stage part.
+    scale : mapping of stage to array (sizes,)
+    """
+
+    factors: Any
+    edges: Mapping[str, Any]
+    scale: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, scored: pd.DataFrame, factors: Any, kind: str, level: float) -> Width:
+        """Calibrate a band by errors of forecasts its factors have not seen: split conformal, by stage and size.
+
+        References
+        ----------
+        V. Vovk (2013), Conditional validity of inductive conformal predictors, Machine Learning 92: 349–376.
+        """
+        weight = min(1.0, len(scored) / float(assumptions()["enough"][kind]))
+        edges, scale = {}, {}
+        for stage, mine in scored.groupby("stage"):
+            edges[str(stage)] = np.quantile(mine["forecast"], np.arange(1, SIZES) / SIZES)
+            size, score = np.searchsorted(edges[str(stage)], mine["forecast"]), mine["score"].to_numpy()
+            sized = [score[size == at] for at in range(SIZES)]
+            alike = [next((s for s in (own, score) if len(s) >= FEWEST), scored["score"]) for own in sized]
+            # Errors of one target year are alike whatever year they are forecast from: never narrower than fitted.
+            scale[str(stage)] = np.array([max(1.0, weight * conformal(s, level) + 1.0 - weight) for s in alike])
+        return cls(factors, edges, scale)
+
+    def half(self, pupils: Any, ahead: Any, stirred: Any, known: Any, stage: Any) -> Any:
+        """Return the half width of the band of each row; zero in the base year, which is counted."""
+        scale, stages = np.ones(len(pupils)), np.asarray(stage, dtype=object)
+        for name, edges in self.edges.items():
+            here = stages == name
+            scale[here] = self.scale[name][np.searchsorted(edges, np.asarray(pupils)[here])]
+        return half_width(pupils, ahead, stirred, known, factors=self.factors) * scale
+
+
+def conformal(scores: Any, level: float) -> float:
+    """Return what the next score is at most in ``level`` of cases, if it is like these: their order says so.
+
+    Examples
+    --------
+    >>> conformal([1.0, 4.0, 2.0, 3.0], 0.6)
+    3.0
+    """
+    ordered = np.sort(np.asarray(scores, dtype=float))
+    return float(ordered[min(len(ordered), math.ceil((len(ordered) + 1) * level)) - 1]) if len(ordered) else 1.0
 
 
 def _unborn(projection: Projection) -> dict[str, pd.Series]:
@@ -65,11 +135,12 @@ def _unborn(projection: Projection) -> dict[str, pd.Series]:
     return out
 
 
-def _with_band(table: pd.DataFrame, base: int, known: int, width: Any, unborn: pd.Series) -> pd.DataFrame:
+def _with_band(table: pd.DataFrame, base: int, known: int, width: Width, unborn: pd.Series) -> pd.DataFrame:
     """Give projected rows their band: never below zero, and none where nobody is (a closed school)."""
     pupils = table["pupils"].to_numpy()
     stirred = table["stirred"].to_numpy() if "stirred" in table else np.zeros(len(table))
-    half = half_width(pupils, table["year"].to_numpy() - base, stirred, np.full(len(table), known), factors=width)
+    ahead, counted = table["year"].to_numpy() - base, np.full(len(table), known)
+    half = width.half(pupils, ahead, stirred, counted, table["stage"])
     keys = pd.MultiIndex.from_frame(table[["year", str(unborn.index.names[1])]])
     half = np.hypot(half, pupils * unborn.reindex(keys).fillna(0.0).to_numpy())
     half = np.where((pupils > 0) & (table["year"].to_numpy() > base), half, 0.0)
@@ -176,11 +247,18 @@ def fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
     if not weight:
         return assumed
     rows = rows.iloc[:: max(1, len(rows) // MOST_ROWS)]
-    measured = regress(
+    left, error = (
         _basis(*(rows[name].to_numpy() for name in BASIS)),
         (rows["forecast"] - rows["actual"]).abs().to_numpy(),
-        level,
     )
+    # Where hardly anybody has to move first: else closures in every year would explain what chance does.
+    calm = (rows["stirred"] <= rows["stirred"].median()).to_numpy()
+    measured = np.zeros(left.shape[1])
+    measured[PLAIN] = regress(left[calm][:, PLAIN], error[calm], level)
+    moved = left[:, STIRRED] > 0
+    if moved.any():
+        beyond = (error - left @ measured)[moved] / left[moved, STIRRED]
+        measured[STIRRED] = max(0.0, float(np.quantile(beyond, level)))
     return weight * measured + (1.0 - weight) * assumed
 
 
@@ -196,17 +274,27 @@ def _basis(pupils: Any, ahead: Any, stirred: Any, known: Any) -> Any:
     return np.stack([np.ones(len(pupils)), chance, share, pupils * stirred, chance / known, share / known], axis=1)
 
 
-def _tested(rows: pd.DataFrame, level: float) -> pd.DataFrame:
-    """Judge each forecast by a band fitted without the forecasts of its own origin."""
+def _scored(rows: pd.DataFrame, kind: str, level: float) -> pd.DataFrame:
+    """Return the forecasts with the half width fitted without those of their own origin, and their errors in it."""
     parts = []
-    for kind in KINDS:
-        mine = rows[rows["what"] == kind]
-        for origin, part in mine.groupby("origin"):
-            factors = fit(mine[mine["origin"] != origin], kind, level)
-            half = half_width(*(part[name].to_numpy() for name in BASIS), factors=factors)
-            low, high = np.maximum(part["forecast"] - half, 0.0), part["forecast"] + half
-            inside = (part["actual"] >= low) & (part["actual"] <= high)
-            parts.append(part.assign(low=low, high=high, inside=inside))
+    for origin, part in rows.groupby("origin"):
+        others = rows[rows["origin"] != origin]
+        factors = fit(others if len(others) else rows, kind, level)
+        half = half_width(*(part[name].to_numpy() for name in BASIS), factors=factors)
+        error = (part["forecast"] - part["actual"]).abs()
+        parts.append(part.assign(half=half, score=error / np.maximum(half, 1e-9), factors=[factors] * len(part)))
+    return pd.concat(parts, ignore_index=True) if parts else rows.assign(half=0.0, score=0.0, factors=None)
+
+
+def _tested(scored: pd.DataFrame, kind: str, level: float) -> pd.DataFrame:
+    """Judge each forecast by a band fitted and calibrated without the forecasts of its own origin."""
+    parts = []
+    for origin, part in scored.groupby("origin"):
+        width = Width.of(scored[scored["origin"] != origin], part["factors"].iloc[0], kind, level)
+        half = width.half(*(part[name].to_numpy() for name in (*BASIS, "stage")))
+        low, high = np.maximum(part["forecast"] - half, 0.0), part["forecast"] + half
+        inside = (part["actual"] >= low) & (part["actual"] <= high)
+        parts.append(part.assign(low=low, high=high, inside=inside))
     if not parts:
         return pd.DataFrame(columns=BACK_TEST_COLUMNS)
     return pd.concat(parts, ignore_index=True)[BACK_TEST_COLUMNS]

@@ -61,8 +61,7 @@ class ItemPath:
         """Return how far the same forecasts made in earlier years were off; None of an item without a path."""
         if not self.rows["projected"].any():
             return None
-        counted = self.rows[~self.rows["projected"]]
-        found = path.forecasts(counted["year"].tolist(), counted["value"].tolist(), share=share())
+        found = _again(self.rows)
         wrong = (found["forecast"] - found["actual"]).abs() / found["actual"].abs()
         wrong = wrong[found["actual"] != 0]
         if wrong.empty:
@@ -130,7 +129,17 @@ def item_path(
         crossed = Crossing("no_data", math.nan, math.nan, math.nan, Message("trends.cross.rule"))
     else:
         crossed = path.crossing(found, item.operator, line, _unit(item))
+        told = _again(found)
+        if crossed.status in ("crosses", "falls", "not_before") and path.misses(told, level):
+            facts = {"n": len(told), "inside": int(told["inside"].sum()), "level": f"{100 * level:.0f}"}
+            crossed = Crossing("no_data", math.nan, math.nan, math.nan, Message("trends.cross.missed", facts))
     return ItemPath(item, found, crossed)
+
+
+def _again(rows: pd.DataFrame) -> pd.DataFrame:
+    """Return the same path made again from each earlier year, beside what was then counted."""
+    counted = rows[~rows["projected"]]
+    return path.forecasts(counted["year"].tolist(), counted["value"].tolist(), share=share())
 
 
 def bounds(item: Item, values: Any) -> tuple[float, float]:

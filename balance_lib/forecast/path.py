@@ -206,6 +206,17 @@ def forecasts(years: Sequence[int], values: Sequence[float], *, level: float = 0
     return pd.DataFrame(rows, columns=["origin", "year", "forecast", "actual", "inside"])
 
 
+def misses(tested: pd.DataFrame, level: float = 0.8) -> bool:
+    """Tell whether forecasts made in earlier years fell outside their bands more often than chance explains.
+
+    At most one series in twenty whose band is right would be told so.
+    """
+    from scipy.special import bdtr  # lazy
+
+    inside = int(tested["inside"].sum())
+    return bool(len(tested)) and float(bdtr(inside, len(tested), level)) < 0.05
+
+
 def crossing(path: pd.DataFrame, operator: str, line: float | Callable[[int], float], unit: str = "") -> Crossing:
     """Find when a path comes to satisfy its line, with the years of the two ends of its band.
 

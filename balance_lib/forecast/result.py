@@ -22,6 +22,8 @@ COUNTY_COLUMNS = ["year", "stage", "pupils", "low", "high"]
 BACK_TEST_COLUMNS = [
     "origin", "year", "horizon", "what", "id", "stage", "band", "forecast", "low", "high", "actual", "inside",
 ]  # fmt: skip
+# A band of 80 % that held less than 75 % in at least so many forecasts made again is told.
+FEWEST_TESTED, TOLERANCE = 20, 5.0
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,20 @@ class BackTest:
             }
         )
         return out.reset_index().sort_values(list(by), kind="stable").reset_index(drop=True)
+
+    def missed(self, level: float) -> list[Message]:
+        """Say of which stages the schools' bands held clearly less than they claim: no year can be read off them."""
+        if not (self.rows["what"] == "school").any():
+            return []
+        rolls = self.summary(by=["what", "stage"])
+        rolls = rolls[(rolls["what"] == "school") & (rolls["n"] >= FEWEST_TESTED)]
+        return [
+            Message("trends.note.band_missed", {
+                "stage": Message(f"stage.{row.stage}"), "n": int(row.n), "level": f"{100 * level:.0f}",
+                "coverage": f"{row.coverage_percent:.0f}",
+            })
+            for row in rolls.itertuples() if row.coverage_percent < 100 * level - TOLERANCE
+        ]  # fmt: skip
 
     def sentence(self, lang: str = "zh") -> str:
         """Say how far earlier forecasts were off, for the schools' rolls."""
