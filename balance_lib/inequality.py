@@ -79,6 +79,18 @@ def moments(values: npt.ArrayLike, weights: npt.ArrayLike) -> tuple[float, float
 def weighted_mean(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
     """Compute the county mean: the total over all pupils, not the mean of the schools' ratios.
 
+    Parameters
+    ----------
+    values : array, shape (schools,)
+        The schools' ratios, such as area per pupil.
+    weights : array, shape (schools,)
+        Pupils of the schools.
+
+    Returns
+    -------
+    float
+        NaN when a value is missing.
+
     Examples
     --------
     >>> weighted_mean([1.0, 4.0], [2, 1])
@@ -89,6 +101,16 @@ def weighted_mean(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
 
 def standard_deviation(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
     """Compute the pupil-weighted population standard deviation, ``S`` of the difference coefficient.
+
+    Parameters
+    ----------
+    values, weights : array, shape (schools,)
+        The schools' ratios and their pupils.
+
+    Returns
+    -------
+    float
+        In the unit of the values; NaN when a value is missing.
 
     Examples
     --------
@@ -159,6 +181,11 @@ def gini(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
 
     :math:`G = \sum_i \sum_j p_i p_j |X_i - X_j| / (2 \bar X)` with pupil shares *p*; values must not be negative.
 
+    Parameters
+    ----------
+    values, weights : array, shape (schools,)
+        The schools' ratios and their pupils.
+
     Returns
     -------
     float
@@ -180,6 +207,11 @@ def theil(values: npt.ArrayLike, weights: npt.ArrayLike) -> float:
     r"""Compute the pupil-weighted Theil index, :math:`T = \sum_i p_i (X_i/\bar X) \ln (X_i/\bar X)`.
 
     A school with zero adds nothing (the limit of x ln x).
+
+    Parameters
+    ----------
+    values, weights : array, shape (schools,)
+        The schools' ratios and their pupils.
 
     Returns
     -------

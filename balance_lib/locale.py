@@ -71,6 +71,16 @@ def count_change(of: str, before: float, after: float, lang: str = "zh") -> str:
 def bracket(words: str, lang: str = "zh") -> str:
     """Return words in the brackets of a language, ready to stand behind others.
 
+    Parameters
+    ----------
+    words : str
+        What stands between the brackets.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> bracket("小学"), bracket("primary", "en")

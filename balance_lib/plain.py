@@ -55,6 +55,17 @@ _Dumper.add_representer(str, _text)
 def as_yaml(value: Any, *, flow: bool = False) -> str:
     """Return a plain value as YAML that reads back the same; ``flow`` puts it on one line.
 
+    Parameters
+    ----------
+    value : object
+        Mappings, lists and plain values.
+    flow : bool
+        Whether all stands on one line.
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> as_yaml({"school": "城关小学", "closed": True}, flow=True)
@@ -68,7 +79,18 @@ class PeoplesLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ign
     """Read YAML so that a value that is none (30 February, a number of 10,000 digits) is a fault with its line."""
 
     def construct_object(self, node: Any, deep: bool = False) -> Any:
-        """Return the value of a node."""
+        """Return the value of a node.
+
+        Parameters
+        ----------
+        node : yaml.Node
+        deep : bool
+            Whether what hangs below the node is built at once.
+
+        Returns
+        -------
+        object
+        """
         try:
             return super().construct_object(node, deep=deep)
         except (ValueError, OverflowError, TypeError) as error:

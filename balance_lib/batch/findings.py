@@ -71,7 +71,20 @@ def findings(folder: Path, name: str, options: Options, content: str) -> Finding
 
 
 def broken(name: str, error: BaseException | str) -> Findings:
-    """Return what is known of a county that something went wrong with that is not the county's fault."""
+    """Return what is known of a county that something went wrong with that is not the county's fault.
+
+    Parameters
+    ----------
+    name : str
+        Address of the county's folder.
+    error : exception or str
+        What went wrong, or a sentence about it.
+
+    Returns
+    -------
+    dict of str to table
+        A row of the county in state ``broken``, and one fault.
+    """
     told = error.message("en") if isinstance(error, BalanceError) else str(error)
     row = {"county_id": Path(name).name, "name_zh": Path(name).name, "state": "broken"}
     fault = Fault("batch_broken", name, found=f"{type(error).__name__}: {told}" if not isinstance(error, str) else told)

@@ -76,5 +76,18 @@ def _text(name: str) -> bytes:
 
 
 def key(content: str, options: str) -> str:
-    """Return the name a county's result goes by: the same county asked the same thing by the same software."""
+    """Return the name a county's result goes by: the same county asked the same thing by the same software.
+
+    Parameters
+    ----------
+    content : str
+        Digest of the county's files.
+    options : str
+        Digest of what was asked and of the software.
+
+    Returns
+    -------
+    str
+        Twenty hexadecimal digits.
+    """
     return hashlib.sha256(f"{content}\0{options}".encode()).hexdigest()[:20]

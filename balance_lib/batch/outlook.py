@@ -48,7 +48,19 @@ def columns(county: County, judged: Mapping[str, Mapping[int, Evaluation]], by: 
 
 
 def target(county: County, standard: Standard, by: str | None) -> date | None:
-    """Return the day by which a county is to pass a standard: its folder's, else the one asked for, else none."""
+    """Return the day by which a county is to pass a standard: its folder's, else the one asked for, else none.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    by : str or None
+        Deadline asked for: a year, a month or a day.
+
+    Returns
+    -------
+    date or None
+    """
     named = (county.meta.get("targets") or {}).get(standard.id)
     return parse_deadline(str(named or by or ""))
 

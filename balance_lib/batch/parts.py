@@ -19,12 +19,37 @@ def place(out: Path) -> Path:
 
 
 def name_of(county: str, key: str) -> str:
-    """Return the file name of a county's part."""
+    """Return the file name of a county's part.
+
+    Parameters
+    ----------
+    county : str
+        Id of the county.
+    key : str
+        As :func:`balance_lib.batch.options.key` makes it.
+
+    Returns
+    -------
+    str
+    """
     return f"{quote(county, safe='')}~{key}.json.gz"
 
 
 def pack(county: str, found: dict[str, Any]) -> bytes:
-    """Return a county's findings as the bytes of a part."""
+    """Return a county's findings as the bytes of a part.
+
+    Parameters
+    ----------
+    county : str
+        Id of the county.
+    found : dict
+        Its findings as plain JSON values.
+
+    Returns
+    -------
+    bytes
+        Compressed JSON, the same bytes for the same findings.
+    """
     text = json.dumps({"county": county, **found}, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     return gzip.compress(text.encode(), compresslevel=1, mtime=0)
 
@@ -39,12 +64,39 @@ def known(folder: Path) -> dict[str, dict[str, Path]]:
 
 
 def keys(stand: dict[str, dict[str, Path]], county: str) -> tuple[str, ...]:
-    """Return the keys of the parts that stand for a county."""
+    """Return the keys of the parts that stand for a county.
+
+    Parameters
+    ----------
+    stand : dict of str to dict of str to Path
+        The parts that stand, by quoted county and key.
+    county : str
+        Id of the county.
+
+    Returns
+    -------
+    tuple of str
+    """
     return tuple(stand.get(quote(county, safe=""), ()))
 
 
 def write(folder: Path, county: str, key: str, data: bytes) -> Path:
-    """Write a part whole or not at all; what is killed in the middle leaves nothing under its name."""
+    """Write a part whole or not at all; what is killed in the middle leaves nothing under its name.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder of the parts; made where it is missing.
+    county, key : str
+        Which part.
+    data : bytes
+        As :func:`pack` returns it.
+
+    Returns
+    -------
+    Path
+        The file.
+    """
     folder.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=".", suffix=".part", dir=folder)
     try:

@@ -147,6 +147,15 @@ def results(
 def work(jobs: Sequence[Job], options: Options, digest: str) -> list[tuple[str, str, bytes | None, Any]]:
     """Do some counties: what a worker runs.
 
+    Parameters
+    ----------
+    jobs : sequence of Job
+        Counties with the parts that stand for them.
+    options : Options
+        What is asked of every county.
+    digest : str
+        Digest of the options and the software.
+
     Returns
     -------
     list of (county, key, part, told)

@@ -72,7 +72,17 @@ def _offer(cost, i, h, j, arc, holding):
 
 @compiled
 def hold(j, h, head, after, before):
-    """Put a holding in front of a site's list."""
+    """Put a holding in front of a site's list.
+
+    Parameters
+    ----------
+    j, h : int
+        Site, and holding (a point's pupils at a site).
+    head : array of int, shape (sites,)
+        First holding of each site; -1 none. Changed in place.
+    after, before : array of int, shape (holdings,)
+        Neighbours in the lists; -1 none. Changed in place.
+    """
     after[h] = head[j]
     before[h] = -1
     if head[j] >= 0:
@@ -82,7 +92,17 @@ def hold(j, h, head, after, before):
 
 @compiled
 def drop(j, h, head, after, before):
-    """Take a holding out of a site's list."""
+    """Take a holding out of a site's list.
+
+    Parameters
+    ----------
+    j, h : int
+        Site, and holding (a point's pupils at a site).
+    head : array of int, shape (sites,)
+        First holding of each site; -1 none. Changed in place.
+    after, before : array of int, shape (holdings,)
+        Neighbours in the lists; -1 none. Changed in place.
+    """
     if before[h] >= 0:
         after[before[h]] = after[h]
     else:

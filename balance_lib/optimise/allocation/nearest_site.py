@@ -46,7 +46,19 @@ def nearest(cost: Any, demand: Any = None, *, is_open: Any = None) -> Allocation
 
 
 def assign_nearest(problem: AllocationProblem, method: Any = "nearest") -> Allocation:
-    """Send every point of a problem to its nearest open site."""
+    """Send every point of a problem to its nearest open site.
+
+    Parameters
+    ----------
+    problem : AllocationProblem
+        Its places are not looked at.
+    method : {"nearest", "zoned", "transport"}
+        What the allocation says it was made by.
+
+    Returns
+    -------
+    Allocation
+    """
     pupils = problem.pupils
     points = np.flatnonzero(problem.reachable & (pupils > 0))
     sites = problem.cost[points].argmin(axis=1) if len(points) else points

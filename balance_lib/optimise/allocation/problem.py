@@ -42,6 +42,21 @@ class AllocationProblem:
     def of(cls, cost: Any, demand: Any, capacity: Any = None, is_open: Any = None) -> AllocationProblem:
         """Read the arrays.
 
+        Parameters
+        ----------
+        cost : array, shape (points, sites)
+            Cost of a pupil of a point at a site; NaN or infinite where unreachable.
+        demand : array, shape (points,) or (points, kinds), or None
+            Pupils of each point; one each without.
+        capacity : array, shape (sites,) or (sites, kinds), optional
+            Places of each site; endless without.
+        is_open : array of bool, shape (sites,), optional
+            Sites that take pupils in; all without.
+
+        Returns
+        -------
+        AllocationProblem
+
         Raises
         ------
         ValueError

@@ -104,7 +104,31 @@ def build(
     overflow_price: float = math.inf,
     reasons: Sequence[str] = (),
 ) -> Allocation:
-    """Put an allocation together from its flows."""
+    """Put an allocation together from its flows.
+
+    Parameters
+    ----------
+    problem : AllocationProblem
+    method : {"nearest", "zoned", "transport"}
+    status : str
+        What is known of the answer.
+    flows : (array of int, array of int, array of float)
+        Points, sites and pupils.
+    bound : float
+        No allocation that leaves as few without a place costs less, in pupils × cost.
+    overflow_bound : float
+        No allocation leaves fewer pupils without a place.
+    prices : array of float, shape (sites, kinds), optional
+        Prices of places that prove the bound.
+    overflow_price : float
+        Price of having no place.
+    reasons : sequence of str
+        Why pupils have no place.
+
+    Returns
+    -------
+    Allocation
+    """
     order = np.lexsort((flows[1], flows[0]))
     points, sites, amounts = flows[0][order], flows[1][order], flows[2][order]
     pupils, kinds = problem.pupils, problem.demand.shape[1]
@@ -142,6 +166,21 @@ def lower_bound(problem: AllocationProblem, prices: Floats, overflow_price: floa
               - \sum_{jk} \lambda_{jk} K_{jk} - M F, \qquad w_i = \sum_k d_{ik}
 
     for any prices :math:`\lambda \ge 0` of places and :math:`M \ge 0` of having none (weak duality).
+
+    Parameters
+    ----------
+    problem : AllocationProblem
+    prices : array of float, shape (sites, kinds)
+        Prices of places, at least 0.
+    overflow_price : float
+        Price of having no place, at least 0; may be infinite.
+    shortfall : float
+        Reachable pupils without a place.
+
+    Returns
+    -------
+    float
+        In pupils × cost.
     """
     rows = problem.reachable & (problem.pupils > 0)
     pupils, open_sites = problem.pupils[rows], problem.is_open
@@ -159,6 +198,12 @@ def verify(
 ) -> None:
     """Check an allocation against the arrays it was made from; everything is computed anew.
 
+    Parameters
+    ----------
+    allocation : Allocation
+    cost, demand, capacity, is_open : array
+        As of :meth:`AllocationProblem.of`.
+
     Raises
     ------
     AllocationError
@@ -168,7 +213,13 @@ def verify(
 
 
 def check(allocation: Allocation, problem: AllocationProblem) -> None:
-    """Check an allocation against its problem; see :func:`verify`."""
+    """Check an allocation against its problem; see :func:`verify`.
+
+    Parameters
+    ----------
+    allocation : Allocation
+    problem : AllocationProblem
+    """
     wrong = [*_wrong_flows(allocation, problem), *_wrong_sums(allocation, problem), *_wrong_claims(allocation, problem)]
     if wrong:
         raise AllocationError(f"{allocation.method}: " + "; ".join(wrong))

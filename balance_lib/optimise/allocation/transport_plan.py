@@ -104,7 +104,19 @@ def _told(
 
 
 def short_reasons(problem: AllocationProblem, shortfall: float) -> list[str]:
-    """Say why pupils who reach a site have no place."""
+    """Say why pupils who reach a site have no place.
+
+    Parameters
+    ----------
+    problem : AllocationProblem
+    shortfall : float
+        Pupils who reach a site and have no place.
+
+    Returns
+    -------
+    list of str
+        ``places_short``, ``places_out_of_reach``, or both.
+    """
     if shortfall <= problem.tolerance:
         return []
     missing = problem.demand[problem.reachable].sum(axis=0) - problem.capacity.sum(axis=0)

@@ -83,7 +83,20 @@ def zoned(
 
 
 def solve_zoned(problem: AllocationProblem, *, time_limit_s: float = 10.0, gap: float = 0.0) -> Allocation:
-    """Solve a zoning problem; see :func:`zoned`."""
+    """Solve a zoning problem; see :func:`zoned`.
+
+    Parameters
+    ----------
+    problem : AllocationProblem
+    time_limit_s : float
+        Wall seconds for the proof.
+    gap : float
+        Share at which a proof is good enough.
+
+    Returns
+    -------
+    Allocation
+    """
     free = assign_nearest(problem, "zoned")
     load = free.load.reshape(problem.capacity.shape)
     if (load <= problem.capacity + problem.tolerance).all():
