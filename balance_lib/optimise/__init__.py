@@ -136,7 +136,32 @@ def p_center(
     progress: Any = None,
     cancel: Any = None,
 ) -> Solution:
-    """Keep p sites so that the farthest demand point is as near as can be (:mod:`balance_lib.optimise.center`)."""
+    """Keep p sites so that the farthest demand point is as near as can be (:mod:`balance_lib.optimise.center`).
+
+    Parameters
+    ----------
+    cost : array, shape (points, sites)
+        Cost of serving a demand point from a site; NaN or infinite where unreachable.
+    p : int
+        Sites that are open.
+    max_cost : float, optional
+        Nobody may be served at a larger cost.
+    fixed_open : flags (sites,) or indexes, optional
+        Sites that must be open.
+    fixed_closed : flags (sites,) or indexes, optional
+        Sites that must not be open.
+    time_limit_s : float
+        Wall seconds; then the best plan so far comes back with its honest gap.
+    progress : callable, optional
+        Called with :class:`Progress`.
+    cancel : threading.Event or alike, optional
+        Stops the search when set.
+
+    Returns
+    -------
+    Solution
+        ``objective`` is the largest cost anybody pays.
+    """
     from balance_lib.optimise import center
 
     problem = Problem.of(cost, max_cost=max_cost, fixed_open=fixed_open, fixed_closed=fixed_closed)
@@ -154,7 +179,32 @@ def set_covering(
     progress: Any = None,
     cancel: Any = None,
 ) -> Solution:
-    """Keep the fewest sites that reach everybody within ``max_cost`` (LSCP, :mod:`balance_lib.optimise.cover`)."""
+    """Keep the fewest sites that reach everybody within ``max_cost`` (LSCP, :mod:`balance_lib.optimise.cover`).
+
+    Parameters
+    ----------
+    cost : array, shape (points, sites)
+        Cost of serving a demand point from a site; NaN or infinite where unreachable.
+    max_cost : float
+        Everybody is served at no larger cost.
+    fixed_open : flags (sites,) or indexes, optional
+        Sites that must be open.
+    fixed_closed : flags (sites,) or indexes, optional
+        Sites that must not be open.
+    time_limit_s : float
+        Wall seconds; then the best plan so far comes back with its honest gap.
+    gap : float
+        Share at which a proof is good enough; 0 proves to the end.
+    progress : callable, optional
+        Called with :class:`Progress`.
+    cancel : threading.Event or alike, optional
+        Stops the search when set.
+
+    Returns
+    -------
+    Solution
+        ``objective`` is the number of open sites.
+    """
     from balance_lib.optimise import cover
 
     problem = Problem.of(cost, max_cost=max_cost, fixed_open=fixed_open, fixed_closed=fixed_closed)
@@ -177,6 +227,34 @@ def maximal_covering(
     """Keep p sites that reach most weight within ``max_cost`` (MCLP, :mod:`balance_lib.optimise.cover`).
 
     A demand point that is not reached has assignment -1.
+
+    Parameters
+    ----------
+    cost : array, shape (points, sites)
+        Cost of serving a demand point from a site; NaN or infinite where unreachable.
+    p : int
+        Sites that are open.
+    max_cost : float
+        A point counts when it is served at no larger cost.
+    weights : array, shape (points,), optional
+        What reaching a point is worth; 1 without.
+    fixed_open : flags (sites,) or indexes, optional
+        Sites that must be open.
+    fixed_closed : flags (sites,) or indexes, optional
+        Sites that must not be open.
+    time_limit_s : float
+        Wall seconds; then the best plan so far comes back with its honest gap.
+    gap : float
+        Share at which a proof is good enough; 0 proves to the end.
+    progress : callable, optional
+        Called with :class:`Progress`.
+    cancel : threading.Event or alike, optional
+        Stops the search when set.
+
+    Returns
+    -------
+    Solution
+        ``objective`` is the weight reached; ``sense`` is max.
     """
     from balance_lib.optimise import cover
 

@@ -65,6 +65,22 @@ def start(
 ) -> Running[T]:
     """Start one of this room's functions in a thread of its own and return at once.
 
+    Parameters
+    ----------
+    function : callable
+        Takes ``progress`` and ``cancel``.
+    *args, **kwargs : object
+        Handed on to the function.
+    on_progress : callable, optional
+        Called with :class:`Progress` from the thread that computes.
+    on_done : callable, optional
+        Called with the Running when it has ended.
+
+    Returns
+    -------
+    Running
+        Answers ``result()`` when done; ``cancel()`` stops it.
+
     Examples
     --------
     >>> from balance_lib import optimise

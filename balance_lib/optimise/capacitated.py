@@ -76,7 +76,26 @@ class Load:
 
 
 def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed: int = 0) -> Solution:
-    """Return the capacitated p-median with single assignment and its proven bound."""
+    """Return the capacitated p-median with single assignment and its proven bound.
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    p : int
+        Sites that are open.
+    control : Control
+        Clock, progress and the wish to stop.
+    gap : float
+        Share at which a proof is good enough; 0 proves to the end.
+    seed : int
+        Of the random disturbances.
+
+    Returns
+    -------
+    Solution
+        Checked against the inputs; without a plan it says why.
+    """
     n, m = problem.shape
     impossible = (*count_reasons(problem, p), *load_reasons(problem, p))
     if impossible:
@@ -108,7 +127,22 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
 
 
 def begin(problem: Problem, p: int, seed: int) -> Load:
-    """Start from the plan without capacities."""
+    """Start from the plan without capacities.
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    p : int
+        Sites that are open.
+    seed : int
+        Of the random disturbances.
+
+    Returns
+    -------
+    Load
+        Plan, loads and prices to start from.
+    """
     from balance_lib.optimise import load_kernel as kernel
 
     n, m = problem.shape
@@ -309,7 +343,20 @@ def _finish(load: Load, control: Control, gap: float, ended: bool) -> Solution:
 
 
 def load_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
-    """Return why no plan can exist, as far as adding up places and least loads shows."""
+    """Return why no plan can exist, as far as adding up places and least loads shows.
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    p : int
+        Sites that are open.
+
+    Returns
+    -------
+    tuple of Reason
+        Empty where adding up shows nothing.
+    """
     demand, least, places = problem.demand, problem.min_load, problem.capacity
     assert demand is not None and least is not None and places is not None
     found = []
@@ -333,7 +380,21 @@ def load_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
 
 
 def relaxed_reasons(problem: Problem, p: int, control: Control) -> tuple[Reason, ...]:
-    """Say which limit to give way, and by how much: places, least loads and unserved points (elastic)."""
+    """Say which limit to give way, and by how much: places, least loads and unserved points (elastic).
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    p : int
+        Sites that are open.
+    control : Control
+        Clock, progress and the wish to stop.
+
+    Returns
+    -------
+    tuple of Reason
+    """
     demand, least, places = problem.demand, problem.min_load, problem.capacity
     assert demand is not None and least is not None and places is not None
     n, m = problem.shape

@@ -53,7 +53,19 @@ class Radii:
         return cls(problem, np.unique(table[np.isfinite(table) & (table >= least)]))
 
     def ask(self, step: int, p: int, control: Control, *, quick: bool = False) -> bool | None:
-        """Tell whether p sites do at this step; None when it is not known: asked only quickly, or stopped."""
+        """Tell whether p sites do at this step; None when it is not known: asked only quickly, or stopped.
+
+        Parameters
+        ----------
+        step : int
+            Position of the radius among ``steps``.
+        p : int
+            Sites that are open.
+        control : Control
+            Clock, progress and the wish to stop.
+        quick : bool
+            Whether only what needs no HiGHS is asked.
+        """
         known, bound = self.needs.get(step, (10**9, 0))
         if known <= p:
             return True
@@ -85,7 +97,24 @@ class Radii:
 
 
 def solve(problem: Problem, p: int, control: Control, *, radii: Radii | None = None) -> Solution:
-    """Return the p-centre with its proven bound."""
+    """Return the p-centre with its proven bound.
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    p : int
+        Sites that are open.
+    control : Control
+        Clock, progress and the wish to stop.
+    radii : Radii, optional
+        What is known of the same problem; learned anew without.
+
+    Returns
+    -------
+    Solution
+        Checked against the inputs; without a plan it says why.
+    """
     n, m = problem.shape
     impossible = count_reasons(problem, p)
     if impossible:

@@ -93,7 +93,19 @@ class Control:
         return Control(min(seconds, self.left_s), None, self.cancel)
 
     def tell(self, objective: float, bound: float, is_open: Flags | None = None, *, now: bool = False) -> None:
-        """Report progress, unless the last report was a moment ago."""
+        """Report progress, unless the last report was a moment ago.
+
+        Parameters
+        ----------
+        objective : float
+            Value of the best plan.
+        bound : float
+            Proven bound.
+        is_open : array of bool, shape (sites,), optional
+            The plan.
+        now : bool
+            Whether it is reported whatever the time of the last report.
+        """
         if self.progress is None or (self.seconds - self._told_s < self.every_s and not now):
             return
         self._told_s = self.seconds

@@ -88,7 +88,22 @@ def _lists(table: Table) -> tuple[Any, Any]:
 
 
 def fewest(problem: Problem, control: Control, *, gap: float = 0.0) -> Solution:
-    """Return the fewest sites that reach everybody (LSCP)."""
+    """Return the fewest sites that reach everybody (LSCP).
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    control : Control
+        Clock, progress and the wish to stop.
+    gap : float
+        Share at which a proof is good enough; 0 proves to the end.
+
+    Returns
+    -------
+    Solution
+        Checked against the inputs; without a plan it says why.
+    """
     n, m = problem.shape
     problem = replace(problem, demand=None, capacity=None, min_load=None)
     if problem.unserved.size:
@@ -126,6 +141,26 @@ def least_cover(
 
     With ``enough``, any cover of that many sites will do, and the bound says no more than whether there is one;
     ``quick`` asks for what is known without HiGHS.
+
+    Parameters
+    ----------
+    reach : array of bool, shape (rows, sites)
+        Which site reaches which row.
+    must_open : array of bool, shape (sites,)
+    may_open : array of bool, shape (sites,)
+    control : Control
+        Clock, progress and the wish to stop.
+    gap : float
+        Share at which a proof is good enough; 0 proves to the end.
+    enough : int, optional
+        Any cover of so many sites will do.
+    quick : bool
+        Whether only what needs no HiGHS is asked.
+
+    Returns
+    -------
+    (array of bool, float)
+        Open sites, shape (sites,), and the bound.
     """
     left = np.logical_not(reach[:, must_open].any(axis=1))
     chosen, core = _reduced_cover(reach, left, must_open, may_open)
@@ -206,7 +241,24 @@ def _at_least_one(chosen: Flags, may_open: Flags) -> Flags:
 
 
 def most(problem: Problem, p: int, control: Control, *, gap: float = 0.0) -> Solution:
-    """Return the p sites that reach most weight (MCLP)."""
+    """Return the p sites that reach most weight (MCLP).
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    p : int
+        Sites that are open.
+    control : Control
+        Clock, progress and the wish to stop.
+    gap : float
+        Share at which a proof is good enough; 0 proves to the end.
+
+    Returns
+    -------
+    Solution
+        Checked against the inputs; without a plan it says why.
+    """
     n, m = problem.shape
     impossible = tuple(reason for reason in count_reasons(problem, p) if reason.rule != "beyond_reach")
     if impossible:
@@ -329,7 +381,22 @@ def _prove_most(
 
 
 def with_spare(chosen: Flags, problem: Problem, p: int) -> Flags:
-    """Open further sites, the first of those allowed, until p are open: they reach nobody new."""
+    """Open further sites, the first of those allowed, until p are open: they reach nobody new.
+
+    Parameters
+    ----------
+    chosen : array of bool, shape (sites,)
+        Changed in place.
+    problem : Problem
+        Checked inputs.
+    p : int
+        Sites that are open.
+
+    Returns
+    -------
+    array of bool, shape (sites,)
+        The same array.
+    """
     spare = np.flatnonzero(problem.may_open & ~chosen)[: p - int(chosen.sum())]
     chosen[spare] = True
     return chosen

@@ -28,7 +28,20 @@ from balance_lib.optimise.lagrangian import cheapest, fix
 
 @compiled
 def most_undecided(status, often):
-    """Return the free site chosen nearest to half of the time; -1 when none is free."""
+    """Return the free site chosen nearest to half of the time; -1 when none is free.
+
+    Parameters
+    ----------
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    often : array of float, shape (sites,)
+        How often each was chosen lately, 0 to 1.
+
+    Returns
+    -------
+    int
+        Position of the site.
+    """
     pick, best = -1, -1.0
     for j in range(status.size):
         if status[j] == 0:
@@ -114,6 +127,35 @@ def ascend(core, weights, fee, p, status, u, by, upper, best_open, rounds, step,
 
     Only plans below ``upper - by`` matter. ``p`` is -1 for a set cover. ``u`` holds the best multipliers at the end,
     ``often`` how often each site was chosen lately (0 to 1). Return the bound and the upper value.
+
+    Parameters
+    ----------
+    core : tuple of arrays
+        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    weights : array of float, shape (rows,)
+        What reaching a row is worth.
+    fee : float
+        Cost of an open site; 0 where their number is given.
+    p : int
+        Sites that are open.
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    u : array of float, shape (points,)
+        Multipliers; changed in place where the search raises the bound.
+    by : float
+        A plan must be better by so much to matter.
+    upper : float
+        Value of the best plan known.
+    best_open : array of bool, shape (sites,)
+        The best plan; changed in place.
+    rounds : int
+        Turns at most.
+    step : float
+        First length of a subgradient step.
+    patience : int
+        Turns without progress after which the step is halved.
+    often : array of float, shape (sites,)
+        Filled.
     """
     n, m = weights.size, status.size
     worth, chosen, trial = np.zeros(m), np.zeros(m, np.bool_), np.zeros(m, np.bool_)
@@ -176,6 +218,27 @@ def branch(core, weights, p, by, upper, best_open, stack, nodes, rounds):
     """Search maximal covers depth first for anything below ``upper - by``, at most so many nodes, then come back.
 
     ``stack`` is (status, multipliers, bounds, top): open nodes. Return upper.
+
+    Parameters
+    ----------
+    core : tuple of arrays
+        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    weights : array of float, shape (rows,)
+        What reaching a row is worth.
+    p : int
+        Sites that are open.
+    by : float
+        A plan must be better by so much to matter.
+    upper : float
+        Value of the best plan known.
+    best_open : array of bool, shape (sites,)
+        The best plan; changed in place.
+    stack : tuple of arrays
+        Open nodes; changed in place.
+    nodes : int
+        Nodes at most.
+    rounds : int
+        Turns at most.
     """
     all_status, all_u, bounds, top = stack
     often = np.zeros(all_status.shape[1])

@@ -17,6 +17,13 @@ def empty(core, weights):
     """Return a state in which nothing is open: (flags of sites, open sites of each row, their sum, score).
 
     A site's score is what it reaches alone: the weight gained by opening it, or lost by closing it.
+
+    Parameters
+    ----------
+    core : tuple of arrays
+        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    weights : array of float, shape (rows,)
+        What reaching a row is worth.
     """
     first, row = core[2], core[3]
     m = first.size - 1
@@ -29,7 +36,19 @@ def empty(core, weights):
 
 @compiled
 def toggle(core, weights, state, j):
-    """Open a closed site or close an open one, and renew the scores this touches."""
+    """Open a closed site or close an open one, and renew the scores this touches.
+
+    Parameters
+    ----------
+    core : tuple of arrays
+        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    weights : array of float, shape (rows,)
+        What reaching a row is worth.
+    state : tuple of arrays
+        As :func:`empty` makes it; changed in place.
+    j : int
+        The site.
+    """
     start, site, first, row = core
     is_open, times, total, score = state
     sign = -1 if is_open[j] else 1
@@ -120,6 +139,19 @@ def shrink(core, best, steps, enough, seed):
     that reaches a missed row comes, missed rows grow in weight, and a site comes back only after something around it
     has changed (row weighting local search, Gao et al. 2015, "An efficient local search heuristic with row weighting
     for the unicost set covering problem").
+
+    Parameters
+    ----------
+    core : tuple of arrays
+        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    best : array of bool, shape (sites,)
+        A cover; changed in place.
+    steps : int
+        Steps at most.
+    enough : int
+        So many sites are few enough.
+    seed : int
+        Of the random disturbances.
     """
     np.random.seed(seed)
     start, site = core[0], core[1]
@@ -171,7 +203,17 @@ def shrink(core, best, steps, enough, seed):
 
 @compiled
 def exchange(core, weights, state):
-    """Swap the best pair of sites until none is better. Return the weight missed."""
+    """Swap the best pair of sites until none is better. Return the weight missed.
+
+    Parameters
+    ----------
+    core : tuple of arrays
+        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    weights : array of float, shape (rows,)
+        What reaching a row is worth.
+    state : tuple of arrays
+        As :func:`empty` makes it; changed in place.
+    """
     first, row = core[2], core[3]
     is_open, times, total, score = state
     m = score.size
@@ -213,6 +255,23 @@ def shake(core, weights, p, best, rounds, strength, seed):
 
     A round exchanges k random pairs, k rising from 1 to ``strength`` while nothing better is found (variable
     neighbourhood search). Return the weight missed.
+
+    Parameters
+    ----------
+    core : tuple of arrays
+        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    weights : array of float, shape (rows,)
+        What reaching a row is worth.
+    p : int
+        Sites that are open.
+    best : array of bool, shape (sites,)
+        The best choice; changed in place.
+    rounds : int
+        Turns at most.
+    strength : int
+        Pairs exchanged at most in one disturbance.
+    seed : int
+        Of the random disturbances.
     """
     np.random.seed(seed)
     state = _state_of(core, weights, best)

@@ -26,6 +26,21 @@ def separate(near, near_cost, y, theta, rank, excess):
     """Fill how far each ``theta`` lies below what the point pays, and the rank of the site at which y adds up to 1.
 
     Return what y costs.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    y : array of float, shape (sites,)
+        How far each site is open, 0 to 1.
+    theta : array of float, shape (points,)
+        What the model says each point pays.
+    rank : array of int, shape (points,)
+        Filled.
+    excess : array of float, shape (points,)
+        Filled.
     """
     n, m = near.shape
     total = 0.0
@@ -51,6 +66,17 @@ def as_rows(near, near_cost, points, rank):
     """Return the cuts of these points, d at these ranks, as sparse rows: lower bounds, starts, columns, values.
 
     Columns are the sites and after them the points' theta.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    points : array of int
+        Points whose cuts are wanted.
+    rank : array of int, shape (points,)
+        As :func:`separate` fills it.
     """
     m = near.shape[1]
     size = 0
@@ -78,6 +104,27 @@ def certify(near, near_cost, u, prices, status, p, total, rho, chosen):
 
     L = sum_i u_i + total + sum of the p least of rho_j(u) - prices_j. Fill ``rho`` (less the prices) and ``chosen``;
     return L, the last worth taken and the first left out.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    u : array of float, shape (points,)
+        Multipliers; changed in place where the search raises the bound.
+    prices : array of float, shape (sites,)
+        Prices on open sites.
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    p : int
+        Sites that are open.
+    total : float
+        What the prices pay back.
+    rho : array of float, shape (sites,)
+        Worth of each open site; filled.
+    chosen : array of bool, shape (sites,)
+        Sites of the relaxed answer; filled.
     """
     worths(near, near_cost, u, rho)
     rho -= prices
@@ -90,6 +137,21 @@ def countable(children, least, most, p):
 
     ``children`` (groups above single sites, 2) are the two groups each is made of; single sites come first, the group
     of all sites last.
+
+    Parameters
+    ----------
+    children : array of int, shape (groups, 2)
+        The two groups each is made of.
+    least : array of int
+        Sites open at least, by group.
+    most : array of int
+        Sites open at most, by group.
+    p : int
+        Sites that are open.
+
+    Returns
+    -------
+    bool
     """
     low, high = least.copy(), most.copy()
     m = least.size - children.shape[0]

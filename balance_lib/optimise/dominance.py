@@ -126,5 +126,15 @@ def _choose_only(row, by_site, rows, sites, chosen):
 
 @compiled
 def thin_sites(by_site, n_rows, sites):
-    """Drop sites that reach nothing but what another one reaches (rows may be worth anything)."""
+    """Drop sites that reach nothing but what another one reaches (rows may be worth anything).
+
+    Parameters
+    ----------
+    by_site : array of bits, shape (sites, words)
+        Rows each site reaches.
+    n_rows : int
+        How many rows there are.
+    sites : array of bool, shape (sites,)
+        Sites in question; changed in place.
+    """
     _thin(by_site, sites, _bits_of(np.ones(n_rows, np.bool_)), False)

@@ -40,7 +40,21 @@ class HighsModel:
         lower: npt.ArrayLike,
         upper: npt.ArrayLike,
     ) -> None:
-        """Add rows: entries as (row within this block, column, value), and each row's bounds."""
+        """Add rows: entries as (row within this block, column, value), and each row's bounds.
+
+        Parameters
+        ----------
+        row : array of int
+            Row of each entry within this block.
+        column : array of int
+            Column of each entry.
+        value : float or array
+            Coefficients.
+        lower : array of float
+            Lower bound of each row.
+        upper : float or array
+            Upper bound of each row.
+        """
         low = np.atleast_1d(np.asarray(lower, dtype=float))
         high = np.broadcast_to(np.asarray(upper, dtype=float), low.shape)
         at = np.asarray(row, dtype=np.int64) + self._n_rows

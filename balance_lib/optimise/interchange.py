@@ -20,7 +20,20 @@ from balance_lib.compiled import compiled
 
 @compiled
 def empty_state(n, m):
-    """Return a state in which nothing is open."""
+    """Return a state in which nothing is open.
+
+    Parameters
+    ----------
+    n : int
+        Demand points.
+    m : int
+        Sites.
+
+    Returns
+    -------
+    tuple of arrays
+        Open flags; nearest and second open site and their costs by point; gain, loss and pair terms by site.
+    """
     return (
         np.zeros(m, np.bool_),
         np.full(n, -1, np.int64),
@@ -74,7 +87,20 @@ def _weigh(i, near, near_cost, state, sign):
 
 @compiled
 def nearest(near, is_open):
-    """Return the closest open site of each demand point."""
+    """Return the closest open site of each demand point.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    is_open : array of bool, shape (sites,)
+        Open sites.
+
+    Returns
+    -------
+    array of int, shape (points,)
+        -1 where nothing is open.
+    """
     found = np.full(near.shape[0], -1, np.int64)
     for i in range(near.shape[0]):
         for j in near[i]:
@@ -86,7 +112,23 @@ def nearest(near, is_open):
 
 @compiled
 def move(near, near_cost, nowhere, state, goes_in, goes_out):
-    """Open a site, close a site, or both (-1: none), and renew what they touch."""
+    """Open a site, close a site, or both (-1: none), and renew what they touch.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    state : tuple of arrays
+        As :func:`empty_state` makes it; changed in place.
+    goes_in : int
+        Site to open, -1 none.
+    goes_out : int
+        Site to close, -1 none.
+    """
     is_open, first, second = state[0], state[1], state[2]
     d2 = state[4]
     n, m = near.shape
@@ -115,7 +157,21 @@ def move(near, near_cost, nowhere, state, goes_in, goes_out):
 
 @compiled
 def set_state(near, near_cost, nowhere, state, is_open):
-    """Build the state of a given choice of sites from nothing."""
+    """Build the state of a given choice of sites from nothing.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    state : tuple of arrays
+        As :func:`empty_state` makes it; changed in place.
+    is_open : array of bool, shape (sites,)
+        Open sites.
+    """
     state[0][:] = is_open
     state[5][:] = 0.0
     state[6][:] = 0.0
@@ -127,7 +183,21 @@ def set_state(near, near_cost, nowhere, state, is_open):
 
 @compiled
 def descend(near, near_cost, nowhere, state, keep):
-    """Exchange the best pair until none is better; sites in ``keep`` stay open. Return the objective."""
+    """Exchange the best pair until none is better; sites in ``keep`` stay open. Return the objective.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    state : tuple of arrays
+        As :func:`empty_state` makes it; changed in place.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    """
     is_open, d1, gain, loss, extra = state[0], state[3], state[5], state[6], state[7]
     m = is_open.size
     while True:
@@ -151,7 +221,21 @@ def descend(near, near_cost, nowhere, state, keep):
 
 @compiled
 def fill(near, near_cost, nowhere, state, p):
-    """Open the site that saves most until p are open."""
+    """Open the site that saves most until p are open.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    state : tuple of arrays
+        As :func:`empty_state` makes it; changed in place.
+    p : int
+        Sites that are open.
+    """
     is_open, gain = state[0], state[5]
     for _ in range(p - is_open.sum()):
         best = -1
@@ -163,7 +247,23 @@ def fill(near, near_cost, nowhere, state, p):
 
 @compiled
 def thin(near, near_cost, nowhere, state, keep, p):
-    """Close the site that costs least until p are open."""
+    """Close the site that costs least until p are open.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    state : tuple of arrays
+        As :func:`empty_state` makes it; changed in place.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    p : int
+        Sites that are open.
+    """
     is_open, loss = state[0], state[6]
     for _ in range(is_open.sum() - p):
         best = -1
@@ -188,6 +288,25 @@ def shake(near, near_cost, nowhere, state, keep, rounds, strength, seed):
     """Disturb and descend again, keeping what is better (variable neighbourhood search). Return the objective.
 
     A round exchanges k random pairs, k rising from 1 to ``strength`` while nothing better is found.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    state : tuple of arrays
+        As :func:`empty_state` makes it; changed in place.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    rounds : int
+        Turns at most.
+    strength : int
+        Pairs exchanged at most in one disturbance.
+    seed : int
+        Of the random disturbances.
     """
     np.random.seed(seed)
     is_open = state[0]
@@ -218,6 +337,21 @@ def sweep(near, near_cost, nowhere, keep, opens, objectives):
     """Improve a choice of sites for every p in place: up from few, down from many, and once more between neighbours.
 
     ``opens`` (m + 1, m) flags and ``objectives`` (m + 1,) stand at infinity where nothing is known yet.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    opens : array of bool, shape (sites + 1, sites)
+        Best choice for each number of sites; changed in place.
+    objectives : array of float, shape (sites + 1,)
+        Their values, infinite where nothing is known; changed in place.
     """
     n, m = near.shape
     least = max(1, keep.sum())
@@ -234,7 +368,23 @@ def sweep(near, near_cost, nowhere, keep, opens, objectives):
 
 @compiled
 def sweep_between(near, near_cost, nowhere, keep, opens, objectives):
-    """Improve every p from the best choices of its two neighbours, up and then down again."""
+    """Improve every p from the best choices of its two neighbours, up and then down again.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    opens : array of bool, shape (sites + 1, sites)
+        Best choice for each number of sites; changed in place.
+    objectives : array of float, shape (sites + 1,)
+        Their values, infinite where nothing is known; changed in place.
+    """
     n, m = near.shape
     least = max(1, keep.sum())
     state = empty_state(n, m)
@@ -254,6 +404,27 @@ def sweep_unions(near, near_cost, nowhere, keep, opens, objectives, apart, risin
     """Improve every p up to ``most`` from all sites of its own best choice and of those with ``apart`` more and less.
 
     What the three have beyond p is closed again, least lost first, and exchanged: choices that differ locally mix.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    nowhere : float
+        Cost of not being served: larger than any other.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    opens : array of bool, shape (sites + 1, sites)
+        Best choice for each number of sites; changed in place.
+    objectives : array of float, shape (sites + 1,)
+        Their values, infinite where nothing is known; changed in place.
+    apart : int
+        How many sites more and less the mixed choices have.
+    rising : bool
+        Whether p rises or falls.
+    most : int
+        Largest p.
     """
     n, m = near.shape
     least = max(1, keep.sum())

@@ -24,6 +24,19 @@ def cheapest(worth, status, p, total, chosen):
 
     Fill ``chosen``; return ``total`` plus their worth (infinite when there are not p), the last worth taken and the
     first left out.
+
+    Parameters
+    ----------
+    worth : array of float, shape (sites,)
+        Worth of each site if open.
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    p : int
+        Sites that are open.
+    total : float
+        What is added.
+    chosen : array of bool, shape (sites,)
+        Sites of the relaxed answer; filled.
     """
     chosen[:] = False
     wanted = p
@@ -47,7 +60,19 @@ def cheapest(worth, status, p, total, chosen):
 
 @compiled
 def worths(near, near_cost, u, rho):
-    """Fill rho_j(u) = sum_i min(0, c_ij - u_i)."""
+    """Fill rho_j(u) = sum_i min(0, c_ij - u_i).
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    u : array of float, shape (points,)
+        Multipliers; changed in place where the search raises the bound.
+    rho : array of float, shape (sites,)
+        Worth of each open site; filled.
+    """
     n, m = near.shape
     rho[:] = 0.0
     for i in range(n):
@@ -61,14 +86,55 @@ def worths(near, near_cost, u, rho):
 
 @compiled
 def relax(near, near_cost, u, status, p, rho, chosen):
-    """Solve the relaxed problem. Fill ``rho`` and ``chosen``; return L(u), last rho taken, first left out."""
+    """Solve the relaxed problem. Fill ``rho`` and ``chosen``; return L(u), last rho taken, first left out.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    u : array of float, shape (points,)
+        Multipliers; changed in place where the search raises the bound.
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    p : int
+        Sites that are open.
+    rho : array of float, shape (sites,)
+        Worth of each open site; filled.
+    chosen : array of bool, shape (sites,)
+        Sites of the relaxed answer; filled.
+    """
     worths(near, near_cost, u, rho)
     return cheapest(rho, status, p, u.sum(), chosen)
 
 
 @compiled
 def fix(status, rho, chosen, bound, last, first_out, cut):
-    """Close sites that cannot be open, and open those that cannot be closed, in any solution below ``cut``."""
+    """Close sites that cannot be open, and open those that cannot be closed, in any solution below ``cut``.
+
+    Parameters
+    ----------
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    rho : array of float, shape (sites,)
+        Worth of each open site; filled.
+    chosen : array of bool, shape (sites,)
+        Sites of the relaxed answer; filled.
+    bound : float
+        Bound of the relaxed answer.
+    last : float
+        Last worth taken.
+    first_out : float
+        First worth left out.
+    cut : float
+        Only plans below this value matter.
+
+    Returns
+    -------
+    int
+        How many sites were fixed.
+    """
     n_fixed = 0
     for j in range(status.size):
         if status[j] != 0:
@@ -89,6 +155,31 @@ def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, p
 
     ``u`` holds the best multipliers at the end.
     Return the bound, the upper value and the step length reached.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    near_cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+    u : array of float, shape (points,)
+        Multipliers; changed in place where the search raises the bound.
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    p : int
+        Sites that are open.
+    cut : float
+        Only plans below this value matter.
+    upper : float
+        Value of the best plan known.
+    best_open : array of bool, shape (sites,)
+        The best plan; changed in place.
+    rounds : int
+        Turns at most.
+    step : float
+        First length of a subgradient step.
+    patience : int
+        Turns without progress after which the step is halved.
     """
     n, m = near.shape
     rho, chosen = np.zeros(m), np.zeros(m, np.bool_)

@@ -65,7 +65,35 @@ def _site(points, costs, size, u, demand, least, places):
 
 @compiled
 def relax_loads(points, costs, sizes, u, status, p, demand, least, places, worth, price, chosen):
-    """Solve the relaxed problem. Fill worth, price and chosen; return L(u), last worth taken, first left out."""
+    """Solve the relaxed problem. Fill worth, price and chosen; return L(u), last worth taken, first left out.
+
+    Parameters
+    ----------
+    points : list of arrays
+        Points that each site can serve, by cost.
+    costs : list of arrays
+        Their costs.
+    sizes : array of int, shape (sites,)
+        How many there are.
+    u : array of float, shape (points,)
+        Multipliers; changed in place where the search raises the bound.
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    p : int
+        Sites that are open.
+    demand : array of float, shape (points,)
+        Load of each point.
+    least : array of float, shape (sites,)
+        Least load of an open site.
+    places : array of float, shape (sites,)
+        Largest load of an open site.
+    worth : array of float, shape (sites,)
+        Filled.
+    price : array of float, shape (sites,)
+        Filled.
+    chosen : array of bool, shape (sites,)
+        Sites of the relaxed answer; filled.
+    """
     m = sizes.size
     for j in range(m):
         if status[j] >= 0:
@@ -75,7 +103,37 @@ def relax_loads(points, costs, sizes, u, status, p, demand, least, places, worth
 
 @compiled
 def ascend_loads(points, costs, sizes, u, status, p, demand, least, places, cut, state, rounds, patience):
-    """Raise the bound by subgradient steps, fixing sites. ``state`` is (step, best bound), renewed; u is the best."""
+    """Raise the bound by subgradient steps, fixing sites. ``state`` is (step, best bound), renewed; u is the best.
+
+    Parameters
+    ----------
+    points : list of arrays
+        Points that each site can serve, by cost.
+    costs : list of arrays
+        Their costs.
+    sizes : array of int, shape (sites,)
+        How many there are.
+    u : array of float, shape (points,)
+        Multipliers; changed in place where the search raises the bound.
+    status : array of int, shape (sites,)
+        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+    p : int
+        Sites that are open.
+    demand : array of float, shape (points,)
+        Load of each point.
+    least : array of float, shape (sites,)
+        Least load of an open site.
+    places : array of float, shape (sites,)
+        Largest load of an open site.
+    cut : float
+        Only plans below this value matter.
+    state : array of float, shape (2,)
+        Step length and best bound; renewed.
+    rounds : int
+        Turns at most.
+    patience : int
+        Turns without progress after which the step is halved.
+    """
     n, m = u.size, sizes.size
     worth, price, chosen = np.zeros(m), np.zeros(m), np.zeros(m, np.bool_)
     at, direction = u.copy(), np.zeros(n)
@@ -126,7 +184,24 @@ def _strain(load, least, places):
 
 @compiled
 def strain_of(load, is_open, least, places):
-    """Return by how much loads break their limits in all."""
+    """Return by how much loads break their limits in all.
+
+    Parameters
+    ----------
+    load : array of float, shape (sites,)
+        Load of each site; changed in place.
+    is_open : array of bool, shape (sites,)
+        Open sites.
+    least : array of float, shape (sites,)
+        Least load of an open site.
+    places : array of float, shape (sites,)
+        Largest load of an open site.
+
+    Returns
+    -------
+    float
+        In units of load.
+    """
     total = 0.0
     for j in range(load.size):
         if is_open[j]:
@@ -136,7 +211,31 @@ def strain_of(load, is_open, least, places):
 
 @compiled
 def settle(cost, near, demand, least, places, is_open, site, load, waiting, price):
-    """Send waiting points where cost and price of strain are least, large ones first."""
+    """Send waiting points where cost and price of strain are least, large ones first.
+
+    Parameters
+    ----------
+    cost : array of float, shape (points, sites)
+        Infinite where a site cannot be reached.
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    demand : array of float, shape (points,)
+        Load of each point.
+    least : array of float, shape (sites,)
+        Least load of an open site.
+    places : array of float, shape (sites,)
+        Largest load of an open site.
+    is_open : array of bool, shape (sites,)
+        Open sites.
+    site : array of int, shape (points,)
+        Site of each point, -1 none; changed in place.
+    load : array of float, shape (sites,)
+        Load of each site; changed in place.
+    waiting : array of bool, shape (points,)
+        Points without a site; changed in place.
+    price : float
+        Price of a unit of load beyond the limits.
+    """
     order = np.flatnonzero(waiting)
     order = order[np.argsort(-demand[order])]
     for t in range(order.size):
@@ -164,6 +263,31 @@ def improve(cost, near, demand, least, places, is_open, site, load, price, bread
     """Shift points and exchange pairs until nothing is better. Return the cost without the price of strain.
 
     Only pairs of sites of which one is ``stirred`` are looked at; what changes is stirred in turn.
+
+    Parameters
+    ----------
+    cost : array of float, shape (points, sites)
+        Infinite where a site cannot be reached.
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    demand : array of float, shape (points,)
+        Load of each point.
+    least : array of float, shape (sites,)
+        Least load of an open site.
+    places : array of float, shape (sites,)
+        Largest load of an open site.
+    is_open : array of bool, shape (sites,)
+        Open sites.
+    site : array of int, shape (points,)
+        Site of each point, -1 none; changed in place.
+    load : array of float, shape (sites,)
+        Load of each site; changed in place.
+    price : float
+        Price of a unit of load beyond the limits.
+    breadth : int
+        Sites of each point that are looked at, nearest first.
+    stirred : array of bool, shape (sites,)
+        Sites whose points have changed since they were last looked at.
     """
     n = site.size
     m = load.size
@@ -244,7 +368,31 @@ def _carry(i, a, b, site, load, demand, head, after, before):
 
 @compiled
 def relocate(cost, demand, least, places, is_open, keep, may, site, load, stirred):
-    """Move stirred open sites to the closed one that serves their points at least cost. Return whether any moved."""
+    """Move stirred open sites to the closed one that serves their points at least cost. Return whether any moved.
+
+    Parameters
+    ----------
+    cost : array of float, shape (points, sites)
+        Infinite where a site cannot be reached.
+    demand : array of float, shape (points,)
+        Load of each point.
+    least : array of float, shape (sites,)
+        Least load of an open site.
+    places : array of float, shape (sites,)
+        Largest load of an open site.
+    is_open : array of bool, shape (sites,)
+        Open sites.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    may : array of bool, shape (sites,)
+        Sites that may be open.
+    site : array of int, shape (points,)
+        Site of each point, -1 none; changed in place.
+    load : array of float, shape (sites,)
+        Load of each site; changed in place.
+    stirred : array of bool, shape (sites,)
+        Sites whose points have changed since they were last looked at.
+    """
     m = cost.shape[1]
     moved = False
     for r in range(m):
@@ -280,7 +428,37 @@ def relocate(cost, demand, least, places, is_open, keep, may, site, load, stirre
 
 @compiled
 def polish(cost, near, demand, least, places, is_open, keep, may, site, load, price, breadth, stirred):
-    """Improve assignments and places of sites in turns. Return the cost."""
+    """Improve assignments and places of sites in turns. Return the cost.
+
+    Parameters
+    ----------
+    cost : array of float, shape (points, sites)
+        Infinite where a site cannot be reached.
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    demand : array of float, shape (points,)
+        Load of each point.
+    least : array of float, shape (sites,)
+        Least load of an open site.
+    places : array of float, shape (sites,)
+        Largest load of an open site.
+    is_open : array of bool, shape (sites,)
+        Open sites.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    may : array of bool, shape (sites,)
+        Sites that may be open.
+    site : array of int, shape (points,)
+        Site of each point, -1 none; changed in place.
+    load : array of float, shape (sites,)
+        Load of each site; changed in place.
+    price : float
+        Price of a unit of load beyond the limits.
+    breadth : int
+        Sites of each point that are looked at, nearest first.
+    stirred : array of bool, shape (sites,)
+        Sites whose points have changed since they were last looked at.
+    """
     total = improve(cost, near, demand, least, places, is_open, site, load, price, breadth, stirred)
     while relocate(cost, demand, least, places, is_open, keep, may, site, load, stirred):
         total = improve(cost, near, demand, least, places, is_open, site, load, price, breadth, stirred)
@@ -293,6 +471,39 @@ def search(cost, near, site_near, demand, least, places, keep, may, now, best, f
 
     ``now`` and ``best`` are (flags, site, load), changed in place; ``figures`` is (cost now, best cost, price of
     strain, strain now, price at first).
+
+    Parameters
+    ----------
+    cost : array of float, shape (points, sites)
+        Infinite where a site cannot be reached.
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    site_near : array of int, shape (sites, sites)
+        Sites near each site, nearest first.
+    demand : array of float, shape (points,)
+        Load of each point.
+    least : array of float, shape (sites,)
+        Least load of an open site.
+    places : array of float, shape (sites,)
+        Largest load of an open site.
+    keep : array of bool, shape (sites,)
+        Sites that stay open.
+    may : array of bool, shape (sites,)
+        Sites that may be open.
+    now : tuple of arrays
+        The present plan.
+    best : tuple of arrays
+        The best plan.
+    figures : array of float, shape (5,)
+        Renewed.
+    rounds : int
+        Turns at most.
+    breadth : int
+        Sites of each point that are looked at, nearest first.
+    slack : float
+        Share by which a worse plan is still taken.
+    seed : int
+        Of the random disturbances.
     """
     np.random.seed(seed)
     is_open, site, load = now

@@ -78,7 +78,15 @@ class Sorted:
         return cls(sites, near.astype(np.int32), cost, finite, nowhere, problem.must_open[sites])
 
     def only(self, stay: Flags, keep: Flags) -> Sorted:
-        """Return the same without the sites closed for good."""
+        """Return the same without the sites closed for good.
+
+        Parameters
+        ----------
+        stay : array of bool, shape (sites,)
+            Sites that are not closed for good.
+        keep : array of bool, shape (sites,)
+            Sites that are open for good.
+        """
         n = self.near.shape[0]
         number = np.cumsum(stay) - 1
         chosen = stay[self.near]
@@ -136,7 +144,14 @@ class Aim:
 
 
 def rounded(bound: float, whole: bool) -> float:
-    """Return a bound, rounded up where values are ``whole`` numbers: what a bound of whole values proves."""
+    """Return a bound, rounded up where values are ``whole`` numbers: what a bound of whole values proves.
+
+    Parameters
+    ----------
+    bound : float
+    whole : bool
+        Whether every value of a plan is a whole number.
+    """
     return float(np.ceil(bound - 1e-6)) if whole and np.isfinite(bound) else float(bound)
 
 
@@ -175,7 +190,25 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
 def first(
     table: Sorted, p: int, *, seed: int = 0, start: Flags | None = None, rounds: int = FIRST_ROUNDS
 ) -> MedianSearch:
-    """Return a first plan by greedy opening, exchange and a few disturbances."""
+    """Return a first plan by greedy opening, exchange and a few disturbances.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    p : int
+        Sites that are open.
+    seed : int
+        Of the random disturbances.
+    start : array of bool, shape (sites,), optional
+        A plan to start from.
+    rounds : int
+        Disturbances.
+
+    Returns
+    -------
+    MedianSearch
+    """
     from balance_lib.optimise import interchange
 
     state = table.state(table.keep if start is None else start)
@@ -186,7 +219,19 @@ def first(
 
 
 def begin(table: Sorted, is_open: Flags) -> MedianSearch:
-    """Return a search that knows this plan only."""
+    """Return a search that knows this plan only.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    is_open : array of bool, shape (sites,)
+        Open sites.
+
+    Returns
+    -------
+    MedianSearch
+    """
     state = table.state(is_open)
     return _search(state, float(state[3].sum()))
 
@@ -214,7 +259,21 @@ def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) ->
 
 
 def prove(table: Sorted, p: int, search: MedianSearch, control: Control, aim: Aim) -> bool:
-    """Raise the bound and better the plan in place until they meet; return False when stopped before."""
+    """Raise the bound and better the plan in place until they meet; return False when stopped before.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    p : int
+        Sites that are open.
+    search : MedianSearch
+        Best plan, bound and multipliers; changed in place.
+    control : Control
+        Clock, progress and the wish to stop.
+    aim : Aim
+        When the bound is good enough.
+    """
     if relax(table, p, search, aim):
         return True
     control.tell(search.upper, search.bound, spread(table, search.is_open, aim.n_sites), now=True)
@@ -227,6 +286,17 @@ def relax(table: Sorted, p: int, search: MedianSearch, aim: Aim) -> bool:
     """Raise the bound by the Lagrangian dual, and say which sites no better plan has otherwise; return whether it did.
 
     Sites' ``status`` is 1 open, -1 closed, 0 in question.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    p : int
+        Sites that are open.
+    search : MedianSearch
+        Best plan, bound and multipliers; changed in place.
+    aim : Aim
+        When the bound is good enough.
     """
     from balance_lib.optimise import lagrangian
 
@@ -273,7 +343,25 @@ def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Flags, Any
 def branch(
     table: Sorted, rest: Sorted, master: tree.Master, p: int, search: MedianSearch, control: Control, aim: Aim
 ) -> bool:
-    """Branch on what is in question, on a model of the ``rest`` of the sites; return False when stopped before."""
+    """Branch on what is in question, on a model of the ``rest`` of the sites; return False when stopped before.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    rest : Sorted
+        The same without sites closed for good.
+    master : Master
+        The linear model and its cuts.
+    p : int
+        Sites that are open.
+    search : MedianSearch
+        Best plan, bound and multipliers; changed in place.
+    control : Control
+        Clock, progress and the wish to stop.
+    aim : Aim
+        When the bound is good enough.
+    """
 
     def tell(value: float, proven: float, chosen: Flags | None) -> None:
         if chosen is not None and value < search.upper:
@@ -287,7 +375,21 @@ def branch(
 
 
 def spread(table: Sorted, is_open: Flags, n_sites: int) -> Flags:
-    """Return flags over all sites of the problem."""
+    """Return flags over all sites of the problem.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    is_open : array of bool
+        Open sites of the table.
+    n_sites : int
+        Sites of the problem.
+
+    Returns
+    -------
+    array of bool, shape (n_sites,)
+    """
     flags = np.zeros(n_sites, np.bool_)
     flags[table.sites[is_open]] = True
     return flags
@@ -296,7 +398,30 @@ def spread(table: Sorted, is_open: Flags, n_sites: int) -> Flags:
 def finish(
     problem: Problem, table: Sorted, p: int, search: MedianSearch, control: Control, *, gap: float, ended: bool
 ) -> Solution:
-    """Return a search as a checked solution."""
+    """Return a search as a checked solution.
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    table : Sorted
+        Sites and costs of each point in order.
+    p : int
+        Sites that are open.
+    search : MedianSearch
+        Best plan, bound and multipliers; changed in place.
+    control : Control
+        Clock, progress and the wish to stop.
+    gap : float
+        Share at which a proof is good enough; 0 proves to the end.
+    ended : bool
+        Whether the search ended by itself.
+
+    Returns
+    -------
+    Solution
+        Checked against the inputs; without a plan it says why.
+    """
     is_open = spread(table, search.is_open, problem.shape[1])
     assignment = problem.nearest(is_open)
     objective = problem.value(assignment)

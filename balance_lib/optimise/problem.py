@@ -61,6 +61,29 @@ class Problem:
         ``fixed_open`` and ``fixed_closed`` are flags (sites,) or indexes of sites. ``capacity`` and ``min_load`` may be
         one number for all sites.
 
+        Parameters
+        ----------
+        cost : array, shape (points, sites)
+            Cost of serving a demand point from a site; NaN or infinite where unreachable.
+        weights : array, shape (points,), optional
+            Multiply cost in the objective; 1 without.
+        capacity : number or array, shape (sites,), optional
+            Places of an open site.
+        demand : array, shape (points,), optional
+            Load of each point; needed with ``capacity`` or ``min_load``.
+        min_load : number or array, shape (sites,), optional
+            Least load of an open site.
+        max_cost : float, optional
+            Nobody may be served at a larger cost.
+        fixed_open : flags (sites,) or indexes, optional
+            Sites that must be open.
+        fixed_closed : flags (sites,) or indexes, optional
+            Sites that must not be open.
+
+        Returns
+        -------
+        Problem
+
         Raises
         ------
         ValueError
@@ -173,7 +196,20 @@ def _flags(values: Any, size: int, name: str, faults: list[str]) -> Flags:
 
 
 def count_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
-    """Return why no plan can exist, as far as counting shows."""
+    """Return why no plan can exist, as far as counting shows.
+
+    Parameters
+    ----------
+    problem : Problem
+        Checked inputs.
+    p : int
+        Sites that are open.
+
+    Returns
+    -------
+    tuple of Reason
+        Empty where counting shows nothing.
+    """
     found = []
     least, most = int(problem.must_open.sum()), int(problem.may_open.sum())
     if p < max(1, least):

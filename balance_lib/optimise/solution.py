@@ -27,6 +27,18 @@ def optimality_gap(objective: float, bound: float) -> float:
     gap = |objective - bound| / |objective|; 0 where both are equal, infinite where nothing is proven, NaN where there
     is no objective.
 
+    Parameters
+    ----------
+    objective : float
+        Value of the plan.
+    bound : float
+        What no plan is better than.
+
+    Returns
+    -------
+    float
+        A share, not a percentage.
+
     Examples
     --------
     >>> optimality_gap(200.0, 199.0)
@@ -139,7 +151,22 @@ class Solution:
 
 
 def nothing(n_points: int, n_sites: int, status: Status, reasons: tuple[Reason, ...] = (), **more: Any) -> Solution:
-    """Return the outcome without a plan."""
+    """Return the outcome without a plan.
+
+    Parameters
+    ----------
+    n_points : int
+    n_sites : int
+    status : {"infeasible", "stopped"}
+    reasons : tuple of Reason
+        Why there is no plan.
+    **more : object
+        Further fields of Solution.
+
+    Returns
+    -------
+    Solution
+    """
     closed, nobody = np.zeros(n_sites, np.bool_), np.full(n_points, -1, np.int64)
     return Solution(closed, nobody, float("nan"), more.pop("bound", float("nan")), status, reasons, **more)
 

@@ -83,6 +83,19 @@ class Master:
         """Build the model of sorted costs with the cuts that multipliers u suggest.
 
         ``highest`` is the value of the worst plan that is still to be bettered: no service costs as much.
+
+        Parameters
+        ----------
+        table : Sorted
+            Sites and costs of each point in order.
+        highest : float
+            Value of the worst plan that is still to be bettered.
+        u : array of float, shape (points,)
+            Multipliers of the Lagrangian bound.
+
+        Returns
+        -------
+        Master
         """
         import highspy
 
@@ -107,7 +120,15 @@ class Master:
         return master
 
     def add(self, points: Ints, rank: Ints) -> None:
-        """Add the cuts of these points, d being the cost at the points' ranks."""
+        """Add the cuts of these points, d being the cost at the points' ranks.
+
+        Parameters
+        ----------
+        points : array of int
+            Demand points.
+        rank : array of int, shape (points,)
+            Position among each point's sites.
+        """
         from balance_lib.optimise import cuts
 
         lower, starts, columns, values = cuts.as_rows(self.near, self.cost, points, rank)
@@ -153,7 +174,20 @@ class Master:
 
 
 def families(near: Any, cost: Floats) -> tuple[Floats, Any]:
-    """Return the family tree of sites by likeness of their costs: members of each group, and whom larger ones join."""
+    """Return the family tree of sites by likeness of their costs: members of each group, and whom larger ones join.
+
+    Parameters
+    ----------
+    near : array of int, shape (points, sites)
+        Sites of each demand point, nearest first.
+    cost : array of float, shape (points, sites)
+        Costs in the order of ``near``.
+
+    Returns
+    -------
+    (array, array)
+        Members, shape (groups, sites); and joins, shape (sites - 1, 2).
+    """
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import pdist
 

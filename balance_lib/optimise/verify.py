@@ -43,6 +43,21 @@ def faults(solution: Solution, problem: Problem, *, p: int | None = None, at_mos
 def confirm(solution: Solution, problem: Problem, *, p: int | None = None, at_most: bool = False) -> Solution:
     """Return the solution when it is right.
 
+    Parameters
+    ----------
+    solution : Solution
+    problem : Problem
+        Checked inputs.
+    p : int, optional
+        Sites that must be open; not checked without it.
+    at_most : bool
+        Whether fewer than p will do.
+
+    Returns
+    -------
+    Solution
+        The same object.
+
     Raises
     ------
     WrongSolutionError
