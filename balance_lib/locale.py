@@ -68,6 +68,11 @@ def count_change(of: str, before: float, after: float, lang: str = "zh") -> str:
     return text(key, lang, before=before, after=after)
 
 
+def unit_of_one(name: str) -> str | None:
+    """Return the English word of a unit behind the number one (1 subject, 2 subjects); None where it is the same."""
+    return catalogue("en").get(f"unit_of_one.{name}")
+
+
 def bracket(words: str, lang: str = "zh") -> str:
     """Return words in the brackets of a language, ready to stand behind others.
 

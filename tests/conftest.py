@@ -10,6 +10,14 @@ ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
 
 
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leave out what takes minutes unless it is asked for by its mark."""
+    if "mouths_all" not in config.option.markexpr:
+        for item in items:
+            if item.get_closest_marker("mouths_all"):
+                item.add_marker(pytest.mark.skip(reason="minutes: run with -m mouths_all"))
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     return ROOT

@@ -238,10 +238,22 @@ def test_county_figure_against_another_figure() -> None:
 
 
 def test_zero_denominator_is_said_and_not_divided() -> None:
-    given = towns.figures(special_fund_yuan=0, special_pupils=0)
+    given = towns.figures(rotated=0, rotated_backbone=0)
     county = towns.county([towns.school("a")], [towns.school_year("a")], county_years=given)
-    result = judged(county, "G7")
+    result = judged(county, "G11-backbone")
     assert result.status == "no_data" and "分母为零" in result.reason.render("zh")
+
+
+def test_a_county_without_those_a_rule_speaks_of_is_not_asked_for_them() -> None:
+    """Nought special pupils, disabled or migrant children must not block a pass for ever."""
+    given = towns.figures(
+        special_fund_yuan=0, special_pupils=0, disabled_children=0, disabled_enrolled=0, migrant_eligible=0,
+        migrant_public=0, migrant_purchased=0,
+    )  # fmt: skip
+    county = towns.county([towns.school("a")], [towns.school_year("a")], county_years=given)
+    assert {judged(county, code).status for code in ("G7", "Q2", "G15-migrant")} == {"not_applicable"}
+    bare = towns.county([towns.school("a")], [towns.school_year("a")])
+    assert {judged(bare, code).status for code in ("G7", "Q2", "G15-migrant")} == {"no_data"}
 
 
 def standard_with(tmp_path, measure: str, operator: str = ">", value: str = "0", deadline: str = ""):

@@ -48,7 +48,7 @@ TOWNSHIP_COLUMNS = {
     "n_teaching_point",
     "n_junior_serving",
 }
-GIVEN = {"walk_max_km"}  # measures other rooms hand in
+SUMS = ("primary", "junior", "all", "rural", "town", "rural_junior", "town_junior")
 
 
 @pytest.fixture(params=IDS)
@@ -64,8 +64,8 @@ def source_of(name: str) -> dict[str, Any]:
 def of_schools(standard: Standard, source: str) -> set[str]:
     """Return the names a formula over this source may use."""
     if source == "county":
-        sums = {f"{prefix}_{name}" for prefix in ("primary", "junior", "all") for name in SUMMED}
-        return {"year", *standards.common_inputs(), *standard.inputs, *sums, *COUNTS}
+        sums = {f"{prefix}_{name}" for prefix in SUMS for name in SUMMED}
+        return {"year", "n_townships", *standards.common_inputs(), *standard.inputs, *sums, *COUNTS}
     return TOWNSHIP_COLUMNS if source == "townships" else SCHOOL_COLUMNS
 
 
@@ -227,7 +227,11 @@ def test_measures_name_indicators_switches_and_standards_that_exist(standard: St
             base = standards.load(measure.of) if measure.of else standard
             assert measure.formula in (*base.indicators, "composite"), item.code
         if measure.source == "given":
-            assert measure.formula in GIVEN and item.stage in STAGES, item.code
+            assert measure.formula in standards.measures() and item.stage in (*STAGES, "all"), item.code
+        if measure.source == "items":
+            named = standards.load(measure.of) if measure.of else standard
+            known = {*named.by_code, *(each.item_id for each in named.judged)}
+            assert {name for group in measure.items for name in group} <= known, item.code
     switches = {v.when for i in standard.items if i.measure for v in i.measure.variants}
     switches |= {v.when for spec in standard.indicators.values() for v in spec.variants}
     assert switches <= set(standard.definitions)

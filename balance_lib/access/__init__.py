@@ -22,7 +22,7 @@ from balance_lib.access.floating import QUICK, SLOW, enhanced_two_step, supply_p
 from balance_lib.access.limits import Limit, limits, radius_of, travel_limit, walking_radius
 from balance_lib.access.measures import measures
 from balance_lib.access.reach import BANDS, TARGETS, Reach, Target
-from balance_lib.access.surroundings import count_within, near_schools, of_layer, read_points
+from balance_lib.access.surroundings import count_within, near_measures, near_schools, of_layer, read_points
 from balance_lib.access.walks import WALK_COLUMNS, covered_share, unlisted, walks
 from balance_lib.access.ways import costs, ends, modes_of
 
@@ -52,6 +52,7 @@ __all__ = [
     "limits",
     "measures",
     "modes_of",
+    "near_measures",
     "near_schools",
     "of_layer",
     "outside",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
@@ -42,7 +42,9 @@ def measures(
         radius, 0 to 100, modelled, beside the nearby-admission rate schools report. Empty when there is no attendance.
     """
     rows, out = walks(county, year, table), {}
-    names = county.tables["villages"].drop_duplicates("village_id").set_index("village_id")["name_zh"]
+    villages = county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
+    english = villages["name_en"].fillna(villages["name_zh"]) if "name_en" in villages else villages["name_zh"]
+    names = pd.DataFrame({"zh": villages["name_zh"], "en": english})
     for stage in STAGES:
         mine = rows[rows["stage"] == stage]
         if not mine.empty:
@@ -52,13 +54,14 @@ def measures(
     return out
 
 
-def _longest(rows: pd.DataFrame, names: pd.Series, table: ODTable | None) -> Measured:
+def _longest(rows: pd.DataFrame, names: pd.DataFrame, table: ODTable | None) -> Measured:
     unknown = rows[rows["distance_m"].isna()]
-    params = {"pupils": number(rows["pupils"].sum()), "unknown": number(unknown["pupils"].sum())}
+    params: dict[str, Any] = {"pupils": number(rows["pupils"].sum()), "unknown": number(unknown["pupils"].sum())}
     if len(unknown):
         return Measured(math.nan, Message("reason.walk.unknown", params))
     farthest = rows.loc[rows["distance_m"].idxmax()]
-    params["village"] = str(names.get(farthest["village_id"], farthest["village_id"]))
+    village = farthest["village_id"]
+    params["village"] = {lang: str(names[lang].get(village, village)) for lang in ("zh", "en")}
     for km in (3, 5):
         params[f"within{km}"] = f"{100 * covered_share(rows, 1000 * km):.1f}"
     detail = rows.assign(value=rows["distance_m"] / 1000)[["village_id", "school_id", "stage", "pupils", "value"]]

@@ -19,7 +19,10 @@ from balance_lib.access import distance
 from balance_lib.access.walks import Floats
 from balance_lib.data import crs
 from balance_lib.data.county import County
+from balance_lib.evaluation import Measured, number
+from balance_lib.locale import Message
 
+LAYER = "points.geojson"
 POINT_COLUMNS = ["kind", "name", "lon", "lat"]
 NEAR_COLUMNS = ["school_id", "school", "kind", "name", "metres", "limit_m", "standard", "code", "breaks"]
 NO_RULE: Mapping[str, Any] = {"limit_m": np.nan, "standard": None, "code": None}
@@ -137,6 +140,60 @@ def near_schools(
     )
     # The items read "more than 50 m": a point exactly on the limit breaks it.
     return found.assign(breaks=found["metres"] <= found["limit_m"])[NEAR_COLUMNS]
+
+
+def near_measures(county: County, year: int) -> dict[tuple[str, str], Measured]:
+    """Measure what stands near the schools that are open in a year, for ``evaluation.evaluate``.
+
+    Parameters
+    ----------
+    county : County
+        Its layer ``points.geojson`` holds the places; without one there is nothing to measure by.
+    year : int
+
+    Returns
+    -------
+    mapping of (name, stage) to Measured
+        ``near_<kind>_m``, the nearest place of the kind in metres, and ``near_<kind>_count``, how many stand within
+        the limit; only kinds the layer records. A layer without a kind is no clearance.
+    """
+    layer = county.layers.get(LAYER)
+    if layer is None:
+        return {}
+    schools = county.tables["schools"].drop_duplicates("school_id")
+    open_then = ~(schools["opened_year"] > year) & ~(schools["closed_year"] <= year)
+    county = county.with_tables(schools=schools[open_then])
+    points, out = of_layer(layer), {}
+    for entry in _kinds():
+        own = points[points["kind"].astype(str).str.strip().str.lower().isin(entry["kinds"])].dropna(
+            subset=["lon", "lat"]
+        )
+        placed = schools[open_then].dropna(subset=["lon", "lat"])
+        if own.empty or placed.empty:
+            continue
+        metres = _between(placed, own, county.crs)
+        limit = float(entry["limit_m"])
+        school, point = np.unravel_index(int(np.argmin(metres)), metres.shape)
+        names = {"zh": placed["name_zh"], "en": placed["name_en"].fillna(placed["name_zh"])}
+        told = {
+            "school": {lang: str(column.iloc[school]) for lang, column in names.items()},
+            "place": str(own["name"].iloc[point]) or str(own["kind"].iloc[point]),
+            "metres": number(round(float(metres[school, point]), 1)), "limit": number(limit),
+            "count": int((metres.min(axis=0) <= limit).sum()),
+        }  # fmt: skip
+        unplaced = int(open_then.sum()) - len(placed)
+        note = Message("access.measured.near", told)
+        if unplaced:
+            note = Message(
+                "reason.with_note", {"why": note, "note": Message("access.measured.unplaced", {"n": unplaced})}
+            )
+        nearest, within = float(metres[school, point]), float(told["count"])
+        # A school without a place may stand nearer: what is found is enough to fail, never to pass.
+        fails = nearest <= limit
+        known = fails or not unplaced
+        out[f"near_{entry['id']}_m", "all"] = Measured(nearest if known else np.nan, note)
+        out[f"near_{entry['id']}_count", "all"] = Measured(within if known else np.nan, note)
+    return out
 
 
 def count_within(found: pd.DataFrame, within_m: Sequence[float] = (50.0, 200.0)) -> pd.DataFrame:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from balance_lib.evaluation import Evaluation, ItemResult, indicators, label_of, number
+from balance_lib.evaluation.figures import figure
 from balance_lib.locale import text, unit
 from balance_lib.standards import STAGES, Standard
 
@@ -46,7 +47,7 @@ def evaluation(found: Evaluation, lang: str) -> str:
             if row.indicator == "composite"
             else found.standard.indicators[row.indicator].label(lang)
         )
-        value = "–" if row.cv != row.cv else f"{row.cv:.3f}"
+        value = figure(row.cv, 3, row.limit, "<=")
         lines.append(f"  {text(f'stage.{row.stage}', lang)}  {value}{limit}  {name}")
     return "\n".join(lines)
 

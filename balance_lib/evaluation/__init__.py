@@ -3,26 +3,33 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping
+from dataclasses import replace
 from datetime import date
 from functools import cache
+from pathlib import Path
 
 import pandas as pd
 
+from balance_lib import standards
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import schools
+from balance_lib.evaluation.finding import Measures
 from balance_lib.evaluation.judge import Context, judge
-from balance_lib.evaluation.result import OPEN, STATUSES, Evaluation, ItemResult, Measured
+from balance_lib.evaluation.result import BASES, OPEN, STATUSES, Evaluation, ItemResult, Measured, RowCounts, Stated
 from balance_lib.evaluation.wording import label_of, number
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Standard
 
 __all__ = [
+    "BASES",
     "OPEN",
     "STATUSES",
     "Evaluation",
     "ItemResult",
     "Measured",
+    "RowCounts",
+    "Stated",
     "evaluate",
     "evaluate_years",
     "history",
@@ -31,14 +38,14 @@ __all__ = [
     "number",
 ]
 
-Measures = Mapping[tuple[str, str], Measured]
+NATIONAL = "quality_2017"
 
 
 def evaluate(
-    county: County,
-    standard: Standard,
+    county: County | str | Path,
+    standard: Standard | str | Path = NATIONAL,
+    year: int | None = None,
     *,
-    year: int,
     measures: Measures | None = None,
     definitions: Mapping[str, bool] | None = None,
     on: date | None = None,
@@ -52,12 +59,15 @@ def evaluate(
 
     Parameters
     ----------
-    county : County
-    standard : Standard
-    year : int
-        School year, by its first calendar year.
+    county : County or path
+        A county, or the folder it is kept in.
+    standard : Standard, str or path
+        A standard, its id, or the YAML file of one's own.
+    year : int, optional
+        School year, by its first calendar year; the county's newest by default.
     measures : mapping of (name, stage) to Measured, optional
-        Measures other rooms computed, such as the longest walk of a day pupil.
+        Measures other rooms computed, such as the longest walk of a day pupil. By default those the standard asks for
+        are fetched; an empty mapping leaves such items without data.
     definitions : mapping of str to bool, optional
         Definition switches that differ from the standard's own.
     on : date, optional
@@ -75,9 +85,13 @@ def evaluate(
     Raises
     ------
     NotFoundError
-        If the county has no school data of that year, or a definition switch is unknown.
+        If the county has no school data of that year, there is no such standard, or a definition switch is unknown.
     """
-    if year not in county.years:
+    county = county if isinstance(county, County) else County.open(county)
+    standard = standard if isinstance(standard, Standard) else standards.load(standard)
+    if year is None and county.years:
+        year = county.years[-1]
+    if year not in county.years or year is None:
         raise NotFoundError(f"{county.county_id}.years", year, county.years)
     context = _context(county, standard, year, measures, definitions, on)
     switches = context.switches
@@ -96,6 +110,7 @@ def evaluate(
         items=items,
         cv=schools.cvs_of(county, standard, switches, year),
         **tables,
+        absent=context.frames.absent(year),
         provenance=_provenance(county, standard, context),
     )
 
@@ -129,7 +144,7 @@ def evaluate_years(
             county,
             standard,
             year=year,
-            measures=(measures or {}).get(year),
+            measures=None if measures is None else measures.get(year, {}),
             definitions=definitions,
             codes=codes,
             by_school=by_school,
@@ -193,7 +208,10 @@ def history_of_item(
     item, rows = standard.item(code), []
     item = standard.item(item.same_as) if item.same_as else item
     for year in county.years:
-        result = judge(item, _context(county, standard, year, (measures or {}).get(year), definitions, None))
+        result = judge(
+            item,
+            _context(county, standard, year, None if measures is None else measures.get(year, {}), definitions, None),
+        )
         rows.append((year, code, result.value, result.threshold, result.gap, result.status))
     return pd.DataFrame(rows, columns=["year", "code", "value", "threshold", "gap", "status"])
 
@@ -220,7 +238,7 @@ def _context(
     on: date | None,
 ) -> Context:
     switches = tuple(sorted(standard.switches(definitions).items()))
-    return Context(county, standard, year, on or date(year + 1, 8, 31), switches, measures or {})
+    return Context(county, standard, year, on or date(year + 1, 8, 31), switches, measures)
 
 
 def _repeat(item: Item, found: Mapping[str, ItemResult]) -> ItemResult:
@@ -229,7 +247,7 @@ def _repeat(item: Item, found: Mapping[str, ItemResult]) -> ItemResult:
     if first is None:
         return ItemResult(item, "not_applicable", Message("reason.same_as", {"code": item.same_as}))
     reason = Message("reason.same_as", {"code": first.item.code})
-    return ItemResult(item, first.status, reason, first.value, first.threshold, first.gap)
+    return replace(first, item=item, reason=reason, behind=None, counted=None)
 
 
 def _by_school(context: Context) -> dict[str, pd.DataFrame]:

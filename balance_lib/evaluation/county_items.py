@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from balance_lib import standards
 from balance_lib.data.county import County
 from balance_lib.evaluation import indicators, schools, wording
-from balance_lib.evaluation.finding import Context, line_of, single, worst_of
+from balance_lib.evaluation.figures import quantity
+from balance_lib.evaluation.finding import Context, line_of, over_whole, single, worst_of
 from balance_lib.evaluation.indicators.comparison import gaps
 from balance_lib.evaluation.result import ItemResult
 from balance_lib.locale import Message
@@ -44,6 +47,8 @@ class CountySeries:
 
 def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
     """Judge a county figure, in each of the last n years when the rule asks for it; the worst year counts."""
+    if not _applies(measure, context):
+        return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
     figure, line = _county_series(measure.formula, measure, context), line_of(item)
     years = list(range(context.year - measure.years + 1, context.year + 1))
     if measure.against:
@@ -57,6 +62,10 @@ def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
     names = indicators.names_in(measure.formula) + (indicators.names_in(measure.against) if measure.against else [])
     missing = partial(wording.missing_figures, names, context.frames, context.year, measure)
 
+    if (over := over_whole(values, item, measure)).any():
+        at = int(np.flatnonzero(over)[-1])
+        return ItemResult(item, "no_data", _over_whole(item, values[at], years[at]), float(values[at]), line)
+
     def rows() -> pd.DataFrame:
         return schools.judged(values, item.operator, lines).assign(year=years)[
             ["year", "value", "threshold", "gap", "met"]
@@ -66,11 +75,22 @@ def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
     if not fails.any() and (found == -1).any():
         return ItemResult(item, "no_data", missing(), behind=rows)
     worst = worst_of(gap, fails if fails.any() else found == 1)
-    note = None
-    if measure.years > 1:
-        span = {"first": years[0], "last": years[-1], "n": len(years), "fails": int(fails.sum()), "worst": years[worst]}
-        note = Message("reason.years", span)
-    return single(item, float(values[worst]), float(lines[worst]), missing, note, rows)
+    result = single(item, float(values[worst]), float(lines[worst]), missing, None, rows)
+    if measure.years == 1 or result.status not in ("met", "not_met"):
+        return result
+    span = {"first": years[0], "last": years[-1], "n": len(years), "fails": int(fails.sum()), "worst": years[worst]}
+    return replace(result, reason=Message(f"reason.years_{result.status}", {**span, "why": result.reason}))
+
+
+def _over_whole(item: Item, value: float, year: int) -> Message:
+    return Message("reason.over_whole", {"value": quantity(value, item.judged_unit, 100.0), "year": year})
+
+
+def _applies(measure: Measure, context: Context) -> bool:
+    """Tell whether the county has what the item speaks of in this year, such as pupils of special schools."""
+    at = context.frames.at("county", context.year)
+    yes, unknown = context.frames.satisfying("county", measure.where)
+    return not len(at) or bool((yes | unknown)[at].any())
 
 
 def _county_series(formula: str, measure: Measure, context: Context) -> CountySeries:
@@ -86,9 +106,11 @@ def _series(frames: indicators.Frames, formula: str, blank_is_zero: tuple[str, .
 
 def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
     """Judge a measure another room computed and handed in, such as the longest walk of a day pupil."""
-    given = context.measures.get((measure.formula, item.stage))
+    given = context.given(measure.formula, item.stage)
     if given is None:
-        reason = Message("reason.not_given", {"name": measure.formula})
+        spec = standards.measures().get(measure.formula, {})
+        name = {lang: spec.get(lang, measure.formula) for lang in ("zh", "en")}
+        reason = Message("reason.not_given", {"name": name})
         return ItemResult(item, "no_data", reason, threshold=line_of(item))
     table = given.rows
 
@@ -107,7 +129,12 @@ def judge_reported(item: Item, measure: Measure, context: Context) -> ItemResult
     value, source = _reported(context.county).get((context.year, key), (math.nan, None))
     missing = partial(Message, "reason.not_reported", {"key": key, "year": context.year})
     note = Message("reason.reported", {"source": source}) if isinstance(source, str) else None
-    return single(item, value, line_of(item), missing, note)
+    if over_whole(np.array(value), item, measure):
+        reason = _over_whole(item, value, context.year)
+        result = ItemResult(item, "no_data", reason, value, line_of(item))
+    else:
+        result = single(item, value, line_of(item), missing, note)
+    return replace(result, basis="reported", source=source if isinstance(source, str) else "")
 
 
 @lru_cache(maxsize=32)
@@ -123,9 +150,10 @@ def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult
     key = (context.standard.id, item.code, context.year)
     finding, document = _evidence(context.county).get(key, (None, None))
     if finding not in ("met", "not_met"):  # a record without a finding finds nothing
-        return ItemResult(item, "evidence", Message("reason.evidence.open"))
+        return ItemResult(item, "evidence", Message("reason.evidence.open"), basis="evidence")
     shown = document if isinstance(document, str) else "–"
-    return ItemResult(item, str(finding), Message(f"reason.evidence.{finding}", {"document": shown}))
+    reason = Message(f"reason.evidence.{finding}", {"document": shown})
+    return ItemResult(item, str(finding), reason, basis="evidence", source=shown)
 
 
 @lru_cache(maxsize=32)
@@ -134,3 +162,12 @@ def _evidence(county: County) -> dict[tuple[Any, Any, Any], tuple[Any, Any]]:
     keys = zip(table["standard"], table["item_id"], table["year"], strict=True)
     rows = zip(table["finding"], table["document"], strict=True)
     return dict(reversed(list(zip(keys, rows, strict=True))))
+
+
+def stated(item: Item, measure: Measure, context: Context) -> ItemResult | None:
+    """Return what the county says itself of an item that is computed: a figure typed in, else a document; or None."""
+    key = f"{context.standard.id}/{item.code}"
+    if (context.year, key) in _reported(context.county):
+        return judge_reported(item, measure, context)
+    found = judge_evidence(item, measure, context)
+    return None if found.status == "evidence" else found

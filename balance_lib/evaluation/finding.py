@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property
 from typing import Any
@@ -14,29 +14,33 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import indicators, schools, wording
-from balance_lib.evaluation.indicators.comparison import satisfies, shortfall
+from balance_lib.evaluation import indicators, providers, schools, wording
+from balance_lib.evaluation.indicators.comparison import TOLERANCE, satisfies, shortfall
 from balance_lib.evaluation.result import ItemResult, Measured
-from balance_lib.evaluation.wording import number
 from balance_lib.locale import Message
-from balance_lib.standards import STAGES, Item, Standard
+from balance_lib.standards import STAGES, Item, Measure, Standard
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
 Missing = Callable[[], Message]
 Rows = Callable[[], pd.DataFrame]
+Measures = Mapping[tuple[str, str], Measured]
 
 
 @dataclass(frozen=True)
 class Context:
-    """Hold what every judgement needs: the county, the standard, the year and the day, switches and measures."""
+    """Hold what every judgement needs: the county, the standard, the year and the day, switches and measures.
+
+    ``measures`` are those handed in; None fetches what an item asks for from who computes it.
+    """
 
     county: County
     standard: Standard
     year: int
     on: date
     switches: schools.Switches
-    measures: Mapping[tuple[str, str], Measured]
+    measures: Measures | None
+    found: dict[tuple[str, str], ItemResult] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property
     def frames(self) -> indicators.Frames:
@@ -47,6 +51,11 @@ class Context:
     def sheet(self) -> schools.IndicatorSheet:
         """Return the indicators of the county's schools."""
         return schools.sheet(self.county, self.standard, self.switches)
+
+    def given(self, name: str, stage: str) -> Measured | None:
+        """Return a measure another room computes."""
+        known = providers.measures(self.county, self.year, name) if self.measures is None else self.measures
+        return known.get((name, stage))
 
 
 def line_of(item: Item) -> float:
@@ -61,25 +70,25 @@ def stages_of(item: Item) -> tuple[str, ...]:
     return (item.stage,) if item.stage in STAGES else STAGES
 
 
+def over_whole(values: Floats, item: Item, measure: Measure) -> Any:
+    """Tell which values are shares above 100 %: a part cannot exceed its whole, so a figure is wrong."""
+    unit = item.judged_unit
+    share = unit.startswith("%") and "yoy" not in unit and not measure.gross and measure.transform == "level"
+    return values > 100.0 * (1 + TOLERANCE) if share else np.zeros(np.shape(values), dtype=bool)
+
+
 def single(
     item: Item, value: float, threshold: float, missing: Missing, note: Message | None = None, rows: Rows | None = None
 ) -> ItemResult:
     """Judge one number against one line."""
     met = satisfies(value, item.operator, threshold)
-    gap = shortfall(value, item.operator, threshold)
     if met is None:
         return ItemResult(item, "no_data", missing(), value, threshold, behind=rows)
-    key = "met" if met else "not_met"
-    params = {
-        "value": number(value),
-        "threshold": number(threshold),
-        "gap": number(abs(gap)),
-        "unit": wording.unit(item),
-    }
-    reason = Message(f"reason.single.{key}", {**params, "op": wording.operator(item)})
+    gap = shortfall(value, item.operator, threshold)
+    reason = wording.compared(item, value, threshold, gap, met=met)
     if note is not None:
         reason = Message("reason.with_note", {"why": reason, "note": note})
-    return ItemResult(item, key, reason, value, threshold, gap, rows)
+    return ItemResult(item, "met" if met else "not_met", reason, value, threshold, gap, rows)
 
 
 def worst_of(gap: Floats, among: Any) -> int:

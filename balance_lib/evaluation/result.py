@@ -10,6 +10,8 @@ from datetime import date
 from functools import cached_property
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pandas as pd
 
 from balance_lib.locale import Message, text
@@ -17,6 +19,7 @@ from balance_lib.plain import plain, records
 from balance_lib.standards import Item, Standard
 
 STATUSES = ("met", "not_met", "no_data", "evidence", "not_due", "not_applicable")
+BASES = ("computed", "reported", "evidence")
 OPEN = ("no_data", "evidence", "not_due")
 
 
@@ -30,11 +33,102 @@ class Measured:
 
 
 @dataclass(frozen=True)
-class ItemResult:
-    """Hold one item's finding.
+class RowCounts:
+    """Count the rows an item is judged by, and name them.
 
-    ``gap`` is how far the value lies from what is required: negative is short, whatever the direction. ``behind`` makes
-    the rows behind the value when they are asked for: most are not, and a table costs more than a judgement.
+    Parameters
+    ----------
+    of : {"school", "township"}
+        What a row is.
+    places : array of str, shape (n,)
+        School or township of each row.
+    found : array of int, shape (n,)
+        1 at the line, 2 below it but let pass by a floor of the standard (such as 85 %), 0 below, -1 not known.
+    """
+
+    of: str
+    places: npt.NDArray[Any]
+    found: npt.NDArray[np.int8]
+
+    @property
+    def n(self) -> int:
+        """Return how many rows there are."""
+        return len(self.found)
+
+    @cached_property
+    def at_line(self) -> list[str]:
+        """Return who reaches the line itself."""
+        return self._with(1)
+
+    @cached_property
+    def by_floor(self) -> list[str]:
+        """Return who stays below the line and is let pass by a floor."""
+        return self._with(2)
+
+    @cached_property
+    def below(self) -> list[str]:
+        """Return who falls short."""
+        return self._with(0)
+
+    @cached_property
+    def unknown(self) -> list[str]:
+        """Return who lacks a figure."""
+        return self._with(-1)
+
+    def _with(self, finding: int) -> list[str]:
+        return [str(place) for place in self.places[self.found == finding]]
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the counts with the ids of those who are not at the line."""
+        return {
+            "of": self.of, "n": self.n, "at_line": len(self.at_line), "by_floor": len(self.by_floor),
+            "below": len(self.below), "unknown": len(self.unknown), "by_floor_ids": self.by_floor,
+            "below_ids": self.below, "unknown_ids": self.unknown,
+        }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Stated:
+    """Hold what the county itself says of an item, beside what its data say: a figure typed in, or a document.
+
+    ``status`` is met or not_met; ``value`` is NaN where a document says it; ``source`` is where it is written.
+    """
+
+    status: str
+    value: float
+    source: str
+    by: str
+
+
+@dataclass(frozen=True)
+class ItemResult:
+    """Hold one item's finding: all that a page, a paper, a table or the command may say of it.
+
+    Parameters
+    ----------
+    item : Item
+    status : str
+        One of :data:`STATUSES`.
+    reason : Message
+        Why, in words.
+    value, threshold : float
+        Unrounded, in the item's ``judged_unit``; NaN where there is none.
+    gap : float
+        How far the value lies from what is required: negative is short, whatever the direction.
+    behind : callable, optional
+        Makes the rows behind the value when they are asked for: most are not, and a table costs more than a judgement.
+    counted : RowCounts, optional
+        For items judged row by row.
+    basis : {"computed", "reported", "evidence"}
+        What decided the status.
+    source : str
+        Where a reported figure or a finding is written.
+    stated : Stated, optional
+        What the county says itself, beside a computed finding.
+    conflict : bool
+        Whether that contradicts the data; the data count.
+    earlier : callable, optional
+        Gives the finding of the year before when it is asked for.
     """
 
     item: Item
@@ -44,15 +138,31 @@ class ItemResult:
     threshold: float = math.nan
     gap: float = math.nan
     behind: Callable[[], pd.DataFrame] | None = field(default=None, repr=False, compare=False)
+    counted: RowCounts | None = field(default=None, repr=False, compare=False)
+    basis: str = "computed"
+    source: str = ""
+    stated: Stated | None = None
+    conflict: bool = False
+    earlier: Callable[[], ItemResult | None] | None = field(default=None, repr=False, compare=False)
 
     @cached_property
     def rows(self) -> pd.DataFrame | None:
         """Return the schools, townships or years behind the value, with columns ``value``, ``threshold``, ``met``."""
         return None if self.behind is None else self.behind()
 
+    @cached_property
+    def before(self) -> ItemResult | None:
+        """Return the finding of the year before; None when the county has no such year."""
+        return None if self.earlier is None else self.earlier()
+
+    @property
+    def change(self) -> float:
+        """Return the value less that of the year before; NaN when either is missing."""
+        return math.nan if self.before is None else self.value - self.before.value
+
     def __getstate__(self) -> dict[str, Any]:
         """Carry the rows, not what makes them."""
-        return {**self.__dict__, "rows": self.rows, "behind": None}
+        return {**self.__dict__, "rows": self.rows, "behind": None, "before": self.before, "earlier": None}
 
     @property
     def by_school(self) -> pd.DataFrame | None:
@@ -83,7 +193,14 @@ class Evaluation:
     rules: pd.DataFrame
     cv: pd.DataFrame
     contributions: pd.DataFrame
+    absent: Sequence[str] = ()
     provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def bases(self) -> dict[str, int]:
+        """Count what decided the items: the data (computed), a figure typed in (reported), a document (evidence)."""
+        found = Counter(result.basis for result in self.items if result.item.same_as is None)
+        return {basis: found[basis] for basis in BASES}
 
     @property
     def verdict(self) -> str:
@@ -165,6 +282,7 @@ class Evaluation:
             "verdict": self.verdict,
             "sentence": self.sentence(lang),
             "counts": self.counts(),
+            "absent": list(self.absent),
             "items": [self._item_dict(result, lang) for result in self.items],
             "schools": records(self.schools),
             "rules": records(self.rules),
@@ -190,6 +308,15 @@ class Evaluation:
             "gap": plain(result.gap),
             "status": result.status,
             "reason": result.reason.render(lang),
+            "basis": result.basis,
+            "figure_source": result.source,
+            "stated": None
+            if result.stated is None
+            else {name: plain(each) for name, each in vars(result.stated).items()},
+            "conflict": result.conflict,
+            "counts": None if result.counted is None else result.counted.as_dict(),
+            "before": None if result.before is None else plain(result.before.value),
+            "change": plain(result.change),
             "required": item.required,
             "same_as": item.same_as,
             "deadline": item.deadline,

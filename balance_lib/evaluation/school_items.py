@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -14,12 +15,24 @@ from balance_lib import standards
 from balance_lib.data import tables
 from balance_lib.evaluation import indicators, schools, wording
 from balance_lib.evaluation.county_items import CountySeries
-from balance_lib.evaluation.finding import Context, Floats, Ints, Missing, Rows, line_of, single, stages_of, worst_of
+from balance_lib.evaluation.figures import quantity
+from balance_lib.evaluation.finding import (
+    Context,
+    Floats,
+    Ints,
+    Missing,
+    Rows,
+    line_of,
+    over_whole,
+    single,
+    stages_of,
+    worst_of,
+)
 from balance_lib.evaluation.indicators.comparison import gaps
-from balance_lib.evaluation.result import ItemResult
+from balance_lib.evaluation.result import ItemResult, RowCounts
 from balance_lib.evaluation.wording import number
 from balance_lib.locale import Message
-from balance_lib.standards import STAGES, Item, Measure
+from balance_lib.standards import STAGES, Item, Measure, Standard
 
 _PLACE = {"schools": ["school_id"], "stages": ["school_id", "stage"], "townships": ["township"], "county": []}
 
@@ -46,6 +59,10 @@ def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
         here = frames.frame(source).iloc[at][_PLACE[source]]
         return here.join(shown(here.index))
 
+    over = over_whole(values, item, measure)
+    if over.any():
+        told = {"count": int(over.sum()), "names": wording.names(list(places[over]), context.county)}
+        return ItemResult(item, "no_data", Message("reason.over_whole_rows", told), threshold=line_of(item))
     known = np.where(unknown, np.nan, values)
     if measure.judge == "total":
         whole = partial(rows, lambda index: _plain(known, math.nan, np.full(len(at), None), index))
@@ -53,7 +70,9 @@ def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
     if measure.judge == "share":
         met = schools.told(np.where(np.isnan(values), -1, values == 1.0).astype(np.int8))
         each = partial(rows, lambda index: _plain(values, 1.0, met, index))
-        return single(item, 100.0 * float(known.sum() / len(known)), line_of(item), missing, rows=each)
+        result = single(item, 100.0 * float(known.sum() / len(known)), line_of(item), missing, rows=each)
+        found = np.where(np.isnan(known), -1, known == 1.0).astype(np.int8)
+        return replace(result, counted=RowCounts("township" if source == "townships" else "school", places, found))
     every = partial(rows, lambda index: schools.judged(known, item.operator, lines, index))
     return _every(
         item, places, "township" if source == "townships" else "school", known, lines, missing, context, every
@@ -127,29 +146,37 @@ def _every(
         table = rows()
         return table if allowed is None else table.assign(met=table["met"].where(~allowed, True))
 
+    counted = RowCounts(of, places, held if allowed is None else np.where(allowed, 2, found).astype(np.int8))
     fails, unknown = held == 0, held == -1
     if not fails.any() and unknown.any():
-        return ItemResult(item, "no_data", missing(), threshold=line_of(item), behind=shown)
-    worst = worst_of(gap, fails if fails.any() else np.ones(len(held), dtype=bool))
+        return ItemResult(item, "no_data", missing(), threshold=line_of(item), behind=shown, counted=counted)
+    at_line = np.ones(len(held), dtype=bool) if allowed is None else ~allowed
+    worst = worst_of(gap, fails if fails.any() else at_line if at_line.any() else ~at_line)
     key = "not_met" if fails.any() else "met"
     params = {
         "of": Message(f"count_of.{of}"),
-        "n": len(held),
-        "met": len(held) - int(fails.sum()) - int(unknown.sum()),
-        "fails": int(fails.sum()),
+        "n": counted.n,
+        "met": len(counted.at_line),
+        "fails": len(counted.below),
         "worst": wording.names([places[worst]], context.county),
-        "value": number(values[worst]),
-        "threshold": number(lines[worst]),
-        "unit": wording.unit(item),
-        "op": wording.operator(item),
+        "value": quantity(values[worst], item.judged_unit, lines[worst], item.operator),
+        "required": wording.required(item, float(lines[worst])),
     }
     reason = Message(f"reason.every.{key}", params)
-    if allowed is not None and key == "met" and allowed.any():
-        reason = Message("reason.allowance", {"why": reason, "n": int(allowed.sum())})
-        worst = worst_of(gap, ~allowed) if (~allowed).any() else worst
+    if counted.by_floor:
+        floor = rule_floor(context.standard)
+        told = {"floor": len(counted.by_floor), "names": wording.names(counted.by_floor, context.county)}
+        passed = Message("reason.every.floor", {**params, **told, "percent": number(100 * floor)})
+        reason = passed if key == "met" else Message("reason.with_note", {"why": reason, "note": passed})
     least = float(gap[worst])
     least = max(0.0, least) if key == "met" and item.operator != "==" else least
-    return ItemResult(item, key, reason, float(values[worst]), float(lines[worst]), least, shown)
+    return ItemResult(item, key, reason, float(values[worst]), float(lines[worst]), least, shown, counted)
+
+
+def rule_floor(standard: Standard) -> float:
+    """Return the share of a line a school must still reach in the indicator it may miss; 0 without such a rule."""
+    floors = [i.measure.floor_share for i in standard.items if i.measure and i.measure.source == "school_rule"]
+    return float(floors[0] or 0.0) if floors else 0.0
 
 
 def judge_indicator(item: Item, measure: Measure, context: Context) -> ItemResult:
@@ -192,35 +219,49 @@ def _allowed(values: Floats, lines: Floats, item: Item, context: Context) -> Any
 
 def judge_rule(item: Item, measure: Measure, context: Context) -> ItemResult:
     """Judge that every included school meets so many of the indicators and the rest at the floor."""
-    rules = [rule for stage in stages_of(item) if (rule := context.sheet.rule(context.year, stage)) is not None]
+    rules = [rule for stage in stages_of(item) if (rule := _rule_of(stage, measure, context)) is not None]
     if not rules:
         return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
     passes = np.concatenate([rule["passes"] for rule in rules])
     n, fails, unknown = len(passes), sum(p is False for p in passes), sum(p is None for p in passes)
+    spoken_of = {key for rule in rules for key in zip(rule["school_id"], rule["stage"], strict=True)}
 
     def detail() -> pd.DataFrame:
         table = schools.rules_of(context.county, context.standard, context.switches, context.year)
-        table = table[table["stage"].isin(stages_of(item))]
+        table = table[[key in spoken_of for key in zip(table["school_id"], table["stage"], strict=True)]]
         return table[["school_id", "stage"]].assign(
             value=table["met_count"].astype(float), threshold=measure.at_least, met=table["passes"]
         )
 
+    schools_of_rule = np.concatenate([rule["school_id"] for rule in rules])
+    found = np.array([-1 if p is None else int(p) for p in passes], dtype=np.int8)
+    counted = RowCounts("school", schools_of_rule, found)
     if not fails and unknown:
-        reason = Message("reason.rule.no_data", {"n": n, "unknown": unknown})
-        return ItemResult(item, "no_data", reason, behind=detail)
+        told = {"n": n, "unknown": unknown, "names": wording.names(counted.unknown, context.county)}
+        return ItemResult(item, "no_data", Message("reason.rule.no_data", told), behind=detail, counted=counted)
     share, line = 100.0 * (n - fails - unknown) / n, line_of(item)
-    failing = np.concatenate([rule["school_id"] for rule in rules])[[p is False for p in passes]]
     key = "not_met" if fails else "met"
     params = {
         "n": n,
         "passes": n - fails - unknown,
         "fails": fails,
         "at_least": measure.at_least,
-        "names": wording.names(list(failing), context.county),
+        "names": wording.names(counted.below, context.county),
         "floor": number(100 * float(measure.floor_share or 0)),
         "of": max(int(rule["of"].max()) for rule in rules),
     }
-    return ItemResult(item, key, Message(f"reason.rule.{key}", params), share, line, share - line, detail)
+    reason = Message(f"reason.rule.{key}", params)
+    return ItemResult(item, key, reason, share, line, share - line, detail, counted)
+
+
+def _rule_of(stage: str, measure: Measure, context: Context) -> dict[str, Any] | None:
+    """Return the school rule's findings of a stage for the schools the item speaks of; None when there are none."""
+    rule = context.sheet.rule(context.year, stage)
+    if rule is None or measure.where is None:
+        return rule
+    yes, unknown = context.frames.satisfying("stages", measure.where)
+    kept = (yes | unknown)[context.sheet.at[context.sheet.rows(context.year, (stage,))]]
+    return {name: np.asarray(column)[kept] for name, column in rule.items()} if kept.any() else None
 
 
 def judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
 from typing import Any
 
 import numpy as np
@@ -13,9 +13,12 @@ from balance_lib import locale, standards
 from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.evaluation import indicators
+from balance_lib.evaluation.figures import amount, places_of, quantity
+from balance_lib.evaluation.indicators.comparison import TOLERANCE
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure
 
+_SUMS = ("primary_", "junior_", "all_", "rural_", "town_", "n_")  # county figures that are sums over schools
 _OPERATORS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "==": "eq"}
 
 
@@ -26,21 +29,65 @@ def number(value: float) -> str:
     --------
     >>> number(4.0), number(3.5700000001), number(86223.0), number(0.6499)
     ('4', '3.57', '86,223', '0.6499')
+    >>> number(0.00004)
+    '0.00004'
     """
     value = float(value)
     if math.isnan(value):
         return "–"
+    if 0 < abs(value) < 0.00005:  # a small figure is not nought
+        return f"{value:.{min(12, 1 - math.floor(math.log10(abs(value))))}f}".rstrip("0").rstrip(".")
     return f"{value:,.4f}".rstrip("0").rstrip(".") if abs(value) < 1e15 else f"{value:g}"
 
 
-def operator(item: Item) -> Message:
-    """Return the words of an item's operator."""
-    return Message("op." + _OPERATORS.get(item.operator, "eq"))
+def required(item: Item, line: float) -> Message:
+    """Say what an item asks: at least, at most, exactly so much."""
+    said: Any = "0" if line == 0 else quantity(line, _bare(item.judged_unit))
+    operator = _OPERATORS.get(item.operator, "eq")
+    return Message(f"reason.required.{'eq' if operator == 'le' and line == 0 else operator}", {"line": said})
 
 
-def unit(item: Item) -> dict[str, str]:
-    """Return the unit an item is judged in, in both languages."""
-    return locale.unit(item.judged_unit)
+def compared(item: Item, value: float, line: float, gap: float, *, met: bool) -> Message:
+    """Say how a value stands to its line: as it is, or against the year before."""
+    key, transform = "met" if met else "not_met", "level" if item.measure is None else item.measure.transform
+    unit, operator = item.judged_unit, _OPERATORS.get(item.operator, "eq")
+    if transform == "change" and line == 0:
+        kind = "rate_" if unit.startswith(("CV", "percentage", "per 1000", "%")) else ""
+        told = {
+            "moved": _moved(value, unit, kind, ("up", "down")),
+            "yearly": Message(f"reason.yearly.{kind}{operator}"),
+        }
+        return Message(f"reason.change.{key}", told)
+    away = {"ge": "short", "gt": "short", "le": "over", "lt": "over"}.get(operator, "apart")
+    away = "over" if away == "apart" and line == 0 < value else away
+    told = {
+        "required": required(item, line),
+        "away": Message(f"reason.away.{away}", {"gap": gap_of(gap, unit)}),
+    }
+    if transform == "growth":
+        moved = _moved(value, unit, "", ("grown", "shrunk"), line, item.operator)
+        return Message(f"reason.growth.{key}", {"moved": moved, **told})
+    return Message(f"reason.single.{key}", {"value": quantity(value, _bare(unit), line, item.operator), **told})
+
+
+def gap_of(gap: float, unit: str) -> dict[str, str]:
+    """Say how far a value is from its line; two shares differ by percentage points."""
+    return amount(gap, "percentage points", places_of(unit)) if unit.startswith("%") else amount(gap, _bare(unit))
+
+
+def _moved(
+    value: float, unit: str, kind: str, ways: tuple[str, str], line: float = math.nan, operator: str = ">="
+) -> Message:
+    """Say by how much a figure is up or down on the year before."""
+    if abs(value) <= TOLERANCE:
+        return Message("reason.moved.same")
+    by = amount(value, _bare(unit)) if math.isnan(line) or value < 0 else quantity(value, _bare(unit), line, operator)
+    return Message(f"reason.moved.{kind}{ways[0] if value > 0 else ways[1]}", {"by": by})
+
+
+def _bare(unit: str) -> str:
+    """Return a unit without the words that it is a change: the sentence says that."""
+    return unit.removesuffix(" yoy")
 
 
 def names(ids: Sequence[Any], county: County, most: int = 3) -> dict[str, str]:
@@ -61,15 +108,42 @@ def _known(county: County) -> tuple[dict[Any, Any], dict[Any, Any]]:
 
 
 def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, measure: Measure) -> Message:
-    """Say which figures a county formula lacks, in words."""
+    """Say which figures a county formula lacks, in which years, and whose rows a sum lacks."""
     first = year - measure.years + 1 - (measure.transform != "level")
-    years = data.column("county", "year")
-    at = np.flatnonzero((years >= first) & (years <= year))
-    short = len(at) < year - first + 1
-    lacking = [n for n in dict.fromkeys(wanted) if short or np.isnan(data.column("county", n)[at]).any()]
+    every = data.column("county", "year")
+    lacking: dict[int, list[str]] = {}
+    for each in range(first, year + 1):
+        at = np.flatnonzero(every == each)
+        names = [n for n in dict.fromkeys(wanted) if not len(at) or np.isnan(data.column("county", n)[at]).any()]
+        if names:
+            lacking[each] = names
     if not lacking:
         return Message("reason.zero_denominator")
-    return Message("reason.missing", {"names": label_list(lacking), "year": year, "figures": tuple(lacking)})
+    figures = tuple(dict.fromkeys(name for names in lacking.values() for name in names))
+    said = [_missing_in(each, names, data, figures) for each, names in lacking.items()]
+    return said[0] if len(said) == 1 else reduce(both, said)
+
+
+def _missing_in(year: int, wanted: Sequence[str], data: indicators.Frames, figures: tuple[str, ...]) -> Message:
+    absent = data.absent(year) if any(name.startswith(_SUMS) for name in wanted) else []
+    told: Any = label_list(wanted)
+    if absent:
+        told = Message("reason.missing_of", {"names": told, "schools": names(absent, data.county)})
+    return Message("reason.missing", {"names": told, "year": year, "figures": figures})
+
+
+def item_names(items: Sequence[Item], most: int = 8) -> dict[str, str]:
+    """Name items by code and label, the first few, in both languages."""
+    return {
+        lang: joint.join(f"{item.code} {item.label(lang)}" for item in items[:most])
+        + ("…" if len(items) > most else "")
+        for lang, joint in (("zh", "、"), ("en", ", "))
+    }
+
+
+def both(first: Message, second: Message) -> Message:
+    """Say one thing after the other; what the first knows goes on."""
+    return Message("reason.with_note", {"why": first, "note": second, **first.params})
 
 
 def missing_rows(
@@ -94,7 +168,10 @@ def missing_rows(
     said = []
     if blank.any():
         lacking = {name: int(where.sum()) for name, where in gone.items() if where.any()}
-        told = {"names": label_list(list(lacking)), "count": int(blank.sum()), "n": len(values), "lacking": lacking}
+        told = {
+            "names": label_list(list(lacking)), "count": int(blank.sum()), "n": len(values), "lacking": lacking,
+            "schools": names(list(dict.fromkeys(places[blank])), county),
+        }  # fmt: skip
         said.append(Message("reason.missing_rows", told))
     zero = places[np.isnan(values) & ~blank]
     if len(zero):
@@ -124,10 +201,10 @@ def label_of(name: str, lang: str) -> str:
     inputs = _all_inputs()
     if name in inputs:
         return str(inputs[name][lang])
-    for prefix in ("primary_", "junior_", "all_"):
+    for prefix in ("primary_", "junior_", "all_", "rural_junior_", "rural_", "town_junior_", "town_"):
         if name.startswith(prefix) and name.removeprefix(prefix) in columns:
-            stage = Message(f"stage.{prefix.rstrip('_')}").render(lang)
-            return columns[name.removeprefix(prefix)].label(lang) + locale.bracket(stage, lang)
+            group = Message(f"sum_of.{prefix.rstrip('_')}").render(lang)
+            return columns[name.removeprefix(prefix)].label(lang) + locale.bracket(group, lang)
     return name
 
 

@@ -23,7 +23,7 @@ from balance_lib.scenarios.settings import default
 from balance_lib.standards import Item, Standard
 
 FALLBACK = "quality_2017"
-_OF_SCHOOLS = ("primary_", "junior_", "all_", "n_")  # county figures that are sums over schools
+_OF_SCHOOLS = ("primary_", "junior_", "all_", "rural_", "town_", "n_")  # county figures that are sums over schools
 _JUDGED: WeakKeyDictionary[County, dict[Any, Evaluation]] = WeakKeyDictionary()
 
 

@@ -43,6 +43,7 @@ __all__ = [
     "common_inputs",
     "ids",
     "load",
+    "measures",
     "parse_deadline",
     "unread",
 ]
@@ -152,6 +153,13 @@ def _files(places: str) -> Iterable[Path]:
 
 
 @cache
+def measures() -> Mapping[str, Mapping[str, str]]:
+    """Return the measures other rooms compute: name to who computes it (module:function), Chinese and English name."""
+    source = resources.files(__package__).joinpath("measures.yaml").read_text(encoding="utf-8")
+    return dict(yaml.load(source, Loader=_PlainLoader))
+
+
+@cache
 def common_inputs() -> Mapping[str, Mapping[str, Any]]:
     """Return the county figures every standard may ask for: key to Chinese and English name, unit and range."""
     source = resources.files(__package__).joinpath("inputs.yaml").read_text(encoding="utf-8")
@@ -258,6 +266,12 @@ def _dangling_measure(measure: Measure, standard: Standard) -> Iterable[str]:
     for variant in measure.variants:
         if variant.when not in standard.definitions:
             yield f"when: {variant.when}"
+    known = {*standard.by_code, *(item.item_id for item in standard.items)}
+    groups = () if measure.of else measure.items  # two standards may name each other's items: the tests look there
+    yield from (f"items: {name}" for group in groups for name in group if name not in known)
+    yield from (f"checked_by: {name}" for name in measure.checked_by if name not in standard.by_code)
+    if measure.source == "given" and measure.formula not in measures():
+        yield f"given: {measure.formula}"
 
 
 def _indicator(name: str, spec: Mapping[str, Any], base: Standard | None) -> Indicator:
@@ -294,6 +308,11 @@ def _measure(raw: Any) -> Measure | None:
     fields = dict(raw)
     if rule := fields.pop("school_rule", None):
         return Measure(source="school_rule", **rule, **fields)
+    if stated := fields.pop("stated", None):
+        return Measure(source=stated, **fields)
+    if groups := fields.pop("items", None):
+        groups = tuple((group,) if isinstance(group, str) else tuple(group) for group in groups)
+        return Measure(source="items", items=groups, **fields)
     source = next((key for key in _FORMULA_SOURCES if key in fields), None)
     if source is None:
         raise ValueError(f"measure {raw}: none of {', '.join(_FORMULA_SOURCES)}")

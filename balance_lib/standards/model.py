@@ -37,7 +37,12 @@ class Measure:
     """Say how the value of an item is found.
 
     ``source`` is one of county, schools, stages, townships (a formula over those rows), indicator, cv, school_rule,
-    given (a measure handed in), reported (the county reports the figure under the item's code) and evidence.
+    given (a measure another room computes), items (how many groups of other items are met), reported (the county
+    reports the figure under the item's code) and evidence.
+
+    ``otherwise`` is who decides where the county holds no such data at all: reported or evidence. ``checked_by`` names
+    items a figure typed in or a document cannot overrule: while one of them is not met, this one is not. ``gross`` says
+    that a share may lawfully stand above 100 %.
     """
 
     source: str
@@ -52,6 +57,15 @@ class Measure:
     years: int = 1
     blank_is_zero: Sequence[str] = ()
     variants: Sequence[Variant] = ()
+    items: Sequence[Sequence[str]] = ()
+    otherwise: str = ""
+    checked_by: Sequence[str] = ()
+    gross: bool = False
+
+    @property
+    def stated_by(self) -> str:
+        """Return how the county says something itself: reported (a figure), evidence (a document), or not at all."""
+        return self.source if self.source in ("reported", "evidence") else self.otherwise
 
 
 @dataclass(frozen=True)

@@ -41,7 +41,7 @@ def known_items() -> Mapping[str, Mapping[str, Any]]:
         standard = standards.load(name)
         known.update(standard.inputs)
         for item in standard.items:
-            if item.measure and item.measure.source == "reported":
+            if item.measure and item.measure.stated_by == "reported":
                 known[f"{standard.id}/{item.code}"] = {"unit": item.unit}
     return known
 

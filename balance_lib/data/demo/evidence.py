@@ -31,7 +31,7 @@ def build(skeleton: Skeleton, figures: Mapping[str, Any]) -> pd.DataFrame:
     rows = []
     for standard in (*NATIONAL, plan):
         for item in standards.load(standard).items:
-            if item.judged and not item.same_as and item.measure and item.measure.source == "evidence":
+            if item.judged and not item.same_as and item.measure and item.measure.stated_by == "evidence":
                 rows += [
                     _row(skeleton, standard, item, year, figures) for year in _years(skeleton, standard, item, figures)
                 ]

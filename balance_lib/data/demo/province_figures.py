@@ -392,7 +392,7 @@ def _findings() -> list[tuple[str, str]]:
         (name, item.code)
         for name in STANDARDS
         for item in standards.load(name).judged
-        if item.measure is not None and item.measure.source == "evidence"
+        if item.measure is not None and item.measure.stated_by == "evidence"
     ]
 
 

@@ -73,7 +73,7 @@ def _items(source: str) -> Iterable[tuple[str, standards.Item]]:
     """Yield the judged items of all standards that are measured in this way, with the id of their standard."""
     for standard in map(standards.load, standards.ids()):
         for item in standard.judged:
-            if item.measure and item.measure.source == source and item.same_as is None:
+            if item.measure and item.measure.stated_by == source and item.same_as is None:
                 yield standard.id, item
 
 

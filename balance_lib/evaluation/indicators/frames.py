@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from functools import cached_property, reduce
 from operator import and_, or_
 from typing import Any
@@ -25,6 +25,8 @@ _STAGES_OF_KIND = {
     "complete_secondary": ("junior", "senior"),
 }
 THROUGH = tuple(_STAGES_OF_KIND)
+_SINGLE = {"primary": "primary", "teaching_point": "primary", "junior": "junior"}
+PLACES = {"rural": ("rural",), "town": ("urban", "town")}
 _TOWNSHIP_KINDS = ("primary", "junior", "nine_year", "teaching_point")
 _KEY = ["school_id", "year"]
 _FRAMES = {"county": "county_years", "schools": "schools", "stages": "stages", "townships": "townships"}
@@ -57,8 +59,8 @@ class Frames:
         """Return school_years with the school's own columns; the kind is the one of that year.
 
         Of a row that stands twice the first counts, as ``check`` says: a school must not weigh double. A figure below
-        the lowest possible is "no data": a negative count would hide another school's in the sum. A compulsory stage
-        that a through-school must report and does not stands with no figures, so that no sum passes it over.
+        the lowest possible is "no data": a negative count would hide another school's in the sum. An open school
+        without its row, or without one of a stage it teaches, stands with no figures, so that nothing passes it over.
         """
         key = [*_KEY, "stage"]
         rows = self.county.tables["school_years"]
@@ -75,8 +77,15 @@ class Frames:
         kind = pd.Series(mine["kind"])
         mine["kind"] = kind.fillna(pd.Series(own.pop("kind"))).array
         out = pd.DataFrame({**mine, **own})
-        missing = _unreported(out)
+        missing = _unreported(out, schools)
+        self._absent = missing[_KEY]
+        self._gone = pd.MultiIndex.from_frame(missing[_KEY]).difference(pd.MultiIndex.from_frame(out[_KEY]))
         return out if missing.empty else pd.concat([out, missing], ignore_index=True)
+
+    def absent(self, year: int) -> list[str]:
+        """Return the open schools that lack their row of a year, or of a stage they teach."""
+        rows = self.rows  # noqa: F841, what is absent is found while the rows are laid out
+        return [str(school) for school in self._absent.loc[self._absent["year"] == year, "school_id"].unique()]
 
     @cached_property
     def _school(self) -> tuple[Ints, Ints, Ints]:
@@ -180,6 +189,8 @@ class Frames:
     def county_years(self) -> pd.DataFrame:
         """Return one row a year: county figures, sums over schools (``primary_x``, ``all_x``) and counts of schools.
 
+        ``rural_x``, ``town_x`` and ``rural_junior_x`` are sums by place, special schools left out.
+
         A sum is "no data" as soon as one school lacks the figure.
         """
         long = self.county.tables["county_years"].dropna(subset=["year", "item"]).drop_duplicates(["year", "item"])
@@ -191,20 +202,27 @@ class Frames:
         numbers = [c.name for c in tables.table("school_years").columns.values() if c.type in ("count", "number")]
         out: dict[str, Any] = {"year": every, **{name: wide[:, i] for i, name in enumerate(items)}}
         parts = {f"{stage}_": stages[stages["stage"] == stage] for stage in STAGES} | {"all_": schools}
+        for place, locations in PLACES.items():
+            parts |= {f"{place}_": _of_place(schools, locations, numbers)}
+            parts |= {f"{place}_junior_": _of_place(stages[stages["stage"] == "junior"], locations, numbers)}
         for prefix, rows in parts.items():
             added = by_year(rows[numbers].to_numpy(dtype=float), rows["year"].to_numpy(dtype=float), every)
             out |= {f"{prefix}{name}": added[:, i] for i, name in enumerate(numbers)}
         flags = self._kind_flags
         added = by_year(np.column_stack(list(flags.values())), schools["year"].to_numpy(dtype=float), every)
-        return pd.DataFrame(out | {name: added[:, i] for i, name in enumerate(flags)})
+        townships = float(self.county.tables["townships"]["township"].nunique()) or np.nan
+        return pd.DataFrame({**out, **{n: added[:, i] for i, n in enumerate(flags)}, "n_townships": townships})
 
     @property
     def _kind_flags(self) -> dict[str, Floats]:
         """Tell of each school which counts by kind, rank and place it is in; NaN where what tells it is missing."""
         kind, rank, location = (self.schools[n].to_numpy(dtype=object) for n in ("kind", "rank", "location"))
+        # What a school without any row of the year was then is not known: no count holds without it.
+        gone = pd.MultiIndex.from_frame(self.schools[_KEY]).isin(self._gone)
+        kind = np.where(gone, None, kind)
         kinds = tables.table("schools").columns["kind"].choices or {}
         return {
-            "n_schools": np.ones(len(kind)),
+            "n_schools": np.where(gone, np.nan, 1.0),
             **{f"n_{name}": _flag(kind == name, kind) for name in kinds},
             "n_village_primary": _flag(
                 (kind == "primary") & (rank == "village"), np.where(kind != "primary", kind, rank)
@@ -238,6 +256,7 @@ class Frames:
     def _township_flags(self) -> pd.DataFrame:
         """Tell of each school whether it is one of the schools counted by township."""
         kind, rank = (self.schools[n].to_numpy(dtype=object) for n in ("kind", "rank"))
+        kind = np.where(pd.MultiIndex.from_frame(self.schools[_KEY]).isin(self._gone), None, kind)
         central = np.isin(kind.astype(str), ["primary", "nine_year"])
         return pd.DataFrame(
             {
@@ -364,22 +383,69 @@ def _lowest() -> tuple[list[str], Floats]:
     return [c.name for c in numeric], np.array([tables.limits(c)[0] for c in numeric], dtype=float)
 
 
-def _unreported(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return an empty row for every compulsory stage a through-school of that year does not report."""
-    kind = rows["kind"].to_numpy(dtype=object)
-    at = np.flatnonzero(np.isin(kind.astype(str), THROUGH))
-    school, year, stage = (rows[name].to_numpy(dtype=object)[at] for name in (*_KEY, "stage"))
-    there = set(zip(school, year, stage, strict=True))
-    every = (_STAGES_OF_KIND[k] for k in kind[at])
-    if all((s, y, w) in there or w not in STAGES for s, y, ws in zip(school, year, every, strict=True) for w in ws):
+def _of_place(rows: pd.DataFrame, locations: Sequence[str], figures: Sequence[str]) -> pd.DataFrame:
+    """Return the rows of ordinary schools of a place; one whose place is not known may be among them."""
+    rows = rows[rows["kind"] != "special"]
+    unplaced = rows["location"].isna()
+    own = rows[rows["location"].isin(locations) | unplaced]
+    return own.assign(**own[list(figures)].mask(unplaced[own.index])) if unplaced.any() else own
+
+
+def _unreported(rows: pd.DataFrame, schools: pd.DataFrame) -> pd.DataFrame:
+    """Return an empty row for every compulsory stage that an open school does not report in a year of the county.
+
+    A school is open from ``opened_year`` (else the year it was founded, else always) until ``closed_year``; where the
+    two contradict each other they say nothing. Its kind is that of the year next to the missing one.
+    """
+    compulsory = rows["stage"].isin(STAGES).to_numpy()
+    school, year, stage, kind = (rows[name].to_numpy(dtype=object) for name in (*_KEY, "stage", "kind"))
+    told: dict[Any, dict[Any, tuple[Any, set[Any]]]] = {}
+    for s, y, w, k, counts in zip(school, year, stage, kind, compulsory, strict=True):
+        _, stages = told.setdefault(s, {}).setdefault(y, (k, set()))
+        if counts:
+            stages.add(w)
+    every = sorted(set(year))
+    out: list[tuple[Any, ...]] = []
+    for at, (s, opened, closed, own) in enumerate(_open_schools(schools)):
+        mine = told.get(s, {})
+        for y in every:
+            if y not in mine and not opened <= y < closed:
+                continue
+            k, there = mine.get(y) or (_kind_near(mine, y, own), set())
+            out += [(at, y, k, w) for w in _lacks(k, there, mine)]
+    if not out:
         return rows.iloc[:0]
-    own = [c for c in rows.columns if c not in tables.table("school_years").columns or c in (*_KEY, "kind")]
-    wanted = [(kind, stage) for kind, stages in _STAGES_OF_KIND.items() for stage in stages if stage in STAGES]
-    through = rows[rows["kind"].isin(THROUGH)].drop_duplicates(_KEY)[own]
-    through = through.merge(pd.DataFrame(wanted, columns=["kind", "stage"]), on="kind")
-    there = set(zip(rows["school_id"], rows["year"], rows["stage"], strict=True))
-    lacks = [key not in there for key in zip(through["school_id"], through["year"], through["stage"], strict=True)]
-    return through[lacks].reindex(columns=rows.columns)
+    places, years, kinds, stages_of = zip(*out, strict=True)
+    blank = schools.iloc[list(places)].assign(year=years, kind=kinds, stage=stages_of)
+    return blank.reindex(columns=rows.columns)
+
+
+def _open_schools(schools: pd.DataFrame) -> Iterator[tuple[Any, float, float, Any]]:
+    """Yield each school with the first and the end of the years it is open, and its kind."""
+    blank = pd.Series(np.nan, index=schools.index)
+    opened, founded, closed = (
+        schools.get(n, blank).astype(float) for n in ("opened_year", "founded_year", "closed_year")
+    )
+    first = opened.fillna(founded).fillna(-np.inf)
+    end = closed.fillna(np.inf)
+    first, end = first.mask(end <= first, np.inf), end.mask(end <= first, -np.inf)
+    yield from zip(schools["school_id"], first, end, schools["kind"], strict=True)
+
+
+def _kind_near(told: Mapping[Any, tuple[Any, set[Any]]], year: Any, own: Any) -> Any:
+    """Return the kind a school had in the last year before one, else in the first after it."""
+    before, after = [y for y in told if y < year], [y for y in told if y > year]
+    return told[max(before)][0] if before else told[min(after)][0] if after else own
+
+
+def _lacks(kind: Any, there: set[Any], told: Mapping[Any, tuple[Any, set[Any]]]) -> list[str]:
+    """Return the compulsory stages a school of a kind must report and does not."""
+    if kind in THROUGH:
+        return [w for w in _STAGES_OF_KIND[kind] if w in STAGES and w not in there]
+    if kind == "special":  # it teaches the stages it reports in other years
+        usual = {w for _, stages in told.values() for w in stages} or {"primary"}
+        return sorted(usual - there) if len(told) > 1 or not there else []
+    return [] if there or kind not in _SINGLE else [_SINGLE[kind]]
 
 
 def _strictsums(rows: pd.DataFrame, key: list[str], columns: Sequence[str]) -> pd.DataFrame:

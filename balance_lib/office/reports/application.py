@@ -17,6 +17,7 @@ import yaml
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, ItemResult, indicators, number
+from balance_lib.evaluation.finding import stages_of
 from balance_lib.office.reports import wording
 from balance_lib.office.reports.stamp import ReportStamp
 from balance_lib.standards import STAGES, Standard
@@ -201,7 +202,7 @@ class Facts:
         results = [self.results[code] for code in row["codes"]]
         parts = [self.print(row["text"]).rstrip("。") + "。"] if "text" in row else []
         for result in results:
-            if result.item.measure is not None and result.item.measure.source == "evidence":
+            if result.basis == "evidence":
                 reason = wording.sentence(wording.plain(result.reason.render("zh"), 600))
                 parts.append(f"{result.item.label_zh}：{reason}" if len(results) > 1 else reason)
         return ApplicationAnswer(self.print(row["label"]), wording.full_width("".join(parts)), ANSWERS[worst(results)])
@@ -271,20 +272,21 @@ def worst(results: Iterable[ItemResult]) -> str:
 
 
 def _compliance(evaluation: Evaluation) -> pd.DataFrame:
-    """Count the schools that meet each indicator, and those that pass the rule, by stage."""
+    """Return how many schools the evaluation found to reach each indicator's line and to pass the rule, by stage."""
+    found = {}
+    for result in (r for r in evaluation.items if r.item.measure is not None and r.item.same_as is None):
+        measure = result.item.measure
+        if measure.source in ("indicator", "school_rule") and measure.where is None:
+            name = measure.formula if measure.source == "indicator" else OVERALL
+            found |= {(stage, name): result.counted for stage in stages_of(result.item) if result.counted is not None}
     rows = []
     for stage in STAGES:
-        judged = evaluation.schools[evaluation.schools["stage"] == stage]
-        for part in layout()["indicators"]:
-            rows.append((stage, part["id"], *_share(judged.loc[judged["indicator"] == part["id"], "met"])))
-        rules = evaluation.rules
-        rows.append((stage, OVERALL, *_share(rules.loc[rules["stage"] == stage, "passes"])))
+        for name in (*(part["id"] for part in layout()["indicators"]), OVERALL):
+            counted = found.get((stage, name))
+            n, met, unknown = (0, 0, 0) if counted is None else (counted.n, len(counted.at_line), len(counted.unknown))
+            pct = 100.0 * met / n if n and not unknown else math.nan
+            rows.append((stage, name, n, met, pct, unknown))
     return pd.DataFrame(rows, columns=["stage", "indicator", "n", "met", "pct", "unknown"])
-
-
-def _share(flags: pd.Series) -> tuple[int, int, float, int]:
-    met, unknown = sum(flag is True for flag in flags), sum(flag is None for flag in flags)
-    return len(flags), met, 100.0 * met / len(flags) if len(flags) and not unknown else math.nan, unknown
 
 
 def _schools(facts: Facts) -> pd.DataFrame:

@@ -8,16 +8,16 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from balance_lib import locale
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
+from balance_lib.evaluation.figures import quantity
+from balance_lib.evaluation.wording import gap_of, required
 from balance_lib.locale import bracket, has, text
 from balance_lib.office.reports import wording
 from balance_lib.standards import STAGES, Indicator
 
 COMPOSITE = "composite"
 _WAN = 10_000  # large amounts of money are told in 万元
-_OPS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "==": "eq"}
 
 
 @dataclass(frozen=True)
@@ -42,19 +42,13 @@ def label(result: ItemResult, lang: str = "zh") -> str:
     return wording.sentence(wording.plain(result.item.label(lang), 300, lang), lang)
 
 
-def unit(result: ItemResult, lang: str = "zh") -> str:
-    """Return the unit an item is judged in, ready to stand behind a number."""
-    return wording.sentence(locale.unit(result.item.judged_unit)[lang], lang)
-
-
 def requirement(result: ItemResult, lang: str = "zh") -> str:
     """Return the line of an item in words; that evidence decides, where nothing is measured."""
     if result.item.veto:
         return text("report.veto.required", lang)
     if math.isnan(result.threshold):
         return text("report.by_evidence", lang) if _by_evidence(result) else "–"
-    op = text(f"op.{_OPS.get(result.item.operator, 'eq')}", lang)
-    return f"{op}{'' if lang == 'zh' else ' '}{number(result.threshold)}{unit(result, lang)}"
+    return wording.sentence(required(result.item, result.threshold).render(lang), lang)
 
 
 def present(result: ItemResult, lang: str = "zh") -> str:
@@ -62,22 +56,21 @@ def present(result: ItemResult, lang: str = "zh") -> str:
     if _by_evidence(result):
         key = result.status if result.status in ("met", "not_met") else "open"
         return text(f"report.{'veto' if result.item.veto else 'evidence'}.{key}", lang)
-    rows = result.rows
-    if rows is not None and _every(result):
-        met, unknown = sum(m is True for m in rows["met"]), sum(m is not True and m is not False for m in rows["met"])
-        of = text(f"count_of.{'township' if 'township' in rows else 'school'}", lang)
-        words = text("report.so_many", lang, n=len(rows), of=of, met=met)
-        return words + (text("report.unknown_of_them", lang, n=unknown) if unknown else "")
+    if result.counted is not None:
+        counted = result.counted
+        of = text(f"count_of.{counted.of}", lang)
+        words = text("report.so_many", lang, n=counted.n, of=of, met=len(counted.at_line))
+        more = {"by_floor": len(counted.by_floor), "unknown_of_them": len(counted.unknown)}
+        return words + "".join(text(f"report.{key}", lang, n=n, of=of) for key, n in more.items() if n)
     if math.isnan(result.value):
         return text("status.not_applicable" if result.status == "not_applicable" else "status.no_data", lang)
     return value(result, lang)
 
 
 def value(result: ItemResult, lang: str = "zh") -> str:
-    """Return an item's figure with its unit, rounded so that it stands on the right side of the line."""
+    """Return an item's figure with its unit, with the digits that tell it from its line."""
     item = result.item
-    places = 0 if result.value == round(result.value, 9) // 1 else wording.places_of(item.judged_unit)
-    return wording.figure(result.value, places, result.threshold, item.operator) + unit(result, lang)
+    return wording.sentence(quantity(result.value, item.judged_unit, result.threshold, item.operator)[lang], lang)
 
 
 def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
@@ -91,27 +84,17 @@ def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
 def sentence(result: ItemResult, lang: str = "zh") -> str:
     """Say in one sentence what is wrong with an item."""
     params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
-    gap = "" if math.isnan(result.gap) or _every(result) else _gap(result, lang)
+    gap = "" if math.isnan(result.gap) or result.counted is not None else _gap(result, lang)
     key = "evidence" if _by_evidence(result) else "measured"
     return text(f"report.problem.{key}", lang, **params, gap=gap)
 
 
 def _gap(result: ItemResult, lang: str) -> str:
-    figure = wording.figure(abs(result.gap), wording.places_of(result.item.judged_unit), 0.0, ">")
-    return text("report.problem.gap", lang, gap=f"{figure}{unit(result, lang)}")
+    return text("report.problem.gap", lang, gap=gap_of(result.gap, result.item.judged_unit)[lang])
 
 
 def _by_evidence(result: ItemResult) -> bool:
-    return result.item.measure is None or result.item.measure.source == "evidence"
-
-
-def _every(result: ItemResult) -> bool:
-    """Tell whether each of the rows is judged by itself."""
-    rows, measure = result.rows, result.item.measure
-    if rows is None or measure is None or "met" not in rows:
-        return False
-    single = measure.judge == "every" and ("school_id" in rows or "township" in rows) and "village_id" not in rows
-    return bool(single and measure.source in ("schools", "stages", "townships", "indicator", "school_rule"))
+    return result.basis == "evidence"
 
 
 def category(name: str, lang: str = "zh") -> str:

@@ -2,17 +2,28 @@
 
 from __future__ import annotations
 
-import math
 import re
 from collections.abc import Collection
-from decimal import ROUND_HALF_UP, Decimal
 
-from balance_lib.evaluation.schools import satisfies
+from balance_lib.evaluation.figures import figure, places_beside, places_of, rounded
 from balance_lib.locale import text
+
+__all__ = [
+    "CELL_MOST",
+    "figure",
+    "file_name",
+    "full_width",
+    "name",
+    "places_beside",
+    "places_of",
+    "plain",
+    "rounded",
+    "sentence",
+    "sheet_title",
+]
 
 CELL_MOST = 32_767  # UTF-16 units a spreadsheet cell holds
 NAME_MOST = 120  # a name in running text or a heading; a longer one is no name
-_MOST_PLACES = 6
 
 # What XML cannot hold, what changes the direction of the text around it, and what cannot be seen.
 _UNPRINTABLE = re.compile(
@@ -22,11 +33,6 @@ _CJK = r"\u3001-\u303f\u3400-\u9fff\uff01-\uff5e“”‘’%㎡"
 _WIDE = {",": "，", ";": "；", ":": "：", "?": "？", "!": "！"}
 _MARK = re.compile(rf"(?<=[{_CJK}])[,;:?!](?!\d\d\b)|[,;:?!](?=[{_CJK}])")
 _BRACKETS = re.compile(r"\(([^()]*[\u4e00-\u9fff][^()]*)\)|(?<=[\u4e00-\u9fff])\(([^()]*)\)")
-# Decimal places by the unit an item is judged in; everything else has two.
-_PLACES = {
-    "CV": 3, "ratio": 3, "CV yoy": 3, "%": 1, "percentage points": 1, "yuan": 0, "pupils": 0, "students": 0,
-    "classes": 0, "level": 0, "years": 0, "persons": 0, "indicators": 0,
-}  # fmt: skip
 
 
 def plain(value: object, most: int = CELL_MOST, lang: str = "zh") -> str:
@@ -91,63 +97,6 @@ def file_name(*parts: object) -> str:
     """
     clean = [re.sub(r"[^A-Za-z0-9_]+", "-", str(part)).strip("-")[:60] for part in parts]
     return "-".join(part for part in clean if part) or "report"
-
-
-def places_of(unit: str) -> int:
-    """Return how many decimals a figure of this unit is printed with.
-
-    Examples
-    --------
-    >>> places_of("CV"), places_of("%"), places_of("m²/pupil")
-    (3, 1, 2)
-    """
-    return 1 if unit.startswith("%") else _PLACES.get(unit, 2)
-
-
-def rounded(value: float, places: int) -> Decimal:
-    """Round half up, as the forms do and spreadsheet programs show: 2.345 gives 2.35.
-
-    Examples
-    --------
-    >>> rounded(2.345, 2), rounded(0.5, 0)
-    (Decimal('2.35'), Decimal('1'))
-    """
-    # Fifteen digits are what a spreadsheet program works with: 1.005 is stored as 1.00499... and shown as 1.01.
-    return Decimal(f"{value:.15g}").quantize(Decimal(1).scaleb(-places), ROUND_HALF_UP)
-
-
-def places_beside(value: float, places: int, line: float = math.nan, operator: str = ">=") -> int:
-    """Return the decimals needed so that the printed figure is judged as the figure itself.
-
-    Thresholds are judged on unrounded values: 4.196 against "at least 4.2" is printed as 4.196, not as 4.20.
-
-    Examples
-    --------
-    >>> places_beside(4.196, 2, 4.2), places_beside(4.204, 2, 4.2), places_beside(0.5003, 3, 0.5, "<=")
-    (3, 2, 4)
-    """
-    judged = satisfies(value, operator or ">=", line)
-    if judged is None or math.isinf(value):
-        return places
-    for more in range(places, _MOST_PLACES):
-        if satisfies(float(rounded(value, more)), operator or ">=", line) == judged:
-            return more
-    return _MOST_PLACES
-
-
-def figure(
-    value: float | None, places: int = 2, line: float = math.nan, operator: str = ">=", *, blank: str = "–"
-) -> str:
-    """Return a figure as printed, with thousands separated; ``blank`` where there is none.
-
-    Examples
-    --------
-    >>> figure(1570.1863, 2), figure(99.96, 1, 100), figure(math.nan)
-    ('1,570.19', '99.96', '–')
-    """
-    if value is None or not math.isfinite(value):
-        return blank
-    return f"{rounded(value, places_beside(value, places, line, operator)):,}"
 
 
 def full_width(sentence: str) -> str:

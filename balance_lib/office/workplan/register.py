@@ -294,7 +294,7 @@ def _finding(
 def _on_day(result: ItemResult, papers: Papers, year: int, on: date) -> str:
     """Return what was known of a fact on a day: later papers do not count, and what is due later is not due."""
     status, key = result.status, (result.item.code, year)
-    by_paper = result.item.measure is not None and result.item.measure.source == "evidence"
+    by_paper = result.basis == "evidence"
     if by_paper and key in papers.dated:
         status = papers.known.get(key, ("evidence", on))[0]
     if status in ("not_met", "not_due"):

@@ -134,8 +134,10 @@ class Builder(LeverEffects):
         """Return an item's rows (choices and cones are put into ``out``), or why nothing helps."""
         item, measure = result.item, result.item.measure
         failing = result.status in ("not_met", "not_due")
-        if measure is None or measure.source == "evidence":
+        if measure is None or result.basis == "evidence" or measure.source == "evidence":
             return [], "evidence"
+        if measure.source == "items":
+            return [], "items"
         if measure.source == "given":
             return [], "layout"
         if result.status in ("not_applicable",) or (result.status == "no_data" and measure.source != "cv"):

@@ -242,7 +242,7 @@ def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short:
         if "stage" in rows:
             rows = rows[rows["stage"] == stage]
         for school, met, value in zip(rows["school_id"], rows["met"], rows["value"], strict=True):
-            if "stage" in rows or not taught or school in taught:
+            if "stage" in rows or not taught or school in taught or result.item.stage == stage:
                 cells.setdefault(school, {})[result.item.code] = (met, value)
     used = [r for r in columns if any(r.item.code in row for row in cells.values())]
     ranked = sorted(cells, key=lambda i: (-sum(m is False for m, _ in cells[i].values()), str(names.get(i, i))))

@@ -64,7 +64,7 @@ class Data(Page):
         self.missing.value = views.panel(
             self.text("page.data.open"), views.table(heads, rows, empty=self.text("page.data.complete"))
         )
-        evidence = [r for r in found.items if r.counts and r.item.measure and r.item.measure.source == "evidence"]
+        evidence = [r for r in found.items if r.counts and r.item.measure and r.item.measure.stated_by == "evidence"]
         evidence = sorted(evidence, key=lambda r: r.status not in ("evidence", "no_data"))  # what waits comes first
         chosen, codes = self.item.value, [r.item.code for r in evidence]
         self.item.options = [

@@ -1,0 +1,244 @@
+"""Read an evaluation back out of every mouth: the command, pages, forms, papers, lists and the province's table.
+
+A mouth is a function of a county and its evaluation that returns what a person (or a script) reads there of each item,
+as ``{code: Said}``. It reads the finished text, table or file, never the evaluation.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from html.parser import HTMLParser
+from pathlib import Path
+from typing import Any
+
+import docx
+import pandas as pd
+
+from balance_lib import palette
+from balance_lib.batch import findings as batch_findings
+from balance_lib.cli import render
+from balance_lib.data.county import County
+from balance_lib.evaluation import STATUSES, Evaluation
+from balance_lib.locale import text
+from balance_lib.office import workplan
+from balance_lib.office.reports import application, application_book, brief, findings, self_report
+from balance_lib.show.widgets import card_views, views
+from balance_lib.standards import STAGES
+
+LANG = "zh"
+WORDS = {text(f"status.{status}", LANG): status for status in STATUSES}
+
+
+@dataclass(frozen=True)
+class Said:
+    """Hold what a mouth says of an item; None where it does not speak of that.
+
+    ``below`` and ``unknown`` count rows, ``at_line`` those at the line itself, ``passing`` those it lets pass.
+    """
+
+    status: str | None = None
+    value: float | None = None
+    shown: str | None = None
+    n: int | None = None
+    at_line: int | None = None
+    by_floor: int | None = None
+    passing: int | None = None
+    below: int | None = None
+    unknown: int | None = None
+
+
+Mouth = Callable[[County, Evaluation], Mapping[str, Said]]
+
+
+def _number(value: Any) -> float:
+    return float("nan") if value is None else float(value)
+
+
+def as_json(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read ``evaluate --json``."""
+    told = json.loads(json.dumps(found.as_dict(LANG), ensure_ascii=False, allow_nan=False))
+    out = {}
+    for item in told["items"]:
+        counts = item["counts"] or {}
+        counted = {name: counts[name] for name in ("n", "at_line", "by_floor", "below", "unknown") if name in counts}
+        out[item["code"]] = Said(item["status"], _number(item["value"]), item["reason"], **counted)
+    return out
+
+
+def command(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the text of ``evaluate``: a sign, the code, the label and the reason."""
+    signs = {"✓": "met", "✗": "not_met", "?": "no_data", "○": "evidence", "…": "not_due", "–": "not_applicable"}
+    lines = re.findall(r"^  ([✓✗?○…–]) (\S+) +(.*)$", render.evaluation(found, LANG), re.M)
+    return {code: Said(signs[sign], shown=rest) for sign, code, rest in lines}
+
+
+class _Lamps(HTMLParser):
+    """Collect, of lists of items, the lamp before each code and the words after it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.found: dict[str, list[str]] = {}
+        self.lamp = self.code = ""
+        self.bold = False
+
+    def handle_starttag(self, tag: str, attrs: Any) -> None:
+        facts = dict(attrs)
+        if "bl-lamp" in (facts.get("class") or "").split():
+            self.lamp, self.code = facts["data-status"], ""
+        self.bold = tag == "b"
+
+    def handle_endtag(self, tag: str) -> None:
+        self.bold = False
+
+    def handle_data(self, data: str) -> None:
+        if self.bold and self.lamp:
+            self.code = data.strip()
+            self.found[self.code] = [self.lamp, ""]
+        elif self.code:
+            self.found[self.code][1] += data
+
+
+def overview(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the overview's list of items."""
+    lamps = _Lamps()
+    lamps.feed(views.lamp_grid(found, LANG))
+    return {code: Said(status, shown=words) for code, (status, words) in lamps.found.items()}
+
+
+def next_steps(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the overview's next steps."""
+    lamps = _Lamps()
+    lamps.feed(views.next_steps(found, LANG, most=1000))
+    return {code: Said(status, shown=words) for code, (status, words) in lamps.found.items()}
+
+
+def gaps(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Count the marks of the gaps page's table of schools, column by column."""
+    out: dict[str, Said] = {}
+    for stage in ("primary", "junior", "all"):
+        content = views.matrix(found, county, LANG, stage, only_short=False)
+        codes = [head.split(" ")[0] for head in re.findall(r"<th[^>]*>([^<]*)</th>", content)][1:]
+        marks: dict[str, list[str]] = {code: [] for code in codes}
+        for row in re.findall(r"<tr>(<td.*?)</tr>", content):
+            cells = re.findall(r"<td[^>]*>(.*?)</td>", row)[1:]
+            for code, cell in zip(codes, cells, strict=True):
+                marks[code] += re.findall(r'data-status="(\w+)"', cell)
+        for code, seen in marks.items():
+            if found.standard.item(code).stage == stage:
+                count = {status: seen.count(status) for status in ("met", "not_met", "no_data")}
+                out[code] = Said(
+                    n=len(seen), passing=count["met"], below=count["not_met"], unknown=count["no_data"]
+                )  # fmt: skip
+    return out
+
+
+def cards(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the overview's card of met items: one count, under the key of no item."""
+    words = re.sub(r"<[^>]+>", " ", card_views.cards(found, None, LANG))
+    met, total = re.search(r"(\d+) ?/ ?(\d+)", words).groups()  # type: ignore[union-attr]
+    return {"*": Said(n=int(total), passing=int(met))}
+
+
+def forms(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the workbook of forms: 表Ⅱ-1 counts schools, 表Ⅲ shows coefficients."""
+    if not application.fits(found.standard):
+        return {}
+    book = application_book.read(application_book.write(application.application(county, found)))
+    names = [part["id"] for part in application.layout()["indicators"]]
+    compliance = book["II-1"].set_index(["stage", "row"])
+    coefficients = book["III"].set_index(["stage", "row"])
+    out = {}
+    for item in found.standard.judged:
+        measure = item.measure
+        stage = item.stage
+        if measure is None or stage not in STAGES:
+            continue
+        if measure.source in ("indicator", "school_rule"):
+            column = f"L{names.index(measure.formula) + 1}" if measure.source == "indicator" else "L8"
+            out[item.code] = Said(at_line=int(compliance.loc[(stage, "达标学校总数"), column]))
+        elif measure.source == "cv" and measure.formula in names:
+            value = coefficients.loc[(stage, "差异系数"), f"L{names.index(measure.formula) + 1}"]
+            out[item.code] = Said(value=_number(value))
+    return out
+
+
+def _table_rows(content: bytes) -> list[list[str]]:
+    document = docx.Document(io.BytesIO(content))
+    return [[cell.text for cell in row.cells] for table in document.tables for row in table.rows]
+
+
+def _paper(found: Evaluation, content: bytes) -> Mapping[str, Said]:
+    """Read the tables of items of a paper: number, item, requirement, how it stands, finding."""
+    codes: dict[str, list[str]] = {}
+    for result in found.items:
+        if result.counts:
+            codes.setdefault(findings.label(result, LANG), []).append(result.item.code)
+    out: dict[str, Said] = {}
+    for row in _table_rows(content):
+        if len(row) != 5 or row[4] not in WORDS or len(codes.get(row[1], ())) != 1:
+            continue
+        counts = re.match(r"(\d+)\D+?中(\d+)\D+?达标(?:，(\d+)\D+?按余项)?", row[3])
+        so_many: dict[str, int] = {}
+        if counts:
+            n, met, floor = (int(group or 0) for group in counts.groups())
+            so_many = {"n": n, "at_line": met, "by_floor": floor}
+        out[codes[row[1]][0]] = Said(WORDS[row[4]], shown=row[3], **so_many)
+    return out
+
+
+def self_report_paper(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the self-evaluation report."""
+    return _paper(found, self_report.write(county, found, lang=LANG))
+
+
+def brief_paper(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the leader's brief."""
+    return _paper(found, brief.write(county, found, lang=LANG))
+
+
+def problem_list(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Count the problem list: one row a school and item, one an item of the county."""
+    table = workplan.problem_list(found, county, lang=LANG)
+    out = {}
+    for code, rows in table.groupby("code"):
+        of_schools = rows[rows["school_id"] != ""]
+        if len(of_schools):
+            out[str(code)] = Said(below=len(of_schools))
+        else:
+            out[str(code)] = Said("not_met", _number(rows["value"].iloc[0]))
+    return out
+
+
+def province(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the rows ``batch`` writes to its table of items."""
+    columns = batch_findings._items(found.standard.id, found.year, found)
+    frame = pd.DataFrame(columns)
+    return {row.code: Said(row.status, _number(row.value)) for row in frame.itertuples()}
+
+
+MOUTHS: Mapping[str, Mouth] = {
+    "json": as_json,
+    "command": command,
+    "overview": overview,
+    "next steps": next_steps,
+    "gaps": gaps,
+    "cards": cards,
+    "forms": forms,
+    "self-report": self_report_paper,
+    "brief": brief_paper,
+    "problem list": problem_list,
+    "province": province,
+}
+
+
+def lamp_of(status: str) -> str:
+    """Return the lamp of a status: two statuses may share one."""
+    return next(name for name, look in palette.LAMPS.items() if look is palette.LAMPS[status])
+
+
+def open_county(folder: Path) -> County:
+    return County.open(folder)

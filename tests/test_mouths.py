@@ -1,0 +1,353 @@
+"""One finding, many mouths: every page, paper, form, list and command says of each item what the evaluation found."""
+
+from __future__ import annotations
+
+import math
+import re
+from dataclasses import replace
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from balance_lib import evaluation, standards
+from balance_lib.data.county import County
+from balance_lib.evaluation import Evaluation, ItemResult, figures
+from balance_lib.office.reports import application, findings
+from balance_lib.office.workplan import problems
+from balance_lib.show.widgets import views
+from tests.mouths import MOUTHS, Said
+
+PLANS = {
+    "akqi": "akqi_2022",
+    "chuzhou": "chuzhou_2011",
+    "huixian": "huixian_2024",
+    "jiaohe": "jiaohe_2009",
+    "wuxi": "wuxi_2016",
+}
+NATIONAL = ("quality_2017", "basic_2012")
+PAPERS = ("self-report", "brief", "forms")  # a second each
+# The lean set; the whole one (every county, standard and year) is run with -m mouths_all.
+LEAN = [
+    ("akqi", "akqi_2022", 2023), ("akqi", "quality_2017", 2023), ("wuxi", "basic_2012", 2017),
+    ("chuzhou", "chuzhou_2011", 2012), ("jiaohe", "jiaohe_2009", 2011), ("wuxi", "wuxi_2016", 2017),
+    ("huixian", "huixian_2024", 2018), ("huixian", "quality_2017", 2013),
+]  # fmt: skip
+
+
+@cache
+def opened(folder: Path) -> County:
+    return County.open(folder)
+
+
+def agree(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
+    """Return where a mouth says something else than the evaluation found; empty when it agrees."""
+    out = []
+    for code, said in told.items():
+        if code == "*":
+            counts = found.counts()
+            total = sum(counts.values()) - counts["not_applicable"]
+            out += _differ(mouth, code, "n", said.n, total) + _differ(mouth, code, "met", said.passing, counts["met"])
+            continue
+        result = found.item(code)
+        if said.status is not None and not (mouth == "problem list" and result.status == "not_due"):
+            out += _differ(mouth, code, "status", said.status, result.status)
+        if said.value is not None:
+            out += [] if _same(said.value, result.value) else [f"{mouth} {code}: {said.value} for {result.value}"]
+        if said.shown is not None and mouth in ("command", "overview", "next steps", "json"):
+            reason = result.reason.render("zh")
+            if reason not in said.shown and result.reason.key != "reason.evidence.open":
+                out.append(f"{mouth} {code}: says “{said.shown}” for “{reason}”")
+        if said.shown is not None and mouth in ("self-report", "brief"):
+            out += _shown(mouth, result, said.shown)
+        out += _counts(mouth, code, said, result)
+    return out
+
+
+def _counts(mouth: str, code: str, said: Said, result: ItemResult) -> list[str]:
+    counted = result.counted
+    wanted = {name: getattr(said, name) for name in ("n", "at_line", "by_floor", "below", "unknown", "passing")}
+    if counted is None:
+        return []
+    real = {
+        "n": counted.n, "at_line": len(counted.at_line), "by_floor": len(counted.by_floor),
+        "below": len(counted.below), "unknown": len(counted.unknown),
+        "passing": len(counted.at_line) + len(counted.by_floor),
+    }  # fmt: skip
+    return [part for name, value in wanted.items() if value is not None
+            for part in _differ(mouth, code, name, value, real[name])]  # fmt: skip
+
+
+def _shown(mouth: str, result: ItemResult, shown: str) -> list[str]:
+    """Hold a figure on paper against the finding: the same number, on the same side of the line."""
+    if result.counted is not None or math.isnan(result.value):
+        return []
+    item = result.item
+    number = figures.quantity(result.value, item.judged_unit, result.threshold, item.operator)["zh"]
+    return (
+        [] if shown.replace("(", "（") == number.replace("(", "（") else [f"{mouth} {item.code}: {shown} for {number}"]
+    )
+
+
+def _same(a: float, b: float) -> bool:
+    return (math.isnan(a) and math.isnan(b)) or a == b or math.isclose(a, b, rel_tol=1e-12)
+
+
+def _differ(mouth: str, code: str, name: str, said: Any, real: Any) -> list[str]:
+    return [] if said == real else [f"{mouth} {code}: {name} {said} for {real}"]
+
+
+def complete(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
+    """Return the items a mouth should speak of and does not."""
+    required = [r for r in found.items if r.counts]
+    wanted = {
+        "json": {r.item.code for r in found.items},
+        "province": {r.item.code for r in found.items},
+        "overview": {r.item.code for r in required},
+        "next steps": {r.item.code for r in required if r.status not in ("met", "not_applicable")},
+        "command": {r.item.code for r in required if r.status in ("met", "not_met", "not_due", "not_applicable")},
+        "problem list": {r.item.code for r in required if r.status == "not_met"},
+    }.get(mouth, set())
+    return [f"{mouth}: says nothing of {code}" for code in sorted(wanted - set(told))]
+
+
+def faults(county: County, found: Evaluation, mouths: Any = MOUTHS) -> list[str]:
+    out = []
+    for name in mouths:
+        told = dict(MOUTHS[name](county, found))
+        out += agree(found, told, name) + complete(found, told, name)
+    return out
+
+
+# ---- the demonstration counties ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "standard", "year"), LEAN)
+def test_every_mouth_says_what_was_found(name: str, standard: str, year: int, demo_dir: Path) -> None:
+    county = opened(demo_dir / name)
+    assert faults(county, evaluation.evaluate(county, standard, year)) == []
+
+
+@pytest.mark.mouths_all
+@pytest.mark.parametrize("name", PLANS)
+def test_every_mouth_in_every_year(name: str, demo_dir: Path) -> None:
+    county = opened(demo_dir / name)
+    for standard in (PLANS[name], *NATIONAL):
+        for year in county.years:
+            assert faults(county, evaluation.evaluate(county, standard, year)) == [], (standard, year)
+
+
+# ---- mutated counties ----------------------------------------------------------------------------------------------
+
+
+def mutated(county: County, seed: int) -> County:
+    """Return a county with rows deleted, figures blanked, scaled, set to nought or put exactly on a round number."""
+    rng = np.random.default_rng(seed)
+    rows = county.tables["school_years"].copy()
+    rows = rows.drop(index=rng.choice(rows.index, int(rng.integers(0, 4)), replace=False))
+    numbers = [c for c in rows.columns if pd.api.types.is_numeric_dtype(rows[c]) and c not in ("year",)]
+    for _ in range(int(rng.integers(1, 30))):
+        row, column = rng.choice(rows.index), str(rng.choice(numbers))
+        change = rng.choice(["blank", "half", "double", "nought"])
+        value = rows.at[row, column]
+        rows.at[row, column] = {"blank": np.nan, "half": value // 2, "double": value * 2, "nought": 0.0}[str(change)]
+    figures_of = county.tables["county_years"].copy()
+    for row in rng.choice(figures_of.index, 20, replace=False):
+        figures_of.at[row, "value"] = rng.choice([np.nan, 0.0, figures_of.at[row, "value"] * 1.4])
+    return county.with_tables(school_years=rows, county_years=figures_of)
+
+
+@settings(max_examples=6, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**31), standard=st.sampled_from(["akqi_2022", *NATIONAL]))
+def test_every_mouth_of_mutated_counties(seed: int, standard: str) -> None:
+    county = mutated(opened(Path(__file__).parents[1] / "data" / "demo" / "akqi"), seed)
+    found = evaluation.evaluate(county, standard, 2022)
+    assert faults(county, found, [name for name in MOUTHS if name not in PAPERS[:2]]) == []
+
+
+@pytest.mark.mouths_all
+@settings(max_examples=200, deadline=None, suppress_health_check=list(HealthCheck))
+@given(seed=st.integers(0, 2**31), name=st.sampled_from(sorted(PLANS)))
+def test_every_mouth_of_many_mutated_counties(seed: int, name: str) -> None:
+    county = mutated(opened(Path(__file__).parents[1] / "data" / "demo" / name), seed)
+    for standard in (PLANS[name], "quality_2017"):
+        found = evaluation.evaluate(county, standard, county.years[seed % len(county.years)])
+        assert faults(county, found) == []
+
+
+# ---- the test of the test ------------------------------------------------------------------------------------------
+
+
+def _status_turned(found: Evaluation, code: str) -> Evaluation:
+    turned = [replace(r, status="met" if r.status != "met" else "not_met") if r.item.code == code else r
+              for r in found.items]  # fmt: skip
+    return replace(found, items=turned)
+
+
+@pytest.mark.parametrize("mouth", [m for m in MOUTHS if m not in ("forms", "gaps", "problem list")])
+def test_a_mouth_with_another_status_is_found(mouth: str, demo_dir: Path) -> None:
+    county = opened(demo_dir / "akqi")
+    found = evaluation.evaluate(county, "quality_2017", 2023)
+    other = _status_turned(found, "CV1-primary" if mouth in ("command", "overview", "json", "province", "cards",
+                                                              "self-report") else "L2-primary")  # fmt: skip
+    told = dict(MOUTHS[mouth](county, other))
+    assert agree(found, told, mouth) or complete(found, told, mouth)
+
+
+def test_mouths_changed_by_hand_are_found(monkeypatch: pytest.MonkeyPatch, demo_dir: Path) -> None:
+    """Each patch is a mouth that judges, counts or rounds for itself, as they once did."""
+    county = opened(demo_dir / "akqi")
+    found = evaluation.evaluate(county, "quality_2017", 2023)
+    real = findings.present
+
+    def all_meet(result: ItemResult, lang: str = "zh") -> str:
+        return (
+            re.sub(r"中\d+所", f"中{result.counted.n}所", real(result, lang)) if result.counted else real(result, lang)
+        )
+
+    def let_pass_counted_as_met(each: Evaluation) -> pd.DataFrame:
+        table = compliance(each)
+        return table.assign(met=table["met"].where(table["indicator"] != "pe_arts_teachers", table["n"]))
+
+    compliance, problems_of = application._compliance, Evaluation.problems
+    changes = {
+        "self-report": (findings, "present", all_meet),
+        "forms": (application, "_compliance", let_pass_counted_as_met),
+        "gaps": (views, "_cell", lambda found: '<span data-status="met">✓</span>'),
+        "problem list": (Evaluation, "problems", lambda self: problems_of(self).iloc[1:]),
+    }
+    for mouth, (where, name, change) in changes.items():
+        assert faults(county, found, [mouth]) == []
+        with monkeypatch.context() as patch:
+            patch.setattr(where, name, change)
+            assert faults(county, found, [mouth]), mouth
+    with monkeypatch.context() as patch:
+        patch.setattr(problems, "_fails_alone", lambda result: False)
+        assert faults(county, found, ["problem list"])
+
+
+# ---- presence ------------------------------------------------------------------------------------------------------
+
+
+def better(before: Evaluation, after: Evaluation) -> list[str]:
+    """Return the items that became met, or stopped being asked for."""
+    was = {r.item.code: r.status for r in before.items}
+    good = ("met", "not_applicable")
+    return [r.item.code for r in after.items if r.status in good and was[r.item.code] not in good]
+
+
+@pytest.mark.parametrize(("name", "rows"), [(name, 6) for name in PLANS])
+def test_deleting_a_row_never_improves_a_status(name: str, rows: int, demo_dir: Path) -> None:
+    """A school that vanishes from the table must not make a county better: it is open, and its row is missing."""
+    county = opened(demo_dir / name)
+    year, table = county.years[-1], county.tables["school_years"]
+    rng = np.random.default_rng(7)
+    before = {s: evaluation.evaluate(county, s, year) for s in (PLANS[name], "quality_2017")}
+    failing = {school for r in before["quality_2017"].items if r.counted for school in r.counted.below}
+    now = table.index[table["year"] == year]
+    worst = [i for i in now if table.at[i, "school_id"] in failing][:2]
+    for row in [*worst, *rng.choice(now, rows - len(worst), replace=False)]:
+        less = county.with_tables(school_years=table.drop(index=row))
+        for standard, was in before.items():
+            found = evaluation.evaluate(less, standard, year)
+            assert better(was, found) == [], (name, standard, table.loc[row, ["school_id", "stage"]].tolist())
+            assert found.verdict != "pass"
+
+
+def test_akqi_without_its_failing_schools_has_no_data_and_says_whose(demo_dir: Path) -> None:
+    county = opened(demo_dir / "akqi")
+    table = county.tables["school_years"]
+    gone = ["AQ002", "AQ009", "AQ012"]
+    less = county.with_tables(school_years=table[~(table["school_id"].isin(gone) & (table["year"] == 2023))])
+    before, after = (evaluation.evaluate(c, "quality_2017", 2023) for c in (county, less))
+    assert after.absent == gone and before.absent == []
+    assert after.as_dict()["absent"] == gone
+    assert better(before, after) == []
+    for code in ("R-primary", "L2-primary", "CV1-primary", "G12"):
+        result = after.item(code)
+        assert result.status == "no_data" and "阿合奇县第二小学" in result.reason.render("zh"), code
+    assert math.isnan(after.item("G12").value)
+
+
+# ---- the pairs that were found -------------------------------------------------------------------------------------
+
+
+def test_three_of_four_reach_the_line_and_one_passes_by_the_floor(demo_dir: Path) -> None:
+    result = evaluation.evaluate(opened(demo_dir / "akqi"), "akqi_2022", 2023).item("A1-3.2")
+    assert (len(result.counted.at_line), result.counted.by_floor, result.counted.below) == (3, ["AQ003"], [])
+    assert findings.present(result) == "4所学校中3所学校达标，1所学校按余项规定视为通过"
+    assert result.reason.render("zh").startswith("4所学校中3所学校达到规定值，1所学校未达到")
+
+
+def test_a_figure_has_the_digits_that_tell_it_from_its_line() -> None:
+    assert figures.quantity(0.50004, "CV", 0.5, "<=")["zh"] == "0.50004"
+    assert figures.amount(0.50004 - 0.5, "CV")["en"].startswith("0.00004")
+    assert figures.quantity(0.9999999, "persons/100", 1.0)["zh"] == "0.9999999人/百生"
+    assert figures.quantity(3.0, "schools")["zh"] == "3所" and figures.quantity(7.0, "classes")["zh"] == "7个班"
+
+
+def test_the_official_count_of_akqi_is_computed(demo_dir: Path) -> None:
+    result = evaluation.evaluate(opened(demo_dir / "akqi"), "akqi_2022", 2023).item("M-G3")
+    assert (result.value, result.threshold, result.basis) == (21.0, 31.0, "computed")
+    assert result.reason.render("zh").startswith("31项中21项达标，9项未达标，1项待定")
+
+
+@pytest.mark.parametrize(
+    ("name", "code"),
+    [("chuzhou", "C7-4.1"), ("chuzhou", "C0-1"), ("jiaohe", "J-C7"), ("jiaohe", "J-G1"), ("akqi", "M-A10"),
+     ("akqi", "M-G6"), ("wuxi", "W-C8"), ("wuxi", "W-G1")],
+)  # fmt: skip
+def test_what_is_typed_never_carries_a_pass_against_the_data(name: str, code: str, demo_dir: Path) -> None:
+    result = evaluation.evaluate(opened(demo_dir / name), PLANS[name]).item(code)
+    assert result.status == "not_met" and result.basis == "computed"
+    assert result.conflict and result.stated.status == "met"
+    assert "以数据为准" in result.reason.render("zh") or "不能认定达标" in result.reason.render("zh")
+
+
+def test_the_basic_standard_of_wuxi_follows_its_own_schools(demo_dir: Path) -> None:
+    found = evaluation.evaluate(opened(demo_dir / "wuxi"), "basic_2012", 2017)
+    assert found.item("A1").status == "not_met" and "W-C3" in found.item("A1").reason.render("zh")
+    assert evaluation.evaluate(opened(demo_dir / "akqi"), "basic_2012", 2023).item("A1").basis == "evidence"
+
+
+def test_at_least_230_items_of_the_plans_are_computed(demo_dir: Path) -> None:
+    bases = [evaluation.evaluate(opened(demo_dir / name), plan).bases for name, plan in PLANS.items()]
+    assert sum(sum(each.values()) for each in bases) >= 385
+    assert sum(each["computed"] for each in bases) >= 230
+
+
+# ---- one judge -----------------------------------------------------------------------------------------------------
+
+
+def test_evaluate_takes_ids_and_fetches_what_it_needs(demo_dir: Path) -> None:
+    county = opened(demo_dir / "akqi")
+    named = evaluation.evaluate(demo_dir / "akqi", "akqi_2022")
+    given_measures = evaluation.evaluate(county, standards.load("akqi_2022"), year=2023)
+    assert named.year == 2023 and named.counts() == given_measures.counts()
+    assert named.item("A2-12.3").status == "not_met"
+    assert evaluation.evaluate(county, "akqi_2022", measures={}).item("A2-12.3").status == "no_data"
+    assert evaluation.evaluate(county).standard.id == "quality_2017"
+    with pytest.raises(standards.NotFoundError, match="akqi_2022"):
+        evaluation.evaluate(county, "akqi_2020")
+
+
+def test_a_reason_names_the_year_that_is_missing(demo_dir: Path) -> None:
+    county = opened(demo_dir / "akqi")
+    table = county.tables["county_years"]
+    blank = table["value"].mask((table["item"] == "recurrent_revenue_yuan") & (table["year"] == 2021))
+    result = evaluation.evaluate(county.with_tables(county_years=table.assign(value=blank)), "akqi_2022").item("A2-2.4")
+    said = result.reason.render("zh")
+    assert result.status == "no_data" and "2021年缺数据" in said and "2023年缺数据" not in said
+
+
+def test_a_share_above_the_whole_is_a_fault(demo_dir: Path) -> None:
+    county = opened(demo_dir / "akqi")
+    table = county.tables["county_years"]
+    more = table["value"].mask((table["item"] == "disabled_enrolled") & (table["year"] == 2023), 140.0)
+    result = evaluation.evaluate(county.with_tables(county_years=table.assign(value=more)), "quality_2017").item("Q2")
+    assert result.status == "no_data" and "超过100%" in result.reason.render("zh")
