@@ -93,7 +93,7 @@ def _beside(result: ItemResult, measure: Measure, context: Context) -> ItemResul
         "finding": Message(f"status.{said.status}"),
     }
     note = Message("reason.stated.figure" if by == "reported" else "reason.stated.evidence", told)
-    reason = Message("reason.with_note", {"why": result.reason, "note": note, **result.reason.params})
+    reason = Message("reason.with_note", {**result.reason.params, "why": result.reason, "note": note})
     return replace(result, stated=stated, conflict=True, reason=reason)
 
 

@@ -143,7 +143,7 @@ def item_names(items: Sequence[Item], most: int = 8) -> dict[str, str]:
 
 def both(first: Message, second: Message) -> Message:
     """Say one thing after the other; what the first knows goes on."""
-    return Message("reason.with_note", {"why": first, "note": second, **first.params})
+    return Message("reason.with_note", {**first.params, "why": first, "note": second})
 
 
 def missing_rows(
