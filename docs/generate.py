@@ -17,8 +17,9 @@ from typing import Any
 
 from mkdocs.plugins import event_priority
 
-from balance_lib import standards
+from balance_lib import evaluation, standards
 from balance_lib.data import tables
+from balance_lib.data.county import County
 
 MARK = re.compile(r"^<!-- generate: (\w+)(?: ([\w ]+))? -->$", re.MULTILINE)
 HEADS = {
@@ -30,6 +31,10 @@ HEADS = {
     "standards": {
         "zh": ["代号", "名称", "文号", "判定项"],
         "en": ["id", "title", "document", "items judged"],
+    },
+    "bases": {
+        "zh": ["方案", "县", "判定项", "由数据计算", "县填报", "凭材料认定"],
+        "en": ["plan", "county", "items judged", "computed", "reported", "by document"],
     },
     "items": {
         "zh": ["编号", "指标", "要求", "怎样取值", "出处"],
@@ -46,7 +51,7 @@ WORDS = {
         "sensitive": "少于5人不显示", "refers": "对应", "required": "是",
         "primary": "小学", "junior": "初中", "on": "开", "off": "关",
         "file": "文件", "reported": "县填报", "evidence": "凭材料认定",
-        "cv": "差异系数", "given": "由“可达性”算出",
+        "cv": "差异系数", "given": "由“可达性”算出", "items": "下列各项达标：",
     },
     "en": {
         "number": "number", "count": "whole number ≥ 0", "flag": "1 yes, 0 no", "year": "year", "date": "date",
@@ -55,7 +60,7 @@ WORDS = {
         "sensitive": "not shown under 5", "refers": "refers to", "required": "yes", "primary": "primary",
         "junior": "junior", "on": "on", "off": "off", "file": "file", "reported": "reported by the county",
         "evidence": "by document",
-        "cv": "difference coefficient", "given": "measured by access",
+        "cv": "difference coefficient", "given": "measured by access", "items": "these items are met:",
     },
 }  # fmt: skip
 
@@ -113,6 +118,19 @@ def library(lang: str) -> str:
     return table(HEADS["standards"][lang], rows)
 
 
+def bases(lang: str) -> str:
+    """Return, for each demonstration county under its own plan, what decides the items in its last year."""
+    rows, total = [], Counter()
+    for folder in sorted((Path(__file__).parents[1] / "data" / "demo").iterdir()):
+        if (folder / "county.yaml").is_file():
+            county = County.open(folder)
+            counted = evaluation.evaluate(county, str(county.plan)).bases
+            total.update(counted)
+            rows.append([f"`{county.plan}`", county.name(lang), sum(counted.values()), *counted.values()])
+    rows.append(["", {"zh": "合计", "en": "together"}[lang], sum(total.values()), *total.values()])
+    return table(HEADS["bases"][lang], rows)
+
+
 def indicators(lang: str, name: str) -> str:
     """Return the indicators of a standard with their formulas."""
     rows = []
@@ -165,6 +183,8 @@ def _measured(item: standards.Item, lang: str) -> str:
         return says[measure.source]
     if measure.source == "cv":
         return f"{says['cv']} `{measure.formula}`"
+    if measure.source == "items":
+        return f"{says['items']} {'; '.join(' + '.join(group) for group in measure.items)}"
     if measure.source == "given":
         return f"{says['given']} `{measure.formula}`"
     return f"`{measure.formula}`" if measure.formula else str(measure.source)
@@ -231,7 +251,7 @@ def reference(lang: str, rooms: str) -> str:
 
 PARTS: dict[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (data_dictionary, county_figures, library, indicators, switches, clauses, commands, reference)
+    for part in (data_dictionary, county_figures, library, bases, indicators, switches, clauses, commands, reference)
 }
 
 
