@@ -175,11 +175,12 @@ def near_measures(county: County, year: int) -> dict[tuple[str, str], Measured]:
         limit = float(entry["limit_m"])
         school, point = np.unravel_index(int(np.argmin(metres)), metres.shape)
         names = {"zh": placed["name_zh"], "en": placed["name_en"].fillna(placed["name_zh"])}
+        count = int((metres.min(axis=0) <= limit).sum())
         told = {
             "school": {lang: str(column.iloc[school]) for lang, column in names.items()},
             "place": str(own["name"].iloc[point]) or str(own["kind"].iloc[point]),
             "metres": number(round(float(metres[school, point]), 1)), "limit": number(limit),
-            "count": int((metres.min(axis=0) <= limit).sum()),
+            "count": count,
         }  # fmt: skip
         unplaced = int(open_then.sum()) - len(placed)
         note = Message("access.measured.near", told)
@@ -187,7 +188,7 @@ def near_measures(county: County, year: int) -> dict[tuple[str, str], Measured]:
             note = Message(
                 "reason.with_note", {"why": note, "note": Message("access.measured.unplaced", {"n": unplaced})}
             )
-        nearest, within = float(metres[school, point]), float(told["count"])
+        nearest, within = float(metres[school, point]), float(count)
         # A school without a place may stand nearer: what is found is enough to fail, never to pass.
         fails = nearest <= limit
         known = fails or not unplaced

@@ -10,8 +10,9 @@ from functools import reduce
 import pandas as pd
 
 from balance_lib import standards
-from balance_lib.evaluation import county_items, school_items, wording
-from balance_lib.evaluation.finding import Context, line_of
+from balance_lib.evaluation import county_items, indicators, school_items, wording
+from balance_lib.evaluation.figures import quantity
+from balance_lib.evaluation.finding import Context, Measures, line_of
 from balance_lib.evaluation.result import ItemResult, Stated
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure
@@ -54,7 +55,7 @@ def _judged(item: Item, context: Context) -> ItemResult:
 def _of_year_before(item: Item, context: Context) -> ItemResult | None:
     if context.year - 1 not in context.county.years:
         return None
-    handed_in = None if context.measures is None else {}  # those handed in are of this year
+    handed_in: Measures | None = None if context.measures is None else {}  # those handed in are of this year
     return judge(item, replace(context, year=context.year - 1, measures=handed_in, found={}))
 
 
@@ -67,7 +68,7 @@ def _holds_data(measure: Measure, context: Context) -> bool:
         return _applies(measure, context)
     if measure.source == "county":
         columns = context.frames.county_years.columns
-        return all(name in columns for name in county_items.indicators.names_in(measure.formula))
+        return all(name in columns for name in indicators.names_in(measure.formula))
     return True
 
 
@@ -89,7 +90,7 @@ def _beside(result: ItemResult, measure: Measure, context: Context) -> ItemResul
         return replace(result, stated=stated)
     told = {
         "source": said.source or "–",
-        "value": wording.quantity(said.value, result.item.judged_unit),
+        "value": quantity(said.value, result.item.judged_unit),
         "finding": Message(f"status.{said.status}"),
     }
     note = Message("reason.stated.figure" if by == "reported" else "reason.stated.evidence", told)

@@ -219,7 +219,7 @@ class Frames:
         kind, rank, location = (self.schools[n].to_numpy(dtype=object) for n in ("kind", "rank", "location"))
         # What a school without any row of the year was then is not known: no count holds without it.
         gone = pd.MultiIndex.from_frame(self.schools[_KEY]).isin(self._gone)
-        kind = np.where(gone, None, kind)
+        kind = _blanked(kind, gone)
         kinds = tables.table("schools").columns["kind"].choices or {}
         return {
             "n_schools": np.where(gone, np.nan, 1.0),
@@ -256,7 +256,7 @@ class Frames:
     def _township_flags(self) -> pd.DataFrame:
         """Tell of each school whether it is one of the schools counted by township."""
         kind, rank = (self.schools[n].to_numpy(dtype=object) for n in ("kind", "rank"))
-        kind = np.where(pd.MultiIndex.from_frame(self.schools[_KEY]).isin(self._gone), None, kind)
+        kind = _blanked(kind, pd.MultiIndex.from_frame(self.schools[_KEY]).isin(self._gone))
         central = np.isin(kind.astype(str), ["primary", "nine_year"])
         return pd.DataFrame(
             {
@@ -452,6 +452,12 @@ def _strictsums(rows: pd.DataFrame, key: list[str], columns: Sequence[str]) -> p
     """Sum columns by words; a group in which one row lacks the figure has no sum."""
     by = [rows[name] for name in key]
     return rows.groupby(key)[list(columns)].sum().where(rows[list(columns)].notna().groupby(by).all())
+
+
+def _blanked(words: Any, where: Bools) -> Any:
+    out = words.copy()
+    out[where] = None
+    return out
 
 
 def _flag(yes: Any, known: Any) -> Floats:

@@ -16,7 +16,7 @@ import yaml
 
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, ItemResult, indicators, number
+from balance_lib.evaluation import Evaluation, ItemResult, RowCounts, indicators, number
 from balance_lib.evaluation.finding import stages_of
 from balance_lib.office.reports import wording
 from balance_lib.office.reports.stamp import ReportStamp
@@ -273,12 +273,14 @@ def worst(results: Iterable[ItemResult]) -> str:
 
 def _compliance(evaluation: Evaluation) -> pd.DataFrame:
     """Return how many schools the evaluation found to reach each indicator's line and to pass the rule, by stage."""
-    found = {}
-    for result in (r for r in evaluation.items if r.item.measure is not None and r.item.same_as is None):
-        measure = result.item.measure
+    found: dict[tuple[str, str], RowCounts] = {}
+    for result in (r for r in evaluation.items if r.item.same_as is None and r.counted is not None):
+        measure, counts = result.item.measure, result.counted
+        if measure is None or counts is None:
+            continue
         if measure.source in ("indicator", "school_rule") and measure.where is None:
             name = measure.formula if measure.source == "indicator" else OVERALL
-            found |= {(stage, name): result.counted for stage in stages_of(result.item) if result.counted is not None}
+            found |= dict.fromkeys(((stage, name) for stage in stages_of(result.item)), counts)
     rows = []
     for stage in STAGES:
         for name in (*(part["id"] for part in layout()["indicators"]), OVERALL):
