@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -13,8 +14,8 @@ from balance_lib._errors import Fault
 from balance_lib.data import tables
 from balance_lib.data.check import places as places_check
 from balance_lib.data.county import META, OUTLINE, County
-from balance_lib.data.intake import folder, places, wide, workbook
-from balance_lib.data.intake.mapping import parse
+from balance_lib.data.intake import demand, folder, ground, places, wide, workbook
+from balance_lib.data.intake.mapping import ColumnMapping, parse
 from balance_lib.data.intake.result import Imported, join, merge
 from balance_lib.data.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
 
@@ -53,6 +54,7 @@ def read(
     supplement: Path | SourceFile | None = None,
     year: int | None = None,
     crs: str | None = None,
+    holds: Collection[str] = (),
     progress: Progress | None = None,
 ) -> Imported:
     """Read return forms, our own workbooks, free tables and places, told apart by what they hold.
@@ -69,6 +71,8 @@ def read(
         School year of sources that name none; official school forms name none.
     crs : str, optional
         Coordinate system of the sources.
+    holds : collection of str
+        Tables there are already: settlements and schools of an OpenStreetMap extract are read for what is lacking.
     progress : callable, optional
         Called with files done, files in all, and a name.
     """
@@ -86,7 +90,22 @@ def read(
         parts.append(wide.read_wide(found["tables"], mapping, year=year, crs=crs))
     for source in found["places"]:
         parts.append(places.read_places(source, str(_role(source.name)), crs=crs))
-    return _combined(parts)
+    held = {*holds, *(name for part in parts for name, frame in part.tables.items() if len(frame))}
+    for source in (one for one in found["ground"] if ground.is_extract(one.name)):
+        lists = [one for one in ground.settlements(source) if one.name.split(".")[-2] not in held]
+        parts += [wide.read_wide(one, _for(mapping, one), year=year) for one in lists]
+    out = _combined(parts)
+    out.ground = found["ground"]
+    return out
+
+
+def _for(mapping: Path | Mapping[str, Any] | None, source: SourceFile) -> ColumnMapping | None:
+    """Return a mapping for a list made of an extract: only what it says of that list by its file name."""
+    if mapping is None:
+        return None
+    given = ColumnMapping.of(mapping)
+    own = tuple(spec for spec in given.sources if spec.file != "*" and spec.takes_file(source.name))
+    return replace(given, sources=own) if own else None
 
 
 def bring_in(
@@ -122,18 +141,47 @@ def bring_in(
     -------
     Brought
     """
-    given = read(sources, mapping=mapping, supplement=supplement, year=year, crs=crs, progress=progress)
+    holds = [table for table in PLACED if (into / tables.table(table).file).is_file()]
+    given = read(sources, mapping=mapping, supplement=supplement, year=year, crs=crs, holds=holds, progress=progress)
     if accept_valid:
         given = _sound(given)
-    county, faults = _joined(given, into, name)
+    with tempfile.TemporaryDirectory() as staging:
+        county, faults = _joined(given, into, name)
+        if county is not None and given.ground and not _broken(faults):
+            county, told = _grounded(county, given.ground, year, Path(staging))
+            faults += told
+        return _written(given, county, faults, into, None if dry_run else Path(staging))
+
+
+def _broken(faults: Sequence[Fault]) -> bool:
+    return any(fault.severity == "error" for fault in faults)
+
+
+def _grounded(
+    county: County, sources: Sequence[SourceFile], year: int | None, staging: Path
+) -> tuple[County, list[Fault]]:
+    """Lay roads and relief beside a county, and estimate who lives where from population rasters."""
+    faults = ground.staged(sources, county, staging)
+    people = [one for one in sources if not ground.is_extract(one.name) and not ground.is_relief(one.name)]
+    if people and year is None:
+        return county, [*faults, Fault("year_needed", people[0].name)]
+    if people and year is not None:
+        county, told = demand.with_demand(county, people, year)
+        faults += told
+    return county, faults
+
+
+def _written(given: Imported, county: County | None, faults: list[Fault], into: Path, staging: Path | None) -> Brought:
+    """Write a county with what lies beside it, if nothing is wrong; ``staging`` None writes nothing."""
     faults = list({repr(fault): fault for fault in faults}.values())
     rows = {table: len(frame) for table, frame in given.tables.items() if len(frame)}
-    if not rows and not given.layers:
+    if not rows and not given.layers and not given.ground:
         faults.append(Fault("nothing_read", into.name))
-    good = county is not None and not any(fault.severity == "error" for fault in faults)
-    if good and county is not None and not dry_run:
+    good = county is not None and not _broken(faults)
+    if good and county is not None and staging is not None:
         county.save(into)
-    return Brought(county if good else None, good and not dry_run, rows, given.dropped, faults)
+        ground.put(staging, into)
+    return Brought(county if good else None, good and staging is not None, rows, given.dropped, faults)
 
 
 def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | None, list[Fault]]:
@@ -240,11 +288,13 @@ def _combined(parts: Sequence[Imported]) -> Imported:
 
 def _sorted(sources: Sources, mapped: bool) -> tuple[dict[str, list[SourceFile]], list[Fault]]:
     """Tell the files apart by their endings and by what workbooks hold."""
-    found: dict[str, list[SourceFile]] = {"forms": [], "workbooks": [], "tables": [], "places": []}
+    found: dict[str, list[SourceFile]] = {"forms": [], "workbooks": [], "tables": [], "places": [], "ground": []}
     faults: list[Fault] = []
     for source in _files(sources, faults):
         suffix = Path(source.name).suffix.casefold()
-        if suffix in places.SUFFIXES:
+        if ground.is_extract(source.name) or source.name.casefold().endswith(ground.RASTERS):
+            found["ground"].append(source)
+        elif suffix in places.SUFFIXES:
             found["places" if _role(source.name) in ("outline", "townships") else "tables"].append(source)
         elif suffix in TABLE_SUFFIXES or (mapped and suffix in SUFFIXES):
             found["tables"].append(source)

@@ -11,6 +11,7 @@ import pandas as pd
 from balance_lib._errors import Fault, spans
 from balance_lib.data import crs, tables
 from balance_lib.data.county import CRS_NAMES, META, County
+from balance_lib.data.intake.xlsx import SourceFile
 
 _CARRIED = ("plan", "code")  # what a source may say of the county that stands in its provenance
 _HEAD = ("county_id", "name_zh", "name_en", "crs", "synthetic", *_CARRIED)
@@ -37,6 +38,8 @@ class Imported:
         A table that does not stand here is spoken of whole: its blanks are blanks.
     layers : dict of str to GeoJSON
         Map layers by file name, such as ``outline.geojson``; they replace the county's layers of that name.
+    ground : list of SourceFile
+        Road networks, relief and population rasters, for :mod:`balance_lib.data.intake.ground`.
 
     Examples
     --------
@@ -50,6 +53,7 @@ class Imported:
     dropped: list[str] = field(default_factory=list)
     columns: dict[str, set[str]] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
+    ground: list[SourceFile] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
