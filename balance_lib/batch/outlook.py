@@ -13,7 +13,7 @@ from balance_lib.batch.schema import TABLES
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, ItemResult
 from balance_lib.forecast.items import bounds, line_by_date, share
-from balance_lib.forecast.path import Crossing, carry, cross, with_share
+from balance_lib.forecast.path import Crossing, believed, carry, cross, forecasts, with_share
 from balance_lib.standards import Standard, parse_deadline
 
 HORIZON = 10  # years beyond the last counted one
@@ -86,6 +86,7 @@ def _rows(of_year: Mapping[int, Evaluation], due: int | None) -> list[dict[str, 
             np.array(years), value, np.arange(since + 1, since + 1 + ahead), tuple(ends),
             item.operator, line, item.judged_unit,
         )  # fmt: skip
+        found = believed(found, forecasts(years, value.tolist(), level=LEVEL, share=share()), LEVEL)
         rows.append({"code": item.code, **_told(found, due)})
     return rows
 

@@ -129,10 +129,7 @@ def item_path(
         crossed = Crossing("no_data", math.nan, math.nan, math.nan, Message("trends.cross.rule"))
     else:
         crossed = path.crossing(found, item.operator, line, _unit(item))
-        told = _again(found)
-        if crossed.status in ("crosses", "falls", "not_before") and path.misses(told, level):
-            facts = {"n": len(told), "inside": int(told["inside"].sum()), "level": f"{100 * level:.0f}"}
-            crossed = Crossing("no_data", math.nan, math.nan, math.nan, Message("trends.cross.missed", facts))
+        crossed = path.believed(crossed, _again(found), level)
     return ItemPath(item, found, crossed)
 
 

@@ -206,15 +206,25 @@ def forecasts(years: Sequence[int], values: Sequence[float], *, level: float = 0
     return pd.DataFrame(rows, columns=["origin", "year", "forecast", "actual", "inside"])
 
 
-def misses(tested: pd.DataFrame, level: float = 0.8) -> bool:
-    """Tell whether forecasts made in earlier years fell outside their bands more often than chance explains.
+def believed(found: Crossing, tested: pd.DataFrame, level: float = 0.8) -> Crossing:
+    """Return a crossing, or that no year can be named: the same path made in earlier years missed its band.
 
-    At most one series in twenty whose band is right would be told so.
+    That is, forecasts fell outside more often than chance explains; of paths whose band is right at most one in twenty.
+
+    Parameters
+    ----------
+    found : Crossing
+    tested : DataFrame
+        From :func:`forecasts`.
+    level : float
+        Share of cases the band is to hold.
     """
     from scipy.special import bdtr  # lazy
 
-    inside = int(tested["inside"].sum())
-    return bool(len(tested)) and float(bdtr(inside, len(tested), level)) < 0.05
+    n, inside = len(tested), int(tested["inside"].sum())
+    if found.status not in ("crosses", "falls", "not_before") or not n or float(bdtr(inside, n, level)) >= 0.05:
+        return found
+    return _none("trends.cross.missed", {"n": n, "inside": inside, "level": f"{100 * level:.0f}"})
 
 
 def crossing(path: pd.DataFrame, operator: str, line: float | Callable[[int], float], unit: str = "") -> Crossing:

@@ -274,6 +274,9 @@ def prove(table: Sorted, p: int, search: MedianSearch, control: Control, aim: Ai
     aim : Aim
         When the bound is good enough.
     """
+    if search.upper <= 0:  # no cost is negative: nothing is better than nothing
+        search.bound = 0.0
+        return True
     if relax(table, p, search, aim):
         return True
     control.tell(search.upper, search.bound, spread(table, search.is_open, aim.n_sites), now=True)
