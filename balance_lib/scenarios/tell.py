@@ -31,7 +31,8 @@ def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, la
         return text("scenarios.sentence.nobody", lang)
     longer = moves[moves["extra_m"] > 0]
     young = moves[(moves["band"] == "g1_3") & (moves["minutes_after"] > young_minutes)]
-    worst = affected.iloc[0]
+    ways = affected["worst_metres"].astype(float)
+    worst = affected.loc[ways.idxmax() if ways.notna().any() else affected.index[0]]
     board = (moves["boarders_after"] - moves["boarders_before"]).clip(lower=0.0).sum()
     counts = {"longer": longer["pupils"].sum(), "far": moves["far"].sum(), "young": young["pupils"].sum(),
               "riders": moves["riders"].sum(), "boarders": board}  # fmt: skip

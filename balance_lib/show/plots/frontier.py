@@ -32,13 +32,19 @@ def frontier(table: pd.DataFrame, *, measure: str = "extra", chosen: int | None 
     Returns
     -------
     plotly Figure
-        One trace of proven points (filled) and one of the others (hollow); ``customdata`` begins with the number of
-        schools.
+        The points' line, one trace of proven points (filled), one of the others (hollow), and a star on the plan
+        at hand where it is among them; ``customdata`` begins with the number of schools.
     """
     column, per = MEASURES[measure]
     known = table.reindex(columns=[*_HOVER, "proven"])
     known = known[known[column].notna()]
-    figure = blank("", lang, height=320)
+    figure = blank("", lang, height=420)
+    line = known.sort_values("schools")
+    figure.add_scatter(
+        x=line["schools"].astype(int).tolist(), y=(line[column] / per).tolist(), mode="lines", showlegend=False,
+        line={"color": palette.MUTED, "width": 1.5}, hoverinfo="skip",
+        customdata=[[int(n)] for n in line["schools"]],
+    )  # fmt: skip
     for proven, symbol in ((True, "circle"), (False, "circle-open")):
         rows = known[known["proven"].astype(bool) == proven]
         figure.add_scatter(
@@ -51,7 +57,16 @@ def frontier(table: pd.DataFrame, *, measure: str = "extra", chosen: int | None 
             hovertemplate=text("plot.frontier.hover", lang) + "<extra></extra>",
         )
     if chosen is not None:
-        figure.add_vline(x=chosen, line={"color": palette.MUTED, "dash": "dot"})
+        figure.add_vline(
+            x=chosen, line={"color": palette.INK, "dash": "dash"}, annotation_position="top",
+            annotation_text=text("plot.frontier.chosen", lang, n=chosen),
+        )  # fmt: skip
+        here = known[known["schools"] == chosen]
+        figure.add_scatter(
+            x=here["schools"].astype(int).tolist(), y=(here[column] / per).tolist(), mode="markers", showlegend=False,
+            marker={"symbol": "star", "size": 16, "color": palette.LAMPS["not_met"].fill}, hoverinfo="skip",
+            customdata=[[int(n)] for n in here["schools"]],
+        )  # fmt: skip
     figure.update_xaxes(title=text("plot.frontier.schools", lang), tickformat="d")
     lowest = "normal" if (known[column] < 0).any() else "tozero"
     return figure.update_yaxes(title=text(f"plot.frontier.{measure}", lang), rangemode=lowest)

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import math
+import time
+from collections import deque
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -20,6 +23,8 @@ from balance_lib.standards import STAGES, Standard
 # What a click can make of a school, in the order of the buttons; the map has one class for each.
 STATES = ("as_is", "keep", "close", "to_point", "merge", "attach")
 MOST_KEPT, MOST_UNTOUCHED = 12, 24
+MOST_STEPS = 100  # so many changes can be taken back
+GESTURE_S = 1.5  # a control that rests so long is let go of
 # What stands before anybody decides anything, by county, year and standard: the same for every page of the county, so
 # that a kernel forked from a process that has made the page once has it already.
 _UNTOUCHED: dict[tuple[str, int, int], dict[Any, Any]] = {}
@@ -45,7 +50,9 @@ class Trial:
     standard: Standard
     decided: Scenario = field(init=False)
     sliders: State = field(default_factory=State)
-    past: list[tuple[Scenario, State]] = field(default_factory=list)
+    past: deque[tuple[Scenario, State]] = field(default_factory=lambda: deque(maxlen=MOST_STEPS))
+    future: list[tuple[Scenario, State]] = field(default_factory=list)
+    _gesture: tuple[str, float] = ("", -math.inf)
     _kept: dict[Any, Any] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
@@ -85,13 +92,43 @@ class Trial:
         after = (decided or self.decided, sliders or self.sliders)
         if after != (self.decided, self.sliders):
             self.past.append((self.decided, self.sliders))
+            self.future.clear()
             self.decided, self.sliders = after
+        self._gesture = ("", -math.inf)
+
+    def slide(self, sliders: State, control: str, now: float | None = None) -> None:
+        """Take sliders in the course of a gesture: one control moved on without a pause is one step back.
+
+        Parameters
+        ----------
+        sliders : State
+        control : str
+            The control that is being moved.
+        now : float, optional
+            Seconds of a steady clock; the machine's by default.
+        """
+        at = time.monotonic() if now is None else now
+        name, last = self._gesture
+        if name == control and at - last <= GESTURE_S:
+            self.sliders = sliders
+        else:
+            self.change(sliders=sliders)
+        self._gesture = (control, at)
 
     def undo(self) -> bool:
         """Take the last change back; False when there is none."""
-        if not self.past:
+        return self._step(self.past, self.future)
+
+    def redo(self) -> bool:
+        """Make the change again that was taken back last; False when there is none."""
+        return self._step(self.future, self.past)
+
+    def _step(self, source: Any, kept: Any) -> bool:
+        if not source:
             return False
-        self.decided, self.sliders = self.past.pop()
+        kept.append((self.decided, self.sliders))
+        self.decided, self.sliders = source.pop()
+        self._gesture = ("", -math.inf)
         return True
 
     def state_of(self, school_id: str) -> str:
@@ -107,7 +144,11 @@ class Trial:
 
     def opened(self) -> pd.DataFrame:
         """Return the schools that only the scenario has, with their places."""
-        found = self.board().layout.opened.reset_index(names="school_id")
+        return self.opened_by(self.decided)
+
+    def opened_by(self, scenario: Scenario) -> pd.DataFrame:
+        """Return the schools that only a scenario has, with their places."""
+        found = self._board(scenario).layout.opened.reset_index(names="school_id")
         return found[["school_id", "name_zh", "name_en", "township", "lon", "lat"]].reset_index(drop=True)
 
     # What follows -----------------------------------------------------------------------------------------------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
@@ -15,6 +15,7 @@ from balance_lib.locale import text
 from balance_lib.scenarios import Outcome
 from balance_lib.scenarios.board import Board, Tick
 from balance_lib.show.widgets import views
+from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.style import banner, card, lamp
 from balance_lib.standards import STAGES
 
@@ -26,18 +27,42 @@ SEVERITY_LAMPS = {"forbids": "not_met", "breaks": "not_met", "warns": "evidence"
 MOST_BREAKS = 12
 
 
-def sentence(outcome: Outcome, lang: str) -> str:
-    """Return the outcome in one sentence, with its lamp."""
-    light = lamp(STATUS_LAMPS[outcome.status], lang, text(f"scenarios.status.{outcome.status}", lang))
-    status = STATUS_LAMPS[outcome.status]
-    basis = text(f"scenarios.attendance.{outcome.basis}", lang)
-    how = text(f"distance.mode.{outcome.provenance['mode']}", lang)
-    small = text("page.consolidation.how", lang, mode=how, basis=basis, zones=_proof(outcome, lang))
-    warning = banner(text("scenarios.estimated_warning", lang)) if outcome.basis == "estimated" else ""
-    return warning + (
-        f'<section class="bl-verdict" data-status="{status}"><p>{light} {escape(outcome.sentence(lang))}'
-        f"<br><small>{escape(small)}</small></p></section>"
-    )
+def headline(outcome: Outcome, lang: str) -> str:
+    """Return the outcome as a headline and four facts in a place of one height; the whole sentence is on demand."""
+    moves, breaking = outcome.moves, [*outcome.broken("forbids"), *outcome.broken("breaks")]
+    key = "unchanged" if outcome.status == "unchanged" else "done"
+    closed, far = _closed(outcome), outcome.coverage.groupby("when")["far"].sum()
+    said = text(
+        f"layout.headline.{key}", lang, closed=closed, moved=number(outcome.moved),
+        broken=text("layout.headline.breaks", lang, n=len(breaking)) if breaking else "",
+    )  # fmt: skip
+    named = [str(v) for v in outcome.worst["village"].dropna() if str(v)][:2]
+    costs = outcome.costs.groupby("kind")["change_yuan"].sum() / 10_000
+    who = {
+        "n": number(outcome.moved), "villages": len(outcome.affected),
+        "named": ("、" if lang == "zh" else ", ").join(named),
+    }  # fmt: skip
+    facts = {
+        "moves": text("layout.fact.moved" if len(moves) else "layout.fact.nobody", lang, **who),
+        "far": text("layout.fact.far", lang, n=number(far.get("after", 0.0)), was=number(far.get("before", 0.0))),
+        "breaks": breaking[0].what(lang) if breaking else text("layout.fact.no_break", lang),
+        "saves": text("layout.fact.saves", lang, running=f"{costs.get('running', 0.0):+,.0f}",
+                      once=f"{costs.get('investment', 0.0):,.0f}"),
+    }  # fmt: skip
+    how = text(
+        "page.consolidation.how", lang, mode=text(f"distance.mode.{outcome.provenance['mode']}", lang),
+        basis=text(f"scenarios.attendance.{outcome.basis}", lang), zones=_proof(outcome, lang),
+    )  # fmt: skip
+    warning = text("scenarios.estimated_warning", lang) if outcome.basis == "estimated" else ""
+    return render(
+        "outcome", lang, status=STATUS_LAMPS[outcome.status], word=text(f"scenarios.status.{outcome.status}", lang),
+        headline=said, facts=facts, sentence=outcome.sentence(lang), how=how, warning=warning,
+    )  # fmt: skip
+
+
+def _closed(outcome: Outcome) -> int:
+    schools = outcome.schools
+    return int((schools["kind_after"].isna() & schools["kind_before"].notna()).sum())
 
 
 def _proof(outcome: Outcome, lang: str) -> str:
@@ -68,34 +93,39 @@ def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> s
     return shown if tick.proven else f'{shown}<p class="bl-muted">{escape(later)}</p>'
 
 
-def outcome_cards(outcome: Outcome, lang: str) -> str:
-    """Return who is affected by a whole outcome."""
-    moves, schools = outcome.moves, outcome.schools
-    gone = schools["kind_after"].isna() & schools["kind_before"].notna()
+def outcome_cards(outcome: Outcome, lang: str, before: Outcome | None = None) -> str:
+    """Return who is affected by a whole outcome; what the last move changed is told and marked."""
+    figures, extra = _figures_of(outcome)
+    last = {} if before is None else {key: value for key, (value, _) in _figures_of(before)[0].items()}
+    return _cards(figures, extra, lang, last)
+
+
+def _figures_of(outcome: Outcome) -> tuple[dict[str, tuple[float, float]], float]:
+    """Return the figures of the cards, now and before, and by how much the mean way grows."""
+    moves = outcome.moves
     cover = outcome.coverage.groupby("when")[["far"]].sum()
     limit = outcome.scenario.settings.number("young_minutes")
     young = moves[(moves["band"] == "g1_3") & (moves["minutes_after"] > limit)]["pupils"].sum()
     known = moves[np.isfinite(moves["extra_m"].astype(float))]
     extra = float((known["pupils"] * known["extra_m"]).sum() / known["pupils"].sum()) if len(known) else math.nan
-    return _cards(
-        {
-            "closed": (float(gone.sum()), math.nan),
-            "moved": (outcome.moved, math.nan),
-            "farther": (float(moves.loc[moves["extra_m"] > 0, "pupils"].sum()), math.nan),
-            "over": (float(moves["overflow"].sum()), math.nan),
-            "far": (float(cover["far"].get("after", 0.0)), float(cover["far"].get("before", 0.0))),
-            "young_moved": (float(young), math.nan),
-        },
-        extra,
-        lang,
-    )
+    figures = {
+        "closed": (float(_closed(outcome)), math.nan),
+        "moved": (outcome.moved, math.nan),
+        "farther": (float(moves.loc[moves["extra_m"] > 0, "pupils"].sum()), math.nan),
+        "over": (float(moves["overflow"].sum()), math.nan),
+        "far": (float(cover["far"].get("after", 0.0)), float(cover["far"].get("before", 0.0))),
+        "young_moved": (float(young), math.nan),
+    }
+    return figures, extra
 
 
 def _over_stages(cover: dict[str, dict[str, float]], name: str) -> float:
     return sum(cover[stage][name] for stage in STAGES if stage in cover)
 
 
-def _cards(figures: dict[str, tuple[float, float]], extra_m: float, lang: str) -> str:
+def _cards(
+    figures: dict[str, tuple[float, float]], extra_m: float, lang: str, last: Mapping[str, float] | None = None
+) -> str:
     bad = ("over", "far", "young", "young_moved")
     out = []
     for key, (value, before) in figures.items():
@@ -106,7 +136,11 @@ def _cards(figures: dict[str, tuple[float, float]], extra_m: float, lang: str) -
         status = ("not_met" if worse else "met") if key in bad else None
         word = text("page.consolidation.worse" if worse else "page.consolidation.not_worse", lang)
         title = text(f"page.consolidation.card.{key}", lang)
-        out.append(card(title, number(value), note, status, lang, word))
+        change = value - (last or {}).get(key, value)
+        if change:
+            note = f"{text('page.consolidation.since_move', lang, change=f'{change:+,.0f}')} {note}"
+        made = card(title, number(value), note, status, lang, word)
+        out.append(made.replace('class="bl-card"', 'class="bl-card bl-changed"', 1) if change else made)
     return f'<div class="bl-grid bl-tight">{"".join(out)}</div>'
 
 
@@ -256,8 +290,18 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
         moves = outcome.moves
         light = lamp(STATUS_LAMPS[outcome.status], lang, text(f"scenarios.status.{outcome.status}", lang))
         longer = moves.loc[moves["extra_m"] > 0, "pupils"].sum()
+        base = outcome.scenario
         column = {
             text("page.consolidation.head.status", lang): light,
+            text("page.consolidation.head.base", lang): escape(
+                text(
+                    "page.consolidation.base",
+                    lang,
+                    year=base.year,
+                    judged=base.judged_year,
+                    standard=outcome.after.standard.title(lang),
+                )
+            ),
             text("page.consolidation.card.moved", lang): number(outcome.moved),
             text("page.consolidation.card.farther", lang): number(longer),
             text("page.consolidation.card.far", lang): number(moves["far"].sum()),
@@ -271,8 +315,10 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
         }
         column |= {name: said[1] for name, said in _figures(outcome, lang)}
         columns.append(column)
+    bases = {(o.scenario.year, o.scenario.judged_year, o.after.standard.id) for _, o in pairs}
+    warning = banner(text("page.consolidation.other_base", lang)) if len(bases) > 1 else ""
     rows = [[escape(name), *(column.get(name, "–") for column in columns)] for name in columns[0]]
-    return views.table(heads, rows, list(range(1, len(heads))))
+    return warning + views.table(heads, rows, list(range(1, len(heads))))
 
 
 def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], float], lang: str) -> str:

@@ -37,6 +37,7 @@ class Consolidation(TrialHost):
     def build(self) -> None:
         """Make the controls, the map, and what stands beside and below it."""
         self.plan, self.chart = None, None
+        self._before: Outcome | None = None  # what the last move came to: the next one is told against it
         self._asked = request.query().get("scenario", "")
         self.verdict, self.first, self.coefficients = html(), html(), html()
         self.affected, self.gains, self.rules, self.shares, self.foot = (html() for _ in range(5))
@@ -52,14 +53,21 @@ class Consolidation(TrialHost):
         more = W.Accordion(list(parts.values()))
         for at, part in enumerate(parts):
             more.set_title(at, self.text(f"page.consolidation.part.{part}"))
-        left = block(self._sliders(), self.tools, more, kind="bl-stack")
-        middle = block(self._bar(), self.place, self.gains, kind="bl-stack")
         self.affected.add_class("bl-story")
-        right = block(self.first, self.coefficients, self.affected, self.rules, kind="bl-stack")
+        areas = {
+            "slide": self._sliders(),
+            "map": block(self._bar(), self.place, kind="bl-stack"),
+            "say": block(self.first, self.coefficients, self.affected, self.rules, kind="bl-stack"),
+            "tools": block(self.tools, more, kind="bl-stack"),
+            "gain": block(self.gains, self.shares, kind="bl-stack"),
+        }
+        for name, area in areas.items():
+            area.add_class(f"bl-plan-{name}")
+        self.verdict.add_class("bl-outcome-place")
         self.body.children = [
             self.verdict,
-            block(left, middle, right, kind="bl-plan"),
-            self.shares,
+            block(*areas.values(), kind="bl-plan"),
+            self.optimiser.curve_box,
             self.files,
             self.foot,
         ]
@@ -71,11 +79,13 @@ class Consolidation(TrialHost):
             options=[(self.text(f"page.consolidation.when.{w}"), w) for w in ("after", "before")]
         )
         self.back = W.Button(description=self.text("page.consolidation.undo"), icon="undo")
+        self.again = W.Button(description=self.text("page.consolidation.redo"), icon="repeat")
         self.reset = W.Button(description=self.text("page.consolidation.reset"))
         self.when.observe(lambda _: self.on(self._draw), "value")
-        self.back.on_click(lambda _: self.on(self._undo))
+        self.back.on_click(lambda _: self.on(lambda: self._go("undo")))
+        self.again.on_click(lambda _: self.on(lambda: self._go("redo")))
         self.reset.on_click(lambda _: self.on(self._reset))
-        return block(self.when, self.back, self.reset)
+        return block(self.when, self.back, self.again, self.reset)
 
     def _slider(
         self, kind: type, name: str, value: float, low: float, high: float, step: float = 1, **more: Any
@@ -83,7 +93,7 @@ class Consolidation(TrialHost):
         words = self.text(f"page.consolidation.slider.{name}")
         made = kind(value=value, min=low, max=high, step=step, description=words, **more)
         made.layout.width, made.style.description_width = "100%", "7.5em"
-        made.observe(lambda _: self.on(self._slide), "value")
+        made.observe(lambda _: self.on(lambda: self._slide(name)), "value")
         return made
 
     def _sliders(self) -> W.Widget:
@@ -98,22 +108,20 @@ class Consolidation(TrialHost):
         }
         self.bus = W.Checkbox(False, description=self.text("page.consolidation.bus"), indent=False)
         self.minutes = self._slider(W.IntSlider, "minutes", 30, 10, 60, 5)
-        self.bus.observe(lambda _: self.on(self._slide), "value")
+        self.bus.observe(lambda _: self.on(lambda: self._slide("bus")), "value")
         self.target = W.SelectionSlider(options=[("–", 0)], description=self.text("page.consolidation.slider.target"))
         self.target.layout.width, self.target.style.description_width = "100%", "7.5em"
         self.target.observe(lambda _: self.on(self._set), "value")
         self.births = self._slider(W.IntSlider, "births", 0, -50, 50, 5)
-        heading = html(f"<h2>{self.text('page.consolidation.sliders')}</h2>")
-        parts = [
-            heading,
-            self.small,
-            *self.walk.values(),
-            self.bus,
-            self.minutes,
-            *self.cap.values(),
-            self.target,
-            self.births,
-        ]
+        groups = {
+            "size": [self.small],
+            "way": [*self.walk.values(), self.bus, self.minutes],
+            "class": [*self.cap.values()],
+            "time": [self.target, self.births],
+        }
+        parts: list[W.Widget] = [html(f"<h2>{self.text('page.consolidation.sliders')}</h2>")]
+        for name, sliders in groups.items():
+            parts += [html(f"<h3>{self.text(f'page.consolidation.group.{name}')}</h3>"), *sliders]
         return block(*parts, kind="bl-panel bl-stack")
 
     def _settings(self) -> W.Widget:
@@ -148,6 +156,7 @@ class Consolidation(TrialHost):
 
     def _start(self) -> None:
         """Begin with a county: its map, its radii, its schools, and the scenario the address asks for."""
+        self._before = None
         self._make_chart()
         self.quietly(self._show_options)
         asked, self._asked = self._asked, ""
@@ -185,10 +194,10 @@ class Consolidation(TrialHost):
 
     # What a person does -----------------------------------------------------------------------------------------
 
-    def _slide(self) -> None:
+    def _slide(self, control: str) -> None:
         """Answer a slider: who moves and how far at once, everything else when the hand rests."""
         assert self.plan is not None
-        self.plan.change(sliders=self._state())
+        self.plan.slide(self._state(), control)
         self._at_once()
         self.when_resting(self._show_outcome, RESTING_S)
 
@@ -221,9 +230,10 @@ class Consolidation(TrialHost):
         self._at_once()
         self.when_resting(self._show_outcome, RESTING_S)
 
-    def _undo(self) -> None:
+    def _go(self, way: str) -> None:
+        """Take the last change back, or make it again."""
         assert self.plan is not None
-        if self.plan.undo():
+        if getattr(self.plan, way)():
             self._show_all()
 
     def _reset(self) -> None:
@@ -283,7 +293,7 @@ class Consolidation(TrialHost):
         for part in self.slow:
             part.add_class("bl-stale")
         self.minutes.disabled, self.births.disabled = not self.bus.value, not self.target.value
-        self.back.disabled = not plan.past
+        self.back.disabled, self.again.disabled = not plan.past, not plan.future
         tick = plan.tick()
         board, lang = plan.board(), self.model.lang
         said = trial_views.first_cards(tick, plan.cover_today(), lang)
@@ -301,7 +311,7 @@ class Consolidation(TrialHost):
         classes = self._classes(dict.fromkeys(tick.closed, "close"))
         chart.set_classes(classes, legend=self._legend(), label=self.text("page.consolidation.legend"))
         limit = [1000 * self.walk[s].value if not self.walk[s].disabled else np.inf for s in STAGES]
-        self._draw_lines(trial.moves_at(board, tick, limit))
+        self._draw_lines(chart, trial.moves_at(board, tick, limit))
 
     def _classes(self, more: dict[str, str]) -> dict[str, str]:
         assert self.plan is not None
@@ -326,13 +336,12 @@ class Consolidation(TrialHost):
             for key, (fill, ink, mark, mark_ink) in looks.items()
         ]
 
-    def _draw_lines(self, lines: Any) -> None:
-        assert self.chart is not None
+    def _draw_lines(self, chart: CountyMap, lines: Any) -> None:
         looks = [
             LinkClass("fine", self.text("page.consolidation.line.fine"), palette.MUTED),
             LinkClass("breaks", self.text("page.consolidation.line.breaks"), palette.LIMIT, dashed=True),
         ]
-        self.chart.set_links(
+        chart.set_links(
             list(zip(lines["start"], lines["to"], strict=True)), pupils=lines["pupils"].to_numpy(),
             classes=lines["class"].tolist(), legend=looks, label=self.text("page.consolidation.line.title"),
         )  # fmt: skip
@@ -350,11 +359,19 @@ class Consolidation(TrialHost):
                                   label=self.text("page.consolidation.legend"))  # fmt: skip
                 chart.set_links([])
                 return
-            self._draw_outcome(found)
+            self._draw_outcome(chart, found)
 
-    def _draw_outcome(self, found: Outcome) -> None:
-        chart = self.chart
-        assert chart is not None
+    def picture(self, found: Outcome) -> CountyMap:
+        """Return a small map of an outcome, to stand beside others."""
+        plan = self.plan
+        assert plan is not None
+        sites = plan.opened_by(found.scenario)
+        chart = CountyMap(plan.county, found.scenario.year, lang=self.model.lang, height=280, sites=sites)
+        chart.symbol_scale, chart.shown = 0.6, ["townships"]
+        self._draw_outcome(chart, found)
+        return chart
+
+    def _draw_outcome(self, chart: CountyMap, found: Outcome) -> None:
         schools = found.schools.set_index("school_id")
         kinds = schools["kind_after"].where(schools["kind_after"].notna(), schools["kind_before"])
         pupils = schools["pupils_after"].where(schools["kind_after"].notna(), schools["pupils_before"])
@@ -367,7 +384,7 @@ class Consolidation(TrialHost):
             for s, b, a in zip(schools.index, schools["pupils_before"], schools["pupils_after"], strict=True)
         }
         chart.set_classes(classes, legend=self._legend(), notes=notes, label=self.text("page.consolidation.legend"))
-        self._draw_lines(trial.moves_of(found))
+        self._draw_lines(chart, trial.moves_of(found))
 
     def _show_outcome(self) -> None:
         """Show the whole outcome: the sentence, the villages, what is gained, which rules break."""
@@ -378,8 +395,9 @@ class Consolidation(TrialHost):
         except Exception:
             self.verdict.value = banner(self.text("page.consolidation.cannot"), "error")
             raise
-        self.verdict.value = trial_views.sentence(found, lang)
-        self.first.value = trial_views.outcome_cards(found, lang)
+        self.verdict.value = trial_views.headline(found, lang)
+        self.first.value = trial_views.outcome_cards(found, lang, self._before)
+        self._before = found
         self.coefficients.value = trial_views.outcome_coefficients(found, lang)
         panel = views.panel
         self.affected.value = panel(self.text("page.consolidation.affected"), trial_views.affected(found, lang))

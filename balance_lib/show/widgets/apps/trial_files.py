@@ -37,7 +37,8 @@ class Files(W.VBox):
         self.link = W.HTML()
         self.list = W.Dropdown(description=words("saved"), layout=wide)
         self.fetch = W.Button(description=words("open"))
-        self.one, self.other = (W.Dropdown(description=words(f"compare_{n}"), layout=wide) for n in ("one", "other"))
+        self.columns = [W.Dropdown(description=words(f"compare_{n}"), layout=wide) for n in ("one", "other", "third")]
+        self.one, self.other, self.third = self.columns
         self.lay = W.Button(description=words("compare"), button_style="info")
         self.side = W.HTML()
         self.exports = W.HTML()
@@ -51,7 +52,8 @@ class Files(W.VBox):
         keep = self._panel(
             "keep", block(self.name, self.author, self.save, self.save_as), self.link, block(self.list, self.fetch)
         )
-        lay = self._panel("compare_title", block(self.one, self.other, self.lay), self.side)
+        self.maps = block(kind="bl-maps")
+        lay = self._panel("compare_title", block(*self.columns, self.lay), self.maps, self.side)
         hand = self._panel(
             "export_title", self.exports, block(self.argue, self.paper, BriefButton(page, self._for_brief))
         )
@@ -113,7 +115,7 @@ class Files(W.VBox):
             (f"{r.name} · {r.author or '–'} · {str(r.changed_at)[:16]}", r.scenario_id) for r in listed.itertuples()
         ]
         options += [(f"{name} · {self.words('example')}", f"file:{name}") for name in self._examples()]
-        for chooser, first in ((self.list, False), (self.one, True), (self.other, True)):
+        for chooser, first in ((self.list, False), *((column, True) for column in self.columns)):
             chosen = chooser.value
             chooser.options = [(self.words("current"), CURRENT), *options] if first else options
             chooser.value = (
@@ -196,9 +198,15 @@ class Files(W.VBox):
         plan = self.page.plan
         assert plan is not None
         pairs = [(self.words("today"), plan.today())]
-        for chosen in (self.one.value, self.other.value):
-            name, scenario = self._scenario(chosen or CURRENT)
+        for chosen in dict.fromkeys(column.value or CURRENT for column in self.columns):
+            name, scenario = self._scenario(chosen)
             pairs.append((name, plan.outcome(scenario)))
+        for old in self.maps.children:
+            old.close()
+        self.maps.children = [
+            block(W.HTML(f"<h3>{escape(name)}</h3>"), self.page.picture(found), kind="bl-stack")
+            for name, found in pairs[1:]
+        ]
         self.side.value = trial_views.compare(pairs, self.page.model.lang)
 
     def _argue(self) -> None:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from balance_lib.show.widgets.apps.page import Page
 
 if TYPE_CHECKING:
-    from balance_lib.scenarios import Scenario
+    from balance_lib.scenarios import Outcome, Scenario
     from balance_lib.show.widgets.county_map import CountyMap
     from balance_lib.show.widgets.trial import Trial
 
@@ -33,6 +33,10 @@ class TrialHost(Page):
 
     def follow(self) -> None:
         """Show what follows from a change of the scenario."""
+        raise NotImplementedError
+
+    def picture(self, found: Outcome) -> CountyMap:
+        """Return a small map of an outcome, to stand beside others."""
         raise NotImplementedError
 
     def take(self, scenario: Scenario) -> None:

@@ -52,6 +52,7 @@ class Optimiser(Tools):
         self.chart = SlimFigure(lang=page.model.lang)
         self.chart.layout.height = None
         self.note = W.HTML(f"<p class='bl-muted'>{self.words('optimiser.curve_note')}</p>")
+        self.heading = W.HTML(f"<h2>{self.words('optimiser.curve_title')}</h2>")
         # Filled when there is a curve: a figure that was hidden at first does not find its width.
         self.curve_box = W.VBox(layout={"width": "100%"})
         self.stage.observe(lambda _: page.on(self.show), "value")
@@ -64,7 +65,7 @@ class Optimiser(Tools):
         self.children = [
             about, self.stage, self.aim, self.closable, self.schools, self.max_km, self.min_size, self.running_budget,
             self.building_budget, self.limit, self.capacity, self.radius, self.young, self.township, self.use_sites,
-            block(self.run, self.stop, self.take), self.told, self.survival, self.draw, self.curve_box,
+            block(self.run, self.stop, self.take), self.told, self.survival, self.draw,
         ]  # fmt: skip
 
     def _fields(self) -> None:
@@ -112,6 +113,12 @@ class Optimiser(Tools):
 
     def _of_stage(self) -> list[str]:
         kinds = self.plan.schools["kind_before"]
+        return [s for s, kind in kinds.items() if self.stage.value in teaches(kind)]
+
+    def _left(self) -> list[str]:
+        """Return the schools of the stage the scenario at hand leaves."""
+        found = self.plan.outcome().schools
+        kinds = found.loc[found["kind_after"].notna()].set_index("school_id")["kind_after"]
         return [s for s, kind in kinds.items() if self.stage.value in teaches(kind)]
 
     def goals(self) -> Goals:
@@ -245,13 +252,14 @@ class Optimiser(Tools):
         self.curve = curve
         self.told.value = ""
         self._plot()
-        self.curve_box.children = (self.measure, self.chart, self.note)
+        self.curve_box.add_class("bl-panel")
+        self.curve_box.children = (self.heading, self.measure, self.chart, self.note)
 
     def _plot(self) -> None:
         if self.curve is None:
             return
         lang, measure = self.page.model.lang, self.measure.value
-        figure = plots.frontier(self.curve.table, measure=measure, chosen=self.schools.value, lang=lang)
+        figure = plots.frontier(self.curve.table, measure=measure, chosen=len(self._left()), lang=lang)
         self.chart.replace(figure)
         for trace in self.chart.data:
             trace.on_click(self._clicked)
