@@ -41,7 +41,13 @@ class Served:
         **options: object,
     ) -> None:
         line = serve.command(root or folder, **{"port": 0, "dashboards": folder, **options})  # type: ignore[arg-type]
-        env = os.environ | dict(environment or {}) | ({"BALANCE_TOKEN": token} if token else {})
+        # The pages stand elsewhere: it is this checkout that is served, whatever is installed.
+        env = (
+            os.environ
+            | {"PYTHONPATH": str(TOP)}
+            | dict(environment or {})
+            | ({"BALANCE_TOKEN": token} if token else {})
+        )
         self.process = subprocess.Popen(
             line, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True, encoding="utf-8", env=env, cwd=folder
         )

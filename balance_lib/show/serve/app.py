@@ -7,6 +7,7 @@ import errno
 import logging
 import mimetypes
 import os
+import secrets
 import signal
 import socket
 import sys
@@ -20,12 +21,14 @@ import jinja2
 import psutil  # type: ignore[import-untyped]  # ipykernel needs it, so it is there
 from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyter_server.utils import url_path_join
-from tornado.httpserver import HTTPServer
 from tornado.ioloop import IOLoop
 from tornado.netutil import bind_sockets
 from tornado.web import RedirectHandler
 from traitlets.config import Config
 from voila.app import Voila
+from voila.request_info_handler import RequestInfoSocketHandler
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.contentshandler import VoilaContentsHandler
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
@@ -33,6 +36,7 @@ from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
 from balance_lib import locale
 from balance_lib.show.serve import bundle, gate, roles, settings
+from balance_lib.show.serve.connections import BoundedServer, most_connections, spare_the_log
 from balance_lib.show.serve.handlers import (
     Asset,
     Channels,
@@ -40,16 +44,24 @@ from balance_lib.show.serve.handlers import (
     Kernel,
     Notebook,
     NotFound,
+    Query,
+    Shutdown,
+    TemplateFile,
     log,
     look,
     packed,
     version,
 )
+from balance_lib.show.serve.pool import Pool
+from balance_lib.show.widgets import request
 
 TRIES = 20
 STAGGER_S = 3.0
 _DROPPED = (TornadoVoilaTreeHandler, VoilaContentsHandler)
-_REPLACED = {TornadoVoilaHandler: Notebook, KernelHandler: Kernel, VoilaKernelWebsocketHandler: Channels}
+_REPLACED = {
+    TornadoVoilaHandler: Notebook, KernelHandler: Kernel, VoilaKernelWebsocketHandler: Channels,
+    VoilaShutdownKernelHandler: Shutdown, RequestInfoSocketHandler: Query, TemplateStaticFileHandler: TemplateFile,
+}  # fmt: skip
 # What a page's widgets send; a page never asks for code to be run, nor for its kernel to end over the socket.
 MESSAGES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request"]
 
@@ -71,6 +83,8 @@ class Dashboards(Voila):
             env.loader = jinja2.ChoiceLoader([jinja2.FileSystemLoader(self.template_paths), env.loader])
             env.globals["balance"] = facts
         self.kernel_manager.allowed_message_types = MESSAGES
+        if self.voila_configuration.preheat_kernel:
+            Pool(self.kernel_manager)
         found |= {"default_handler_class": NotFound, "log_function": log, **settings.tornado(ip=self.ip)}
         return found
 
@@ -93,8 +107,9 @@ class Dashboards(Voila):
 
     def listen(self) -> None:
         """Listen on the port already held, say where, and run until stopped."""
-        server = HTTPServer(gate.Gate(self.app, self.known), xheaders=True)
+        server = BoundedServer(gate.Gate(self.app, self.known), xheaders=True, most=most_connections())
         server.add_sockets(self.sockets)
+        spare_the_log(self.log)
         with contextlib.suppress(AttributeError):  # not on Windows
             signal.signal(signal.SIGHUP, self._handle_signal_stop)
         self._fill_later()
@@ -222,6 +237,7 @@ def _environment(*, root: Path | None, host: str, lang: str, role: str) -> None:
         os.environ["BALANCE_ROOT"] = str(root.resolve())
     os.environ["BALANCE_LANG"] = lang
     os.environ[roles.VARIABLE] = role  # until the visitor is known
+    os.environ[request.KEY] = secrets.token_urlsafe(32)  # by which a warm kernel shows that it is one of ours
     os.environ["BALANCE_PLOTLY"] = f"voila/balance/plotly.mjs?v={version('plotly.mjs')}"
     os.environ["MPLBACKEND"] = "Agg"  # no page draws with matplotlib; do not load it into every kernel
     os.environ["VOILA_APP_IP"] = host if host not in ("", "localhost") else "127.0.0.1"

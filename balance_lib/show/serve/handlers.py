@@ -4,7 +4,10 @@ from __future__ import annotations
 
 import gzip
 import hashlib
+import hmac
+import json
 import logging
+import os
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -15,14 +18,19 @@ import tornado.web
 from jupyter_server.services.kernels.handlers import KernelHandler
 from jupyter_server.utils import url_path_join
 from voila.handler import BaseVoilaHandler
+from voila.request_info_handler import RequestInfoSocketHandler
+from voila.shutdown_kernel_handler import VoilaShutdownKernelHandler
+from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
-from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
+from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler, read_header_from_binary_message
 
 from balance_lib.show.serve import bundle, roles
+from balance_lib.show.serve.pool import Visitors
 from balance_lib.show.serve.settings import SHARE, SPARE_BYTES, TEMPLATE, content_security_policy
-from balance_lib.show.widgets import style
+from balance_lib.show.widgets import request, style
 
 PROTOCOL = "v1.kernel.websocket.jupyter.org"
+VISITORS = Visitors()
 
 
 class Secure:
@@ -46,14 +54,102 @@ class Notebook(Secure, TornadoVoilaHandler):
             raise tornado.web.HTTPError(503)  # one page refused is better than all of them killed
         self.xsrf_token  # noqa: B018  reading it sets the cookie; without it the shutdown request is refused
         self.set_header("Referrer-Policy", "same-origin")
+        if path is not None and not path.isprintable():
+            raise tornado.web.HTTPError(404)
         self.request.headers[roles.HEADER] = self.identity_provider.role(self.current_user)
+        self.visitor = VISITORS.name(self)
         await super().get(path)
 
+    @property
+    def kernel_manager(self) -> Any:
+        """Return the manager, which notes whom it hands a kernel to."""
+        manager, visitor = super().kernel_manager, getattr(self, "visitor", None)
+        return manager if visitor is None else _Giving(manager, visitor)
 
-class Kernel(KernelHandler):
+
+class _Giving:
+    """Stand for the kernel manager while one visitor's page is made."""
+
+    def __init__(self, manager: Any, visitor: str) -> None:
+        self._manager, self._visitor = manager, visitor
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._manager, name)
+
+    async def get_rendered_notebook(self, **kwargs: Any) -> Any:
+        """Hand out a warm kernel."""
+        found = await self._manager.get_rendered_notebook(**kwargs)
+        VISITORS.give(found[2], self._visitor)
+        return found
+
+    async def start_kernel(self, **kwargs: Any) -> str:
+        """Start a kernel that was not warm."""
+        kernel_id: str = await self._manager.start_kernel(**kwargs)
+        VISITORS.give(kernel_id, self._visitor)
+        return kernel_id
+
+
+class OneVisitors:
+    """Answer for a kernel to the visitor it serves, and to nobody else who is let in."""
+
+    identity_provider: Any
+    path_args: Any
+    path_kwargs: Any
+
+    async def prepare(self, *args: Any, **kwargs: Any) -> None:
+        """Refuse whoever opened another page than this kernel's."""
+        await super().prepare(*args, **kwargs)  # type: ignore[misc]
+        kernel_id = self.path_kwargs.get("kernel_id") or next(iter(self.path_args), "")
+        if self.identity_provider.auth_enabled and not VISITORS.owns(kernel_id, self):
+            raise tornado.web.HTTPError(403)
+
+
+class Kernel(OneVisitors, KernelHandler):
     """Tell a page whether its kernel still runs; a kernel is ended by Voila's own request only."""
 
     SUPPORTED_METHODS = ("GET",)
+
+
+class Shutdown(OneVisitors, VoilaShutdownKernelHandler):
+    """End the kernel of a page that is left."""
+
+
+class Query(RequestInfoSocketHandler):
+    """Tell a warm kernel who its visitor is.
+
+    Voila takes any socket here from anybody, and when two of one id close it forgets another kernel's: the visitor
+    that kernel is given to waits for ever.
+    """
+
+    async def get(self, *args: Any, **kwargs: Any) -> None:
+        """Open the socket to a kernel of ours."""
+        shown = self.request.headers.get(request.KEY_HEADER, "")
+        if not hmac.compare_digest(shown.encode(), os.environ[request.KEY].encode()):
+            raise tornado.web.HTTPError(403)
+        await super().get(*args, **kwargs)
+
+    def on_close(self) -> None:
+        """Forget this socket, and no other."""
+        for kernel_id in [key for key, waiter in self._waiters.items() if waiter is self]:
+            del self._waiters[kernel_id]
+
+
+class TemplateFile(TemplateStaticFileHandler):
+    """Serve a static file of the template; an address that is none is not found."""
+
+    def parse_url_path(self, url_path: str) -> str:
+        """Return the path within the folder."""
+        if url_path.count("/") < 2 or url_path.split("/")[1] != "static" or not url_path.isprintable():
+            raise tornado.web.HTTPError(404)
+        return str(super().parse_url_path(url_path))
+
+    @classmethod
+    def get_absolute_path(cls, root: str, path: str) -> str:
+        """Return where the file lies."""
+        try:
+            return str(super().get_absolute_path(root, path))
+        except (AssertionError, ValueError, OSError) as error:
+            raise tornado.web.HTTPError(404) from error
 
 
 class Home(Secure, BaseVoilaHandler):
@@ -74,11 +170,11 @@ class Home(Secure, BaseVoilaHandler):
         self.redirect(url_path_join(self.base_url, "voila/render", f"{name}.ipynb{query}"))
 
 
-class Channels(VoilaKernelWebsocketHandler):
+class Channels(OneVisitors, VoilaKernelWebsocketHandler):
     """Carry a page's widget messages, in the frames every browser of ours uses.
 
     In the older frames the server takes each message apart and puts it together again: one page's state of a few
-    megabytes would hold up everybody else's page.
+    megabytes would hold up everybody else's page. What a kernel prints, tracebacks among it, goes to the log.
     """
 
     async def get(self, kernel_id: str) -> None:
@@ -86,6 +182,21 @@ class Channels(VoilaKernelWebsocketHandler):
         if PROTOCOL not in self.request.headers.get("Sec-WebSocket-Protocol", ""):
             raise tornado.web.HTTPError(400)
         await super().get(kernel_id)
+
+    def write_message(self, message: Any, binary: bool = False) -> Any:
+        """Send a message on, unless it is for the log."""
+        header = read_header_from_binary_message(message) if isinstance(message, bytes) else None
+        if header is not None and header.get("msg_type") in ("stream", "error"):
+            logging.getLogger(__name__).error("a page said: %s", _words(message))
+            return None
+        return super().write_message(message, binary)
+
+
+def _words(frame: bytes) -> str:
+    """Return what a kernel printed, out of its message."""
+    begin, end = (int.from_bytes(frame[8 * at : 8 * at + 8], "little") for at in (5, 6))
+    content = json.loads(frame[begin:end])
+    return str(content.get("text") or "\n".join(content.get("traceback", [])))[-4000:]
 
 
 class NotFound(Secure, BaseVoilaHandler):

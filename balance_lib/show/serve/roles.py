@@ -6,7 +6,10 @@ import hmac
 from typing import Any
 
 from jupyter_server.auth.identity import PasswordIdentityProvider, User
+from tornado.web import HTTPError
 from traitlets import Unicode
+
+from balance_lib.show.serve.lockout import Lockout, source_of
 
 PLANNER, VIEWER = "planner", "viewer"
 # Voila hands this header to the kernel as HTTP_BALANCE_ROLE; whatever a visitor sends under its name is overwritten.
@@ -16,6 +19,12 @@ VARIABLE = "HTTP_BALANCE_ROLE"
 
 class Roles(PasswordIdentityProvider):
     """Know a visitor by the token typed in, in the address, or in an ``Authorization: token …`` header of a proxy."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**kwargs)
+        self._lockout = Lockout()
+        # A link in a colleague's mail opens the page; a form of another site is sent without the cookie.
+        self.cookie_options = {"samesite": "Lax", **self.cookie_options}
 
     viewer_token = Unicode("", help="Token that opens the pages for looking only.").tag(config=True)
 
@@ -32,13 +41,24 @@ class Roles(PasswordIdentityProvider):
 
     async def get_user_token(self, handler: Any) -> User | None:
         """Return the visitor named by a token of this very request."""
-        found = self.role_of_token(self.get_token(handler) or "")
-        return User(found) if found else None
+        given = self.get_token(handler) or ""
+        return self._let_in(handler, given) if given and self.auth_enabled else None
 
     def process_login_form(self, handler: Any) -> User | None:
         """Return the visitor whose password was typed in."""
-        found = self.role_of_token(handler.get_argument("password", default=""))
-        return User(found) if found and self.auth_enabled else None
+        return self._let_in(handler, handler.get_argument("password", default="")) if self.auth_enabled else None
+
+    def _let_in(self, handler: Any, given: str) -> User | None:
+        """Return whom a password stands for; whoever guessed wrong too often is not even looked at for a while."""
+        source = source_of(handler.request)
+        if self._lockout.wait_s(source):
+            raise HTTPError(429)
+        found = self.role_of_token(given)
+        if found is None:
+            self._lockout.failed(source)
+            return None
+        self._lockout.passed(source)
+        return User(found)
 
     def is_token_authenticated(self, handler: Any) -> bool:
         """Say no: a proxy adds the token to every request, so a token is no proof that our own page asks."""

@@ -9,6 +9,8 @@ from urllib.parse import parse_qsl
 
 # Set in a kernel whose parent has made every page before: what `apps.warm` does is done.
 REHEARSED = "BALANCE_REHEARSED"
+# What a warm kernel shows the server to be told its visitor; every kernel inherits it, no browser knows it.
+KEY, KEY_HEADER = "BALANCE_SERVER_KEY", "Balance-Server-Key"
 
 
 def query() -> dict[str, str]:
@@ -45,9 +47,10 @@ def _wait() -> dict[str, str]:
     server, base = os.environ.get("VOILA_APP_IP", "127.0.0.1"), os.environ.get("VOILA_SERVER_URL", "/")
     host = f"[{server}]" if ":" in server else server
     address = f"ws://{host}:{os.environ['VOILA_APP_PORT']}{base}voila/query/{os.environ['VOILA_KERNEL_ID']}"
+    shown = {KEY_HEADER: os.environ.get(KEY, "")}
     while True:  # if the server is gone for good, the kernel notices and ends by itself
         try:
-            with connect(address, ping_interval=None) as socket:
+            with connect(address, ping_interval=None, additional_headers=shown) as socket:
                 return {str(name): str(value) for name, value in json.loads(socket.recv()).items()}
         except (ConnectionClosed, OSError):
             time.sleep(1)

@@ -1,0 +1,65 @@
+"""Make guessing a password slow: after a few wrong ones a source waits, longer each time, and the log says so."""
+
+from __future__ import annotations
+
+import ipaddress
+import logging
+import time
+from collections.abc import Callable
+from typing import Any
+
+log = logging.getLogger(__name__)
+
+FREE = 5
+FIRST_S, LONGEST_S = 5.0, 900.0
+FORGET_S = 3600.0
+MOST = 10_000
+
+
+class Lockout:
+    """Count wrong passwords by source.
+
+    Parameters
+    ----------
+    clock : callable
+        Returns seconds.
+    """
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._wrong: dict[str, tuple[int, float]] = {}
+
+    def wait_s(self, source: str) -> float:
+        """Return how long a source still has to wait; 0 when it may try."""
+        return max(0.0, self._until(*self._wrong[source]) - self._clock()) if source in self._wrong else 0.0
+
+    def failed(self, source: str) -> None:
+        """Note a wrong password."""
+        count, last = self._wrong.pop(source, (0, 0.0))
+        count = 1 if self._clock() - last > FORGET_S else count + 1
+        self._wrong[source] = (count, self._clock())
+        if len(self._wrong) > MOST:
+            del self._wrong[next(iter(self._wrong))]
+        log.warning("wrong password from %s, number %d; next try in %.0f s", source, count, self.wait_s(source))
+
+    def passed(self, source: str) -> None:
+        """Forget a source that knows the password."""
+        self._wrong.pop(source, None)
+
+    def _until(self, count: int, last: float) -> float:
+        return last + (min(LONGEST_S, FIRST_S * 2.0 ** (count - FREE)) if count >= FREE else 0.0)
+
+
+def source_of(request: Any) -> str:
+    """Return where a request comes from: the connection's other end, or whom a proxy on this machine names.
+
+    What a visitor from elsewhere writes into ``X-Real-IP`` or ``X-Forwarded-For`` is not heard.
+    """
+    context = getattr(request.connection, "context", None)
+    address = getattr(context, "address", None)
+    peer = str(address[0]) if isinstance(address, tuple) and address else "local"
+    try:
+        near = ipaddress.ip_address(peer.partition("%")[0]).is_loopback
+    except ValueError:
+        near = True
+    return str(request.remote_ip) if near else peer

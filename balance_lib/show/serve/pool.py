@@ -1,0 +1,87 @@
+"""Hand warm kernels out: each to one visitor, who alone may speak to it, and none that has died while it waited."""
+
+from __future__ import annotations
+
+import secrets
+from contextlib import suppress
+from typing import Any
+
+from jupyter_core.utils import ensure_async
+
+COOKIE = "balance-visitor"
+# So many kernels' visitors are remembered; far more than can run at once.
+MOST = 4096
+
+
+class Visitors:
+    """Know which visitor's page each kernel serves: whoever learns another page's kernel does not join it.
+
+    A visitor is a browser, told by a signed cookie that is set when it opens its first page.
+    """
+
+    def __init__(self) -> None:
+        self._of: dict[str, str] = {}
+
+    def name(self, handler: Any) -> str:
+        """Return the visitor of a request that opens a page; a new one gets a name."""
+        known = self._known(handler)
+        if known is None:
+            known = secrets.token_urlsafe(16)
+            safe = {"secure": True} if handler.request.protocol == "https" else {}
+            handler.set_signed_cookie(COOKIE, known, httponly=True, samesite="Lax", path=handler.base_url, **safe)
+        return known
+
+    def give(self, kernel_id: str, visitor: str) -> None:
+        """Give a kernel to a visitor."""
+        self._of[kernel_id] = visitor
+        while len(self._of) > MOST:
+            del self._of[next(iter(self._of))]
+
+    def owns(self, kernel_id: str, handler: Any) -> bool:
+        """Tell whether a request comes from the visitor a kernel serves."""
+        visitor = self._known(handler)
+        return visitor is not None and self._of.get(kernel_id) == visitor
+
+    def _known(self, handler: Any) -> str | None:
+        found = handler.get_signed_cookie(COOKIE)
+        return None if found is None else found.decode("ascii", "replace")
+
+
+class Pool:
+    """Stand before Voila's pool of warm kernels.
+
+    Voila hands a warm kernel out without looking whether it still runs: one that was killed while it waited, or was
+    started anew and is empty, keeps its visitor waiting until something gives up.
+    """
+
+    def __init__(self, manager: Any) -> None:
+        self._manager = manager
+        self._initialize, self._rendered = manager._initialize, manager.get_rendered_notebook
+        manager._initialize, manager.get_rendered_notebook = self._start, self._take
+
+    async def _start(self, *args: Any, **kwargs: Any) -> Any:
+        """Start a warm kernel and note which process it is."""
+        found = await self._initialize(*args, **kwargs)
+        return found | {"pid": self._pid(found["kernel_id"])}
+
+    async def _take(self, notebook_name: str, **kwargs: Any) -> Any:
+        """Return the oldest warm kernel that is alive; where none is, a new one is started now."""
+        pool = self._manager._pools.get(notebook_name, [])
+        while pool and pool[0].done() and not await self._runs(pool[0]):
+            gone = pool.pop(0)
+            with suppress(Exception):
+                await ensure_async(self._manager.shutdown_kernel(gone.result()["kernel_id"], now=True))
+        if not pool:
+            self._manager.fill_if_needed(delay=0, notebook_name=notebook_name)
+        return await self._rendered(notebook_name=notebook_name, **kwargs)
+
+    async def _runs(self, task: Any) -> bool:
+        try:
+            found = task.result()
+            kernel = self._manager.get_kernel(found["kernel_id"])
+            return self._pid(found["kernel_id"]) == found["pid"] and bool(await ensure_async(kernel.is_alive()))
+        except Exception:  # whatever kept it from starting
+            return False
+
+    def _pid(self, kernel_id: str) -> int | None:
+        return getattr(self._manager.get_kernel(kernel_id).provisioner, "pid", None)
