@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
 
 import pytest
+
+# Tests write their own office work; the demonstration's is asked for by the tests that are about it.
+os.environ.setdefault("BALANCE_DEMO_STORE", "0")
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import random
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from typing import Any
@@ -35,14 +38,30 @@ class Subject:
     standard_id: str = ""
 
 
+_CLOCK: ContextVar[tuple[datetime, random.Random] | None] = ContextVar("clock", default=None)
+
+
+@contextmanager
+def clock(moment: datetime, seed: int) -> Iterator[None]:
+    """Let what is written meanwhile bear a given moment and ids that follow from a seed: for made-up offices alone."""
+    token = _CLOCK.set((moment, random.Random(seed)))
+    try:
+        yield
+    finally:
+        _CLOCK.reset(token)
+
+
 def now() -> datetime:
     """Return this moment, in UTC."""
-    return datetime.now(UTC)
+    held = _CLOCK.get()
+    return held[0] if held else datetime.now(UTC)
 
 
 def fresh_id() -> str:
     """Return a new id: ten letters and digits nobody mistakes for one another."""
-    return "".join(secrets.choice("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(10))
+    held = _CLOCK.get()
+    choose = held[1].choice if held else secrets.choice
+    return "".join(choose("23456789abcdefghjkmnpqrstuvwxyz") for _ in range(10))
 
 
 def name_of(who: str) -> str:

@@ -13,7 +13,7 @@ from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.office import workplan
-from balance_lib.office.store import Stamp, Store
+from balance_lib.office.store import Stamp, Store, store_of
 from balance_lib.office.workplan import Entry, Register
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
@@ -37,7 +37,7 @@ class RunModel(PageModel):
     def __init__(
         self, library: Library | None = None, query: Mapping[str, str] | None = None, saved: Store | None = None
     ) -> None:
-        self.saved = saved or Store.default()
+        self._given = saved
         self._chosen_day = False
         super().__init__(library, query)
         asked = str((query or {}).get("on", ""))
@@ -46,6 +46,19 @@ class RunModel(PageModel):
         except ValueError:
             if self.county_id:
                 self.on = self.usual_day()
+
+    @property
+    def saved(self) -> Store:
+        """Return where this county's work is kept; that of a demonstration county stands apart."""
+        if self._given is not None:
+            return self._given
+        if not self.county_id:
+            return Store.default()
+        key = ("store", self.county.hash)
+        if key not in self._results:
+            self._results[key] = store_of(self.county)
+        found: Store = self._results[key]
+        return found
 
     @traitlets.default("on")
     def _today(self) -> date:

@@ -10,7 +10,7 @@ import pandas as pd
 from balance_lib import access
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.office import workplan
-from balance_lib.office.store import Store, StoreError
+from balance_lib.office.store import StoreError, store_of
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps import province
 from balance_lib.show.widgets.apps.page import Page, html
@@ -84,7 +84,7 @@ class Index(Page):
         """Return how many of the plan's tasks were late or blocked at the end of the school year."""
         model, found = self.model, self.model.evaluation
         try:
-            records = Store.default().task_records(model.county.county_id, model.standard_id)
+            records = store_of(model.county).task_records(model.county.county_id, model.standard_id)
         except StoreError:  # the page of the plan says so; the way in stays open
             records = None
         counts = workplan.register_of(model.county, model.standard, found.on, records=records, found=found).counts()

@@ -1,0 +1,107 @@
+"""The demonstration's office: every tab has work in it, the same every time, none of it in a real county's store."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+import pandas as pd
+import pytest
+
+from balance_lib.data.county import County
+from balance_lib.office import workplan
+from balance_lib.office.store import Store, store_of
+from balance_lib.office.store.demonstration import days, fill
+from balance_lib.show.widgets import apps
+from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.running import RunModel
+
+COUNTIES = ["wuxi", "huixian", "akqi", "chuzhou", "jiaohe"]
+
+
+@pytest.fixture(scope="module")
+def home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("home")
+
+
+@pytest.fixture(autouse=True)
+def with_office(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALANCE_HOME", str(home))
+    monkeypatch.delenv("BALANCE_DEMO_STORE", raising=False)
+    monkeypatch.delenv("BALANCE_DATABASE_URL", raising=False)
+
+
+@pytest.mark.parametrize("name", COUNTIES)
+def test_every_journal_of_a_demonstration_county_has_work_at_several_dates(demo_dir: Path, name: str) -> None:
+    county = County.open(demo_dir / name)
+    store, plan = store_of(county), str(county.plan)
+    ledger = store.ledger(name, plan)
+    assert len(ledger) >= 20 and ledger["state"].nunique() >= 2 and (ledger["person"].fillna("") != "").any()
+    assert store.task_records(name, plan)["state"].nunique() >= 1
+    for journal in workplan.JOURNALS:
+        assert len(store.journal(journal, name, plan)) >= 4, journal
+    assert len(store.evidence(name, plan)) >= 4
+    trail = store.history(name, plan)
+    written = {day.date() for day in pd.to_datetime(trail["at"], utc=True)}
+    assert written == set(days(county, _plan(county))) and len(written) == 4
+    notes = [*store.journal("visits", name, plan)["found"], *store.journal("works", name, plan)["what"]]
+    assert all("示例" in str(note) for note in notes), "what is made up says so"
+
+
+def _plan(county: County):
+    from balance_lib import standards
+
+    return standards.load(str(county.plan))
+
+
+def test_the_page_of_a_demonstration_county_has_no_empty_tab(demo_dir: Path) -> None:
+    page = apps.Workplan(RunModel(Library((demo_dir,)), {"county": "jiaohe"}))
+    assert page.problem.value == ""
+    shown = []
+    for at in range(len(page.tabs.children)):
+        page.tabs.selected_index = at
+        todo, words = [page.tabs.children[at]], ""
+        while todo:
+            widget = todo.pop()
+            todo += getattr(widget, "children", ())
+            words += str(widget.value) if type(widget).__name__ == "HTML" else ""
+        shown.append(words)
+    for words in shown:
+        assert "没有登记" not in words and "台账中没有记录" not in words
+    assert "科长（示例）" in shown[4] or "股长（示例）" in shown[4] or "督学（示例）" in shown[4]
+    assert "基础教育科" in shown[5] and "第4次报送" in shown[6]
+
+
+def test_a_real_county_never_meets_the_demonstration_s_work(demo_dir: Path, home: Path, tmp_path: Path) -> None:
+    store_of(County.open(demo_dir / "chuzhou"))
+    assert Store.default().ledger("chuzhou").empty and Store.default().history().empty
+    copy = tmp_path / "chuzhou"
+    shutil.copytree(demo_dir / "chuzhou", copy)
+    mine = store_of(County.open(copy))  # somebody's own county, though it began as the demonstration
+    assert mine.url == Store.default().url and mine.ledger("chuzhou").empty
+
+
+def test_the_same_office_is_made_every_time(demo_dir: Path, tmp_path: Path) -> None:
+    county = County.open(demo_dir / "akqi")
+    made = []
+    for name in ("one", "two"):
+        store = Store.at(tmp_path / name)
+        fill(store, county)
+        made.append(store.history("akqi").drop(columns="change_id", errors="ignore"))
+        store.close()
+    pd.testing.assert_frame_equal(*made)
+
+
+def test_work_on_the_demonstration_can_be_switched_off(demo_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("BALANCE_DEMO_STORE", "0")
+    assert store_of(County.open(demo_dir / "akqi")).url == Store.default().url
+
+
+def test_what_is_recorded_in_the_demonstration_stays_there(demo_dir: Path) -> None:
+    model = RunModel(Library((demo_dir,)), {"county": "akqi"})
+    before = len(model.records)
+    task = next(t for t in model.tasks["task"] if t not in set(model.records["task"]))
+    model.record(task, state="started", who="测试", due=None, done_on=None, note="")
+    assert len(model.records) == before + 1
+    assert len(RunModel(Library((demo_dir,)), {"county": "akqi"}).records) == before + 1
+    assert Store.default().task_records("akqi", "akqi_2022").empty
