@@ -152,7 +152,7 @@ def uncounted(rows: pd.DataFrame, kinds: Mapping[Any, Any]) -> list[tuple[str, s
     blank = rows[rows["pupils"].isna()]
     found = set(zip(blank["school_id"], blank["stage"], strict=True))
     for school, told in rows.groupby("school_id")["stage"].agg(set).items():
-        taught = set(STAGES_OF.get(kinds.get(school), ())) & set(STAGES)
+        taught = set(STAGES_OF.get(str(kinds.get(school)), ())) & set(STAGES)
         found |= {(school, stage) for stage in taught - told}
     return sorted(found)
 
