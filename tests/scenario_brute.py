@@ -17,8 +17,23 @@ from balance_lib import scenarios
 from balance_lib._errors import DataError
 from balance_lib.data.county import County
 from balance_lib.scenarios import (
-    Attach, Boarding, BusLine, Close, ConvertStage, Keep, Merge, Open, Outcome, Parents, Procedure, Resize, Scenario,
-    ToPoint, base, check, evaluate,
+    Attach,
+    Boarding,
+    BusLine,
+    Close,
+    ConvertStage,
+    Keep,
+    Merge,
+    Open,
+    Outcome,
+    Parents,
+    Procedure,
+    Resize,
+    Scenario,
+    ToPoint,
+    base,
+    check,
+    evaluate,
 )  # fmt: skip
 from tests import towns
 
@@ -131,7 +146,8 @@ def plan(rng: np.random.Generator, of: County) -> Scenario:
     )  # fmt: skip
     modes = ["straight", "network"] if len(of.tables["edges"]) else ["straight"]
     found = Scenario.empty(of, YEAR).with_settings(
-        assignment=str(rng.choice(["zoned", "transport"])), rezone=bool(rng.random() < 0.1), mode=str(rng.choice(modes)),
+        assignment=str(rng.choice(["zoned", "transport"])), rezone=bool(rng.random() < 0.1),
+        mode=str(rng.choice(modes)),
         class_cap_primary=int(rng.choice([20, 45])), size_cap_single=int(rng.choice([120, 2000])),
         walk_primary_m=float(rng.choice([2000, 4000, 9000])), bus_minutes=rng.choice([None, 10.0, 40.0]),
     )  # fmt: skip

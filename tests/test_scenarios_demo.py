@@ -20,6 +20,7 @@ from balance_lib.scenarios import Close, Outcome, Scenario, Settings, apply, che
 from balance_lib.scenarios import base as base_room
 from balance_lib.scenarios import layout as layout_room
 from balance_lib.scenarios import moves as moves_room
+from balance_lib.scenarios.arrays import LayoutArrays
 from balance_lib.scenarios.run import judged_years
 
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
@@ -125,7 +126,7 @@ def test_transport_equals_the_linear_programme_of_scipy() -> None:
                     settings=Settings(assignment="transport", class_cap_primary=60))  # fmt: skip
     drawn = layout_room.of(base_room.of(county, plan), plan)
     ways = base_room.ways(county, "straight", roads=False, detour=1.0)
-    found = moves_room.moves(drawn, ways)
+    found = moves_room.moves(LayoutArrays(drawn, ways))
     groups = drawn.base.groups[drawn.base.groups["school_id"].isin(closing) & (drawn.base.groups["village_id"] != "")]
     total = 0.0
     for band, rows in groups.groupby("band"):
@@ -144,7 +145,7 @@ def test_transport_equals_the_linear_programme_of_scipy() -> None:
         else:
             pytest.skip("the places of the demonstration county changed: choose other schools")
     assert found.solution["objective_m"] == pytest.approx(total, rel=1e-9)
-    assert found.table["overflow"].sum() == 0
+    assert found.flows.over.sum() == 0
 
 
 def test_apply_changes_the_judged_year_only() -> None:

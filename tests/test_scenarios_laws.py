@@ -29,6 +29,7 @@ from balance_lib.scenarios import (
 from balance_lib.scenarios import base as base_room
 from balance_lib.scenarios import layout as layout_room
 from balance_lib.scenarios import moves as moves_room
+from balance_lib.scenarios.arrays import LayoutArrays
 from balance_lib.scenarios.goods import columns, divided
 from tests import towns
 
@@ -143,11 +144,11 @@ def test_a_closing_brings_nobody_nearer_where_there_is_room_for_all(data: st.Dat
     plan = Scenario("试", "toy", YEAR, operations=tuple(Close(school_id=s) for s in closing), settings=roomy)
     drawn = layout_room.of(base_room.of(county, plan), plan)
     ways = base_room.ways(county, "straight", roads=False, detour=1.0)
-    found = moves_room.moves(drawn, ways)
-    rows = found.table[found.table["to_id"] != ""]
+    table = moves_room.moves(LayoutArrays(drawn, ways)).flows.table()
+    rows = table[table["to_id"] != ""]
     extra = ways.metres(rows["village_id"], rows["to_id"]) - ways.metres(rows["village_id"], rows["from_id"])
     assert len(extra) == 0 or extra.min() >= -1e-6
-    assert set(found.table["from_id"]) <= set(closing)
+    assert set(table["from_id"]) <= set(closing)
     # and everyone goes to the nearest school that is left
     left = [s for s in ids if s not in closing]
     for row in rows.itertuples():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -15,10 +16,10 @@ from balance_lib.data.county import County
 from balance_lib.scenarios import base as bases
 from balance_lib.scenarios import layout as layouts
 from balance_lib.scenarios import riding
-from balance_lib.scenarios.base import BANDS, STAGE_OF
+from balance_lib.scenarios.base import BANDS, STAGE_OF, TravelDistances
 from balance_lib.scenarios.coefficients import Coefficients
+from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.scenario import Scenario
-from balance_lib.scenarios.settings import default
 from balance_lib.scenarios.sliders import State
 from balance_lib.standards import STAGES, Standard
 
@@ -48,24 +49,25 @@ class Zone:
     whole: bool
 
 
-class BoardArrays:
-    """Hold what stays as it is while sliders move; parameters as of :class:`balance_lib.scenarios.board.Board`."""
+class LayoutArrays:
+    """Hold a layout and its ways as arrays; positions are those of ``schools`` and ``villages``.
 
-    def __init__(
-        self, county: County, scenario: Scenario, standard: Standard | str = "quality_2017", *, places: bool = False
-    ) -> None:
-        self.county, self.with_places = county, places
-        self.scenario_given = scenario
-        self.standard = standards.load(standard) if isinstance(standard, str) else standard
-        self.base = bases.of(county, scenario)
-        self.layout = layouts.of(self.base, scenario)
-        self.schools: list[str] = self.layout.ids
+    Parameters
+    ----------
+    layout : Layout
+    ways : TravelDistances
+        To every school of the layout.
+    """
+
+    def __init__(self, layout: Layout, ways: TravelDistances) -> None:
+        self.base, self.layout = layout.base, layout
+        self.schools: list[str] = layout.ids
         self._schools()
-        self._ways()
-        self._groups()
+        self._ways(ways)
+        self._groups(ways)
         self.zones = self._zones()
-        self.coefficients = Coefficients(self.layout, self.standard)
-        self.radius_m = {stage: riding.radius_m(self.layout, stage) for stage in STAGES}
+        self.radius_m = {stage: riding.radius_m(layout, stage) for stage in STAGES}
+        self.radius = np.array([self.radius_m[stage] for stage in STAGES])
         self._places: dict[tuple[int, int], Floats] = {}
 
     def _schools(self) -> None:
@@ -92,11 +94,10 @@ class BoardArrays:
         self.row_grades[cut, 0] = self.grades[cut, 0]
         self._rooms(at)
         self.rank = np.argsort(np.argsort(np.array(self.schools)))
-        self.may_close = self._may_close(public)
         self.over = _own(self.index.isin(list(self.base.over)), bool)
+        untold = set(self.base.untold)
+        self.untold = np.array([[(school, stage) in untold for stage in STAGES] for school in self.schools], dtype=bool)
         self.merged = self.layout.merged_into
-        self.converts = bool((frame["state"] == "converted").any())
-        self.enrolled = self.sums.sum(axis=1)
         self.beds = _own(riding.beds(layout).reindex(index), float)
 
     def _rooms(self, at: tuple[Any, Any]) -> None:
@@ -110,23 +111,7 @@ class BoardArrays:
         self.resized = there & ~same
         self.rooms = np.where(there & (same | np.isnan(self.own_classes)), self.own_classes, given)
 
-    def _may_close(self, public: Bools) -> Bools:
-        """Return which schools a slider may close.
-
-        The others stand under somebody's decision, or more pupils attend them than are enrolled.
-        """
-        layout, base = self.layout, self.base
-        senior = set(base.rows.loc[base.rows["stage"] == "senior", "school_id"])
-        spoken_for = {o.school_id for o in layout.scenario.effective}
-        receivers = {to for o in layout.scenario.effective for to in o.others()}
-        bar = senior | spoken_for | receivers | set(base.over) | set(layout.frame.index[layout.frame["protected"]])
-        return public & self.there & ~self.index.isin(bar)
-
-    def _ways(self) -> None:
-        settings = self.layout.scenario.settings
-        county, opened = self.base.county, self.layout.opened.reset_index(names="school_id")
-        ways = bases.ways(county, settings.mode, roads=True, detour=default("road_detour"))
-        ways = bases.with_schools(ways, county, opened)
+    def _ways(self, ways: TravelDistances) -> None:
         column = np.array([ways.school.get(s, -1) for s in self.schools], dtype=np.int64)
         known = column >= 0
         self.villages = [str(v) for v in ways.table.origins]
@@ -142,14 +127,38 @@ class BoardArrays:
         if ways.road is not None:
             self.road = np.where(np.isfinite(road := matrix(ways.road.metres)), road, self.road)
         self.lines = self._lines(ways.village)
-        self.order = np.argsort(
-            np.where(np.isfinite(self.metres[:-1]), self.metres[:-1], np.inf), axis=1, kind="stable"
-        )
+
+    @cached_property
+    def order(self) -> Ints:
+        """Return the schools nearest first, a row a village; those whose way is not known come last."""
+        metres = self.metres[:-1]
+        return np.argsort(np.where(np.isfinite(metres), metres, np.inf), axis=1, kind="stable")
+
+    @cached_property
+    def between(self) -> Floats:
+        """Return straight metres between schools; farther than any where a place is not known."""
         places = self.layout.frame[["lon", "lat"]].astype(float)
         points = Places(self.schools, *places.to_numpy().T)
-        between = straight_table(points, points).metres
-        self.between = np.where(np.isfinite(between), between, np.nanmax(between, initial=1.0) + 1.0)
-        self.school_order = np.argsort(self.between, axis=1, kind="stable")
+        found = straight_table(points, points).metres
+        return np.where(np.isfinite(found), found, np.nanmax(found, initial=1.0) + 1.0)
+
+    @cached_property
+    def school_order(self) -> Ints:
+        """Return the schools nearest first, a row a school."""
+        return np.argsort(self.between, axis=1, kind="stable")
+
+    def positions(self, villages: Any) -> Ints:
+        """Return the positions of villages; of those not known the last row, whose ways are NaN."""
+        found = pd.Index(self.villages).get_indexer(pd.Index(villages))
+        return np.where(found < 0, len(self.villages), found)
+
+    def cost(self, village: Ints, school: Ints, sites: Ints) -> Floats:
+        """Return metres to sites from villages; pupils without a way to any are put where their school stood."""
+        out = self.metres[np.ix_(village, sites)]
+        lost = ~np.isfinite(out).any(axis=1)
+        if lost.any():
+            out[lost] = self.between[np.ix_(school[lost], sites)]
+        return out
 
     def _lines(self, village: Any) -> Floats | None:
         """Return the minutes of the scenario's own bus lines; None without any."""
@@ -161,27 +170,34 @@ class BoardArrays:
                 out[village[v], self.index.get_loc(s)] = minutes
         return out
 
-    def _groups(self) -> None:
+    def _groups(self, ways: TravelDistances) -> None:
         groups = self.base.groups
-        village = pd.Index(self.villages).get_indexer(groups["village_id"])
-        self.g_village = np.where(village < 0, len(self.villages), village)
+        self.g_village = self.positions(groups["village_id"])
         self.g_home = (groups["village_id"] != "").to_numpy()
         self.g_school = _own(self.index.get_indexer(groups["school_id"]), np.int64)
         self.g_band = _own(groups["band"].map(BANDS.index), np.int64)
         self.g_stage = STAGE_OF_BAND[self.g_band]
         self.g_pupils, self.g_board = _own(groups["pupils"], float), _own(groups["boarders"], float)
         self.g_metres = self.metres[self.g_village, self.g_school]
-        self.g_metres[self.g_school < 0] = np.nan
-        self.g_minutes = np.where(self.g_school < 0, np.nan, self.minutes[self.g_village, self.g_school])
-        self.g_order = np.argsort(np.where(np.isfinite(self.g_metres), self.g_metres, np.inf), kind="stable")
-        self.g_order = self.g_order[np.isfinite(self.g_metres[self.g_order])]
+        self.g_minutes = self.minutes[self.g_village, self.g_school]
+        if len(away := np.flatnonzero(self.g_school < 0)):  # at a school without a row of the year
+            ends = groups["village_id"].iloc[away], groups["school_id"].iloc[away]
+            self.g_metres[away], self.g_minutes[away] = ways.metres(*ends), ways.minutes(*ends)
         into = groups["school_id"].map(self.merged)
         self.g_into = np.where(into.notna(), self.index.get_indexer(into), NOWHERE)
         _, self.g_name = np.unique(groups["village_id"].to_numpy(dtype=str), return_inverse=True)
+        # What a whole village is told by; pupils of unknown home by the school they come from.
+        self.g_label = np.where(self.g_home, groups["village_id"], "@" + groups["school_id"]).astype(str)
         # Points: villages, then the schools that pupils of unknown home come from.
         self.g_point = np.where(self.g_home, self.g_village, len(self.villages) + 1 + self.g_school)
         used = np.bincount(self.g_school[self.g_school >= 0], self.g_board[self.g_school >= 0], len(self.schools))
         self.beds_used = used
+
+    @cached_property
+    def g_order(self) -> Ints:
+        """Return the groups whose way is known, nearest first."""
+        order = np.argsort(np.where(np.isfinite(self.g_metres), self.g_metres, np.inf), kind="stable")
+        return order[np.isfinite(self.g_metres[order])]
 
     def _zones(self) -> list[Zone]:
         """Return whom each school that opens or takes up a stage draws, in the order in which they do."""
@@ -203,13 +219,6 @@ class BoardArrays:
             out.append(Zone(school, rows, whole=bool(villages)))
         return out
 
-    def closing(self, state: State) -> Bools:
-        """Return which schools a state closes."""
-        spared = self.index.isin(state.kept) if state.kept else np.zeros(len(self.index), dtype=bool)
-        named = self.index.isin(state.closed) if state.closed else np.zeros(len(self.index), dtype=bool)
-        small = self.enrolled < state.minimum_enrolment
-        return self.may_close & (small | named) & ~spared
-
     def places(self, caps: tuple[int, int]) -> Floats:
         """Return the places of each school and band under class caps."""
         if caps not in self._places:
@@ -217,6 +226,42 @@ class BoardArrays:
             changed = replace(self.layout, scenario=self.layout.scenario.with_settings(**settings))
             self._places[caps] = _own(changed.places, float)
         return self._places[caps]
+
+
+class BoardArrays(LayoutArrays):
+    """Hold what stays as it is while sliders move; parameters as of :class:`balance_lib.scenarios.board.Board`."""
+
+    def __init__(
+        self, county: County, scenario: Scenario, standard: Standard | str = "quality_2017", *, places: bool = False
+    ) -> None:
+        layout = layouts.of(bases.of(county, scenario), scenario)
+        super().__init__(layout, layouts.ways_of(layout, roads=True))
+        self.county, self.with_places = county, places
+        self.scenario_given = scenario
+        self.standard = standards.load(standard) if isinstance(standard, str) else standard
+        self.converts = bool((layout.frame["state"] == "converted").any())
+        self.enrolled = self.sums.sum(axis=1)
+        self.may_close = self._may_close()
+        self.coefficients = Coefficients(layout, self.standard)
+
+    def _may_close(self) -> Bools:
+        """Return which schools a slider may close.
+
+        The others stand under somebody's decision, or more pupils attend them than are enrolled.
+        """
+        layout, base = self.layout, self.base
+        senior = set(base.rows.loc[base.rows["stage"] == "senior", "school_id"])
+        spoken_for = {o.school_id for o in layout.scenario.effective}
+        receivers = {to for o in layout.scenario.effective for to in o.others()}
+        bar = senior | spoken_for | receivers | set(base.over) | set(layout.frame.index[layout.frame["protected"]])
+        return self.allowed[0] & ~self.index.isin(bar)
+
+    def closing(self, state: State) -> Bools:
+        """Return which schools a state closes."""
+        spared = self.index.isin(state.kept) if state.kept else np.zeros(len(self.index), dtype=bool)
+        named = self.index.isin(state.closed) if state.closed else np.zeros(len(self.index), dtype=bool)
+        small = self.enrolled < state.minimum_enrolment
+        return self.may_close & (small | named) & ~spared
 
 
 def _own(values: Any, dtype: Any) -> Any:

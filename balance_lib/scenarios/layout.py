@@ -11,8 +11,9 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.scenarios import operations as ops
-from balance_lib.scenarios.base import BANDS, COMPLETE_FROM, STAGE_OF, Base
+from balance_lib.scenarios.base import BANDS, COMPLETE_FROM, STAGE_OF, Base, TravelDistances, ways, with_schools
 from balance_lib.scenarios.scenario import Scenario
+from balance_lib.scenarios.settings import default
 from balance_lib.standards import STAGES
 
 TEACHES = {
@@ -164,6 +165,13 @@ class Layout:
         """Return the rows of schools that open and do not stand in the county's table."""
         known = self.base.schools.index
         return self.frame[(self.frame["state"] == "opened") & ~self.frame.index.isin(known)]
+
+
+def ways_of(layout: Layout, *, roads: bool) -> TravelDistances:
+    """Measure the ways to every school of a layout, those that open among them; with the way along roads if asked."""
+    county, mode = layout.base.county, layout.scenario.settings.mode
+    found = ways(county, mode, roads=roads, detour=default("road_detour"))
+    return with_schools(found, county, layout.opened.reset_index(names="school_id"))
 
 
 def of(base: Base, scenario: Scenario) -> Layout:

@@ -1,8 +1,4 @@
-"""Answer a moving slider: compiled loops (numba) over the arrays a board prepared; imported only by the board.
-
-They say the same as :mod:`balance_lib.scenarios.moves`, ``riding``, ``classes`` and ``goods`` say with tables; the
-tests hold the two against each other.
-"""
+"""Compiled loops (numba) over the arrays of a layout: assignment, beds, coverage, classes, goods handed on."""
 
 # mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
@@ -118,10 +114,11 @@ def cover(stage, band, day, board, metres, minutes, ride, radius, young_limit):
 
     Returns
     -------
-    array, shape (stages, 9)
-        pupils, walk, ride, board, far, unknown, metres of day pupils, longest way, young pupils over the limit.
+    array, shape (stages, 10)
+        pupils, walk, ride, board, far, unknown, metres of day pupils, longest way, young pupils over the limit, all
+        young pupils.
     """
-    out = np.zeros((2, 9))
+    out = np.zeros((2, 10))
     out[:, 7] = math.nan
     for i in range(day.size):
         s, d = stage[i], day[i]
@@ -143,6 +140,7 @@ def cover(stage, band, day, board, metres, minutes, ride, radius, young_limit):
             if not out[s, 7] >= metres[i]:
                 out[s, 7] = metres[i]
         if band[i] == 0 and d > 0:
+            out[s, 9] += d
             travel = ride[i] if rides else minutes[i]
             if travel > young_limit:
                 out[s, 8] += d

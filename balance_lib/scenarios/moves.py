@@ -1,24 +1,111 @@
-"""Send the pupils whose school changes to other schools: by distance, within the places there are, overflow named."""
+"""Send the pupils whose school changes to other schools: by distance, within the places there are, overflow named.
+
+The one assignment there is: sliders, whole evaluations and the optimiser's plans all go through it.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from functools import cached_property
+from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from balance_lib._errors import DataError, Fault
-from balance_lib.access.distance import Places, straight_table
-from balance_lib.scenarios.base import BANDS, STAGE_OF, TravelDistances
-from balance_lib.scenarios.layout import Layout
+from balance_lib.scenarios.arrays import NOWHERE, STAGE_OF_BAND, LayoutArrays
+from balance_lib.scenarios.base import BANDS
+from balance_lib.scenarios.settings import Settings
 from balance_lib.standards import STAGES
 
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
+Method = Literal["zoned", "transport", "nearest"]
+Parts = tuple[Ints, Ints, Floats, Floats, Floats]  # row, school, pupils, boarders before, pupils beyond the places
+
 NEAREST = 3  # so many schools are within reach however far they are
-KEY = ["village_id", "from_id", "to_id", "stage", "band"]
-NOWHERE = ""  # no school of the county takes them in
+SECTORS = ("public", "private", "special")
+BITS = np.array([1 << b for b in range(len(BANDS))])
+_ORDER = ("optimal", "feasible", "infeasible", "stopped")
+
+
+@dataclass(frozen=True, eq=False)
+class Flows:
+    """Hold pupils of a group who go to one school, in the order of village, schools, stage and band.
+
+    Parameters
+    ----------
+    arrays : LayoutArrays
+    rows, to : array of int, shape (flows,)
+        Which group, and which school takes them in; NOWHERE where none does.
+    pupils, boarders, over : array of float, shape (flows,)
+        ``boarders``: of them boarding before; ``over``: of them beyond the places there are.
+    """
+
+    arrays: LayoutArrays
+    rows: Ints
+    to: Ints
+    pupils: Floats
+    boarders: Floats
+    over: Floats
+
+    @classmethod
+    def ordered(cls, arrays: LayoutArrays, parts: Parts) -> Flows:
+        """Put flows in order; those of one village, band and pair of schools become one."""
+        rows, to = parts[:2]
+        rank, n = np.append(arrays.rank, -1) + 1, len(arrays.schools) + 1
+        key = (arrays.g_name[rows] * n + rank[arrays.g_school[rows]]) * n + rank[to]
+        key = (key * 2 + (1 - arrays.g_stage[rows])) * 3 + arrays.g_band[rows]
+        order = np.argsort(key, kind="stable")
+        order = order[parts[2][order] > 0]
+        first = np.flatnonzero(np.diff(key[order], prepend=-1))
+        figures = parts[2:]
+        if len(first) < len(order):
+            figures = tuple(np.add.reduceat(part[order], first) for part in figures)
+            return cls(arrays, rows[order][first], to[order][first], *figures)
+        return cls(arrays, rows[order], to[order], *(part[order] for part in figures))
+
+    @cached_property
+    def from_(self) -> Ints:
+        """Return the school each flow leaves."""
+        return self.arrays.g_school[self.rows]
+
+    @cached_property
+    def village(self) -> Ints:
+        """Return the row of each flow's village in the arrays of ways."""
+        return self.arrays.g_village[self.rows]
+
+    @cached_property
+    def band(self) -> Ints:
+        """Return the grade band of each flow."""
+        return self.arrays.g_band[self.rows]
+
+    @cached_property
+    def stage(self) -> Ints:
+        """Return the stage of each flow."""
+        return self.arrays.g_stage[self.rows]
+
+    @cached_property
+    def placed(self) -> Bools:
+        """Tell which flows a school takes in."""
+        return self.to >= 0
+
+    @cached_property
+    def metres(self) -> Floats:
+        """Return the way to the new school; NaN where it is not known."""
+        return np.where(self.placed, self.arrays.metres[self.village, self.to], np.nan)
+
+    def table(self) -> pd.DataFrame:
+        """Return village_id ("" unknown), from_id, to_id ("" none), stage, band, pupils, boarders, overflow."""
+        groups = self.arrays.base.groups.iloc[self.rows]
+        names = np.array([*self.arrays.schools, ""], dtype=object)
+        return pd.DataFrame({
+            "village_id": groups["village_id"].to_numpy(), "from_id": groups["school_id"].to_numpy(),
+            "to_id": names[self.to], "stage": groups["stage"].to_numpy(), "band": groups["band"].to_numpy(),
+            "pupils": self.pupils, "boarders": self.boarders, "overflow": self.over,
+        })  # fmt: skip
 
 
 @dataclass(frozen=True, eq=False)
@@ -27,21 +114,26 @@ class Moves:
 
     Parameters
     ----------
-    table : DataFrame
-        village_id ("" where the home is not known), from_id, to_id ("" where no school takes them in), stage, band,
-        pupils, boarders (of them boarding before), overflow (pupils beyond the places there are).
+    flows : Flows
+    crowded : Flows
+        Pupils whom new zones leave at their school although others take its places.
     solution : dict
-        method, status, gap, objective_m, shortfall over all stages.
-    crowded : DataFrame
-        As ``table``: pupils whom new zones leave at their school although others take its places.
+        method, status, gap, objective_m, shortfall, reasons over all stages.
+    proven : bool
+        Whether a whole evaluation sends the same pupils: places do not bind, or are reckoned with, and all attendance
+        concerned is counted.
+    uncounted : array of int
+        Schools concerned whose attendance exceeds their enrolment, or whose enrolment nobody recorded.
     """
 
-    table: pd.DataFrame
+    flows: Flows
+    crowded: Flows
     solution: dict[str, Any]
-    crowded: pd.DataFrame
+    proven: bool
+    uncounted: Ints
 
 
-def moves(layout: Layout, ways: TravelDistances, *, time_limit_s: float = 10.0) -> Moves:
+def moves(arrays: LayoutArrays, *, time_limit_s: float = 10.0) -> Moves:
     """Assign every affected pupil to a school.
 
     Who is affected: pupils whose school closes or no longer teaches their grades; pupils of the villages zoned to a
@@ -50,8 +142,7 @@ def moves(layout: Layout, ways: TravelDistances, *, time_limit_s: float = 10.0) 
 
     Parameters
     ----------
-    layout : Layout
-    ways : TravelDistances
+    arrays : LayoutArrays
     time_limit_s : float
         For the proof that zones are the best; the solution then tells its gap.
 
@@ -61,259 +152,223 @@ def moves(layout: Layout, ways: TravelDistances, *, time_limit_s: float = 10.0) 
         If a closing school has more attendance than recorded enrolment, or it or a named receiver has no recorded
         enrolment: nobody knows who would move, or how many there would be.
     """
-    groups = layout.base.groups
-    fixed, open_ended = _affected(layout, ways, groups)
-    into_untold = pd.MultiIndex.from_frame(fixed[["to_id", "stage"]]).isin(layout.base.untold)
-    _refuse_uncounted(layout, pd.concat([fixed["school_id"], open_ended["school_id"], fixed["to_id"][into_untold]]))
-    free = _free(layout, groups, fixed, open_ended)
-    placed, over = _into_fixed(fixed, free)
-    parts, told = [placed], []
-    for stage in STAGES:
-        rows = open_ended[open_ended["stage"] == stage]
-        if len(rows):
-            found, solution = _assign(layout, ways, rows.reset_index(drop=True), free, stage, time_limit_s)
-            parts.append(found)
-            told.append(solution)
-    table = pd.concat(parts, ignore_index=True)
-    stays = table["from_id"] == table["to_id"]
-    crowded = table[stays & (table["overflow"] > 0)].reset_index(drop=True)
-    table = table[(table["pupils"] > 0) & ~stays]
-    table = table.groupby(KEY, as_index=False, sort=True)[["pupils", "boarders", "overflow"]].sum()
-    return Moves(table, _solution(layout, told, over), crowded)
+    settings = arrays.layout.scenario.settings
+    assignment = Assignment(arrays, settings, settings.assignment, time_limit_s=time_limit_s)
+    if len(assignment.uncounted):
+        raise DataError([_uncounted(arrays, arrays.schools[j]) for j in assignment.uncounted])
+    return assignment.moves()
 
 
-def _affected(layout: Layout, ways: TravelDistances, groups: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Return the groups that go to a fixed school (``to_id``), and those that go where there is room."""
-    teaches = layout.teaches
-    at = teaches.index.get_indexer(groups["school_id"])
-    columns = teaches.columns.get_indexer(groups["band"])
-    stays = np.where(at >= 0, teaches.to_numpy()[at, columns], True)
-    into = groups["school_id"].map(layout.merged_into)
-    drawn = _drawn(layout, ways, groups, stays)
-    to = into.where(into.notna(), drawn)
-    fixed = groups[to.notna()].assign(to_id=to[to.notna()])
-    leaving = ~stays & to.isna().to_numpy()
-    if layout.scenario.settings.rezone:
-        plain = ~(layout.private | layout.special).reindex(groups["school_id"]).fillna(True).to_numpy(dtype=bool)
-        leaving |= plain & to.isna().to_numpy() & (groups["village_id"] != "").to_numpy()
-    return fixed, groups[leaving]
+def _uncounted(arrays: LayoutArrays, school: str) -> Fault:
+    base = arrays.base
+    if school in {name for name, _ in base.untold}:
+        return Fault("scenario_untold", "school_years.csv", None, "pupils", school, params={"year": base.year})
+    return Fault("scenario_over", "attendance.csv", None, "pupils", school, params={"over": f"{base.over[school]:.0f}"})
 
 
-def _drawn(layout: Layout, ways: TravelDistances, groups: pd.DataFrame, stays: Any) -> pd.Series:
-    """Return to which new school each public group is drawn: its village is zoned to it, or it is nearer."""
-    out = pd.Series(None, index=groups.index, dtype=object)
-    plain = ~(layout.private | layout.special).reindex(groups["school_id"]).fillna(True).to_numpy(dtype=bool)
-    now = ways.metres(groups["village_id"], groups["school_id"])
-    for school, villages in layout.zoned.items():
-        # A school that takes up a stage draws nobody to the bands it had before.
-        kept = layout.base.sums.reindex([school]).fillna(0.0).iloc[0]
-        taught = groups["band"].map(
-            lambda band, kept=kept, s=school: bool(layout.teaches.at[s, band]) and not kept[band]
-        )
-        there = plain & taught.to_numpy(dtype=bool) & (groups["school_id"] != school).to_numpy() & out.isna().to_numpy()
-        if villages:
-            out[there & groups["village_id"].isin(villages).to_numpy()] = school
-        elif layout.frame.at[school, "state"] == "opened":
-            near = ways.metres(groups["village_id"], [school] * len(groups))
-            out.update(_fitting(layout, groups[there & (near < now) & stays], now - near, school))
-    return out
+class Assignment:
+    """Work out who goes where, step by step.
+
+    Parameters
+    ----------
+    arrays : LayoutArrays
+    settings : Settings
+    method : {"zoned", "transport", "nearest"}
+        A whole village to one school, villages split, or everyone to the nearest school whatever the places.
+    shut : array of bool, shape (schools,), optional
+        Schools closed besides.
+    time_limit_s : float
+    """
+
+    def __init__(
+        self, arrays: LayoutArrays, settings: Settings, method: Method, *, shut: Bools | None = None,
+        time_limit_s: float = 10.0,
+    ) -> None:  # fmt: skip
+        self.arrays, self.settings, self.method, self.time_limit_s = arrays, settings, method, time_limit_s
+        self.open = arrays.there if shut is None else arrays.there & ~shut
+        self.receives = arrays.receives & self.open[:, None]
+        caps = settings.class_cap("primary"), settings.class_cap("junior")
+        self.room = np.where(self.open[:, None], arrays.places(caps), 0.0)
+        self.solved: list[dict[str, Any]] = []
+        self.proven = True
+        self._affected(arrays.teaches & self.open[:, None])
+
+    def _affected(self, teaches: Bools) -> None:
+        """Find the groups that go to a named school, those that go where there is room, and the places left."""
+        arrays, school = self.arrays, self.arrays.g_school
+        at = np.maximum(school, 0)
+        stays = teaches[at, arrays.g_band] | (school < 0)
+        self.into = self._into(stays)
+        leaves = ~stays & (self.into < 0)
+        if self.settings.rezone:
+            leaves |= (arrays.sector[at] == 0) & (school >= 0) & arrays.g_home & (self.into < 0)
+        self.fixed, self.leaving = np.flatnonzero(self.into >= 0), np.flatnonzero(leaves)
+        both = np.concatenate([self.fixed, self.leaving])
+        gone = np.zeros_like(self.room)
+        np.add.at(gone, (school[both], arrays.g_band[both]), arrays.g_pupils[both])
+        self.free = np.clip(self.room - (arrays.sums - gone), 0.0, None)
+        leave, come, stage = school[both], self.into[self.fixed], arrays.g_stage[self.fixed]
+        self.uncounted = np.unique(np.concatenate([leave[arrays.over[leave]], come[arrays.untold[come, stage]]]))
+
+    def _into(self, stays: Bools) -> Ints:
+        """Return the school each group must go to: where its own is merged, or a new one draws it; else NOWHERE."""
+        from balance_lib.scenarios import loops
+
+        arrays, drawn = self.arrays, np.full(len(stays), NOWHERE)
+        for zone in arrays.zones:
+            rows = zone.rows[drawn[zone.rows] < 0]
+            if not zone.whole:
+                rows = rows[stays[rows]]
+                left = self.room[zone.school].copy()
+                rows = rows[loops.fitting(arrays.g_band[rows], arrays.g_pupils[rows], left)]
+            drawn[rows] = zone.school
+        return np.where(arrays.g_into >= 0, arrays.g_into, drawn)
+
+    def moves(self) -> Moves:
+        """Assign."""
+        arrays, parts = self.arrays, [self._fixed()]
+        over = float(parts[0][4].sum())
+        for stage in range(len(STAGES)):
+            for sector in range(len(SECTORS)):
+                rows = self.leaving
+                mine = rows[(arrays.g_stage[rows] == stage) & (arrays.sector[arrays.g_school[rows]] == sector)]
+                if len(mine):
+                    parts += self._placed(mine, stage, sector)
+        rows, to, pupils, boarders, beyond = (np.concatenate(column) for column in zip(*parts, strict=True))
+        stays = arrays.g_school[rows] == to
+
+        def of(chosen: Bools) -> Flows:
+            return Flows.ordered(arrays, (rows[chosen], to[chosen], pupils[chosen], boarders[chosen], beyond[chosen]))
+
+        proven = self.proven and not len(self.uncounted)
+        return Moves(of(~stays), of(stays & (beyond > 0)), self._solution(over), proven, self.uncounted)
+
+    def _fixed(self) -> Parts:
+        """Place merged and zoned pupils; what exceeds the places is overflow, the last groups first."""
+        arrays, rows = self.arrays, self.fixed
+        to, pupils, over = self.into[rows], arrays.g_pupils[rows], np.zeros(len(rows))
+        for at, (school, band) in enumerate(zip(to, arrays.g_band[rows], strict=True)):
+            over[at] = max(pupils[at] - self.free[school, band], 0.0)
+            self.free[school, band] = max(self.free[school, band] - pupils[at], 0.0)
+        return rows, to, pupils, arrays.g_board[rows], over
+
+    def _placed(self, rows: Ints, stage: int, sector: int) -> list[Parts]:
+        if self.method != "transport":
+            return [(self._zoned if self.method == "zoned" else self._nearest)(rows, stage, sector)]
+        band = self.arrays.g_band[rows]
+        return [self._transported(rows[band == b], int(b), sector) for b in np.unique(band)]
+
+    def _use(self, to: Ints, band: Any, pupils: Floats) -> None:
+        """Take up places."""
+        placed = to >= 0
+        bands = np.broadcast_to(band, to.shape)
+        np.subtract.at(self.free, (to[placed], bands[placed]), pupils[placed])
+        self.free = np.clip(self.free, 0.0, None)
+
+    def _sites(self, receives: Bools, sector: int) -> Ints:
+        return np.flatnonzero(receives & self.arrays.allowed[sector] & self.open)
+
+    def _zoned(self, rows: Ints, stage: int, sector: int) -> Parts:
+        """Send each village whole; pupils of unknown home are told by the school they come from."""
+        from balance_lib.optimise import allocation
+
+        arrays, bands = self.arrays, np.flatnonzero(stage == STAGE_OF_BAND)
+        _, first, point = np.unique(arrays.g_label[rows], return_index=True, return_inverse=True)
+        demand = np.zeros((len(first), len(bands)))
+        np.add.at(demand, (point, arrays.g_band[rows] - bands[0]), arrays.g_pupils[rows])
+        sites = self._sites(self.receives[:, bands].any(axis=1), sector)
+        cost = arrays.cost(arrays.g_village[rows[first]], arrays.g_school[rows[first]], sites)
+        for at, band in enumerate(bands):  # a school without the grades of a village's pupils is none for the village
+            cost[np.ix_(demand[:, at] > 0, ~self.receives[sites, band])] = np.nan
+        cost = self._within_reach(cost, stage)
+        found = allocation.zoned(cost, demand, self.free[np.ix_(sites, bands)], time_limit_s=self.time_limit_s)
+        self.solved.append(_told(found))
+        # Who finds no place goes to the nearest school all the same: overflow, named as a broken rule.
+        site = np.array(found.site)
+        lost = site < 0
+        site[lost] = _nearest_of(cost[lost])
+        to, pupils = np.append(sites, NOWHERE)[site][point], arrays.g_pupils[rows]
+        self._use(to, arrays.g_band[rows], pupils)
+        return rows, to, pupils, arrays.g_board[rows], np.where(lost[point], pupils, 0.0)
+
+    def _transported(self, rows: Ints, band: int, sector: int) -> Parts:
+        """Send pupils at the least total distance; a village may be split."""
+        from balance_lib.optimise import allocation
+        from balance_lib.scenarios import loops
+
+        arrays = self.arrays
+        sites = self._sites(self.receives[:, band], sector)
+        cost = arrays.cost(arrays.g_village[rows], arrays.g_school[rows], sites)
+        cost = self._within_reach(cost, int(STAGE_OF_BAND[band]))
+        pupils = arrays.g_pupils[rows]
+        found = allocation.transport(cost, pupils, self.free[sites, band])
+        self.solved.append(_told(found))
+        amounts = np.round(found.amounts)
+        left = pupils - np.bincount(found.points, amounts, minlength=len(rows))
+        over = np.flatnonzero(left > 0)
+        at = np.append(found.points, over)
+        to = np.append(sites, NOWHERE)[np.append(found.sites, _nearest_of(cost[over]))]
+        moved = np.append(amounts, left[over])
+        self._use(to, band, moved)
+        beyond = np.append(np.zeros(len(found.points)), left[over])
+        return rows[at], to, moved, loops.share_boarders(arrays.g_board[rows], at, moved), beyond
+
+    def _nearest(self, rows: Ints, stage: int, sector: int) -> Parts:
+        """Send every village to the nearest school that takes its pupils in, whatever the places."""
+        from balance_lib.scenarios import loops
+
+        arrays, band = self.arrays, self.arrays.g_band[rows]
+        points = len(arrays.villages) + 1 + len(arrays.schools)
+        need, first = np.zeros(points, dtype=np.int64), np.zeros(points, dtype=np.int64)
+        point = arrays.g_point
+        np.bitwise_or.at(need, point[rows], BITS[band])
+        first[point[rows[::-1]]] = arrays.g_school[rows[::-1]]
+        found = loops.to_nearest(
+            rows, point, first, need, stage, arrays.order, arrays.metres, arrays.school_order, self.receives,
+            arrays.allowed[sector] & self.open, len(arrays.villages),
+        )  # fmt: skip
+        to, pupils = found[point[rows]], arrays.g_pupils[rows]
+        over = np.where(to < 0, pupils, 0.0)
+        load = np.zeros_like(self.room)
+        there = to >= 0
+        np.add.at(load, (to[there], band[there]), pupils[there])
+        short = np.clip(load - self.free, 0.0, None)
+        self.proven &= bool((short <= 1e-9).all())
+        # Of a school without places enough every group is over by the same share: who, only the evaluation says.
+        share = np.divide(short, load, out=np.zeros_like(load), where=load > 0)
+        over[there] = pupils[there] * share[to[there], band[there]]
+        self.free = np.clip(self.free - load, 0.0, None)
+        return rows, to, pupils, arrays.g_board[rows], over
+
+    def _within_reach(self, cost: Floats, stage: int) -> Floats:
+        """Leave out schools beyond the reach, but never the nearest ones."""
+        if not cost.size:
+            return cost
+        near, third = np.where(np.isfinite(cost), cost, np.inf), min(NEAREST, cost.shape[1]) - 1
+        reach = self.settings.number(f"reach_{STAGES[stage]}_m")
+        reach = np.maximum(reach, np.partition(near, third, axis=1)[:, third])
+        return np.where(near <= reach[:, None], cost, np.nan)
+
+    def _solution(self, over: float) -> dict[str, Any]:
+        """Return one finding for several solves: the worst status and gap, the sum of the rest."""
+        solved = self.solved
+        status = max((t["status"] for t in solved), key=_ORDER.index, default="optimal")
+        return {
+            "method": self.method,
+            "status": "infeasible" if over and status in ("optimal", "feasible") else status,
+            "gap": float(np.nanmax([0.0, *(t["gap"] for t in solved)])),
+            "objective_m": float(sum(t["objective_m"] for t in solved)),
+            "shortfall": float(sum(t["shortfall"] for t in solved)) + over,
+            "reasons": tuple(dict.fromkeys(r for t in solved for r in t["reasons"])),
+        }
 
 
-def _fitting(layout: Layout, groups: pd.DataFrame, saved: Floats, school: str) -> pd.Series:
-    """Return the groups that fit into a new school, those who save most first; a group goes whole."""
-    left, out = layout.places.loc[school].to_dict(), {}
-    for row in sorted(groups.index, key=lambda i: -saved[i]):
-        band, pupils = groups.at[row, "band"], groups.at[row, "pupils"]
-        if pupils <= left[band]:
-            left[band] -= pupils
-            out[row] = school
-    return pd.Series(out, dtype=object)
-
-
-def _refuse_uncounted(layout: Layout, schools: pd.Series) -> None:
-    over, untold = layout.base.over, {school for school, _ in layout.base.untold}
-    faults = [
-        Fault("scenario_untold", "school_years.csv", None, "pupils", school, params={"year": layout.base.year})
-        if school in untold
-        else Fault("scenario_over", "attendance.csv", None, "pupils", school, params={"over": f"{over[school]:.0f}"})
-        for school in sorted(set(schools) & (set(over) | untold))
-    ]
-    if faults:
-        raise DataError(faults)
-
-
-def _free(layout: Layout, groups: pd.DataFrame, *leaving: pd.DataFrame) -> pd.DataFrame:
-    """Return the places left by school and band, once those who leave have left."""
-    gone = pd.concat(leaving)
-    gone = gone.groupby(["school_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
-    gone = gone.reindex(index=layout.ids, columns=list(BANDS), fill_value=0.0)
-    here = layout.base.sums.reindex(layout.ids).fillna(0.0)
-    return (layout.places - (here - gone)).clip(lower=0.0)
-
-
-def _into_fixed(fixed: pd.DataFrame, free: pd.DataFrame) -> tuple[pd.DataFrame, float]:
-    """Place merged and zoned pupils; what exceeds the places is overflow, the last groups first."""
-    rows = fixed.rename(columns={"school_id": "from_id"}).assign(overflow=0.0)
-    for i in rows.index:
-        school, band = rows.at[i, "to_id"], rows.at[i, "band"]
-        room = free.at[school, band]
-        rows.at[i, "overflow"] = max(rows.at[i, "pupils"] - room, 0.0)
-        free.at[school, band] = max(room - rows.at[i, "pupils"], 0.0)
-    return rows[[*KEY, "pupils", "boarders", "overflow"]], float(rows["overflow"].sum())
-
-
-def _assign(
-    layout: Layout, ways: TravelDistances, rows: pd.DataFrame, free: pd.DataFrame, stage: str, time_limit_s: float
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Assign the pupils of one stage, public, private and special apart; places are used up in that order."""
-    frame, parts, told = layout.frame, [], []
-    sector = _sector(layout, rows["school_id"])
-    for name in ("public", "private", "special"):
-        mine = rows[sector == name]
-        if mine.empty:
-            continue
-        public = ~(layout.private | layout.special)
-        allowed = {"public": public, "private": ~layout.special, "special": layout.special}[name] & frame["there"]
-        if layout.scenario.settings.assignment == "zoned":
-            found, solution = _zoned(layout, ways, mine, free, stage, allowed, time_limit_s)
-        else:
-            found, solution = _transport(layout, ways, mine, free, allowed)
-        parts.append(found)
-        told.append(solution)
-        for (school, band), used in found.groupby(["to_id", "band"])["pupils"].sum().items():
-            if school in free.index:
-                free.at[school, band] = max(free.at[school, band] - used, 0.0)
-    return pd.concat(parts, ignore_index=True), _worst(told)
-
-
-def _sector(layout: Layout, schools: pd.Series) -> pd.Series:
-    special = schools.map(layout.special).fillna(False).astype(bool)
-    private = schools.map(layout.private).fillna(False).astype(bool)
-    return pd.Series(np.select([special, private], ["special", "private"], "public"), index=schools.index)
-
-
-def _zoned(
-    layout: Layout,
-    ways: TravelDistances,
-    rows: pd.DataFrame,
-    free: pd.DataFrame,
-    stage: str,
-    allowed: pd.Series,
-    time_limit_s: float,
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Send each village whole; one of unknown home is told by the school it comes from."""
-    from balance_lib.optimise import allocation
-
-    bands = [b for b in BANDS if STAGE_OF[b] == stage]
-    point = rows["village_id"].where(rows["village_id"] != "", "@" + rows["school_id"])
-    demand = rows.assign(point=point).pivot_table(index="point", columns="band", values="pupils", aggfunc="sum")
-    demand = demand.reindex(columns=bands).fillna(0.0)
-    first = rows.assign(point=point).drop_duplicates("point").set_index("point").loc[demand.index]
-    receives = layout.receives[bands]
-    sites = np.flatnonzero((receives.any(axis=1) & allowed).to_numpy())
-    cost = cost_table(layout, ways, first, sites)
-    for at, band in enumerate(bands):  # a school without the grades of a village's pupils is none for the village
-        lacking = ~receives[band].to_numpy()[sites]
-        cost[np.ix_(demand.to_numpy()[:, at] > 0, lacking)] = np.nan
-    cost = _within_reach(layout, cost, first["stage"])
-    room = free[bands].to_numpy()[sites]
-    found = allocation.zoned(cost, demand.to_numpy(), room, time_limit_s=time_limit_s)
-    site = np.array(found.site)
-    # Who finds no place goes to the nearest school all the same: overflow, named as a broken rule.
+def _nearest_of(cost: Floats) -> Ints:
+    """Return the nearest site of each row; NOWHERE where no way is known."""
+    if not cost.size:
+        return np.full(len(cost), NOWHERE)
     near = np.where(np.isfinite(cost), cost, np.inf)
-    lost = site < 0
-    site[lost] = np.where(np.isfinite(near[lost]).any(axis=1), near[lost].argmin(axis=1) if len(sites) else -1, -1)
-    ids = np.append(np.array(layout.ids, dtype=object)[sites], NOWHERE)
-    to = pd.Series(ids[site], index=demand.index)
-    over = pd.Series(lost, index=demand.index)
-    out = rows.assign(to_id=point.map(to), overflow=np.where(point.map(over), rows["pupils"], 0.0))
-    return _columns(out), _told(found)
-
-
-def _transport(
-    layout: Layout, ways: TravelDistances, rows: pd.DataFrame, free: pd.DataFrame, allowed: pd.Series
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    """Send pupils at the least total distance; a village may be split."""
-    parts, told = [], []
-    for band, mine in rows.groupby("band", sort=False):
-        found, solution = _transported(layout, ways, mine.reset_index(drop=True), free, str(band), allowed)
-        parts.append(found)
-        told.append(solution)
-    return pd.concat(parts, ignore_index=True), _worst(told)
-
-
-def _transported(
-    layout: Layout, ways: TravelDistances, rows: pd.DataFrame, free: pd.DataFrame, band: str, allowed: pd.Series
-) -> tuple[pd.DataFrame, dict[str, Any]]:
-    from balance_lib.optimise import allocation
-
-    sites = np.flatnonzero((layout.receives[band] & allowed).to_numpy())
-    cost = _within_reach(layout, cost_table(layout, ways, rows, sites), rows["stage"])
-    ids = np.append(np.array(layout.ids, dtype=object)[sites], NOWHERE)
-    found = allocation.transport(cost, rows["pupils"].to_numpy(), free[band].to_numpy()[sites])
-    points, amounts = np.asarray(found.points, dtype=np.int64), np.round(np.asarray(found.amounts))
-    near = np.where(np.isfinite(cost), cost, np.inf)
-    nearest = near.argmin(axis=1) if len(sites) else np.zeros(len(rows), dtype=int)
-    nearest = np.where(np.isfinite(near).any(axis=1), nearest, -1) if len(sites) else nearest - 1
-    lost = rows["pupils"].to_numpy() - np.bincount(points, amounts, minlength=len(rows))
-    over = np.flatnonzero(lost > 0)
-    flow = rows.iloc[np.append(points, over)].reset_index(drop=True)
-    flow["share"] = np.append(amounts, lost[over])
-    flow["to_id"] = ids[np.append(np.asarray(found.sites, dtype=np.int64), nearest[over])]
-    flow["overflow"] = np.append(np.zeros(len(points)), lost[over])
-    flow["boarders"] = _split_boarders(flow)
-    return _columns(flow.assign(pupils=flow["share"])), _told(found)
-
-
-def _split_boarders(flow: pd.DataFrame) -> Floats:
-    """Divide the boarders of a group among its flows, in the order of the flows, whole pupils."""
-    out = np.zeros(len(flow))
-    left: dict[tuple[str, str], float] = {}
-    for i, row in enumerate(flow.itertuples()):
-        key = (row.village_id, row.school_id)
-        have = left.get(key, row.boarders)
-        out[i] = min(have, row.share)
-        left[key] = have - out[i]
-    return out
-
-
-def cost_table(layout: Layout, ways: TravelDistances, rows: pd.DataFrame, sites: Any) -> Floats:
-    """Return metres from each row's village to each site; unknown homes are put where their school stood."""
-    ids = np.array(layout.ids, dtype=object)[sites]
-    column = np.array([ways.school.get(s, -1) for s in ids], dtype=np.int64)
-    line = np.array([ways.village.get(v, -1) for v in rows["village_id"]], dtype=np.int64)
-    out = np.full((len(rows), len(sites)), np.nan)
-    known = line >= 0
-    if known.any() and len(sites):
-        out[known] = np.where(column >= 0, ways.table.metres[np.ix_(line[known], column)], np.nan)
-    lost = ~np.isfinite(out).any(axis=1)
-    if lost.any() and len(sites):
-        out[lost] = _from_school(layout, rows["school_id"].to_numpy()[lost], ids)
-    return out
-
-
-def _within_reach(layout: Layout, cost: Floats, stages: pd.Series) -> Floats:
-    """Leave out schools beyond the reach, but never the nearest ones."""
-    settings = layout.scenario.settings
-    reach = stages.map({stage: settings.number(f"reach_{stage}_m") for stage in STAGES}).to_numpy(dtype=float)
-    near = (
-        np.sort(np.where(np.isfinite(cost), cost, np.inf), axis=1)[:, min(NEAREST, cost.shape[1]) - 1]
-        if cost.size
-        else reach
-    )
-    return np.where(cost <= np.maximum(reach, near)[:, None], cost, np.nan)
-
-
-def _from_school(layout: Layout, schools: Any, ids: Any) -> Floats:
-    """Return straight metres from the school pupils come from; a constant where no place is known."""
-    places = layout.frame[["lon", "lat"]].astype(float)
-    ends = [Places(i, *places.loc[i].to_numpy().T) for i in (schools, ids)]
-    metres = straight_table(*ends).metres
-    return np.where(np.isfinite(metres), metres, np.nanmax(metres, initial=1.0) + 1.0)
-
-
-def _columns(rows: pd.DataFrame) -> pd.DataFrame:
-    return rows.rename(columns={"school_id": "from_id"})[[*KEY, "pupils", "boarders", "overflow"]]
+    return np.where(np.isfinite(near).any(axis=1), near.argmin(axis=1), NOWHERE)
 
 
 def _told(found: Any) -> dict[str, Any]:
@@ -324,24 +379,3 @@ def _told(found: Any) -> dict[str, Any]:
         "shortfall": float(np.sum(found.overflow)),
         "reasons": tuple(found.reasons),
     }
-
-
-_ORDER = ("optimal", "feasible", "infeasible", "stopped")
-
-
-def _worst(told: list[dict[str, Any]]) -> dict[str, Any]:
-    """Return one finding for several solves: the worst status and gap, the sum of the rest."""
-    return {
-        "status": max((t["status"] for t in told), key=_ORDER.index, default="optimal"),
-        "gap": float(np.nanmax([0.0, *(t["gap"] for t in told)])),
-        "objective_m": float(sum(t["objective_m"] for t in told)),
-        "shortfall": float(sum(t["shortfall"] for t in told)),
-        "reasons": tuple(dict.fromkeys(r for t in told for r in t["reasons"])),
-    }
-
-
-def _solution(layout: Layout, told: list[dict[str, Any]], over: float) -> dict[str, Any]:
-    out = _worst(told)
-    if over and out["status"] in ("optimal", "feasible"):
-        out["status"] = "infeasible"
-    return {"method": layout.scenario.settings.assignment, **out, "shortfall": out["shortfall"] + over}

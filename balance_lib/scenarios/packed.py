@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from balance_lib.scenarios.arrays import BoardArrays
-from balance_lib.scenarios.tick import may_board
+from balance_lib.scenarios.riding import may_board
 from balance_lib.standards import STAGES
 
 

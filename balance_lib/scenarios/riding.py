@@ -2,20 +2,29 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from balance_lib import access
-from balance_lib.scenarios.base import GRADES, TravelDistances
+from balance_lib.scenarios.base import BANDS, GRADES
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.settings import Settings, default
 from balance_lib.standards import STAGES
 
+if TYPE_CHECKING:
+    from balance_lib.scenarios.arrays import LayoutArrays
+    from balance_lib.scenarios.moves import Flows
+
 Floats = npt.NDArray[np.float64]
+Bools = npt.NDArray[np.bool_]
+Ints = npt.NDArray[np.int64]
 WAYS = ("walk", "ride", "board", "far", "unknown")
+_COVER = ("pupils", "walk", "ride", "board", "far", "unknown", "metres", "max_m", "young_over", "young")
 
 
 def radius_m(layout: Layout, stage: str) -> float:
@@ -25,81 +34,21 @@ def radius_m(layout: Layout, stage: str) -> float:
     return float("nan") if metres is None else float(metres)
 
 
-def may_board(settings: Settings, bands: pd.Series) -> Any:
-    """Tell which bands may board: those whose lowest grade is allowed to; grades 1 to 3 never are."""
-    lowest = max(settings.boarding_from_grade, int(default("never_board_below")))
+@lru_cache(maxsize=16)
+def may_board(from_grade: int) -> Bools:
+    """Return for each band whether its pupils may board when boarding begins with a grade; grades 1 to 3 never do."""
+    lowest = max(from_grade, int(default("never_board_below")))
     # The band of grades 4 to 6 boards from grade 5 or 6 in part only; as a whole it may not.
-    return bands.map({band: grades[0] >= lowest for band, grades in GRADES.items()}).to_numpy(dtype=bool)
+    return np.array([GRADES[band][0] >= lowest for band in BANDS])
 
 
-def bus_minutes(layout: Layout, ways: TravelDistances, rows: pd.DataFrame, to: str) -> Floats:
-    """Return the riding minutes of each row; NaN where no bus takes them."""
-    settings = layout.scenario.settings
-    line = np.array([layout.lines.get(pair, np.nan) for pair in zip(rows["village_id"], rows[to], strict=True)])
-    if settings.bus_minutes is None:
-        return line.astype(float)
-    metres = ways.road_metres(rows["village_id"], rows[to])
-    ride = metres / (settings.number("bus_kph") * 1000 / 60)
-    return np.fmin(line.astype(float), np.where(ride <= settings.bus_minutes, ride, np.nan))
-
-
-def brought(layout: Layout, ways: TravelDistances, table: pd.DataFrame) -> pd.DataFrame:
-    """Say of each group that moves how it gets to school before and after.
-
-    Before: who boarded boards; the others walk, or are beyond walking (``far``). After: who lives within the radius
-    walks; beyond it pupils ride where a bus goes, else board where they may and a bed is free, the farthest first;
-    who boarded before and may, keeps boarding first. Nobody of grades 1 to 3 boards.
-
-    Returns
-    -------
-    DataFrame
-        The table with metres_before, metres_after, extra_m, minutes_before, minutes_after, extra_min, way_before,
-        way_after, riders, boarders_after, far, beds_wanted (boarders without a bed, part of ``far``).
-    """
-    out = table.rename(columns={"boarders": "boarders_before"}).reset_index(drop=True)
-    radius = out["stage"].map({stage: radius_m(layout, stage) for stage in STAGES}).to_numpy(dtype=float)
-    for when, side in (("before", "from_id"), ("after", "to_id")):
-        out[f"metres_{when}"] = ways.metres(out["village_id"], out[side])
-        out[f"walking_{when}"] = ways.minutes(out["village_id"], out[side])
-    ride = bus_minutes(layout, ways, out, "to_id")
-    out["extra_m"] = out["metres_after"] - out["metres_before"]
-    metres, unknown = out["metres_after"].to_numpy(), ~np.isfinite(out["metres_after"].to_numpy())
-    walks = metres <= radius
-    rides = ~walks & ~unknown & np.isfinite(ride)
-    wish = np.where(~walks & ~rides & ~unknown, out["pupils"], np.where(rides | unknown, out["boarders_before"], 0.0))
-    boarding = out["to_id"].map(beds(layout)).fillna(0.0).to_numpy() > 0
-    wish = np.where(may_board(layout.scenario.settings, out["band"]) & boarding, wish, 0.0)
-    boards = _beds(layout, out, wish)
-    out["boarders_after"] = boards
-    day = out["pupils"].to_numpy() - boards
-    out["riders"] = np.where(rides, day, 0.0)
-    out["far"] = np.where(~walks & ~rides & ~unknown, day, 0.0)
-    out["beds_wanted"] = np.where(~walks & ~rides & ~unknown, wish - boards, 0.0)
-    boarded = out["boarders_before"] >= out["pupils"]
-    near = out["metres_before"].to_numpy() <= radius
-    lost = ~np.isfinite(out["metres_before"].to_numpy())
-    out["way_before"] = np.select([boarded, lost, near], ["board", "unknown", "walk"], "far")
-    out["way_after"] = np.select(
-        [out["to_id"] == "", out["far"] > 0, out["riders"] > 0, boards > 0, unknown, walks],
-        ["far", "far", "ride", "board", "unknown", "walk"], "walk",
-    )  # fmt: skip
-    out["minutes_before"] = np.where(boarded, np.nan, out["walking_before"])
-    after = np.where(out["riders"] > 0, ride, out["walking_after"])
-    out["minutes_after"] = np.where(day > 0, after, np.nan)
-    out["extra_min"] = out["minutes_after"] - out["minutes_before"]
-    return out.drop(columns=["walking_before", "walking_after"])
-
-
-def _beds(layout: Layout, rows: pd.DataFrame, wish: Floats) -> Floats:
-    """Give out the free beds of each school: to those who boarded before, then to the farthest."""
-    left = free_beds(layout, rows)
-    got = np.zeros(len(rows))
-    order = np.lexsort((-np.nan_to_num(rows["metres_after"].to_numpy()), -rows["boarders_before"].to_numpy()))
-    for i in order[wish[order] > 0]:
-        school = rows.at[i, "to_id"]
-        got[i] = min(wish[i], left.get(school, 0.0))
-        left[school] = left.get(school, 0.0) - got[i]
-    return got
+def bus_minutes(arrays: LayoutArrays, settings: Settings, village: Any, school: Any) -> Floats:
+    """Return the riding minutes of pairs of a village's and a school's position; NaN where no bus goes."""
+    out = np.full(np.shape(village), np.nan) if arrays.lines is None else arrays.lines[village, school]
+    if settings.bus_minutes is not None:
+        ride = arrays.road[village, school] / (settings.number("bus_kph") * 1000 / 60)
+        out = np.fmin(out, np.where(ride <= settings.bus_minutes, ride, np.nan))
+    return np.where(np.asarray(school) < 0, np.nan, out)
 
 
 def beds(layout: Layout) -> pd.Series:
@@ -108,66 +57,168 @@ def beds(layout: Layout) -> pd.Series:
     return layout.frame["beds"].astype(float).fillna(used)
 
 
-def free_beds(layout: Layout, rows: pd.DataFrame) -> dict[str, float]:
-    """Return the beds free once those who leave have left."""
-    used = layout.base.groups.groupby("school_id")["boarders"].sum()
-    gone = rows.groupby("from_id")["boarders_before"].sum()
-    staying = used.sub(gone, fill_value=0.0).reindex(layout.ids).fillna(0.0)
-    return (beds(layout) - staying).clip(lower=0.0).to_dict()
+@dataclass(frozen=True, eq=False)
+class Brought:
+    """Hold how pupils who move get to their new school; arrays of shape (flows,).
 
-
-def coverage(layout: Layout, ways: TravelDistances, groups: pd.DataFrame, when: str) -> pd.DataFrame:
-    """Count by stage how pupils get to school, and how far day pupils have it.
-
-    Buses of the scenario run only afterwards (``when`` "after"): how pupils beyond walking travel today is not
-    recorded.
+    Who lives within the radius walks; beyond it pupils ride where a bus goes, else board where they may and a bed is
+    free, the farthest first; who boarded before and may, keeps boarding first. Nobody of grades 1 to 3 boards.
 
     Parameters
     ----------
-    groups : DataFrame
-        village_id, school_id, stage, band, pupils, boarders.
-    when : {"before", "after"}
+    flows : Flows
+    ride_minutes : array of float
+        NaN where no bus takes them.
+    walks, rides, unknown : array of bool
+        Within the radius; beyond it with a bus; way not known.
+    boards, beds_wanted : array of float
+        Pupils who board, and those who would have to and find no bed.
+    """
+
+    flows: Flows
+    ride_minutes: Floats
+    walks: Bools
+    rides: Bools
+    unknown: Bools
+    boards: Floats
+    beds_wanted: Floats
+
+    @classmethod
+    def of(cls, flows: Flows, settings: Settings, radius: Floats) -> Brought:
+        """Work it out.
+
+        Parameters
+        ----------
+        flows : Flows
+        settings : Settings
+        radius : array of float, shape (stages,)
+        """
+        arrays, metres = flows.arrays, flows.metres
+        ride = bus_minutes(arrays, settings, flows.village, flows.to)
+        walks, unknown = metres <= radius[flows.stage], ~np.isfinite(metres)
+        rides = ~walks & ~unknown & np.isfinite(ride)
+        beyond = ~walks & ~unknown & ~rides
+        wish = np.where(beyond, flows.pupils, np.where(rides | unknown, flows.boarders, 0.0))
+        bed = np.where(flows.placed, arrays.beds[flows.to], 0.0) > 0
+        wish = np.where(may_board(settings.boarding_from_grade)[flows.band] & bed, wish, 0.0)
+        boards = _beds(flows, wish)
+        return cls(flows, ride, walks, rides, unknown, boards, np.where(beyond, wish - boards, 0.0))
+
+    def table(self, radius: Floats) -> pd.DataFrame:
+        """Return the moves as a table.
+
+        Before: who boarded boards; the others walk, or are beyond walking (``far``).
+
+        Returns
+        -------
+        DataFrame
+            As :meth:`Flows.table`, with boarders_before, metres_before, metres_after, extra_m, minutes_before,
+            minutes_after, extra_min, way_before, way_after, riders, boarders_after, far, beds_wanted (boarders
+            without a bed, part of ``far``).
+        """
+        flows, arrays = self.flows, self.flows.arrays
+        out = flows.table().rename(columns={"boarders": "boarders_before"})
+        day, boarded = flows.pupils - self.boards, flows.boarders >= flows.pupils
+        before, after = arrays.g_metres[flows.rows], flows.metres
+        walking = np.where(flows.placed, arrays.minutes[flows.village, flows.to], np.nan)
+        out["metres_before"], out["metres_after"], out["extra_m"] = before, after, after - before
+        out["boarders_after"], out["riders"] = self.boards, np.where(self.rides, day, 0.0)
+        out["far"] = np.where(~self.walks & ~self.rides & ~self.unknown, day, 0.0)
+        out["beds_wanted"] = self.beds_wanted
+        out["way_before"] = np.select(
+            [boarded, ~np.isfinite(before), before <= radius[flows.stage]], ["board", "unknown", "walk"], "far"
+        )
+        out["way_after"] = np.select(
+            [~flows.placed, out["far"] > 0, out["riders"] > 0, self.boards > 0, self.unknown, self.walks],
+            ["far", "far", "ride", "board", "unknown", "walk"], "walk",
+        )  # fmt: skip
+        out["minutes_before"] = np.where(boarded, np.nan, arrays.g_minutes[flows.rows])
+        minutes = np.where(out["riders"] > 0, self.ride_minutes, walking)
+        out["minutes_after"] = np.where(day > 0, minutes, np.nan)
+        out["extra_min"] = out["minutes_after"] - out["minutes_before"]
+        return out
+
+
+def _beds(flows: Flows, wish: Floats) -> Floats:
+    """Give out the beds free once those who leave have left: to those who boarded before, then to the farthest."""
+    if not wish.any():
+        return np.zeros(len(wish))
+    from balance_lib.scenarios import loops
+
+    arrays = flows.arrays
+    gone = np.bincount(flows.from_, flows.boarders, len(arrays.schools))
+    free = np.clip(arrays.beds - (arrays.beds_used - gone), 0.0, None)
+    order = np.lexsort((-np.nan_to_num(flows.metres), -flows.boarders))
+    return loops.give_beds(order, wish, flows.to, free)
+
+
+def coverage(
+    arrays: LayoutArrays, settings: Settings, radius: Floats, moved: Brought | None = None
+) -> dict[str, dict[str, float]]:
+    """Count by stage how all pupils get to school, and how far day pupils have it.
+
+    Buses of the scenario run only afterwards: how pupils beyond walking travel today is not recorded.
+
+    Parameters
+    ----------
+    arrays : LayoutArrays
+    settings : Settings
+    radius : array of float, shape (stages,)
+    moved : Brought, optional
+        Who moves; without it as it is today.
 
     Returns
     -------
-    DataFrame
-        when, stage, pupils, walk, ride, board, far, unknown, mean_m, p90_m, max_m, within_share, young, young_over.
+    mapping of stage to mapping
+        pupils, walk, ride, board, far, unknown, max_m, young_over, young, mean_m, p90_m, within_share.
     """
-    settings = layout.scenario.settings
-    metres = ways.metres(groups["village_id"], groups["school_id"])
-    minutes = ways.minutes(groups["village_id"], groups["school_id"])
-    rides = bus_minutes(layout, ways, groups, "school_id") if when == "after" else np.full(len(groups), np.nan)
-    radius = groups["stage"].map({stage: radius_m(layout, stage) for stage in STAGES}).to_numpy(dtype=float)
-    day = (groups["pupils"] - groups["boarders"]).to_numpy()
-    walk = np.where(metres <= radius, day, 0.0)
-    unknown = np.where(np.isfinite(metres), 0.0, day)
-    ride = np.where(np.isfinite(rides), day - walk - unknown, 0.0)
-    travel = np.where(ride > 0, rides, minutes)
-    limit = settings.number("young_minutes")
-    young = np.where(groups["band"] == "g1_3", day, 0.0)
-    out = []
-    for stage in STAGES:
-        mine = (groups["stage"] == stage).to_numpy()
-        known = mine & np.isfinite(metres) & (day > 0)
-        total = walk[mine].sum() + ride[mine].sum()
-        far = day[mine].sum() - total - unknown[mine].sum()
-        row = {
-            "when": when, "stage": stage, "pupils": groups["pupils"].to_numpy()[mine].sum(), "walk": walk[mine].sum(),
-            "ride": ride[mine].sum(), "board": groups["boarders"].to_numpy()[mine].sum(), "far": far,
-            "unknown": unknown[mine].sum(),
-        }  # fmt: skip
-        row |= _spread(metres[known], day[known], walk[mine].sum())
-        row |= {"young": young[mine].sum(), "young_over": young[mine & (travel > limit)].sum()}
-        out.append(row)
-    return pd.DataFrame(out)
+    from balance_lib.scenarios import loops
+
+    day, home, young = arrays.g_pupils - arrays.g_board, arrays.g_board, settings.number("young_minutes")
+    none = np.zeros(0)
+    stage, more_day, more_metres, new = np.zeros(0, dtype=np.int64), none, none, 0.0
+    ride = np.full(len(day), np.nan)
+    if moved is not None:
+        flows = moved.flows
+        stage, placed = flows.stage, flows.placed
+        day = day - np.bincount(flows.rows, flows.pupils - flows.boarders, minlength=len(day))
+        home = home - np.bincount(flows.rows, flows.boarders, minlength=len(day))
+        more_day, more_metres = np.where(placed, flows.pupils - moved.boards, 0.0), flows.metres
+        minutes = np.where(placed, arrays.minutes[flows.village, flows.to], np.nan)
+        ride = bus_minutes(arrays, settings, arrays.g_village, arrays.g_school)
+        new = loops.cover(
+            stage, flows.band, more_day, np.where(placed, moved.boards, 0.0), more_metres, minutes, moved.ride_minutes,
+            radius, young,
+        )  # fmt: skip
+    stay = loops.cover(
+        arrays.g_stage, arrays.g_band, day, home, arrays.g_metres, arrays.g_minutes, ride, radius, young
+    )  # fmt: skip
+    total = stay + new
+    if moved is not None:
+        total[:, 7] = np.fmax(stay[:, 7], new[:, 7])
+    more = np.flatnonzero(np.isfinite(more_metres) & (more_day > 0))
+    more = more[np.argsort(more_metres[more], kind="stable")]
+    out = {}
+    for s, name in enumerate(STAGES):
+        known = total[s, 1] + total[s, 2] + total[s, 4]
+        p90 = loops.quantile(
+            arrays.g_order, arrays.g_stage, s, day, arrays.g_metres, more, stage, more_day, more_metres, known, 0.9
+        )
+        row = {of: float(value) for of, value in zip(_COVER, total[s], strict=True)}
+        metres = row.pop("metres")
+        row |= {"mean_m": metres / known, "within_share": row["walk"] / known} if known > 0 else _NOBODY
+        out[name] = row | {"p90_m": p90}
+    return out
 
 
-def _spread(metres: Floats, pupils: Floats, within: float) -> dict[str, float]:
-    """Return pupil-weighted mean, 90th percentile and longest way, and the share within the radius."""
-    if not len(metres):
-        return dict.fromkeys(("mean_m", "p90_m", "max_m", "within_share"), float("nan"))
-    order = np.argsort(metres)
-    steps = np.cumsum(pupils[order])
-    p90 = metres[order][np.searchsorted(steps, 0.9 * steps[-1])]
-    mean = float((metres * pupils).sum() / pupils.sum())
-    return {"mean_m": mean, "p90_m": float(p90), "max_m": float(metres.max()), "within_share": within / pupils.sum()}
+_NOBODY = {"mean_m": float("nan"), "within_share": float("nan")}
+
+
+def coverage_table(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> pd.DataFrame:
+    """Return coverage before and after, a row a time and stage: when, stage, and the figures of :func:`coverage`."""
+    rows = [
+        {"when": when, "stage": stage, **found[stage]} for when, found in (("before", before), ("after", after))
+        for stage in STAGES
+    ]  # fmt: skip
+    order = ("when", "stage", "pupils", *WAYS, "mean_m", "p90_m", "max_m", "within_share", "young", "young_over")
+    return pd.DataFrame(rows, columns=list(order))

@@ -15,11 +15,11 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.evaluation.indicators import names_in
 from balance_lib.scenarios import accounts, base, breaks, changes, faults, layout, moves, riding, verify
+from balance_lib.scenarios.arrays import LayoutArrays
 from balance_lib.scenarios.base import Base, TravelDistances
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import Outcome
 from balance_lib.scenarios.scenario import Scenario
-from balance_lib.scenarios.settings import default
 from balance_lib.standards import Item, Standard
 
 FALLBACK = "quality_2017"
@@ -96,14 +96,17 @@ def evaluate(
         If the result does not add up: a fault of the program, not of the scenario.
     """
     chosen = standard if isinstance(standard, Standard) else standards.load(standard or county.plan or FALLBACK)
-    drawn, ways, found_moves, moved, changed = _carried_out(county, scenario, time_limit_s)
+    arrays, ways, sent, brought, moved, changed = _carried_out(county, scenario, time_limit_s)
+    drawn = arrays.layout
     after = Base(changed.county, drawn.base.year, drawn.base.basis, drawn.base.counted)
     before = _judge(drawn.base, chosen, ways, codes, whole=True)
     judged = before, _judge(after, chosen, ways, codes, whole=False)
     table = accounts.named(drawn, moved)
-    crowded = accounts.crowded(drawn, found_moves.crowded)
+    crowded = accounts.crowded(drawn, sent.crowded.table())
     schools = accounts.schools(drawn, after)
-    covered = _coverage(drawn, ways, changed.groups)
+    covered = riding.coverage_table(*(
+        riding.coverage(arrays, scenario.settings, arrays.radius, flows) for flows in (None, brought)
+    ))  # fmt: skip
     found = breaks.RuleInputs(drawn, after, table, crowded, schools, judged)
     unplaced = float(moved.loc[moved["to_id"] == "", "pupils"].sum())
     book = accounts.bookkeeping(drawn, after, unplaced)
@@ -125,32 +128,33 @@ def evaluate(
         layout=accounts.layout_table(drawn),
         breaks=breaks.find(found),
         bookkeeping=book,
-        solution=found_moves.solution,
+        solution=sent.solution,
         provenance=_provenance(county, scenario, chosen, ways, drawn),
     )
 
 
 def _carried_out(
     county: County, scenario: Scenario, time_limit_s: float = 10.0
-) -> tuple[Layout, TravelDistances, moves.Moves, pd.DataFrame, changes.Changed]:
-    """Return the layout, the ways, who moves, how they get there, and the tables afterwards."""
+) -> tuple[LayoutArrays, TravelDistances, moves.Moves, riding.Brought, pd.DataFrame, changes.Changed]:
+    """Return the arrays, the ways, who moves, how they get there, both as one table, and the tables afterwards."""
     if scenario.year in county.years:
         faults.validate(county, scenario)
     start = base.of(county, scenario)
     drawn = layout.of(start, scenario)
-    settings = scenario.settings
-    roads = settings.bus_minutes is not None
-    ways = base.ways(start.county, settings.mode, roads=roads, detour=default("road_detour"))
-    ways = base.with_schools(ways, start.county, drawn.opened.reset_index(names="school_id"))
-    found = moves.moves(drawn, ways, time_limit_s=time_limit_s)
-    moved = riding.brought(drawn, ways, found.table)
+    ways = layout.ways_of(drawn, roads=scenario.settings.bus_minutes is not None)
+    arrays = LayoutArrays(drawn, ways)
+    sent = moves.moves(arrays, time_limit_s=time_limit_s)
+    brought = riding.Brought.of(sent.flows, scenario.settings, arrays.radius)
+    moved = brought.table(arrays.radius)
     if scenario.is_empty:
-        return drawn, ways, found, moved, changes.Changed(start.county, start.groups, changes.account_of(start))
+        same = changes.Changed(start.county, start.groups, changes.account_of(start))
+        return arrays, ways, sent, brought, moved, same
     changed = changes.write(drawn, moved)
     # The digest of a county takes a while; that of the baseline and the scenario says as much.
     changed.county.__dict__["hash"] = f"{county.hash}+{scenario.digest}"
-    verify.verify(drawn, moved, found.crowded, changed, Base(changed.county, start.year, start.basis, start.counted))
-    return drawn, ways, found, moved, changed
+    after = Base(changed.county, start.year, start.basis, start.counted)
+    verify.verify(drawn, moved, sent.crowded.table(), changed, after)
+    return arrays, ways, sent, brought, moved, changed
 
 
 def _judge(
@@ -188,11 +192,6 @@ def _looks_back(item: Item) -> int:
     if measure.source == "county" and not any(n.startswith(_OF_SCHOOLS) for n in names):
         return 0
     return measure.years - 1 + (measure.transform != "level")
-
-
-def _coverage(drawn: Layout, ways: TravelDistances, groups: pd.DataFrame) -> pd.DataFrame:
-    parts = [riding.coverage(drawn, ways, g, when) for when, g in (("before", drawn.base.groups), ("after", groups))]
-    return pd.concat(parts, ignore_index=True)
 
 
 def _provenance(

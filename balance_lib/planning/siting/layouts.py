@@ -33,9 +33,9 @@ from balance_lib.scenarios import (
     base,
     default,
     layout,
-    moves,
     validate,
 )
+from balance_lib.scenarios.arrays import LayoutArrays
 from balance_lib.scenarios.base import BANDS, STAGE_OF
 
 # Operations of a scenario a plan is drawn on; the others are what the plan decides anew.
@@ -268,7 +268,9 @@ def _draw(
     points, pupils, boarding = _points(start, bands, ids)
     if not len(points) or new.all():
         raise DataError([Fault("optimise_nobody", "attendance.csv", None, "pupils", stage)])
-    metres = moves.cost_table(drawn, ways, points.assign(stage=stage), sites)
+    arrays = LayoutArrays(drawn, ways)
+    village = arrays.positions(points["village_id"])
+    metres = arrays.cost(village, arrays.index.get_indexer(points["school_id"]), sites)
     lacking = ((pupils > 0)[:, None, :] & ~drawn.receives[bands].to_numpy()[sites][None, :, :]).any(axis=2)
     home = pd.Index(ids).get_indexer(points["school_id"])
     extra, metres = _extra(metres, lacking, home, new)
@@ -276,7 +278,7 @@ def _draw(
     room = drawn if goals.capacity else _roomy(start, drawn.scenario, stage, ids[~new])
     free = (room.places[bands].to_numpy()[sites] - here).clip(min=0.0)
     towns = frame["township"].fillna("").to_numpy(dtype=object)[sites]
-    travel = Travel.of(drawn, ways, points, [str(s) for s in ids], pupils, boarding)
+    travel = Travel.of(arrays, points, village, sites, pupils, boarding)
     told = points.assign(metres=metres[np.arange(len(points)), home])
     return CountyLayout(
         stage, goals, ids, told, extra, metres, pupils.sum(axis=1), pupils, boarding, home, free,

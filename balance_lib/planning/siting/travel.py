@@ -10,10 +10,10 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
-from balance_lib.optimise.solution import Flags, Floats
+from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.scenarios import riding
-from balance_lib.scenarios.base import STAGE_OF, TravelDistances
-from balance_lib.scenarios.layout import Layout
+from balance_lib.scenarios.arrays import LayoutArrays
+from balance_lib.scenarios.base import BANDS, STAGE_OF
 
 
 @dataclass(frozen=True, eq=False)
@@ -48,24 +48,23 @@ class Travel:
 
     @classmethod
     def of(
-        cls,
-        drawn: Layout,
-        ways: TravelDistances,
-        points: pd.DataFrame,
-        ids: list[str],
-        by_band: Floats,
-        boarding: Floats,
+        cls, arrays: LayoutArrays, points: pd.DataFrame, village: Ints, sites: Ints, by_band: Floats, boarding: Floats
     ) -> Travel:
-        """Work it out for the pupils (points, bands) and their present boarders, in the order of ``drawn``'s bands."""
+        """Work it out for the pupils (points, bands) and their present boarders, in the order of ``BANDS``.
+
+        ``village`` and ``sites`` are the positions of points' villages and of sites in the arrays.
+        """
         bands = [band for band in STAGE_OF if band in points.attrs["bands"]]
-        stage, settings = STAGE_OF[bands[0]], drawn.scenario.settings
-        metres, walking, riding_min, road = _pairs(drawn, ways, points["village_id"], ids)
-        radius = riding.radius_m(drawn, stage)
+        stage, settings, pairs = STAGE_OF[bands[0]], arrays.layout.scenario.settings, np.ix_(village, sites)
+        metres, walking = arrays.metres[pairs], arrays.minutes[pairs]
+        riding_min = riding.bus_minutes(arrays, settings, village[:, None], sites[None, :])
+        road = arrays.road[pairs] / (settings.number("bus_kph") * 1000 / 60)
+        radius = arrays.radius_m[stage]
         known, walks = np.isfinite(metres), metres <= radius
         rides = ~walks & known & np.isfinite(riding_min)
         beyond = ~walks & known & ~rides
-        may = riding.may_board(settings, pd.Series(bands))
-        beds = riding.beds(drawn).reindex(ids).fillna(0.0).to_numpy() > 0
+        may = riding.may_board(settings.boarding_from_grade)[[BANDS.index(band) for band in bands]]
+        beds = arrays.beds[sites] > 0
         shape = metres.shape
         riders, boarders, wanted, stranded = np.zeros(shape), np.zeros(shape), np.zeros(shape), np.zeros(shape, bool)
         for at in range(len(bands)):
@@ -79,21 +78,3 @@ class Travel:
         has_young = by_band[:, bands.index("g1_3")] > 0 if "g1_3" in bands else np.zeros(shape[0], np.bool_)
         young = np.where(has_young[:, None], young, np.nan)
         return cls(metres, riders, boarders, wanted, stranded, young, road, has_young)
-
-
-def _pairs(
-    drawn: Layout, ways: TravelDistances, villages: pd.Series, ids: list[str]
-) -> tuple[Floats, Floats, Floats, Floats]:
-    """Return metres, walking minutes, riding minutes (NaN: no bus) and minutes by road of every village and site."""
-    names, row = np.unique(villages.to_numpy(dtype=str), return_inverse=True)
-    every = pd.DataFrame(
-        {"village_id": np.repeat(names, len(ids)), "to_id": np.tile(np.array(ids, object), names.size)}
-    )
-    shape = names.size, len(ids)
-    metres = ways.metres(every["village_id"], every["to_id"]).reshape(shape)
-    walking = ways.minutes(every["village_id"], every["to_id"]).reshape(shape)
-    buses = drawn.scenario.settings.bus_minutes is not None or drawn.lines
-    ride = riding.bus_minutes(drawn, ways, every, "to_id").reshape(shape) if buses else np.full(shape, np.nan)
-    kph = drawn.scenario.settings.number("bus_kph")
-    road = (ways.road_metres(every["village_id"], every["to_id"]) / (kph * 1000 / 60)).reshape(shape)
-    return metres[row], walking[row], ride[row], road[row]

@@ -19,6 +19,7 @@ from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.planning.goals import Goals
 from balance_lib.planning.siting.layouts import CountyLayout, resized
 from balance_lib.scenarios import Attach, Close, Keep, Scenario, accounts, changes, layout, moves, riding
+from balance_lib.scenarios.arrays import LayoutArrays
 from balance_lib.scenarios.base import Base
 from balance_lib.scenarios.layout import Layout
 
@@ -60,6 +61,7 @@ class PlanCheck:
     scenario: Scenario
     layout: CountyLayout
     drawn: Layout
+    brought: riding.Brought
     moves: pd.DataFrame
     assignment: Ints
     objective: float
@@ -68,14 +70,13 @@ class PlanCheck:
     @cached_property
     def costs(self) -> pd.DataFrame:
         """Return the scenario's account of costs, with what new sites are said to cost in place of the unit cost."""
-        changed = changes.write(self.drawn, self.moves)
-        after = Base(changed.county, self.drawn.base.year, self.drawn.base.basis, self.drawn.base.counted)
-        table = accounts.schools(self.drawn, after)
-        parts = [
-            riding.coverage(self.drawn, self.layout.ways, groups, when)
-            for when, groups in (("before", self.drawn.base.groups), ("after", changed.groups))
-        ]
-        return accounts.costs(self.drawn, after, table, pd.concat(parts, ignore_index=True))
+        arrays, drawn = self.brought.flows.arrays, self.drawn
+        changed = changes.write(drawn, self.moves)
+        after = Base(changed.county, drawn.base.year, drawn.base.basis, drawn.base.counted)
+        ways = (
+            riding.coverage(arrays, drawn.scenario.settings, arrays.radius, moved) for moved in (None, self.brought)
+        )
+        return accounts.costs(drawn, after, accounts.schools(drawn, after), riding.coverage_table(*ways))
 
     @property
     def running_yuan(self) -> float:
@@ -125,17 +126,19 @@ class Trials:
         if not drawn_of.goals.capacity:
             scenario = self._with_classes(scenario)
         drawn = layout.of(drawn_of.drawn.base, scenario)
-        placed = moves.moves(drawn, drawn_of.ways, time_limit_s=PROOF_S)
-        brought = riding.brought(drawn, drawn_of.ways, placed.table)
-        to, objective = _where(drawn_of, brought)
+        arrays = LayoutArrays(drawn, drawn_of.ways)
+        placed = moves.moves(arrays, time_limit_s=PROOF_S)
+        brought = riding.Brought.of(placed.flows, scenario.settings, arrays.radius)
+        table = brought.table(arrays.radius)
+        to, objective = _where(drawn_of, table)
         there = np.where(to >= 0, drawn_of.pupils, 0.0)
         loads = np.bincount(to.clip(0), weights=there, minlength=drawn_of.new.size).astype(float)
-        return PlanCheck(choice, scenario, drawn_of, drawn, brought, to, objective, loads)
+        return PlanCheck(choice, scenario, drawn_of, drawn, brought, table, to, objective, loads)
 
     def _with_classes(self, plan: Scenario) -> Scenario:
         """Give every receiver the classes it lacks when pupils go where it is nearest: the plan says what is built."""
         drawn, stage = self.layout.roomy(plan), self.layout.stage
-        sent = moves.moves(drawn, self.layout.ways, time_limit_s=PROOF_S).table
+        sent = moves.moves(LayoutArrays(drawn, self.layout.ways), time_limit_s=PROOF_S).flows.table()
         sent = sent[sent["to_id"] != ""]
         came = sent.groupby(["to_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
         left = sent.groupby(["from_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
