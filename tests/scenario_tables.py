@@ -5,6 +5,7 @@ An oracle: written before the arrays, and row by row where they are one step.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -472,3 +473,54 @@ def _spread(metres: Floats, pupils: Floats, within: float) -> dict[str, float]:
     p90 = metres[order][np.searchsorted(steps, 0.9 * steps[-1])]
     mean = float((metres * pupils).sum() / pupils.sum())
     return {"mean_m": mean, "p90_m": float(p90), "max_m": float(metres.max()), "within_share": within / pupils.sum()}
+
+
+def class_sizes(bands: dict[str, float], grades: float, classes: float, cap: float) -> list[int]:
+    """Return the sizes of the classes a stage forms."""
+    by_grade = [n for n in _by_grade(bands, grades) if n > 0]
+    pupils = sum(by_grade)
+    if not pupils:
+        return []
+    least = [math.ceil(n / cap) for n in by_grade]
+    there = sum(least) if math.isnan(classes) else int(classes)
+    if there < len(by_grade) and sum(least) == len(by_grade):
+        return _even(pupils, max(there, math.ceil(pupils / cap)))
+    while sum(least) < there:
+        widest = max(range(len(by_grade)), key=lambda g: (by_grade[g] / least[g], -g))
+        if by_grade[widest] <= least[widest]:
+            break
+        least[widest] += 1
+    return [size for n, k in zip(by_grade, least, strict=True) for size in _even(n, k)]
+
+
+def _by_grade(bands: dict[str, float], grades: float) -> list[int]:
+    out: list[int] = []
+    for band, pupils in bands.items():
+        taught: tuple[int, ...] = GRADES[band]
+        if band == "g4_6" and 3 < grades < 6:
+            taught = taught[: int(grades) - 3]
+        out += _even(round(pupils), len(taught))
+    return out
+
+
+def _even(pupils: int, number: int) -> list[int]:
+    return [pupils // number + (i < pupils % number) for i in range(number)]
+
+
+def divided(total: float, weights: list[float]) -> Floats:
+    """Divide an amount in proportion to weights, whole numbers whole (Webster's method)."""
+    share = np.asarray(weights, dtype=float)
+    if len(share) == 1:
+        return np.array([total])
+    if np.isnan(total):
+        return np.where(share > 0, np.nan, 0.0)
+    whole = float(np.floor(total))
+    if whole > 2000:  # beyond any count of persons no monotony is needed: start at the whole part of the proportion
+        out = np.floor(whole * (share / share.sum()))
+    else:  # the method's own rounding at a divisor that gives out too little: it would have got there one by one
+        below = max(whole - 0.5 * len(share), 0.0) * (1.0 - 1e-9)
+        out = np.maximum(np.ceil(below * (share / share.sum()) - 0.5), 0.0)
+    for _ in range(round(whole - out.sum())):
+        out[int(np.argmax(share / (2.0 * out + 1.0)))] += 1.0
+    out[int(np.argmax(share))] += total - whole
+    return out

@@ -30,13 +30,12 @@ from balance_lib.scenarios import (
     ToPoint,
     classes,
     goods,
-    loops,
 )
 from balance_lib.scenarios.base import BANDS
 from balance_lib.scenarios.board import Board, State, Tick
 from balance_lib.scenarios.coefficients import Condition, Formula
 from balance_lib.standards import STAGES
-from tests import scenario_towns, towns
+from tests import scenario_tables, scenario_towns, towns
 
 YEAR = 2023
 
@@ -355,9 +354,8 @@ def test_classes_are_formed_as_the_tables_form_them(
     pupils: list[int], grades: float, there: float, cap: float
 ) -> None:  # fmt: skip
     lower, upper = pupils[0], 0 if grades == 3 else pupils[1]
-    found = classes.sizes({"g1_3": lower, "g4_6": upper}, grades, there, cap)
-    count, largest = loops.form_classes(np.array([lower, upper], dtype=float), grades, there, cap)
-    assert (count, largest) == (len(found), max(found, default=0))
+    bands = {"g1_3": float(lower), "g4_6": float(upper)}
+    assert classes.sizes(bands, grades, there, cap) == scenario_tables.class_sizes(bands, grades, there, cap)
 
 
 @settings(max_examples=200, deadline=None)
@@ -366,9 +364,7 @@ def test_classes_are_formed_as_the_tables_form_them(
     st.lists(st.integers(1, 90).map(float), min_size=1, max_size=6),
 )
 def test_goods_are_divided_as_the_tables_divide_them(total: float, weights: list[float]) -> None:
-    out = np.empty(len(weights))
-    loops._divided(total, np.array(weights), out)
-    np.testing.assert_array_equal(out, goods.divided(total, weights))
+    np.testing.assert_array_equal(goods.divided(total, weights), scenario_tables.divided(total, weights))
 
 
 def test_formulas_and_conditions_are_those_of_the_indicators(akqi: County, wuxi: County) -> None:

@@ -12,7 +12,6 @@ import numpy as np
 from balance_lib.data import tables
 from balance_lib.scenarios.settings import default
 
-_GRADES = {"g1_3": (1, 2, 3), "g4_6": (4, 5, 6), "g7_9": (7, 8, 9)}
 SMALL_FROM, SMALL_CLASS = 50, 30  # as the two flags of the official form are named
 
 
@@ -71,40 +70,12 @@ def sizes(bands: Mapping[str, float], grades: float, classes: float, cap: float)
     >>> sizes({"g1_3": 14, "g4_6": 7}, 6, 2, 45)
     [11, 10]
     """
-    by_grade = [n for n in _by_grade(bands, grades) if n > 0]
-    pupils = sum(by_grade)
-    if not pupils:
-        return []
-    least = [math.ceil(n / cap) for n in by_grade]
-    there = sum(least) if _missing(classes) else int(classes)
-    if there < len(by_grade) and sum(least) == len(by_grade):
-        return _even(pupils, max(there, math.ceil(pupils / cap)))
-    while sum(least) < there:
-        widest = max(range(len(by_grade)), key=lambda g: (by_grade[g] / least[g], -g))
-        if by_grade[widest] <= least[widest]:
-            break
-        least[widest] += 1
-    return [size for n, k in zip(by_grade, least, strict=True) for size in _even(n, k)]
+    from balance_lib.scenarios import loops
 
-
-def needed(bands: Mapping[str, float], grades: float, cap: float) -> int:
-    """Return the fewest classes, grade by grade; grades share classes where all of them fit into fewer."""
-    by_grade = _by_grade(bands, grades)
-    return sum(math.ceil(n / cap) for n in by_grade)
-
-
-def _by_grade(bands: Mapping[str, float], grades: float) -> list[int]:
-    out: list[int] = []
-    for band, pupils in bands.items():
-        taught: tuple[int, ...] = _GRADES[band]
-        if band == "g4_6" and not _missing(grades) and 3 < grades < 6:
-            taught = taught[: int(grades) - 3]
-        out += _even(round(pupils), len(taught))
-    return out
-
-
-def _even(pupils: int, number: int) -> list[int]:
-    return [pupils // number + (i < pupils % number) for i in range(number)]
+    names = ("g7_9",) if "g7_9" in bands else ("g1_3", "g4_6")
+    pupils = np.array([bands.get(band, 0.0) for band in names], dtype=float)
+    there = math.nan if _missing(classes) else float(classes)
+    return [int(size) for size in loops.class_sizes(pupils, float(grades), there, float(cap))]
 
 
 def _missing(value: Any) -> bool:

@@ -20,7 +20,6 @@ _PUPILS = (
 )  # fmt: skip
 _EQUIPMENT = ("equipment_yuan", "computers")
 # A person has one of these: they are handed on as nested counts, so that no receiver gets more of them than teachers.
-_PERSONS = 2000
 _DEGREES = ("teachers_college", "teachers_bachelor", "teachers_master", "teachers_doctor")
 
 
@@ -70,20 +69,10 @@ def divided(total: float, weights: Sequence[float]) -> Floats:
     >>> divided(7, [2, 1, 1]).tolist()
     [3.0, 2.0, 2.0]
     """
-    share = np.asarray(weights, dtype=float)
-    if len(share) == 1:
-        return np.array([total])
-    if np.isnan(total):
-        return np.where(share > 0, np.nan, 0.0)
-    whole = float(np.floor(total))
-    if whole > _PERSONS:  # beyond any count of persons no monotony is needed: start at the whole part of the proportion
-        out = np.floor(whole * (share / share.sum()))
-    else:  # the method's own rounding at a divisor that gives out too little: it would have got there one by one
-        below = max(whole - 0.5 * len(share), 0.0) * (1.0 - 1e-9)
-        out = np.maximum(np.ceil(below * (share / share.sum()) - 0.5), 0.0)
-    for _ in range(round(whole - out.sum())):
-        out[int(np.argmax(share / (2.0 * out + 1.0)))] += 1.0
-    out[int(np.argmax(share))] += total - whole
+    from balance_lib.scenarios import loops
+
+    out = np.empty(len(weights))
+    loops.divided(float(total), np.asarray(weights, dtype=float), out)
     return out
 
 

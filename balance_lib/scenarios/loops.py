@@ -11,7 +11,7 @@ from balance_lib.compiled import compiled
 
 NOWHERE = -1
 _GRADES = 3  # of each band
-_PERSONS = 2000.0  # as in goods.divided
+_PERSONS = 2000.0  # beyond any count of persons no monotony is needed: start at the whole part of the proportion
 
 
 @compiled
@@ -172,11 +172,28 @@ def quantile(order, stage, s, day, metres, more, more_stage, more_day, more_metr
 
 
 @compiled
-def form_classes(bands, grades, there, cap):
-    """Return how many classes the pupils of a stage form, and the largest; as :func:`classes.sizes` forms them."""
-    by_grade = np.empty(2 * _GRADES, np.int64)
+def class_sizes(bands, grades, there, cap):
+    """Return the sizes of the classes the pupils of a stage form, grade by grade.
+
+    Parameters
+    ----------
+    bands : array of float
+        Pupils of each band of the stage, spread evenly over its grades.
+    grades : float
+        How many grades the stage has; of an incomplete school the upper ones are missing.
+    there : float
+        How many classes there are; NaN: as many as needed.
+    cap : float
+
+    Returns
+    -------
+    array of int
+        The classes there are stay; where a grade would exceed the cap, it gets one more. With fewer classes than
+        grades that all fit, grades share classes.
+    """
+    by_grade = np.empty(_GRADES * bands.size, np.int64)
+    least = np.empty(_GRADES * bands.size, np.int64)
     n, pupils, least_sum = 0, 0, 0
-    least = np.empty(2 * _GRADES, np.int64)
     for b in range(bands.size):
         taught = _GRADES
         if b == 1 and grades > 3.0 and grades < 6.0:
@@ -185,18 +202,15 @@ def form_classes(bands, grades, there, cap):
         for g in range(taught):
             size = count // taught + (1 if g < count % taught else 0)
             if size > 0:
-                by_grade[n] = size
-                least[n] = math.ceil(size / cap)
+                by_grade[n], least[n] = size, math.ceil(size / cap)
                 least_sum += least[n]
                 pupils += size
                 n += 1
-    if pupils == 0:
-        return 0, 0
     rooms = least_sum if math.isnan(there) else int(there)
     if rooms < n and least_sum == n:
-        k = max(rooms, math.ceil(pupils / cap))
-        return k, (pupils + k - 1) // k
-    while least_sum < rooms:
+        by_grade[0], least[0] = pupils, max(rooms, math.ceil(pupils / cap))
+        n, least_sum = 1, least[0]
+    while n > 0 and least_sum < rooms:
         widest = 0
         for g in range(1, n):
             if by_grade[g] / least[g] > by_grade[widest] / least[widest]:
@@ -205,10 +219,12 @@ def form_classes(bands, grades, there, cap):
             break
         least[widest] += 1
         least_sum += 1
-    largest = 0
+    out, at = np.empty(least_sum, np.int64), 0
     for g in range(n):
-        largest = max(largest, (by_grade[g] + least[g] - 1) // least[g])
-    return least_sum, largest
+        for k in range(least[g]):
+            out[at] = by_grade[g] // least[g] + (1 if k < by_grade[g] % least[g] else 0)
+            at += 1
+    return out
 
 
 @compiled
@@ -218,13 +234,13 @@ def class_table(touched, after, grades, classes, caps, counts, largest):
         for s in range(2):
             if touched[j, s]:
                 bands = after[j, 0:2] if s == 0 else after[j, 2:3]
-                k, size = form_classes(bands, grades[j, s], classes[j, s], caps[s])
-                counts[j, s], largest[j, s] = k, size
+                sizes = class_sizes(bands, grades[j, s], classes[j, s], caps[s])
+                counts[j, s], largest[j, s] = sizes.size, sizes.max() if sizes.size else 0
 
 
 @compiled
-def _divided(total, weights, out):
-    """Divide an amount as :func:`goods.divided` does."""
+def divided(total, weights, out):
+    """Divide an amount in proportion to weights, into ``out``; see :func:`balance_lib.scenarios.goods.divided`."""
     n, heaviest, whole_sum, weight_sum = weights.size, 0, 0.0, 0.0
     for i in range(n):
         weight_sum += weights[i]
@@ -314,12 +330,12 @@ def hand_on(figures, held, key_school, key_stage, degree, blank, own_row, whole_
                 continue
             if degree[c] and not math.isnan(held[r, c]):
                 below += held[r, c]
-                _divided(below, weights[:n], nested)
+                divided(below, weights[:n], nested)
                 for i in range(n):
                     parts[i] = nested[i] - before[i]
                     before[i] = nested[i]
             else:
-                _divided(held[r, c], weights[:n], parts)
+                divided(held[r, c], weights[:n], parts)
             for i in range(n):
                 if parts[i] == 0.0:
                     continue
