@@ -15,8 +15,8 @@ import pandas as pd
 from balance_lib import access
 from balance_lib._errors import NotFoundError
 from balance_lib.access.distance import Mode, ODTable
-from balance_lib.data.check.rolls import STAGES_OF
 from balance_lib.data.county import County
+from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.scenarios import estimate, future
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.standards import STAGES

@@ -9,19 +9,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from balance_lib.data.tables.kinds import CENTRAL, NINE_GRADES, with_stage
 from balance_lib.evaluation import Evaluation
 from balance_lib.evaluation import number as figure
 from balance_lib.locale import Message
 from balance_lib.scenarios import accounts, riding
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.base import BANDS, STAGE_OF, Base
-from balance_lib.scenarios.layout import THROUGH, Layout
+from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import Break
 from balance_lib.standards import STAGES
 
 NAMED = 3  # so many villages or schools are named in a sentence; the tables name all
-_JUNIOR = ("junior", "nine_year", "twelve_year", "complete_secondary")
-_CENTRAL = ("primary", "nine_year")
 
 
 @dataclass(frozen=True, eq=False)
@@ -177,7 +176,7 @@ def _classes(found: RuleInputs) -> Iterator[Break]:
 def _sizes(found: RuleInputs) -> Iterator[Break]:
     settings = found.layout.scenario.settings
     for row in found.schools[found.schools["pupils_after"].notna()].itertuples():
-        cap = settings.size_cap(row.kind_after in THROUGH)
+        cap = settings.size_cap(row.kind_after in NINE_GRADES)
         if row.pupils_after > cap and not row.pupils_before >= row.pupils_after:
             params = {"school": found.name(row.school_id)}
             yield Break("school_size", "breaks", (row.school_id,), row.pupils_after, cap, params=params)
@@ -187,7 +186,7 @@ def _townships(found: RuleInputs) -> Iterator[Break]:
     """A township keeps at least one school with junior grades and one central primary school."""
     frame = found.layout.frame
     central = frame["rank"] != "village"
-    for rule, kinds, also in (("township_junior", _JUNIOR, True), ("township_primary", _CENTRAL, central)):
+    for rule, kinds, also in (("township_junior", with_stage("junior"), True), ("township_primary", CENTRAL, central)):
         before = set(frame.loc[frame["there_before"] & frame["kind_before"].isin(kinds) & also, "township"].dropna())
         after = set(frame.loc[frame["there"] & frame["kind"].isin(kinds) & also, "township"].dropna())
         for township in sorted(before - after):

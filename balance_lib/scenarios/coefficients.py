@@ -15,6 +15,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib.data import tables
+from balance_lib.data.tables.kinds import THROUGH
 from balance_lib.evaluation import indicators
 from balance_lib.evaluation.indicators import Formula
 from balance_lib.scenarios import goods
@@ -187,7 +188,7 @@ class Coefficients:
         key = pd.MultiIndex.from_arrays([rows["school_id"], np.full(len(rows), self.layout.base.year), rows["stage"]])
         self.divisible = today.reindex(key).notna().to_numpy()
         stages = np.bincount(self.school[~self.shared], minlength=len(self.ids))
-        kinds = self.layout.frame["kind"].isin(indicators.THROUGH).to_numpy()
+        kinds = self.layout.frame["kind"].isin(THROUGH).to_numpy()
         self.through = kinds[self.school]
         self.single = (stages[self.school] == 1) & self.divisible
         names = tables.table("school_years").columns

@@ -10,22 +10,19 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.data.county import County
+from balance_lib.data.tables.kinds import NINE_GRADES, STAGES_OF
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.base import BANDS, COMPLETE_FROM, STAGE_OF, Base, TravelDistances, ways, with_schools
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.settings import default
 from balance_lib.standards import STAGES
 
+# Kinds that are not here (special, vocational, senior) may teach any band: their pupils say which.
 TEACHES = {
-    "primary": ("g1_3", "g4_6"),
-    "junior": ("g7_9",),
-    "nine_year": BANDS,
-    "twelve_year": BANDS,
-    "complete_secondary": ("g7_9",),
-    "special": BANDS,
-    "teaching_point": ("g1_3", "g4_6"),
+    kind: tuple(band for band in BANDS if STAGE_OF[band] in stages)
+    for kind, stages in STAGES_OF.items()
+    if set(stages) & set(STAGES)
 }
-THROUGH = ("nine_year", "twelve_year")
 _OF_TABLE = [
     "name_zh",
     "name_en",
@@ -119,7 +116,7 @@ class Layout:
             a_grade = (classes / grades).where(classes < grades, np.floor(classes / grades))
             taught = (grades - 3.0) if band == "g4_6" else 3.0
             out[band] = np.floor(a_grade * cap * taught + 1e-9) * self.teaches[band]
-        most = np.where(frame["kind"].isin(THROUGH), settings.size_cap(True), settings.size_cap(False))
+        most = np.where(frame["kind"].isin(NINE_GRADES), settings.size_cap(True), settings.size_cap(False))
         total = out.sum(axis=1)
         return out.mul((most / total).where(total > most, 1.0), axis=0).apply(np.floor)
 

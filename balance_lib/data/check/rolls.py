@@ -11,17 +11,9 @@ import pandas as pd
 from balance_lib._errors import Fault
 from balance_lib.data import tables
 from balance_lib.data.check.tell import blanks, each, number
+from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.locale import Message
 
-STAGES_OF = {
-    "primary": ("primary",),
-    "teaching_point": ("primary",),
-    "junior": ("junior",),
-    "senior": ("senior",),
-    "nine_year": ("primary", "junior"),
-    "complete_secondary": ("junior", "senior"),
-    "twelve_year": ("primary", "junior", "senior"),
-}
 BAND_STAGE = {"g1_3": "primary", "g4_6": "primary", "g7_9": "junior"}
 COMPULSORY = ("primary", "junior")
 

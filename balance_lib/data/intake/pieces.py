@@ -15,14 +15,17 @@ from balance_lib.data import tables
 from balance_lib.data.intake.grid import Grid
 from balance_lib.data.intake.mapping import SourceMapping, Target
 from balance_lib.data.intake.values import Reader
+from balance_lib.data.tables.kinds import STAGES_OF
 
 # Tables whose row is a thing, not a figure of a year: the same one may come in many rows and files.
 THINGS = ("schools", "villages", "townships")
-STAGE_OF = {"primary": "primary", "teaching_point": "primary", "junior": "junior", "senior": "senior"}
-THROUGH = ("nine_year", "twelve_year", "complete_secondary", "special", "vocational")
 # A place that moved farther than this between two lists is told by name.
 MOVED_KM = 1.0
 EXAMPLES = 3
+# Where the figures of a kind of school stand when no stage is named.
+ROW_STAGE = {kind: stages[0] if len(stages) == 1 else "shared" for kind, stages in STAGES_OF.items()} | {
+    kind: "shared" for kind in tables.table("schools").columns["kind"].choices or {} if kind not in STAGES_OF
+}
 _ORIGIN = ["_file", "_row", "_year", "_piece", "_add"]
 
 
@@ -261,7 +264,7 @@ def _staged(frame: pd.DataFrame, read_pieces: Sequence[Piece]) -> tuple[pd.DataF
         index=frame.index,
         dtype="object",
     )
-    stage = kind.map({**STAGE_OF, **dict.fromkeys(THROUGH, "shared")})
+    stage = kind.map(ROW_STAGE)
     frame["stage"] = frame["stage"].where(~bare, stage)
     lost = frame["stage"].isna() & frame["school_id"].notna()  # whose row it is comes first
     return frame, [

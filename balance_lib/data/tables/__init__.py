@@ -38,6 +38,8 @@ class Column:
     low: float | None = None
     high: float | None = None
     choices: Mapping[str, str] | None = None
+    stages: Mapping[str, Sequence[str]] | None = None
+    central: Sequence[str] | None = None
     refers: str | None = None
     split: bool = False
     sensitive: bool = False

@@ -10,11 +10,10 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation.indicators.formula import Formula, names_in
-from balance_lib.evaluation.indicators.frames import THROUGH, Floats, Frames, evaluate
+from balance_lib.evaluation.indicators.frames import Floats, Frames, evaluate
 from balance_lib.standards import STAGES, Indicator, Standard, Variant
 
 __all__ = [
-    "THROUGH",
     "Formula",
     "Frames",
     "evaluate",

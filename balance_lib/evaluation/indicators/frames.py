@@ -14,18 +14,11 @@ import pandas as pd
 
 from balance_lib.data import tables
 from balance_lib.data.county import County
+from balance_lib.data.tables.kinds import CENTRAL, STAGES_OF, THROUGH, with_stage
 from balance_lib.evaluation.indicators.formula import formula, names_in
 from balance_lib.evaluation.indicators.sums import all_missing, by_year, numbered, strict, sums
 from balance_lib.standards import STAGES
 
-# Stages a kind of school must report before its shared assets can be divided among them.
-_STAGES_OF_KIND = {
-    "nine_year": ("primary", "junior"),
-    "twelve_year": ("primary", "junior", "senior"),
-    "complete_secondary": ("junior", "senior"),
-}
-THROUGH = tuple(_STAGES_OF_KIND)
-_SINGLE = {"primary": "primary", "teaching_point": "primary", "junior": "junior"}
 PLACES = {"rural": ("rural",), "town": ("urban", "town")}
 _TOWNSHIP_KINDS = ("primary", "junior", "nine_year", "teaching_point")
 _KEY = ["school_id", "year"]
@@ -115,7 +108,7 @@ class Frames:
         total = np.where(np.bincount(at, np.isnan(weight), n) > 0, np.nan, sums(weight[:, None], at, n)[:, 0])[at]
         bit = {name: 1 << i for i, name in enumerate((*STAGES, "senior"))}
         present = np.bincount(at, [bit.get(s, 8) for s in stage], n)[at]
-        need = {kind: sum(bit[s] for s in stages) for kind, stages in _STAGES_OF_KIND.items()}
+        need = {kind: sum(bit[s] for s in stages) for kind, stages in STAGES_OF.items() if kind in THROUGH}
         wanted = np.array([need.get(kind, 0) for kind in self.rows["kind"].to_numpy(dtype=object)[taught]])
         complete = (wanted == 0) | (wanted == present)
         single = np.bincount(at, minlength=n)[at] == 1
@@ -257,12 +250,12 @@ class Frames:
         """Tell of each school whether it is one of the schools counted by township."""
         kind, rank = (self.schools[n].to_numpy(dtype=object) for n in ("kind", "rank"))
         kind = _blanked(kind, pd.MultiIndex.from_frame(self.schools[_KEY]).isin(self._gone))
-        central = np.isin(kind.astype(str), ["primary", "nine_year"])
+        central = np.isin(kind.astype(str), CENTRAL)
         return pd.DataFrame(
             {
                 **{f"n_{name}": _flag(kind == name, kind) for name in _TOWNSHIP_KINDS},
                 "n_central_primary": _flag(central & (rank != "village"), np.where(central, rank, kind)),
-                "n_junior_serving": _flag(np.isin(kind.astype(str), ["junior", *THROUGH]), kind),
+                "n_junior_serving": _flag(np.isin(kind.astype(str), with_stage("junior")), kind),
             }
         )
 
@@ -441,11 +434,11 @@ def _kind_near(told: Mapping[Any, tuple[Any, set[Any]]], year: Any, own: Any) ->
 def _lacks(kind: Any, there: set[Any], told: Mapping[Any, tuple[Any, set[Any]]]) -> list[str]:
     """Return the compulsory stages a school of a kind must report and does not."""
     if kind in THROUGH:
-        return [w for w in _STAGES_OF_KIND[kind] if w in STAGES and w not in there]
+        return [w for w in STAGES_OF[kind] if w in STAGES and w not in there]
     if kind == "special":  # it teaches the stages it reports in other years
         usual = {w for _, stages in told.values() for w in stages} or {"primary"}
         return sorted(usual - there) if len(told) > 1 or not there else []
-    return [] if there or kind not in _SINGLE else [_SINGLE[kind]]
+    return [] if there else [w for w in STAGES_OF.get(kind, ()) if w in STAGES]
 
 
 def _strictsums(rows: pd.DataFrame, key: list[str], columns: Sequence[str]) -> pd.DataFrame:

@@ -16,6 +16,7 @@ import yaml
 
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
+from balance_lib.data.tables.kinds import THROUGH
 from balance_lib.evaluation import Evaluation, ItemResult, RowCounts, indicators, number
 from balance_lib.evaluation.finding import stages_of
 from balance_lib.office.reports import wording
@@ -331,7 +332,7 @@ def _line(part: pd.DataFrame, indicator: str) -> float:
 
 def _school_name(own: pd.Series, stage: str) -> str:
     """Return a school's name; a stage of a through-school is named as part of it, as the form asks."""
-    part = {"primary": "小学部", "junior": "初中部"}[stage] if own["kind"] in indicators.THROUGH else ""
+    part = {"primary": "小学部", "junior": "初中部"}[stage] if own["kind"] in THROUGH else ""
     return wording.plain(own["name_zh"]) + (f"（{part}）" if part else "")
 
 

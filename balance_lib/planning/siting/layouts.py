@@ -20,6 +20,7 @@ import pandas as pd
 
 from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.data.county import County
+from balance_lib.data.tables.kinds import CENTRAL, NINE_GRADES
 from balance_lib.locale import text
 from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.planning.goals import Goals
@@ -198,7 +199,7 @@ class CountyLayout:
     def township_sites(self) -> dict[str, Flags]:
         """Return by township the sites one of which must be open: central ones where it has any, else all."""
         frame = self.drawn.frame.loc[list(self.school_ids)]
-        central = (frame["rank"] != "village").to_numpy() & frame["kind"].isin(("primary", "nine_year")).to_numpy()
+        central = (frame["rank"] != "village").to_numpy() & frame["kind"].isin(CENTRAL).to_numpy()
         out = {}
         for town in sorted(set(self.townships[~self.new]) - {""}):
             here = self.townships == town
@@ -336,7 +337,7 @@ def _held(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals, stage:
     here = {str(s) for s in ids}
     named = here if isinstance(goals.may_close, str) else {str(s) for s in goals.may_close}
     senior = set(start.rows.loc[start.rows["stage"] == "senior", "school_id"])
-    through = set(drawn.frame.index[drawn.frame["there"] & drawn.frame["kind"].isin(("nine_year", "twelve_year"))])
+    through = set(drawn.frame.index[drawn.frame["there"] & drawn.frame["kind"].isin(NINE_GRADES)])
     untold = {school for school, of in start.untold if of == stage}
     done = {o.school_id for o in drawn.scenario.effective if isinstance(o, KEPT)}
     held = {

@@ -15,6 +15,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.access.distance import Places, straight_table
+from balance_lib.data.tables.kinds import CENTRAL, with_stage
 from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.planning.goals import Goals
 from balance_lib.planning.siting.layouts import CountyLayout, resized
@@ -254,11 +255,10 @@ def _too_small(trial: PlanCheck, goals: Goals) -> bool:
 def _townless(trial: PlanCheck) -> set[str]:
     """Return the townships that lose their last central primary school, or their last school of the stage."""
     frame, stage = trial.drawn.frame, trial.layout.stage
-    teaches = frame["kind"].isin(("nine_year", "twelve_year")) | (frame["kind"] == stage)
-    teaches |= frame["kind"].isin({"primary": ("teaching_point",), "junior": ("complete_secondary",)}[stage])
+    teaches = frame["kind"].isin(with_stage(stage))
     public = teaches & (frame["founder"] != "private")
     mine = frame[public & frame.index.isin(trial.layout.school_ids)]
-    central = (mine["rank"] != "village") & mine["kind"].isin(("primary", "nine_year"))
+    central = (mine["rank"] != "village") & mine["kind"].isin(CENTRAL)
     lost: set[str] = set()
     for at in [mine.index[central], mine.index] if stage == "primary" else [mine.index]:
         here = mine.loc[at]

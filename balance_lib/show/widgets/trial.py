@@ -14,8 +14,8 @@ import pandas as pd
 
 from balance_lib import scenarios
 from balance_lib.access.distance import straight_m
-from balance_lib.data.check.rolls import STAGES_OF
 from balance_lib.data.county import County
+from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.scenarios import Attach, Boarding, Close, Keep, Merge, Operation, Outcome, Resize, Scenario, ToPoint
 from balance_lib.scenarios.board import Board, State, Tick
 from balance_lib.standards import STAGES, Standard
@@ -251,7 +251,7 @@ class Trial:
 
 def teaches(kind: str) -> set[str]:
     """Return the compulsory stages a kind of school teaches; of a special school nothing another could take over."""
-    return set() if kind == "special" else set(STAGES_OF.get(kind, ())) & set(STAGES)
+    return set(STAGES_OF.get(kind, ())) & set(STAGES)
 
 
 def moves_of(outcome: Outcome) -> pd.DataFrame:
