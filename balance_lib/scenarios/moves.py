@@ -61,11 +61,10 @@ class Flows:
         order = np.argsort(key, kind="stable")
         order = order[parts[2][order] > 0]
         first = np.flatnonzero(np.diff(key[order], prepend=-1))
-        figures = parts[2:]
+        figures = [part[order] for part in parts[2:]]
         if len(first) < len(order):
-            figures = tuple(np.add.reduceat(part[order], first) for part in figures)
-            return cls(arrays, rows[order][first], to[order][first], *figures)
-        return cls(arrays, rows[order], to[order], *(part[order] for part in figures))
+            figures = [np.add.reduceat(part, first) for part in figures]
+        return cls(arrays, rows[order][first], to[order][first], *figures)
 
     @cached_property
     def from_(self) -> Ints:

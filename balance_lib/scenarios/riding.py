@@ -25,6 +25,7 @@ Bools = npt.NDArray[np.bool_]
 Ints = npt.NDArray[np.int64]
 WAYS = ("walk", "ride", "board", "far", "unknown")
 _COVER = ("pupils", "walk", "ride", "board", "far", "unknown", "metres", "max_m", "young_over", "young")
+_LONGEST = _COVER.index("max_m")
 
 
 def radius_m(layout: Layout, stage: str) -> float:
@@ -175,8 +176,8 @@ def coverage(
     from balance_lib.scenarios import loops
 
     day, home, young = arrays.g_pupils - arrays.g_board, arrays.g_board, settings.number("young_minutes")
-    none = np.zeros(0)
-    stage, more_day, more_metres, new = np.zeros(0, dtype=np.int64), none, none, 0.0
+    stage, more_day, more_metres = np.zeros(0, dtype=np.int64), np.zeros(0), np.zeros(0)
+    new = np.zeros((len(STAGES), len(_COVER)))
     ride = np.full(len(day), np.nan)
     if moved is not None:
         flows = moved.flows
@@ -194,8 +195,7 @@ def coverage(
         arrays.g_stage, arrays.g_band, day, home, arrays.g_metres, arrays.g_minutes, ride, radius, young
     )  # fmt: skip
     total = stay + new
-    if moved is not None:
-        total[:, 7] = np.fmax(stay[:, 7], new[:, 7])
+    total[:, _LONGEST] = stay[:, _LONGEST] if moved is None else np.fmax(stay[:, _LONGEST], new[:, _LONGEST])
     more = np.flatnonzero(np.isfinite(more_metres) & (more_day > 0))
     more = more[np.argsort(more_metres[more], kind="stable")]
     out = {}

@@ -34,7 +34,8 @@ class TickComputation:
 
     def tick(self) -> Tick:
         """Work it out."""
-        board, method = self.board, "transport" if self.board.with_places else "nearest"
+        board = self.board
+        method: moves.Method = "transport" if board.with_places else "nearest"
         assignment = moves.Assignment(board, self.settings, method, shut=self.shut)
         moved = assignment.moves()
         flows, radius = moved.flows, self._radius()
