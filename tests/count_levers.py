@@ -6,6 +6,7 @@ import math
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 
+from balance_lib.data.tables.kinds import THROUGH
 from balance_lib.evaluation import indicators
 from balance_lib.evaluation.judge import line_of
 from balance_lib.standards import Item
@@ -26,7 +27,7 @@ def pilot_trials(item: Item, bench: Bench) -> Iterator[Trial]:
 
 def township_trials(item: Item, bench: Bench) -> Iterator[Trial]:
     """Yield trials of "a school in every township": two, one and none left in the township with the fewest."""
-    kinds = ("junior", *indicators.THROUGH) if item.stage == "junior" else ("primary", "nine_year")
+    kinds = ("junior", *THROUGH) if item.stage == "junior" else ("primary", "nine_year")
     schools, rows = bench.county.tables["schools"], bench.rows
     serving = schools[schools["kind"].isin(kinds) & schools["school_id"].isin(rows["school_id"])]
     if item.stage == "primary":

@@ -20,6 +20,7 @@ import pandas as pd
 
 from balance_lib import standards
 from balance_lib.data.county import County
+from balance_lib.data.tables.kinds import THROUGH
 from balance_lib.evaluation import ItemResult, Measured, indicators
 from balance_lib.evaluation.judge import Context, judge
 from balance_lib.standards import STAGES, Item, Standard
@@ -297,7 +298,7 @@ def few_schools(county: County, standard: Standard, year: int, most: int = 2) ->
     keep = dict.fromkeys(name for names in kinds for name in names)
     for item in (i for i in standard.judged if i.measure and i.measure.source in ("schools", "stages")):
         rows = bench.speaks_of(item)
-        through = rows["kind"].isin(indicators.THROUGH)
+        through = rows["kind"].isin(THROUGH)
         for part in (rows[~through], rows[through]):
             keep |= dict.fromkeys(part["school_id"].drop_duplicates().iloc[:most])
     return list(keep)

@@ -10,6 +10,7 @@ import pandas as pd
 
 from balance_lib import standards
 from balance_lib.data import tables
+from balance_lib.data.tables.kinds import THROUGH
 from balance_lib.evaluation import indicators
 from balance_lib.evaluation.judge import line_of
 from balance_lib.standards import STAGES, Item
@@ -81,7 +82,7 @@ def _blank_trials(item: Item, world: World, bench: Bench, rows: pd.DataFrame) ->
 
 def _ways(rows: pd.DataFrame, lever: str, source: str) -> Iterator[tuple[str, bool]]:
     """Yield the schools to move, and whether through the shared row."""
-    through = rows["kind"].isin(indicators.THROUGH)
+    through = rows["kind"].isin(THROUGH)
     if (~through).any():
         yield rows.loc[~through, "school_id"].iloc[0], False
     elif through.any():
@@ -225,12 +226,12 @@ class Lines:
 
     def of_one_stage(self, stage: str) -> Mapping[str, object]:
         """Return the smallest included school that teaches this stage only."""
-        mine = [r for r in self.records if r["stage"] == stage and r["kind"] not in indicators.THROUGH]
+        mine = [r for r in self.records if r["stage"] == stage and r["kind"] not in THROUGH]
         return min(mine, key=lambda r: r["pupils"])
 
     def through(self, stage: str) -> Mapping[str, object] | None:
         """Return a through-school's row of this stage, if there is one."""
-        return next((r for r in self.records if r["stage"] == stage and r["kind"] in indicators.THROUGH), None)
+        return next((r for r in self.records if r["stage"] == stage and r["kind"] in THROUGH), None)
 
 
 def indicator_trials(item: Item, lines: Lines) -> Iterator[Trial]:
