@@ -11,6 +11,7 @@ from typing import Any, Literal
 import yaml
 
 from balance_lib import locale
+from balance_lib.shown import closest
 
 Severity = Literal["error", "warning"]
 
@@ -242,7 +243,9 @@ class NotFoundError(BalanceError, KeyError):
         kind = f"error.what.{self.what.rpartition('.')[2]}"
         what = locale.text(kind, lang) if locale.has(kind) else self.what
         name = "".join(c for c in str(self.name)[:80] if c.isprintable())
-        return locale.text("error.not_found" if known else "error.not_there", lang, what=what, name=name, known=known)
+        said = locale.text("error.not_found" if known else "error.not_there", lang, what=what, name=name, known=known)
+        meant = closest(str(self.name), map(str, self.known), guesses=False)
+        return said + (locale.text("shown.meant", lang, names=", ".join(meant)) if meant else "")
 
     def __str__(self) -> str:
         return self.message()

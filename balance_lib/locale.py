@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -10,6 +11,8 @@ from typing import Any
 import yaml
 
 LANGUAGES = ("zh", "en")
+VARIABLE = "BALANCE_LANG"
+_chosen: list[str] = []
 
 
 @cache
@@ -37,6 +40,25 @@ def text(key: str, lang: str = "zh", /, **params: Any) -> str:
     'met'
     """
     return catalogue(lang)[key].format(**params)
+
+
+def spoken() -> str:
+    """Return the language results show themselves in: chosen by :func:`speak`, else ``BALANCE_LANG``, else zh."""
+    wished = _chosen[-1] if _chosen else os.environ.get(VARIABLE, "zh")
+    return wished if wished in LANGUAGES else "zh"
+
+
+def speak(lang: str) -> None:
+    """Choose the language in which results show themselves from now on.
+
+    Raises
+    ------
+    ValueError
+        If it is not one of ``LANGUAGES``.
+    """
+    if lang not in LANGUAGES:
+        raise ValueError(f"{lang!r} is none of {', '.join(LANGUAGES)}")
+    _chosen[:] = [lang]
 
 
 def has(key: str) -> bool:

@@ -18,6 +18,7 @@ import balance_lib
 from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, unreadable
 from balance_lib.data import saving, tables
 from balance_lib.plain import as_yaml, from_yaml
+from balance_lib.shown import Shown
 
 META = "county.yaml"
 OUTLINE = "outline.geojson"
@@ -25,8 +26,8 @@ TOWNSHIPS = "townships.geojson"
 CRS_NAMES = ("WGS84", "CGCS2000", "GCJ02", "BD09")
 
 
-@dataclass(frozen=True, eq=False)  # compared and cached by identity: tables are large
-class County:
+@dataclass(frozen=True, eq=False, repr=False)  # compared and cached by identity: tables are large
+class County(Shown):
     """Hold one county's canonical tables with their boundary and provenance.
 
     Parameters

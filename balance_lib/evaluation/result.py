@@ -16,6 +16,7 @@ import pandas as pd
 
 from balance_lib.locale import Message, text
 from balance_lib.plain import plain, records
+from balance_lib.shown import ShownEvaluation
 from balance_lib.standards import Item, Standard
 
 STATUSES = ("met", "not_met", "no_data", "evidence", "not_due", "not_applicable")
@@ -177,8 +178,8 @@ class ItemResult:
         return self.item.required and self.item.same_as is None
 
 
-@dataclass(frozen=True)
-class Evaluation:
+@dataclass(frozen=True, repr=False)
+class Evaluation(ShownEvaluation):
     """Hold a county's evaluation against a standard in one year."""
 
     county_id: str

@@ -15,6 +15,7 @@ from balance_lib.forecast.counts import BAND_STAGE, BANDS
 from balance_lib.forecast.settings import ProjectionSettings
 from balance_lib.locale import Message
 from balance_lib.plain import records
+from balance_lib.shown import ShownProjection
 
 VILLAGE_COLUMNS = ["village_id", "year", "stage", "band", "pupils", "low", "high"]
 SCHOOL_COLUMNS = ["school_id", "year", "stage", "pupils", "low", "high", "stirred"]
@@ -136,8 +137,8 @@ class Trace:
         )
 
 
-@dataclass(frozen=True)
-class Projection:
+@dataclass(frozen=True, repr=False)
+class Projection(ShownProjection):
     """Hold a county's enrolment from its base year to a target year.
 
     Parameters

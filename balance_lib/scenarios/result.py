@@ -15,6 +15,7 @@ from balance_lib.evaluation import Evaluation, number
 from balance_lib.locale import Message, text
 from balance_lib.scenarios import tell
 from balance_lib.scenarios.scenario import Scenario
+from balance_lib.shown import ShownOutcome
 
 SEVERITIES = ("forbids", "breaks", "warns")
 WORST = 10
@@ -127,8 +128,8 @@ class Bookkeeping:
         return text("scenarios.bookkeeping", lang, **{key: number(value) for key, value in asdict(self).items()})
 
 
-@dataclass(frozen=True, eq=False)
-class Outcome:
+@dataclass(frozen=True, eq=False, repr=False)
+class Outcome(ShownOutcome):
     """Hold what a scenario leads to; see the room's documentation for the columns of its tables."""
 
     scenario: Scenario

@@ -18,12 +18,13 @@ from balance_lib.plain import as_yaml, from_yaml
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.operations import Operation
 from balance_lib.scenarios.settings import ASSIGNMENTS, STEPS, Parents, Procedure, ProcedureStep, Settings
+from balance_lib.shown import Shown
 
 _TOP = ("scenario", "county", "year", "target_year", "note", "settings", "operations", "procedure")
 
 
-@dataclass(frozen=True)
-class Scenario:
+@dataclass(frozen=True, repr=False)
+class Scenario(Shown):
     """Hold what would be done to a county's schools. The empty one does nothing and moves nobody.
 
     Parameters

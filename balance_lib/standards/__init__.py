@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
-from importlib import resources
+from importlib import import_module, resources
 from pathlib import Path
+from types import ModuleType
 from typing import Any, ClassVar
 
 import yaml
@@ -323,3 +325,14 @@ def _measure(raw: Any) -> Measure | None:
 
 def _variants(raw: Iterable[Mapping[str, Any]]) -> tuple[Variant, ...]:
     return tuple(Variant(**variant) for variant in raw)
+
+
+class _CallableRoom(ModuleType):
+    """Let ``bl.standards()`` list the standards while ``balance_lib.standards`` stays the room."""
+
+    def __call__(self, lang: str | None = None) -> Any:
+        """List the standards: id, title, scope, document, issued, items, judged."""
+        return import_module("balance_lib.show.desk").list_standards(lang)
+
+
+sys.modules[__name__].__class__ = _CallableRoom

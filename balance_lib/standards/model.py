@@ -11,6 +11,7 @@ from functools import cached_property
 from typing import Any
 
 from balance_lib._errors import NotFoundError
+from balance_lib.shown import Shown
 
 JUDGED = ("target", "rule")
 STAGES = ("primary", "junior")
@@ -178,8 +179,8 @@ class Plan:
     reporting: str | None = None
 
 
-@dataclass(frozen=True, eq=False)  # compared and cached by identity
-class Standard:
+@dataclass(frozen=True, eq=False, repr=False)  # compared and cached by identity
+class Standard(Shown):
     """A dated, cited policy standard: every threshold the package judges by comes from one of these."""
 
     id: str

@@ -19,6 +19,7 @@ from balance_lib.locale import Message, text
 from balance_lib.plain import plain
 from balance_lib.planning.remedies.catalogue import Catalogue
 from balance_lib.planning.remedies.levers import COUNTY
+from balance_lib.shown import ShownPlan
 from balance_lib.standards import Standard
 
 LINE_COLUMNS = ["school_id", "stage", "action", "kind", "units", "unit", "once_yuan", "yearly_yuan", "cost_yuan",
@@ -32,8 +33,8 @@ COEFFICIENT_COLUMNS = ["stage", "indicator", "limit", "before", "after"]
 PHASE_COLUMNS = ["year", "once_yuan", "yearly_yuan", "total_yuan", "budget_yuan"]
 
 
-@dataclass(frozen=True)
-class RemedyPlan:
+@dataclass(frozen=True, repr=False)
+class RemedyPlan(ShownPlan):
     """Hold the cheapest set of actions that makes a county meet what can be met.
 
     Costs are counted to the end of each action's first year; ``yearly_yuan`` goes on after it. A cost that is not

@@ -18,14 +18,15 @@ from balance_lib.planning.siting.plan import name_of
 from balance_lib.planning.siting.search import LayoutSearch
 from balance_lib.planning.siting.trial import PlanCheck, broken
 from balance_lib.scenarios import Scenario, default, evaluate
+from balance_lib.shown import ShownFrontier
 from balance_lib.standards import Standard
 
 # Shares of the time for the first curve with its proofs, and for plans that all rules ask for.
 CURVE_SHARE, PLAN_SHARE = 0.3, 0.7
 
 
-@dataclass(frozen=True, eq=False)
-class CountyFrontier:
+@dataclass(frozen=True, eq=False, repr=False)
+class CountyFrontier(ShownFrontier):
     """Hold what every number of schools would mean for a county's pupils.
 
     Parameters

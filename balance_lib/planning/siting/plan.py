@@ -20,10 +20,11 @@ from balance_lib.planning.siting.layouts import CountyLayout, first_named
 from balance_lib.planning.siting.search import LayoutSearch
 from balance_lib.planning.siting.trial import PROOF_S, PlanCheck
 from balance_lib.scenarios import Attach, Outcome, Resize, Scenario, evaluate
+from balance_lib.shown import ShownProposal
 
 
-@dataclass(frozen=True, eq=False)
-class Proposal:
+@dataclass(frozen=True, eq=False, repr=False)
+class Proposal(ShownProposal):
     """Hold a proposed layout.
 
     Parameters

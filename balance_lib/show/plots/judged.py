@@ -24,12 +24,14 @@ ROW_PX = 30
 def gap_over_time(
     rows: pd.DataFrame, *, label: str = "", unit: str = "", deadline: date | None = None, lang: str = "zh"
 ) -> go.Figure:
-    """Draw one item's value over the years against its line, with the deadline.
+    """Draw one item's value over the years against its line, with the deadline; or a line for each school.
 
     Parameters
     ----------
     rows : DataFrame
         Rows of ``evaluation.history`` of one item: year, value, threshold, status. A year without data breaks the line.
+        Rows of schools have ``met`` in the place of ``status``; with several of them (``school_id``, and ``name`` where
+        known) each is a line.
     label, unit : str
         What the item is, and its unit.
     deadline : date, optional
@@ -41,6 +43,10 @@ def gap_over_time(
     plotly Figure
     """
     rows = rows.sort_values("year")
+    if "status" not in rows:
+        rows = rows.assign(status=[status_of(met) for met in rows["met"]])
+    if "school_id" in rows and len(set(rows["school_id"])) > 1:
+        return _schools_over_time(rows, label, unit, lang)
     figure = blank(label, lang, height=340)
     figure.add_scatter(
         x=whole(rows["year"]),
@@ -82,6 +88,27 @@ def gap_over_time(
         )
     figure.update_yaxes(title={"text": unit, "standoff": 8} if unit else None, range=_room(rows))
     return year_axis(figure, years)
+
+
+def _schools_over_time(rows: pd.DataFrame, label: str, unit: str, lang: str) -> go.Figure:
+    """Draw a line for each school against the line they are held to."""
+    figure = blank(label, lang, height=420 + 14 * math.ceil(rows["school_id"].nunique() / 2))
+    figure.update_layout(legend={"y": -0.1, "yanchor": "top", "x": 0, "xanchor": "left"})
+    line = rows.groupby("year", as_index=False)["threshold"].first()
+    figure.add_scatter(
+        x=whole(line["year"]), y=line["threshold"], mode="lines", name=text("plot.line", lang),
+        line={"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"},
+    )  # fmt: skip
+    for at, (school, mine) in enumerate(rows.groupby("school_id", sort=False)):
+        name = str(mine["name"].iloc[0]) if "name" in mine else str(school)
+        figure.add_scatter(
+            x=whole(mine["year"]), y=mine["value"], mode="lines+markers", name=name, connectgaps=False,
+            line={"color": palette.SERIES[at % len(palette.SERIES)], "dash": DASHES[at % len(DASHES)], "width": 2},
+            marker=status_markers(mine["status"]) | {"size": 9},
+            hovertemplate="%{x}: %{y:,.4~g} " + unit,
+        )  # fmt: skip
+    figure.update_yaxes(title={"text": unit, "standoff": 8} if unit else None, range=_room(rows))
+    return year_axis(figure, whole(rows["year"]))
 
 
 def small_multiples(

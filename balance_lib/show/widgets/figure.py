@@ -11,54 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 import traitlets
 
-MONTHS = [f"{month}月" for month in range(1, 13)]
-CHINESE = {
-    "dictionary": {
-        "Autoscale": "自动缩放",
-        "Box Select": "矩形框选",
-        "Click to enter X axis title": "点击输入 X 轴标题",
-        "Click to enter Y axis title": "点击输入 Y 轴标题",
-        "Compare data on hover": "悬停时比较数据",
-        "Double-click on legend to isolate one trace": "双击图例只看一项",
-        "Double-click to zoom back out": "双击还原",
-        "Download plot": "下载图片",
-        "Download plot as a PNG": "下载为 PNG 图片",
-        "Download plot as a png": "下载为 PNG 图片",
-        "Lasso Select": "套索选择",
-        "Pan": "平移",
-        "Reset": "重置",
-        "Reset axes": "重置坐标轴",
-        "Reset view": "重置视图",
-        "Show closest data on hover": "悬停时显示最近的点",
-        "Snapshot succeeded": "图片已保存",
-        "Sorry, there was a problem downloading your snapshot!": "图片没有保存成功",
-        "Taking snapshot - this may take a few seconds": "正在生成图片，请稍候",
-        "Toggle Spike Lines": "显示或隐藏参考线",
-        "Zoom": "缩放",
-        "Zoom in": "放大",
-        "Zoom out": "缩小",
-    },
-    "format": {
-        "days": ["星期日", "星期一", "星期二", "星期三", "星期四", "星期五", "星期六"],
-        "shortDays": ["周日", "周一", "周二", "周三", "周四", "周五", "周六"],
-        "months": MONTHS,
-        "shortMonths": MONTHS,
-        "date": "%Y-%m-%d",
-    },
-}
-
-
-def config(lang: str = "zh") -> dict[str, Any]:
-    """Return plotly's settings: nothing leaves the page, no logo, tool tips in the page's language."""
-    settings: dict[str, Any] = {
-        "showSendToCloud": False,
-        "plotlyServerURL": "",
-        "displaylogo": False,
-        "responsive": True,
-        "modeBarButtonsToRemove": ["lasso2d", "select2d", "autoScale2d"],
-        "toImageButtonOptions": {"scale": 2},
-    }
-    return settings | ({"locale": "zh-CN", "locales": {"zh-CN": CHINESE}} if lang == "zh" else {})
+from balance_lib.show.plots.base import config
 
 
 class SlimFigure(go.FigureWidget):

@@ -13,7 +13,7 @@ from balance_lib.access import distance
 from balance_lib.access.walks import positions
 from balance_lib.evaluation import number
 from balance_lib.show.map import MapClass, VillageClass
-from balance_lib.show.widgets import views, walk_views
+from balance_lib.show.widgets import looks, views, walk_views
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.style import banner
@@ -222,12 +222,12 @@ class Access(Page):
         reach = walk.reach
         self._order = positions(reach.villages["village_id"], chart.places.villages)
         is_open = dict(zip(reach.schools["school_id"], reach.open, strict=True))
-        looks = [
+        legend = [
             MapClass("open", self.text("page.access.school_classes.open"), palette.ACCENT, palette.INK, always=True),
             MapClass("closed", self.text("page.access.school_classes.closed"), palette.SURFACE, palette.MUTED),
         ]
         with chart.hold_sync():
-            chart.set_classes({i: "open" if there else "closed" for i, there in is_open.items()}, legend=looks)
+            chart.set_classes({i: "open" if there else "closed" for i, there in is_open.items()}, legend=legend)
             found = walk.catchments() if self.areas.value else None
             drawn = {} if found is None else {r.school_id or "": r.geometry for r in found.itertuples()}
             chart.set_areas(drawn, self.text("page.access.area_label"))
@@ -254,7 +254,7 @@ class Access(Page):
             codes = access.village_classes(walk.reach, walk.radius_m, walk.target)[at]
             label = self.text("page.access.to_school", to=self.text(f"access.target.{walk.target}"))
             chart.set_villages(
-                codes, legend=self._coverage_legend(), values=self._kilometres()[at], label=label,
+                codes, legend=looks.coverage_classes(self.model.lang), values=self._kilometres()[at], label=label,
                 unit=self.text("page.access.km", km="").strip(),
             )  # fmt: skip
             return
@@ -272,12 +272,6 @@ class Access(Page):
         out = np.full(len(reach.villages), -np.inf)
         np.maximum.at(out, at[known], metres[known] / 1000)
         return np.where(np.isfinite(out), out, np.nan)
-
-    def _coverage_legend(self) -> list[VillageClass]:
-        met, short, part = (palette.LAMPS[name].fill for name in ("met", "not_met", "evidence"))
-        looks = [("inside", met, "dot"), ("partly", part, "square"), ("outside", short, "square")]
-        looks += [("unknown", palette.INK, "ring"), ("none", palette.LAMPS["not_applicable"].fill, "dot")]
-        return [VillageClass(key, self.text(f"page.access.classes.{key}"), fill, shape) for key, fill, shape in looks]
 
     def _supply_legend(self) -> list[VillageClass]:
         steps = zip(("lowest", "low", "middle", "high"), palette.SEQUENTIAL[1:], strict=True)

@@ -9,12 +9,10 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 import numpy as np
 
-from balance_lib import palette
 from balance_lib._errors import BalanceError
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.scenarios.board import State, Tick
-from balance_lib.show.map import LinkClass, MapClass
-from balance_lib.show.widgets import request, trial, trial_views, views
+from balance_lib.show.widgets import looks, request, trial, trial_views, views
 from balance_lib.show.widgets.apps.page import block, html
 from balance_lib.show.widgets.apps.trial_files import Files
 from balance_lib.show.widgets.apps.trial_host import TrialHost
@@ -309,7 +307,9 @@ class Consolidation(TrialHost):
         assert chart is not None
         board = plan.board()
         classes = self._classes(dict.fromkeys(tick.closed, "close"))
-        chart.set_classes(classes, legend=self._legend(), label=self.text("page.consolidation.legend"))
+        chart.set_classes(
+            classes, legend=looks.layout_classes(self.model.lang), label=self.text("page.consolidation.legend")
+        )
         limit = [1000 * self.walk[s].value if not self.walk[s].disabled else np.inf for s in STAGES]
         self._draw_lines(chart, trial.moves_at(board, tick, limit))
 
@@ -320,30 +320,11 @@ class Consolidation(TrialHost):
             dict.fromkeys(self.plan.schools.index, "as_is") | more | {s: v for s, v in decided.items() if v != "as_is"}
         )
 
-    def _legend(self) -> list[MapClass]:
-        met, evidence = palette.LAMPS["met"], palette.LAMPS["evidence"]
-        looks = {
-            "as_is": (palette.ACCENT, palette.INK, "", palette.SURFACE),
-            "keep": (palette.ACCENT, palette.LIMIT, "!", palette.SURFACE),
-            "close": (palette.SURFACE, palette.LIMIT, "✗", palette.LIMIT),
-            "merge": (evidence.fill, evidence.ink, "→", palette.INK),
-            "to_point": (met.fill, met.ink, "–", palette.SURFACE),
-            "attach": (met.fill, met.ink, "→", palette.SURFACE),
-            "open": (met.fill, met.ink, "+", palette.SURFACE),
-        }
-        return [
-            MapClass(key, self.text(f"page.consolidation.state.{key}"), fill, ink, mark, mark_ink=mark_ink)
-            for key, (fill, ink, mark, mark_ink) in looks.items()
-        ]
-
     def _draw_lines(self, chart: CountyMap, lines: Any) -> None:
-        looks = [
-            LinkClass("fine", self.text("page.consolidation.line.fine"), palette.MUTED),
-            LinkClass("breaks", self.text("page.consolidation.line.breaks"), palette.LIMIT, dashed=True),
-        ]
         chart.set_links(
             list(zip(lines["start"], lines["to"], strict=True)), pupils=lines["pupils"].to_numpy(),
-            classes=lines["class"].tolist(), legend=looks, label=self.text("page.consolidation.line.title"),
+            classes=lines["class"].tolist(), legend=looks.move_classes(self.model.lang),
+            label=self.text("page.consolidation.line.title"),
         )  # fmt: skip
 
     def _draw(self) -> None:
@@ -355,7 +336,8 @@ class Consolidation(TrialHost):
         with chart.hold_sync():
             if self.when.value == "before":
                 chart.set_year(plan.year)
-                chart.set_classes(dict.fromkeys(plan.schools.index, "as_is"), legend=self._legend(),
+                chart.set_classes(dict.fromkeys(plan.schools.index, "as_is"),
+                                  legend=looks.layout_classes(self.model.lang),
                                   label=self.text("page.consolidation.legend"))  # fmt: skip
                 chart.set_links([])
                 return
@@ -383,7 +365,12 @@ class Consolidation(TrialHost):
             s: self.text("page.consolidation.pupils_change", before=trial_views.count(b), after=trial_views.count(a))
             for s, b, a in zip(schools.index, schools["pupils_before"], schools["pupils_after"], strict=True)
         }
-        chart.set_classes(classes, legend=self._legend(), notes=notes, label=self.text("page.consolidation.legend"))
+        chart.set_classes(
+            classes,
+            legend=looks.layout_classes(self.model.lang),
+            notes=notes,
+            label=self.text("page.consolidation.legend"),
+        )
         self._draw_lines(chart, trial.moves_of(found))
 
     def _show_outcome(self) -> None:

@@ -1,0 +1,304 @@
+"""Draw results as plotly figures: what the results' own ``plot`` methods return; nothing is judged or counted here."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+import plotly.graph_objects as go
+
+from balance_lib import locale, palette
+from balance_lib.locale import text
+from balance_lib.show import plots
+from balance_lib.show.plots import trends
+from balance_lib.show.plots.base import blank, status_fills, status_of
+from balance_lib.show.plots.judged import DASHES
+from balance_lib.show.plots.trends import Panel
+
+if TYPE_CHECKING:
+    from balance_lib.evaluation import Evaluation
+    from balance_lib.forecast import Projection
+    from balance_lib.planning.remedies import RemedyPlan
+    from balance_lib.planning.siting import CountyFrontier
+    from balance_lib.scenarios import Outcome
+    from balance_lib.show.desk.results import Comparison, Coverage, Forecast, History
+    from balance_lib.standards import Standard
+
+MOST_BARS, MOST_PANELS = 25, 24
+WAYS = ("walk", "ride", "board", "far")
+
+
+def _labels(standard: Standard, lang: str) -> dict[str, str]:
+    """Return the names of a standard's indicators, the composite one last."""
+    names = {name: spec.label(lang) for name, spec in standard.indicators.items()}
+    return names | {"composite": text("evaluation.composite", lang)}
+
+
+def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
+    """Draw items that fall short as their value in percent of their line, the farthest off first."""
+    lang, rows = lang or locale.spoken(), []
+    for result in found.with_status("not_met"):
+        line, value = result.threshold, result.value
+        if (stage and result.item.stage not in (stage, "", None)) or not (np.isfinite(value) and line):
+            continue
+        reached = 100 * value / line if result.gap == value - line or value <= line else 100 * line / value
+        rows.append(
+            (
+                f"{result.item.code} {result.item.label(lang)}",
+                reached,
+                f"{value:,.4g} / {line:,.4g}{locale.unit(result.item.judged_unit or '')[lang]}",
+            )
+        )
+    rows = sorted(rows, key=lambda row: row[1])[:MOST_BARS]
+    figure = blank(text("desk.plot.gaps", lang), lang, height=28 * max(len(rows), 2) + 110)
+    if not rows:
+        figure.add_annotation(
+            x=0.5, y=0.5, xref="paper", yref="paper", text=text("desk.plot.all_met", lang), showarrow=False
+        )
+        return figure.update_xaxes(visible=False).update_yaxes(visible=False)
+    names = [name if len(name) <= 34 else f"{name[:33]}…" for name, _, _ in rows]
+    figure.add_bar(
+        x=[reached for _, reached, _ in rows], y=names, orientation="h", marker=status_fills(["not_met"] * len(rows)),
+        text=[told for _, _, told in rows], textposition="outside", cliponaxis=False, showlegend=False,
+        customdata=[name for name, _, _ in rows], hovertemplate="%{customdata}<br>%{text}<extra></extra>",
+    )  # fmt: skip
+    figure.add_vline(x=100, line={"color": palette.LIMIT, "dash": "dash", "width": 2})
+    figure.update_xaxes(range=[0, 135], title=text("desk.plot.reached", lang))
+    return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
+
+
+def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
+    """Draw the difference coefficients of a stage against their limits."""
+    lang = lang or locale.spoken()
+    return plots.coefficient_bars(found.cv[found.cv["stage"] == stage], labels=_labels(found.standard, lang), lang=lang)
+
+
+def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: str | None) -> go.Figure:
+    """Draw the difference coefficients of a stage over the years."""
+    from balance_lib import evaluation
+
+    lang = lang or locale.spoken()
+    past = evaluation.history_of_coefficients(county, standard)
+    return plots.coefficient_over_years(past[past["stage"] == stage], labels=_labels(standard, lang), lang=lang)
+
+
+def coverage(found: Sequence[Coverage], lang: str | None) -> go.Figure:
+    """Draw the share covered by radius, a line a way of measuring."""
+    lang = lang or locale.spoken()
+    figure = blank(text(f"stage.{found[0].reach.stage}", lang), lang, height=360)
+    for at, each in enumerate(found):
+        rows = each.curve()
+        figure.add_scatter(
+            x=rows["radius_m"] / 1000, y=100 * rows["share"], mode="lines", name=text(f"distance.mode.{each.by}", lang),
+            line={"color": palette.SERIES[at], "dash": DASHES[at], "width": 2},
+            hovertemplate="%{x:g} km: %{y:.1f}%",
+        )  # fmt: skip
+    figure.add_vline(x=found[0].radius_m / 1000, line={"color": palette.LIMIT, "dash": "dash"})
+    figure.update_xaxes(title=text("desk.plot.radius_km", lang))
+    return figure.update_yaxes(title=text("desk.plot.share", lang), range=[0, 102], ticksuffix="%")
+
+
+def history(
+    found: History, item: str, *, by: str | None, stage: str, township: str | None, to: int | None, lang: str | None
+) -> go.Figure:
+    """Draw an item or an indicator over the years; parameters as ``History.plot``."""
+    lang = lang or locale.spoken()
+    if item in found.standard.indicators:
+        return _indicator(found, item, by, stage, township, lang)
+    wanted = found.standard.item(item)
+    label, unit = f"{item} {wanted.label(lang)}", locale.unit(wanted.judged_unit or "")[lang].strip()
+    if to is not None:
+        from balance_lib import forecast
+        from balance_lib.show.widgets import outlook
+
+        path = forecast.item_path(found.county, found.standard, item, to=to)
+        lamp = outlook.LAMP_OF.get(outlook.state(path), "no_data")
+        panel = Panel(label, path.rows, lamp, outlook.word(path).render(lang), wanted.due, unit)
+        return trends.outlook(panel, lang=lang)
+    return plots.gap_over_time(found.item(item), label=label, unit=unit, deadline=wanted.due, lang=lang)
+
+
+def _indicator(found: History, name: str, by: str | None, stage: str, township: str | None, lang: str) -> go.Figure:
+    spec = found.standard.indicators[name]
+    rows = found.schools[(found.schools["indicator"] == name) & (found.schools["stage"] == stage)]
+    if township is not None:
+        from balance_lib._errors import NotFoundError
+
+        if township not in set(rows["township"]):
+            raise NotFoundError("township", township, sorted(set(rows["township"].dropna())))
+        rows = rows[rows["township"] == township]
+    unit, label = locale.unit(spec.unit)[lang].strip(), spec.label(lang)
+    if by is None:
+        place = f"{township} · " if township else ""
+        return plots.gap_over_time(rows, label=f"{place}{label} · {text(f'stage.{stage}', lang)}", unit=unit, lang=lang)
+    if by not in ("township", "school"):
+        raise ValueError(f"by={by!r}: township or school")
+    return _panels(rows, "township" if by == "township" else "name", f"{label} ({unit})", lang)
+
+
+def _panels(rows: pd.DataFrame, by: str, title: str, lang: str) -> go.Figure:
+    """Draw small multiples: a panel a township or a school, worst of the last year first, against the line."""
+    last = rows[rows["year"] == rows["year"].max()]
+    short = last.assign(short=[met is not True for met in last["met"]]).groupby(by)["short"].mean()
+    names = list(short.sort_values(ascending=False, kind="stable").index)[:MOST_PANELS]
+    lines, columns = max(1, math.ceil(len(names) / 4)), min(4, max(1, len(names)))
+    figure = blank(title, lang, height=170 * lines + 70).update_layout(showlegend=False)
+    top = float(np.nanmax([rows["value"].max(), rows["threshold"].max()])) * 1.1
+    years = [int(rows["year"].min()), int(rows["year"].max())]
+    for at, name in enumerate(names):
+        row, column = divmod(at, columns)
+        axis, high = "" if at == 0 else str(at + 1), 1 - row / lines
+        figure.layout[f"xaxis{axis}"] = {
+            "domain": [column / columns + 0.01, (column + 1) / columns - 0.025], "anchor": f"y{axis}",
+            "tickformat": "d", "dtick": max(1, (years[1] - years[0]) // 2), "tick0": years[0],
+            "range": [years[0] - 0.5, years[1] + 0.5],
+            "showgrid": False, "tickfont": {"size": 11},
+        }  # fmt: skip
+        figure.layout[f"yaxis{axis}"] = {
+            "domain": [max(0.0, high - 0.78 / lines), high - 0.17 / lines], "anchor": f"x{axis}", "range": [0, top],
+            "gridcolor": palette.RULE, "nticks": 4, "tickfont": {"size": 11},
+        }  # fmt: skip
+        _one_panel(figure, rows[rows[by] == name].sort_values("year"), axis, str(name))
+    return figure
+
+
+def _one_panel(figure: go.Figure, rows: pd.DataFrame, axis: str, name: str) -> None:
+    on = {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
+    line = rows.groupby("year")["threshold"].first()
+    for school, mine in rows.groupby("school_id", sort=False):
+        good = status_of(mine["met"].iloc[-1]) == "met"
+        figure.add_scatter(
+            x=mine["year"].astype(int).tolist(), y=mine["value"], mode="lines+markers",
+            marker={"size": 5, "symbol": "circle" if good else "x"},
+            line={"color": palette.LAMPS["met" if good else "not_met"].fill, "width": 1.6}, connectgaps=False,
+            name=str(mine["name"].iloc[0]) if "name" in mine else str(school),
+            hovertemplate="%{fullData.name} %{x}: %{y:,.4~g}<extra></extra>", **on,
+        )  # fmt: skip
+    figure.add_scatter(
+        x=[int(year) for year in line.index], y=list(line), mode="lines", hoverinfo="skip",
+        line={"color": palette.LIMIT, "dash": "dash", "width": 1.6}, **on,
+    )  # fmt: skip
+    figure.add_annotation(
+        xref=f"x{axis} domain", yref=f"y{axis} domain", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,
+        text=f"<b>{name if len(name) <= 14 else name[:13] + '…'}</b>", font={"size": 13},
+    )  # fmt: skip
+
+
+def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
+    """Draw how pupils get to school before and after, and beside it the villages that lose most."""
+    lang = lang or locale.spoken()
+    affected = found.affected.assign(km=found.affected["extra_m"] * found.affected["pupils"] / 1000)
+    affected = affected[affected["km"] > 0].nlargest(most, "km") if len(affected) else affected
+    figure = blank(found.scenario.name, lang, height=max(320, 28 * len(affected) + 130))
+    sums = found.coverage.groupby("when")[list(WAYS)].sum()
+    for when, colour in (("before", palette.RULE), ("after", palette.ACCENT)):
+        figure.add_bar(
+            x=[text(f"desk.plot.{way}", lang) for way in WAYS], y=[float(sums.loc[when, way]) for way in WAYS],
+            name=text(f"desk.plot.{when}", lang), marker={"color": colour},
+            text=[f"{sums.loc[when, way]:,.0f}" for way in WAYS],
+            textposition="outside", cliponaxis=False, hovertemplate="%{x}: %{y:,.0f}<extra>%{fullData.name}</extra>",
+        )  # fmt: skip
+    figure.add_scatter(
+        x=list(affected["km"]),
+        y=[f"{v} ({t})" for v, t in zip(affected["village"], affected["township"], strict=True)],
+        mode="markers+text", text=[f"{p:,.0f}" for p in affected["pupils"]], textposition="middle right",
+        showlegend=False,
+        marker={"color": palette.LAMPS["not_met"].fill, "size": 10, "symbol": "square"}, xaxis="x2", yaxis="y2",
+        hovertemplate="%{y}: %{x:,.1f}<extra></extra>", cliponaxis=False,
+    )  # fmt: skip
+    axis = {"gridcolor": palette.RULE, "automargin": True}
+    figure.update_layout(
+        xaxis={"domain": [0, 0.42], "showgrid": False},
+        yaxis={"title": text("desk.plot.pupils", lang), "rangemode": "tozero"},
+        xaxis2={**axis, "domain": [0.62, 0.97], "anchor": "y2", "title": text("desk.plot.villages", lang),
+                "rangemode": "tozero"},
+        yaxis2={**axis, "anchor": "x2", "autorange": "reversed"}, barmode="group",
+    )  # fmt: skip
+    return figure
+
+
+def comparison(found: Comparison, lang: str | None) -> go.Figure:
+    """Draw scenarios side by side, a panel a figure."""
+    lang, table = lang or locale.spoken(), found.table
+    wanted = ("moved", "farther", "far", "broken", "cv_over", "not_met", "running_yuan", "building_yuan")
+    shown = [name for name in wanted if table[name].notna().any()]  # fmt: skip
+    figure = blank(text("desk.plot.compare", lang), lang, height=500).update_layout(showlegend=False)
+    names = [str(name) if len(str(name)) <= 14 else f"{str(name)[:13]}…" for name in table.index]
+    for at, column in enumerate(shown):
+        axis, (row, place) = "" if at == 0 else str(at + 1), divmod(at, 4)
+        left, high = place / 4 + (0.02 if place else 0.0), 1 - row / 2
+        figure.layout[f"xaxis{axis}"] = {"domain": [left, place / 4 + 0.2], "anchor": f"y{axis}", "rangemode": "tozero",
+                                         "nticks": 3, "gridcolor": palette.RULE}  # fmt: skip
+        figure.layout[f"yaxis{axis}"] = {"domain": [high - 0.38, high - 0.08], "anchor": f"x{axis}",
+                                         "autorange": "reversed", "showticklabels": place == 0,
+                                         "automargin": True, "showgrid": False}  # fmt: skip
+        figure.add_bar(
+            x=[float(value) for value in table[column]], y=names, orientation="h", xaxis=f"x{axis}", yaxis=f"y{axis}",
+            marker={"color": [palette.SERIES[n % len(palette.SERIES)] for n in range(len(table))]},
+            text=[f"{value:,.0f}" for value in table[column]], textposition="outside", cliponaxis=False,
+            hovertemplate="%{y}: %{x:,.0f}<extra></extra>",
+        )  # fmt: skip
+        figure.add_annotation(
+            xref=f"x{axis} domain", yref=f"y{axis} domain", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,
+            text=f"<b>{text(f'desk.plot.{column}', lang)}</b>",
+        )  # fmt: skip
+    return figure.update_layout(barmode="overlay")
+
+
+def frontier(found: CountyFrontier, measure: str, lang: str | None) -> go.Figure:
+    """Draw the frontier of a county."""
+    return plots.frontier(found.table, measure=measure, lang=lang or locale.spoken())
+
+
+def remedy(found: RemedyPlan, what: str, lang: str | None) -> go.Figure:
+    """Draw a plan of remedies: by kind of action, against its bound, or the coefficients before and after."""
+    from balance_lib.show.plots import remedies
+
+    lang = lang or locale.spoken()
+    if what == "coefficients":
+        return remedies.coefficients_before_after(found, labels=_labels(found.standard, lang), lang=lang)
+    drawn = {"kinds": remedies.plan_by_kind, "bound": remedies.cost_compared}
+    if what not in drawn:
+        raise ValueError(f"what={what!r}: kinds, bound or coefficients")
+    return drawn[what](found, lang)
+
+
+def forecast(found: Forecast, village: str | None, school: str | None, lang: str | None) -> go.Figure:
+    """Draw projected enrolment of a county, a school or a village, with what was counted before."""
+    county: Any = found.county
+    rows = county.tables["school_years"]
+    rows = rows[rows["stage"].isin(list(trends.STAGE_COLOURS))]
+    if school is not None:
+        school = county.school_id(school)
+        rows = rows[rows["school_id"] == school]
+    elif village is not None:
+        village, going = county.village_id(village), county.tables["attendance"]
+        rows = going[going["village_id"] == village]
+    counted = rows.groupby(["year", "stage"], as_index=False)["pupils"].sum(min_count=1)
+    figure = projection(found.projection, village, school, counted, lang)
+    names = county.tables["villages" if village else "schools"].set_index("village_id" if village else "school_id")
+    place = names["name_zh"].get(village or school, county.name(lang or locale.spoken()))
+    return figure.update_layout(
+        title={"text": str(place), "x": 0, "xref": "paper", "font": {"size": 16}}, margin={"t": 72}
+    )
+
+
+def projection(
+    found: Projection, village: str | None, school: str | None, counted: pd.DataFrame | None, lang: str | None
+) -> go.Figure:
+    """Draw a projection's pupils by stage; parameters as ``Projection.plot``."""
+    rows = found.county
+    if school is not None:
+        rows = found.schools[found.schools["school_id"] == school]
+    elif village is not None:
+        mine = found.villages[found.villages["village_id"] == village]
+        rows = mine.groupby(["year", "stage"], as_index=False)[["pupils", "low", "high"]].sum()
+    if rows.empty:
+        from balance_lib._errors import NotFoundError
+
+        raise NotFoundError("school" if school else "village", school or village, [])
+    past = pd.DataFrame({"year": [], "stage": [], "pupils": []}) if counted is None else counted
+    return trends.enrolment(past, rows, base=found.base, lang=lang or locale.spoken())

@@ -1,0 +1,131 @@
+"""Write results as tables in words, for a cell of a notebook; the figures are the results' own."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pandas as pd
+
+from balance_lib import locale
+from balance_lib.evaluation import number as told
+from balance_lib.locale import text
+
+STAGES = ("primary", "junior")
+
+
+def number(value: float) -> str:
+    """Write a number as the evaluation does; a dash where there is none."""
+    return "–" if isinstance(value, float) and math.isnan(value) else told(value)
+
+
+def stage_word(stage: str, lang: str) -> str:
+    """Return the name of a stage; "" for the whole county."""
+    return text(f"stage.{stage}", lang) if locale.has(f"stage.{stage}") else ""
+
+
+def line(item: Any) -> str:
+    """Write what an item asks for: sign, number, unit."""
+    value = item.threshold if item.threshold is not None else item.value
+    sign = {">=": "≥", "<=": "≤", "==": "=", "between": ""}.get(item.operator or "", item.operator or "")
+    return "–" if value is None else f"{sign} {value} {item.judged_unit or ''}".strip()
+
+
+def _heads(frame: pd.DataFrame, names: tuple[str, ...], lang: str) -> pd.DataFrame:
+    return frame.set_axis([text(f"desk.head.{name}", lang) for name in names], axis=1)
+
+
+def enrolment(county: Any, lang: str) -> pd.DataFrame:
+    """Return schools and pupils by stage in every year a county has."""
+    rows = county.tables["school_years"]
+    rows = rows[rows["stage"].isin(STAGES)]
+    pupils = rows.pivot_table(index="year", columns="stage", values="pupils", aggfunc="sum", min_count=1)
+    schools = rows[rows["pupils"] > 0].groupby("year")["school_id"].nunique()
+    wide = pupils.reindex(columns=list(STAGES)).reset_index()
+    wide.insert(1, "schools", wide["year"].map(schools))
+    return _heads(wide, ("year", "schools", "pupils_primary", "pupils_junior"), lang)
+
+
+def items(found: Any, lang: str | None = None) -> pd.DataFrame:
+    """Return every item of an evaluation as a row; see ``Evaluation.table``."""
+    lang = lang or locale.spoken()
+    rows = [
+        (r.item.code, r.item.label(lang), r.item.stage, r.status, r.value, r.threshold, r.gap, r.item.judged_unit,
+         r.item.deadline, r.item.lead_unit, r.item.required, r.reason.render(lang)) for r in found.items
+    ]  # fmt: skip
+    names = ["code", "label", "stage", "status", "value", "threshold", "gap", "unit", "deadline", "lead_unit",
+             "required", "reason"]  # fmt: skip
+    return pd.DataFrame(rows, columns=names)
+
+
+def open_items(found: Any, lang: str) -> pd.DataFrame | None:
+    """Return what is not met, then what nobody knows, with the reason."""
+    rows = [
+        (r.item.code, r.item.label(lang), text(f"status.{r.status}", lang), r.reason.render(lang),
+         r.item.deadline or "–")
+        for status in ("not_met", "no_data", "evidence") for r in found.with_status(status)
+    ]  # fmt: skip
+    names = ("code", "item", "status", "reason", "deadline")
+    return _heads(pd.DataFrame(rows, columns=list(names)), names, lang) if rows else None
+
+
+def history_wide(found: Any, lang: str) -> pd.DataFrame:
+    """Return each required numeric item's value over the years, worst of the last year first."""
+    rows = found.items[found.items["value"].notna()]
+    wide = rows.pivot_table(index="code", columns="year", values="value")
+    last = found.items[found.items["year"] == found.years[-1]].set_index("code")
+    order = last["status"].map({"not_met": 0}).fillna(1).reindex(wide.index).sort_values(kind="stable").index
+    wide = wide.loc[order].reset_index()
+    wide.insert(1, "item", [found.standard.item(code).label(lang) for code in wide["code"]])
+    wide.insert(2, "threshold", wide["code"].map(last["threshold"]))
+    heads = [text(f"desk.head.{name}", lang) for name in ("code", "item", "line")]
+    return wide.set_axis([*heads, *map(str, wide.columns[3:])], axis=1)
+
+
+def operation(done: Any, lang: str) -> tuple[str, str, str]:
+    """Return what an operation does, to which school, and the rest of what it says."""
+    facts = {
+        key: value for key, value in done.as_dict().items() if key not in (done.verb, "teachers", "equipment", "books")
+    }
+    return text(f"desk.verb.{done.verb}", lang), done.school_id, ", ".join(f"{k}={v}" for k, v in facts.items())
+
+
+def affected(found: Any, lang: str) -> pd.DataFrame | None:
+    """Return the villages that lose, worst first."""
+    rows = found.affected
+    names = {"village": "village", "township": "township", "pupils": "pupils", "extra_m": "extra_m",
+             "worst_metres": "metres_after", "to": "to"}  # fmt: skip
+    there = {column: name for column, name in names.items() if column in rows}
+    if rows.empty:
+        return None
+    return _heads(rows[list(there)].round(0), tuple(there.values()), lang)
+
+
+def actions(found: Any, lang: str) -> pd.DataFrame | None:
+    """Return what a plan of remedies does, added up by action, dearest first."""
+    from balance_lib.planning.remedies import figure_word
+
+    if found.lines.empty:
+        return None
+    summed = found.lines.groupby("action", as_index=False).agg(
+        units=("units", "sum"), schools=("school_id", "nunique"), cost=("cost_yuan", "sum")
+    )
+    known = found.catalogue.all
+    summed["action"] = [
+        known[a].label(lang) if a in known else figure_word(found.standard, a, lang) for a in summed["action"]
+    ]
+    summed = summed.sort_values("cost", ascending=False, kind="stable").round(1)
+    return _heads(summed, ("action", "units", "schools", "cost_yuan"), lang)
+
+
+def pupils(found: Any, lang: str) -> pd.DataFrame:
+    """Return a projection's pupils by stage, with their band."""
+    wide = found.county.pivot_table(index="year", columns="stage", values=["pupils", "low", "high"])
+    rows = {text("desk.head.year", lang): wide.index}
+    for stage in (s for s in STAGES if s in set(found.county["stage"])):
+        word = stage_word(stage, lang)
+        rows[word] = wide["pupils", stage].round().astype(int)
+        rows[f"{word} {text('desk.head.band', lang)}"] = [
+            f"{low:,.0f}–{high:,.0f}" for low, high in zip(wide["low", stage], wide["high", stage], strict=True)
+        ]
+    return pd.DataFrame(rows)
