@@ -17,6 +17,7 @@ from balance_lib.data.county import County
 from balance_lib.data.intake.wide import read_wide
 from balance_lib.planning import siting
 from balance_lib.planning.siting import Goals
+from tests import towns
 
 # What a test is not about does not hold.
 FREE: dict[str, Any] = {"radius": False, "young": False, "township_minimum": False}
@@ -94,6 +95,18 @@ def test_a_school_whose_roll_nobody_recorded_stays_and_is_named(shared_dir: Path
     found = siting.propose(county, "primary", Goals(aim="fewest", may_close="all", **FREE), judge=False)
     assert "H04" in found.kept and found.layout.kept_by["untold"] == ("H04",)
     assert "柳林小学" in found.layout.must_stay("zh")
+
+
+def test_a_school_nobody_can_measure_from_stays_and_is_named():
+    schools = [towns.school("A"), towns.school("B", lon=None, lat=None, rank="village")]
+    years = [towns.school_year("A", classes=12), towns.school_year("B", pupils=30)]
+    going = {"school_id": "B", "stage": "primary", "year": 2020, "boarders": 0}
+    attendance = [{**going, "village_id": "v", "band": "g1_3", "pupils": 30}]
+    villages = [{"village_id": "v", "name_zh": "v村", "township": "甲镇"}]  # no place either
+    county = towns.county(schools, years, villages=villages, attendance=attendance)
+    found = siting.propose(county, "primary", Goals(schools=1, may_close="all", **FREE), judge=False)
+    assert found.layout.kept_by["unplaced"] == ("B",) and "B" not in found.closed
+    assert "B校" in found.layout.must_stay("zh")
 
 
 def test_limits_hold_or_are_told(akqi: County):

@@ -226,3 +226,10 @@ def test_lamps_differ_for_colour_blind_readers(deficiency: str) -> None:
 def test_every_lamp_has_a_mark_of_its_own() -> None:
     marks = [lamp.mark for lamp in palette.LAMPS.values()]
     assert len(set(marks)) == len(marks)
+
+
+@pytest.mark.parametrize("numbers", [range(18, 22), range(20, 23), range(40, 250)])
+def test_numbers_of_schools_are_ticked_once_each(numbers: range) -> None:
+    columns = {"extra_pupil_km": 1.0, "worst_m": 1.0, "moved": 1.0, "cost_yuan": 1.0, "not_met": 1.0, "proven": True}
+    axis = plots.frontier(pd.DataFrame({"schools": list(numbers), **columns})).layout.xaxis
+    assert axis.dtick == int(axis.dtick) >= 1 and len(numbers) / axis.dtick <= 13

@@ -124,11 +124,16 @@ def places(made: Town, here: dict[tuple[str, str], float]) -> dict[tuple[str, st
 
 
 def closable(made: Town) -> list[str]:
-    """Return who may close: no through-school, none whose roll is not recorded or below its attendance."""
+    """Return who may close: no through-school, none whose roll is not recorded or below its attendance.
+
+    Nor a school without a place whose pupils' homes have none: nobody could say how far they would have to go.
+    """
+    lost = {school for village, school, _ in groups(made) if made.villages.get(village) is None}
     sums = {n: sum(k for (_, to, _), k in made.going.items() if to == n) for n in made.schools}
     return [
         n for n, s in made.schools.items()
         if s["kind"] != "nine_year" and s["roll"] is not None and s["roll"] >= sums[n]
+        and not (s["at"] is None and n in lost)
     ]  # fmt: skip
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
+from balance_lib import forecast
 from balance_lib.cli import app
 from balance_lib.show.plots import trends as draw
 from balance_lib.show.widgets import apps, outlook
@@ -88,6 +89,13 @@ def test_small_multiples_show_line_deadline_and_word(demo_dir: Path) -> None:
     assert len(figure.layout.shapes) == sum(panel.deadline is not None for panel in panels)
     lines = [trace for trace in figure.data if trace.line.dash == "dash"]
     assert len(lines) == len(panels)
+
+
+@pytest.mark.parametrize("value", [98.0, 4.2, 0.3])
+def test_the_band_of_a_figure_that_never_moved_stays_on_the_axis(value: float) -> None:
+    rows = forecast.fit(range(2016, 2024), [value] * 8, 2030, share=0.02).assign(threshold=1.02 * value, gap=-0.1)
+    low, high = draw.outlook(draw.Panel("甲", rows, "not_met", "乙")).layout.yaxis.range
+    assert low <= rows["low"].min() and high >= rows["high"].max()
 
 
 def test_a_county_without_open_items_says_so(demo_dir: Path) -> None:

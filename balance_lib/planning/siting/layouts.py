@@ -339,9 +339,13 @@ def _held(drawn: layout.Layout, start: base.Base, ids: Any, goals: Goals, stage:
     senior = set(start.rows.loc[start.rows["stage"] == "senior", "school_id"])
     through = set(drawn.frame.index[drawn.frame["there"] & drawn.frame["kind"].isin(NINE_GRADES)])
     untold = {school for school, of in start.untold if of == stage}
+    villages = start.county.tables["villages"]
+    placed = set(villages.loc[villages[["lon", "lat"]].notna().all(axis=1), "village_id"])
+    lost = start.groups[~start.groups["village_id"].isin(placed) & (start.groups["stage"] == stage)]["school_id"]
+    nowhere = set(lost) & set(drawn.frame.index[drawn.frame[["lon", "lat"]].isna().any(axis=1)])
     done = {o.school_id for o in drawn.scenario.effective if isinstance(o, KEPT)}
     held = {
-        "untold": untold, "senior": senior, "through": through, "over": set(start.over), "scenario": done,
-        "protected": set(goals.protected), "not_named": here - named,
+        "untold": untold, "unplaced": nowhere, "senior": senior, "through": through, "over": set(start.over),
+        "scenario": done, "protected": set(goals.protected), "not_named": here - named,
     }  # fmt: skip
     return {rule: {str(s) for s in schools} & here for rule, schools in held.items()}

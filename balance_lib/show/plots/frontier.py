@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -67,7 +69,9 @@ def frontier(table: pd.DataFrame, *, measure: str = "extra", chosen: int | None 
             marker={"symbol": "star", "size": 16, "color": palette.LAMPS["not_met"].fill}, hoverinfo="skip",
             customdata=[[int(n)] for n in here["schools"]],
         )  # fmt: skip
-    figure.update_xaxes(title=text("plot.frontier.schools", lang), tickformat="d")
+    numbers = known["schools"].astype(int)
+    step = max(1, math.ceil((numbers.max() - numbers.min()) / 12)) if len(numbers) else 1  # whole schools, each once
+    figure.update_xaxes(title=text("plot.frontier.schools", lang), tickformat="d", dtick=step)
     lowest = "normal" if (known[column] < 0).any() else "tozero"
     return figure.update_yaxes(title=text(f"plot.frontier.{measure}", lang), rangemode=lowest)
 

@@ -161,7 +161,10 @@ def _room(rows: pd.DataFrame) -> tuple[float, float]:
     low, high = float(known.min()), float(known.max())
     span = max(high - low, 0.02 * max(abs(high), abs(low)), 1e-9)
     band = pd.concat([rows["low"], rows["high"]]).dropna()
-    if len(band):
+    counted = rows.loc[~rows["projected"].astype(bool), "value"].dropna()
+    if len(band) and len(counted) and (counted == counted.iloc[0]).all():  # the band is all there is to see
+        low, high = min(low, float(band.min())), max(high, float(band.max()))
+    elif len(band):
         low, high = max(low - span, min(low, float(band.min()))), min(high + span, max(high, float(band.max())))
     span = max(high - low, 0.1 * max(abs(high), abs(low)), 1e-9)  # a figure that never moved lies in the middle
     floor = 0.0 if low >= 0 and low - 0.12 * span < 0 else low - 0.12 * span
