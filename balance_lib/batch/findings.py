@@ -171,10 +171,8 @@ def _outline(county: County) -> Any:
 
 
 def _judge(county: County, standard: Standard, years: list[int]) -> dict[int, Evaluation]:
-    """Judge the county by a standard in every year, with the walks handed in where the standard asks for them."""
-    asks = any(item.measure is not None and item.measure.source == "given" for item in standard.judged)
-    measures = {year: access.measures(county, year) for year in years} if asks else {}
-    return dict(evaluation.evaluate_years(county, standard, years, measures=measures, by_school=False))
+    """Judge the county by a standard in every year."""
+    return dict(evaluation.evaluate_years(county, standard, years, by_school=False))
 
 
 def _verdicts(judged: Mapping[str, Mapping[int, Evaluation]]) -> Findings:

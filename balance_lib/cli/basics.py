@@ -191,7 +191,7 @@ def evaluate(
     lang: InLang = Lang.zh,
 ) -> None:
     """Judge a county by a standard: gaps, rules, difference coefficients, verdict."""
-    from balance_lib import access, evaluation
+    from balance_lib import evaluation
     from balance_lib.cli import render
     from balance_lib.data.county import County
 
@@ -203,7 +203,6 @@ def evaluate(
             county,
             chosen,
             year=year,
-            measures=access.measures(county, year),
             definitions=definitions,
             on=None if on is None else on.date(),
         )

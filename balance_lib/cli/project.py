@@ -96,19 +96,13 @@ def _known(county: County, settings: Any) -> None:
 
 def _items(county: County, standard: Standard, base: int, to: int) -> list[ItemPath]:
     """Carry forward the required items that have a line and are open, or will fall below it."""
-    from balance_lib import access, evaluation, forecast
+    from balance_lib import evaluation, forecast
 
-    judged = evaluation.evaluate(county, standard, year=base, measures=access.measures(county, base))
-    measures = None  # the walks of every year take long: only for a standard that judges them
-    if any(r.counts and r.item.measure is not None and r.item.measure.source == "given" for r in judged.items):
-        measures = {year: access.measures(county, year) for year in county.years if year <= base}
+    judged = evaluation.evaluate(county, standard, year=base)
     out = []
     for result in judged.items:
         if result.counts and result.threshold == result.threshold:
-            given = result.item.measure is not None and result.item.measure.source == "given"
-            history = evaluation.history_of_item(
-                county, standard, result.item.code, measures=measures if given else None
-            )
+            history = evaluation.history_of_item(county, standard, result.item.code)
             found = forecast.item_path(county, standard, result.item.code, to=to, year=base, history=history)
             if found.crossing.status not in ("met", "no_data") or result.status in ("not_met", "not_due"):
                 out.append(found)

@@ -62,7 +62,7 @@ def report(
     lang: InLang = Lang.zh,
 ) -> None:
     """Write application forms, self-evaluation tables, lists, ledger, brief and reports of a county."""
-    from balance_lib import access, evaluation
+    from balance_lib import evaluation
     from balance_lib.data.county import County
     from balance_lib.office import reports, workplan
 
@@ -74,9 +74,7 @@ def report(
     with faults_told(as_json, lang):
         county = County.open(folder)
         day = None if on is None else on.date()
-        found = evaluation.evaluate(
-            county, chosen, year=year, measures=access.measures(county, year), definitions=definitions, on=day
-        )
+        found = evaluation.evaluate(county, chosen, year=year, definitions=definitions, on=day)
         saved = _saved(county.county_id, chosen.id, only)
         source = reports.ReportSource(
             county,

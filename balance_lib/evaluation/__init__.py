@@ -66,8 +66,8 @@ def evaluate(
     year : int, optional
         School year, by its first calendar year; the county's newest by default.
     measures : mapping of (name, stage) to Measured, optional
-        Measures other rooms computed, such as the longest walk of a day pupil. By default those the standard asks for
-        are fetched; an empty mapping leaves such items without data.
+        Measures other rooms computed, such as the longest walk by road of a day pupil. Those the standard asks for and
+        that are not among them are fetched; an empty mapping fetches none and leaves such items without data.
     definitions : mapping of str to bool, optional
         Definition switches that differ from the standard's own.
     on : date, optional

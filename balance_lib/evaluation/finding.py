@@ -31,7 +31,8 @@ Measures = Mapping[tuple[str, str], Measured]
 class Context:
     """Hold what every judgement needs: the county, the standard, the year and the day, switches and measures.
 
-    ``measures`` are those handed in; None fetches what an item asks for from who computes it.
+    ``measures`` are those handed in; what is not among them is fetched from who computes it. An empty mapping fetches
+    nothing.
     """
 
     county: County
@@ -54,8 +55,10 @@ class Context:
 
     def given(self, name: str, stage: str) -> Measured | None:
         """Return a measure another room computes."""
-        known = providers.measures(self.county, self.year, name) if self.measures is None else self.measures
-        return known.get((name, stage))
+        handed_in = self.measures
+        if handed_in is not None and (not handed_in or any(known == name for known, _ in handed_in)):
+            return handed_in.get((name, stage))
+        return providers.measures(self.county, self.year, name).get((name, stage))
 
 
 def line_of(item: Item) -> float:

@@ -9,7 +9,6 @@ from datetime import date
 
 import pandas as pd
 
-from balance_lib import access
 from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, ItemResult, evaluate, indicators
@@ -100,7 +99,7 @@ def _year_before(county: County, evaluation: Evaluation) -> Evaluation | None:
     if year not in county.years:
         return None
     switches = evaluation.provenance.get("definitions")
-    return evaluate(county, evaluation.standard, year=year, measures=access.measures(county, year),
+    return evaluate(county, evaluation.standard, year=year,
                     definitions=switches if isinstance(switches, Mapping) else None)  # fmt: skip
 
 

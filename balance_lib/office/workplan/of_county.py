@@ -7,7 +7,7 @@ from datetime import date
 
 import pandas as pd
 
-from balance_lib import access, evaluation
+from balance_lib import evaluation
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.office.workplan.curve import curve
@@ -29,7 +29,7 @@ def judged(county: County, standard: Standard, on: date) -> Evaluation | None:
     year = year_of(county, on)
     if year is None:
         return None
-    return evaluation.evaluate(county, standard, year=year, on=on, measures=access.measures(county, year))
+    return evaluation.evaluate(county, standard, year=year, on=on)
 
 
 def register_of(

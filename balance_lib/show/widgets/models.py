@@ -10,7 +10,7 @@ from urllib.parse import urlencode
 import pandas as pd
 import traitlets
 
-from balance_lib import access, evaluation, standards
+from balance_lib import evaluation, standards
 from balance_lib._errors import BalanceError, NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
@@ -125,8 +125,7 @@ class PageModel(traitlets.HasTraits):
         county = self.county
         key = ("evaluation", county.hash, self.standard_id, year)
         if key not in self._results:
-            given = access.measures(county, year)
-            self._results[key] = evaluation.evaluate(county, self.standard, year=year, measures=given)
+            self._results[key] = evaluation.evaluate(county, self.standard, year=year)
         found: Evaluation = self._results[key]
         return found
 
@@ -135,10 +134,7 @@ class PageModel(traitlets.HasTraits):
         county = self.county
         key = ("history", county.hash, self.standard_id, code)
         if key not in self._results:
-            needed = self.standard.item(code).measure
-            given = needed is not None and needed.source == "given"
-            measures = {year: access.measures(county, year) for year in county.years} if given else None
-            self._results[key] = evaluation.history_of_item(county, self.standard, code, measures=measures)
+            self._results[key] = evaluation.history_of_item(county, self.standard, code)
         found: pd.DataFrame = self._results[key]
         return found
 
