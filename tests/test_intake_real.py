@@ -317,6 +317,7 @@ def test_a_join_reaches_every_file_in_any_order(tmp_path: Path, files: tuple[Sou
         ((PLACES, ROLLS), {"key": "cod"}, "column_not_found"),
         ((PLACES, ROLLS), {"by": "reff"}, "column_not_found"),
         ((csv("code,z\nA1,1\n", "places.csv"), ROLLS), {}, "column_not_found"),
+        ((csv("code,x,y\nA1,1,2\nA1,3,4\n", "places.csv"), ROLLS), {}, "join_several"),
     ],
 )
 def test_a_join_that_cannot_be_made_is_a_fault(
@@ -435,3 +436,26 @@ def test_shared_cases_are_read_or_refused_in_words(case: str, tmp_path: Path) ->
                 [file], tmp_path / file.stem, year=2023, crs="WGS84", mapping=mapping if mapping.is_file() else None
             )
             assert done.written or any(f.severity == "error" and f.hint("zh") and f.hint("en") for f in done.faults)
+
+
+# Figures --------------------------------------------------------------------------------------------------------------
+
+
+def test_full_time_equivalents_are_rounded_where_the_mapping_says_so_and_said(tmp_path: Path) -> None:
+    text = "school_id,name_zh,kind,stage,pupils,FTE\n1,a,primary,primary,5,47.5\n2,b,primary,primary,5,46.4\n"
+    source = {"known": True, "columns": {"FTE": {"to": "school_years.teachers", "round": True}}}
+    done = brought(tmp_path, csv(text), mapping={"sources": [source]})
+    assert done.county is not None and done.county.tables["school_years"]["teachers"].tolist() == [48, 46]
+    assert [f.params["n"] for f in done.faults if f.rule == "rounded"] == [2]
+    exact = brought(
+        tmp_path / "b", csv(text), mapping={"sources": [{"known": True, "columns": {"FTE": "school_years.teachers"}}]}
+    )
+    assert not exact.written and set(rules(exact)) == {"whole"} and "round: true" in exact.faults[0].hint("zh")
+
+
+@pytest.mark.parametrize(
+    ("cell", "rule"), [("51–200", "size_band"), ("51-200", "size_band"), ("12%", "percentage"), ("100000000", "range")]
+)
+def test_a_roll_that_is_none_is_questioned(tmp_path: Path, cell: str, rule: str) -> None:
+    done = brought(tmp_path, csv(f"school_id,name_zh,kind,stage,pupils\n1,a,primary,primary,{cell}\n"))
+    assert not done.written and rules(done) == [rule]

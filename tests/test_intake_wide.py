@@ -571,7 +571,7 @@ def test_yaml_words_are_texts_in_a_mapping(tmp_path: Path) -> None:
 
 
 def test_the_shipped_examples_are_sound() -> None:
-    assert examples() == ["my_sjkc", "uk_ni_primary_2023", "za_kzn_msinga_nkandla"]
+    assert {"my_sjkc", "uk_ni_primary_2023", "za_kzn_msinga_nkandla"} <= set(examples())
     for name in examples():
         assert ColumnMapping.of(name).sources
 

@@ -90,7 +90,7 @@ def settlements(source: SourceFile) -> list[SourceFile]:
                     about = {"school_id": f"{'n' if item.is_node() else 'w'}{item.id}", "name_zh": name,
                              "name_en": tags.get("name:en"), "kind": kind, "pupils": None}  # fmt: skip
                     schools.append(_feature(*place, about))
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, osmium.InvalidLocationError) as error:
         raise DataError([Fault("osm_unreadable", source.name, found=str(error)[:80])]) from error
     head = {
         "type": "FeatureCollection",
@@ -138,7 +138,7 @@ def write_roads(source: SourceFile, county: County, folder: Path) -> list[Fault]
                 if any(west <= p.lon <= east and south <= p.lat <= north for p in points):
                     writer.add(item)
                     kept += "highway" in item.tags
-    except RuntimeError as error:
+    except (RuntimeError, ValueError, osmium.InvalidLocationError) as error:
         fresh.unlink(missing_ok=True)
         return [Fault("osm_unreadable", source.name, found=str(error)[:80])]
     if not kept:

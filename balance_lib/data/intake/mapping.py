@@ -34,6 +34,7 @@ A mapping is a YAML file, held against ``mapping.schema.yaml``. Its parts::
         Registered: {to: schools.founded_year, date: "%m/%d/%Y"}                  # or several forms in a list
         Educators: {to: school_years.teachers, missing: ["99"]} # 99 means no data only where that is said
         GPS: [schools.lat, schools.lon]     # both in one cell, in this order
+        FTE: {to: school_years.teachers, round: true}            # full-time equivalents to whole persons, and said so
         Hostel: {to: schools.boarding, personal: false}          # read although it looks like personal data
         "=F": schools.township              # by letter, where the header says nothing
       sums:                                 # figures that must agree
@@ -96,6 +97,7 @@ class Target:
     date: tuple[str, ...] = ()
     part: int | None = None
     insisted: bool = False
+    rounded: bool = False
 
     @property
     def spec(self) -> tables.Column:
@@ -342,8 +344,10 @@ def _targets(
             date = more.get("date", [])
             forms = (date,) if isinstance(date, str) else tuple(date)
             part = places.index(column) if column in places and len(places) > 1 else None
-            scale, insisted = float(more.get("scale", 1)), more.get("personal") is False
-            yield Target(table, column, at, scale, values, words, more.get("add", False), forms, part, insisted)
+            yield Target(
+                table, column, at, float(more.get("scale", 1)), values, words, more.get("add", False), forms, part,
+                insisted=more.get("personal") is False, rounded=more.get("round", False),
+            )  # fmt: skip
 
 
 def _resolve(name: str, label: str, in_play: Sequence[str], file: str, faults: list[Fault]) -> list[tuple[str, str]]:

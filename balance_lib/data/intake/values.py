@@ -17,6 +17,7 @@ from balance_lib.data.intake.coordinates import coordinate, pair
 from balance_lib.data.intake.mapping import Target
 
 _NUMBER = re.compile(r"([+-]?)(\d{1,3}(?:[, ']\d{3})+|\d+)?(\.\d*)?\s*(.*)", re.DOTALL)
+_BAND = re.compile(r"(\d+)\s*(?:[-–—~～]|to|a|à|至)\s*(\d+)")
 _SCIENTIFIC = re.compile(r"\d(?:\.\d+)?e\+?\d+")
 _EXCEL_ERRORS = ("#div/0!", "#n/a", "#name?", "#null!", "#num!", "#ref!", "#value!", "#spill!", "#calc!")
 _USUAL_DATES = ("%Y-%m-%d", "%m/%d/%Y", "%d/%m/%Y", "%Y/%m/%d")
@@ -42,6 +43,7 @@ class Reader:
     faults: list[Fault] = field(default_factory=list)
     suppressed: Counter[str] = field(default_factory=Counter)
     epoch: Counter[str] = field(default_factory=Counter)
+    rounded: Counter[str] = field(default_factory=Counter)
     named: Counter[str] = field(default_factory=Counter)
     words: dict[str, list[int]] = field(default_factory=dict)
     masked: int = 0
@@ -88,6 +90,7 @@ class Reader:
             + counted("suppressed", self.suppressed)
             + counted("epoch_date", self.epoch)
             + counted("read_as_name", self.named)
+            + [Fault("rounded", self.file, None, self.label, None, "warning", {"n": n}) for n in self.rounded.values()]
             + (masked if self.masked else [])
         )
 
@@ -128,6 +131,8 @@ class Reader:
 
     def _number(self, word: str, text: str, row: int) -> float:
         match = _NUMBER.fullmatch(word)
+        if band := _BAND.fullmatch(word):
+            return self._broken("size_band", text, row, middle=f"{(int(band[1]) + int(band[2])) / 2:g}")
         if not match or not (match[2] or (match[3] or "").strip(".")):
             return self._broken("not_a_number", text, row)
         if _SCIENTIFIC.fullmatch(word):
@@ -144,6 +149,9 @@ class Reader:
             factor = named
         plain = match[1] + re.sub(r"[, ']", "", match[2] or "0") + (match[3] or "").rstrip(".")
         value = float(Decimal(plain) * Decimal(repr(factor)))
+        if self.target.rounded and value % 1:
+            self.rounded["."] += 1
+            value = math.floor(value + 0.5)
         return value if math.isfinite(value) else self._broken("not_a_number", f"{text[:20]}…", row)
 
     def _coordinate(self, text: str, row: int) -> float:

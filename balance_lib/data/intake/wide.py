@@ -317,14 +317,22 @@ def _joined(here: Block, blocks: Sequence[Block], faults: list[Fault]) -> Block:
         faults.append(Fault("join_source", here.grid.label, None, join.by, join.source))
     wanted = [label for label in here.mapping.labels if label not in here.at]
     brought: dict[str, dict[str, str]] = {}
+    several: dict[str, int] = {}
     paths: dict[str, block.Path] = {}
     for other in others:
         there, told = block.places([*wanted, join.key], other.header, other.grid.label)
         faults += told
         paths.update({label: other.header.paths[there[label]] for label in wanted if label in there})
-        for row in other.rows if join.key in there else ():
+        wanted_rows = set(_chosen(other, []).rows)  # a code has rows of several kinds: what the source chooses counts
+        for row in sorted(other.rows, key=lambda r: r not in wanted_rows) if join.key in there else ():
             line = other.grid.rows[row]
-            brought.setdefault(line[there[join.key]], {label: line[there[label]] for label in paths})
+            cells_there = {label: line[there[label]] for label in paths if label in there}
+            if brought.setdefault(line[there[join.key]], cells_there) != cells_there and row in wanted_rows:
+                several.setdefault(line[there[join.key]], row + 1)
+    if several:
+        code, row = next(iter(several.items()))
+        counted = {"n": len(several)}
+        faults.append(Fault("join_several", others[0].grid.label, row, join.key, code, params=counted))
     width = len(here.grid.rows[0])
     cells = [[*row, *[""] * len(paths)] for row in here.grid.rows]
     missing = []
@@ -356,8 +364,10 @@ def _within_reach(spec: SourceMapping, at: Mapping[str, int]) -> SourceMapping:
 def _chosen(here: Block, faults: list[Fault]) -> Block:
     """Keep only the rows the filter wants."""
     where = {k: {aliases.fold(v) for v in wanted} for k, wanted in here.mapping.where.items() if k in here.at}
+    if not where:
+        return here
     rows = [r for r in here.rows if all(aliases.fold(here.text(r, label)) in where[label] for label in where)]
-    if where and not rows:
+    if not rows:
         first = next(iter(where))
         faults.append(Fault("nothing_chosen", here.grid.label, None, first, ", ".join(here.mapping.where[first])))
     return replace(here, rows=rows)
