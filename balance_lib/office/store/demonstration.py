@@ -101,7 +101,12 @@ class _Desk:
     def __init__(self, store: Store, county: County, standard: Standard) -> None:
         self.store, self.county, self.standard = store, county, standard
         self.stamp = Stamp.of(county, standard)
-        self.own = {"county_id": county.county_id, "standard_id": standard.id, "who": OFFICE, "stamp": self.stamp}
+        self.own: dict[str, Any] = {
+            "county_id": county.county_id,
+            "standard_id": standard.id,
+            "who": OFFICE,
+            "stamp": self.stamp,
+        }
         schools = county.tables["schools"]
         self.schools = [str(s) for s in schools["school_id"]][:: max(1, len(schools) // 12)][:12]
         self.townships = [str(t) for t in county.tables["townships"]["township"]][:8]

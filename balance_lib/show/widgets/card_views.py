@@ -12,11 +12,14 @@ from balance_lib.locale import text
 from balance_lib.show.widgets.style import card, lamp
 
 
-def cards(found: Evaluation, before: Evaluation | None, lang: str) -> str:
-    """Return the four to six figures a leader looks at, each with its year, its line and a lamp."""
+def cards(found: Evaluation, before: Evaluation | None, lang: str, late: int | None = None) -> str:
+    """Return the four to six figures a leader looks at, each with its year, its line and a lamp.
+
+    ``late`` is how many of the plan's tasks are overdue; None where it has none.
+    """
     out = [_met_card(found, before, lang), _short_card(found, lang), _schools_card(found, lang)]
     out += [_composite_card(found, stage, lang) for stage in ("primary", "junior")]
-    out.append(_countdown_card(found, lang))
+    out.append(_countdown_card(found, late, lang))
     return f'<div class="bl-grid">{"".join(filter(None, out))}</div>'
 
 
@@ -92,20 +95,18 @@ def _composite_card(found: Evaluation, stage: str, lang: str) -> str:
     return card(text("page.card.cv", lang, stage=name), figure, note, light, lang)
 
 
-def _countdown_card(found: Evaluation, lang: str) -> str:
-    waiting = [r for r in found.with_status("not_met", *OPEN) if r.item.due is not None]
-    if not waiting:
-        return ""
-    ahead = [r for r in waiting if r.item.due is not None and r.item.due >= found.on]
-    late = len(waiting) - len(ahead)
-    title = text("page.card.countdown", lang)
+def _countdown_card(found: Evaluation, late: int | None, lang: str) -> str:
+    """Say how many days are left to the next date of an open item, and how many tasks are overdue."""
+    dates = [r.item.due for r in found.with_status("not_met", *OPEN) if r.item.due is not None]
+    ahead = [due for due in dates if due >= found.on]
     if not ahead:
-        return card(
-            text("page.card.late", lang), str(late), text("page.card.late_note", lang, on=found.on), "not_met", lang
-        )
-    due = min(r.item.due for r in ahead if r.item.due is not None)
-    note = text("page.card.countdown_note", lang, due=due.isoformat(), late=late, on=found.on.isoformat())
-    return card(title, text("page.card.days", lang, n=(due - found.on).days), note, "not_due", lang)
+        note = text("page.card.late_note", lang, on=found.on)
+        return card(text("page.card.late", lang), str(late), note, "not_met", lang) if late else ""
+    due = min(ahead)
+    note = text("page.card.countdown_note", lang, due=due.isoformat(), on=found.on.isoformat())
+    note += text("page.card.countdown_late", lang, late=late) if late else ""
+    return card(text("page.card.countdown", lang), text("page.card.days", lang, n=(due - found.on).days), note,
+                "not_due", lang)  # fmt: skip
 
 
 def coefficient_verdict(found: Evaluation, lang: str) -> str:

@@ -4,31 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import date, timedelta
-from functools import cache
 from typing import Any
 
 import pandas as pd
-from jinja2 import Environment, PackageLoader
 from markupsafe import Markup
 
 from balance_lib.locale import text
 from balance_lib.office.workplan import STATUSES, harmless
 from balance_lib.palette import TASKS
+from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.style import lamp
 from balance_lib.show.widgets.views import category
 
 WARNS = ("late", "blocked")
-
-
-@cache
-def _templates() -> Environment:
-    return Environment(
-        loader=PackageLoader(__package__),
-        autoescape=True,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-    )
 
 
 def gantt(tasks: pd.DataFrame, stages: pd.DataFrame, on: date, lang: str = "zh") -> str:
@@ -57,7 +45,9 @@ def gantt(tasks: pd.DataFrame, stages: pd.DataFrame, on: date, lang: str = "zh")
     for row in rows:
         groups.setdefault(str(row["group"]), []).append(row)
     present = [status for status in STATUSES if status in set(tasks["status"])]
-    return _templates().get_template("gantt.html.j2").render(
+    return render(
+        "gantt",
+        lang,
         legend=[_light(status, lang) for status in present],
         ticks=scale.ticks(lang),
         today={"at": scale.at(on), "label": on.isoformat()},

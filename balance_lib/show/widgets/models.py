@@ -120,6 +120,22 @@ class PageModel(traitlets.HasTraits):
         """Return the county judged by the standard in the year, computed once."""
         return self.evaluation_of(self.year)
 
+    def overdue(self) -> int | None:
+        """Return how many tasks of the plan are overdue on the evaluation's day; None where it has no tasks.
+
+        The start page, the overview and the page of the plan count by the same register.
+        """
+        from balance_lib.office import workplan  # the office is an extra; pages without it say less
+        from balance_lib.office.store import StoreError, store_of
+
+        county, standard, found = self.county, self.standard, self.evaluation
+        try:
+            records = store_of(county).task_records(county.county_id, self.standard_id)
+        except StoreError:  # the page of the plan says so; the way in stays open
+            records = None
+        register = workplan.register_of(county, standard, found.on, records=records, found=found)
+        return register.counts()["late"] if len(register.tasks) else None
+
     def evaluation_of(self, year: int) -> Evaluation:
         """Return the evaluation of another year of the same county and standard."""
         county = self.county

@@ -9,8 +9,6 @@ import pandas as pd
 
 from balance_lib import access
 from balance_lib.evaluation.schools import COMPOSITE
-from balance_lib.office import workplan
-from balance_lib.office.store import StoreError, store_of
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps import province
 from balance_lib.show.widgets.apps.page import Page, html
@@ -81,16 +79,11 @@ class Index(Page):
         return ("–", "") if found is None else (access.percent(found.value / 100), self.text("page.index.access"))
 
     def _plan(self) -> tuple[str, str]:
-        """Return how many of the plan's tasks were late or blocked at the end of the school year."""
-        model, found = self.model, self.model.evaluation
-        try:
-            records = store_of(model.county).task_records(model.county.county_id, model.standard_id)
-        except StoreError:  # the page of the plan says so; the way in stays open
-            records = None
-        counts = workplan.register_of(model.county, model.standard, found.on, records=records, found=found).counts()
-        if not sum(counts.values()):
+        """Return how many of the plan's tasks were overdue at the end of the school year."""
+        late = self.model.overdue()
+        if late is None:
             return "–", self.text("page.index.no_tasks")
-        return str(counts["late"] + counts["blocked"]), self.text("page.index.workplan")
+        return str(late), self.text("page.index.workplan")
 
     def _small(self) -> tuple[str, str]:
         """Return how many schools have but a class or two of pupils; "–" where a roll is missing, or all are."""

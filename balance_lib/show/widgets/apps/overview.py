@@ -48,7 +48,7 @@ class Overview(Page):
         screen = first_screen(model, self.outlook)
         self.verdict.value = screen.html(lang)
         self.decision.value = render("decision", lang, words=self.text("leader.decide.reckoning"), href="")
-        self.cards.value = card_views.cards(found, before, lang)
+        self.cards.value = card_views.cards(found, before, lang, self.model.overdue())
         early = any(found.standard.due_before_adoption(r.item) for r in found.items)
         note = self.text("page.before_adoption_note", adopted=found.standard.adopted) if early else ""
         self.steps.value = views.panel(
