@@ -464,7 +464,7 @@ def test_every_fault_of_a_folder_comes_at_once_and_the_county_still_opens(tmp_pa
 def test_a_folder_without_a_readable_county_file(tmp_path: Path) -> None:
     (tmp_path / "county.yaml").write_text("[", encoding="utf-8")
     opened, faults = check_folder(tmp_path)
-    assert opened is None and [f.rule for f in faults] == ["unreadable"]
+    assert opened is None and [f.rule for f in faults] == ["unreadable_yaml"]
     with pytest.raises(NotFoundError):
         check_folder(tmp_path / "nowhere")
 

@@ -13,9 +13,10 @@ from urllib.parse import urlencode
 import pytest
 
 from balance_lib import scenarios, standards
+from balance_lib.plain import as_csv
 from balance_lib.scenarios import Close, Keep, Merge, Open, Scenario
 from balance_lib.scenarios.board import State
-from balance_lib.show.widgets import trial, views
+from balance_lib.show.widgets import trial
 from balance_lib.show.widgets.apps import Consolidation
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
@@ -101,7 +102,7 @@ def test_lines_of_the_tick_are_those_of_the_outcome(made) -> None:
 def test_cells_that_begin_a_formula_are_disarmed_in_exports() -> None:
     import pandas as pd
 
-    said = views.csv(pd.DataFrame({"school": ["=cmd|' /C calc'!A0", "甲校"], "n": [1, -2]})).decode("utf-8-sig")
+    said = as_csv(pd.DataFrame({"school": ["=cmd|' /C calc'!A0", "甲校"], "n": [1, -2]})).decode("utf-8-sig")
     assert said.splitlines() == ["school,n", "'=cmd|' /C calc'!A0,1", "甲校,-2"]
 
 

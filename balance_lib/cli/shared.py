@@ -6,7 +6,6 @@ Exit codes: 0 computed, whatever the verdict; 1 the data or files are at fault, 
 
 from __future__ import annotations
 
-import csv
 import functools
 import inspect
 import json
@@ -22,7 +21,7 @@ from typing import Annotated, Any
 import typer
 
 from balance_lib import __version__
-from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, PolicyError, grouped
+from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, PolicyError, grouped, reason
 from balance_lib.locale import text
 
 app = typer.Typer(no_args_is_help=True, add_completion=False, help=__doc__, pretty_exceptions_enable=False)
@@ -141,18 +140,22 @@ def faults_told(as_json: bool, lang: str) -> Iterator[None]:
         )
         raise typer.Exit(1) from error
     except (BalanceError, OSError) as error:
-        said = error.message(lang) if isinstance(error, BalanceError) else str(error)
+        # Who types a command may know the path; whoever looks at a page may not.
+        place = f"{error.filename}: " if isinstance(error, OSError) and error.filename else ""
+        said = error.message(lang) if isinstance(error, BalanceError) else f"{place}{reason(error, lang)}"
         print_result(as_json, {"error": said, "faults": []}, said, err=True)
         raise typer.Exit(1) from error
 
 
 def write_faults(file: Path, faults: Sequence[Fault], lang: str) -> None:
     """Write every fault to a CSV that spreadsheet programs open."""
+    import pandas as pd
+
+    from balance_lib.plain import as_csv
+
     heads = ("file", "row", "column", "found", "expected", "hint", "severity", "rule")
-    with file.open("w", encoding="utf-8-sig", newline="") as stream:
-        lines = csv.DictWriter(stream, heads)
-        lines.writeheader()
-        lines.writerows(fault.as_dict(lang) for group in grouped(faults) for fault in group)
+    rows = [fault.as_dict(lang) for group in grouped(faults) for fault in group]
+    file.write_bytes(as_csv(pd.DataFrame(rows, columns=list(heads), dtype=object)))
 
 
 def print_result(as_json: bool, result: dict[str, Any], plain: str, *, err: bool = False) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from balance_lib.office.workplan.achievements import achievements, groups, pilots, townships
 from balance_lib.office.workplan.curve import curve
-from balance_lib.office.workplan.harmless import csv_cell, harmless
 from balance_lib.office.workplan.journals import JOURNALS, Journal, PlaceFinder, blank, check_row, named, read_table
 from balance_lib.office.workplan.ledger import (
     ACTIONS,
@@ -31,6 +30,7 @@ from balance_lib.office.workplan.tasks import Task, tasks, units_of
 from balance_lib.office.workplan.units import shares
 from balance_lib.office.workplan.visits import pair_table
 from balance_lib.office.workplan.works import Programme, programme, required_by
+from balance_lib.plain import csv_cell, harmless
 
 __all__ = [
     "ACTIONS",

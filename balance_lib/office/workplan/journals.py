@@ -18,7 +18,7 @@ import pandas as pd
 from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import County
 from balance_lib.locale import text
-from balance_lib.office.workplan.harmless import harmless
+from balance_lib.plain import harmless
 
 NAME_MOST, TEXT_MOST = 120, 500
 TITLE_ROWS = 6

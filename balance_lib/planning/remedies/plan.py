@@ -16,7 +16,7 @@ from balance_lib.data.county import County
 from balance_lib.data.intake.xlsx import put
 from balance_lib.evaluation import number
 from balance_lib.locale import Message, text
-from balance_lib.plain import plain
+from balance_lib.plain import as_csv, plain
 from balance_lib.planning.remedies.catalogue import Catalogue
 from balance_lib.planning.remedies.levers import COUNTY
 from balance_lib.shown import ShownPlan
@@ -149,9 +149,7 @@ class RemedyPlan(ShownPlan):
 
     def to_csv(self, county: County, lang: str = "zh") -> str:
         """Return the lines in words as CSV, with a byte-order mark for spreadsheet programs."""
-        table = self.table(county, lang)
-        texts = table.map(lambda v: f"'{v}" if isinstance(v, str) and v[:1] in ("=", "+", "-", "@") else v)
-        return "\ufeff" + str(texts.to_csv(index=False, lineterminator="\r\n"))
+        return as_csv(self.table(county, lang)).decode("utf-8")
 
     def to_xlsx(self, county: County, lang: str = "zh") -> bytes:
         """Return a workbook: the lines, the items promised, what nothing helps, coefficients, years, prices."""

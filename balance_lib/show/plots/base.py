@@ -5,10 +5,12 @@ from __future__ import annotations
 import contextlib
 import json
 import math
+import re
 import textwrap
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import plotly.graph_objects as go
 
@@ -121,6 +123,30 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
             "yaxis": axis,
         }
     )
+
+
+_OURS = re.compile(r"<(?!/?(?:b|i|br|extra)>)")
+
+
+def harmless(node: Any) -> Any:
+    """Return a figure's plain values with every mark-up but our own taken for text.
+
+    Plotly reads a part of HTML in every label: a school's name could be a link.
+
+    Examples
+    --------
+    >>> harmless({"text": ["<b>3</b>", "<a href='x'>甲</a>"], "y": [1.5]})
+    {'text': ['<b>3</b>', "&lt;a href='x'>甲&lt;/a>"], 'y': [1.5]}
+    """
+    if isinstance(node, str):
+        return _OURS.sub("&lt;", node)
+    if isinstance(node, dict):
+        return {key: harmless(value) for key, value in node.items()}
+    if isinstance(node, (list, tuple)):
+        return [harmless(value) for value in node]
+    if isinstance(node, np.ndarray) and node.dtype.kind in "OU":
+        return np.array([harmless(value) for value in node.ravel()], dtype=object).reshape(node.shape)
+    return node
 
 
 def said(words: str, lang: str, *, height: float = 160) -> go.Figure:

@@ -11,7 +11,7 @@ from typing import Any
 import plotly.graph_objects as go
 import traitlets
 
-from balance_lib.show.plots.base import config
+from balance_lib.show.plots.base import config, harmless
 
 
 class SlimFigure(go.FigureWidget):
@@ -34,7 +34,7 @@ class SlimFigure(go.FigureWidget):
     _bundle = traitlets.Unicode("").tag(sync=True)
 
     def __init__(self, figure: go.Figure | None = None, *, lang: str = "zh") -> None:
-        super().__init__(figure)
+        super().__init__(_harmless(figure))
         self._bundle = os.environ.get("BALANCE_PLOTLY", "")
         self._config = config(lang)
         self.on_msg(_answer)
@@ -43,6 +43,7 @@ class SlimFigure(go.FigureWidget):
     def replace(self, figure: go.Figure) -> None:
         """Show another figure in the same place."""
         widget: Any = self
+        figure = _harmless(figure)
         shown = list(widget.data)
         with self.batch_update():
             if [trace.type for trace in shown] != [trace.type for trace in figure.data]:
@@ -53,6 +54,14 @@ class SlimFigure(go.FigureWidget):
                     mine.update({k: v for k, v in new.to_plotly_json().items() if k != "uid"}, overwrite=True)
             self.layout.update(figure.layout.to_plotly_json(), overwrite=True)
         sync(self)
+
+
+def _harmless(figure: go.Figure | None) -> Any:
+    """Return a figure none of whose labels is a link."""
+    if figure is None:
+        return None
+    return go.Figure(harmless({"data": [trace.to_plotly_json() for trace in figure.data],
+                               "layout": figure.layout.to_plotly_json()}))  # fmt: skip
 
 
 def sync(widget: go.FigureWidget) -> None:

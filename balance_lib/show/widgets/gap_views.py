@@ -12,6 +12,7 @@ from balance_lib.evaluation import Evaluation, history_of_coefficients, number
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.forecast import GrowthRule, ItemPath, Paths, Projection, falls_every_year
 from balance_lib.locale import text
+from balance_lib.plain import as_csv
 from balance_lib.show.widgets import outlook, views
 from balance_lib.show.widgets.style import lamp
 from balance_lib.standards import STAGES, Standard
@@ -201,4 +202,4 @@ def projection_csv(found: Projection, names: dict[str, str], lang: str) -> bytes
         ["of", "id", "name", "stage", "band", "year", "pupils", "low", "high"]
     ]
     table = table.rename(columns={name: text(f"trends.csv.{name}", lang) for name in table.columns})
-    return views.csv(table.round(1))
+    return as_csv(table.round(1))

@@ -12,6 +12,7 @@ import pandas as pd
 from balance_lib import access, palette
 from balance_lib.batch import ProvinceDataset
 from balance_lib.locale import text
+from balance_lib.plain import as_csv
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.style import lamp
 
@@ -305,7 +306,7 @@ def ranking_csv(found: Standing, lang: str) -> bytes:
     frame = frame.assign(verdict=[text(f"verdict.{each}", lang) for each in rows["verdict"]])
     keys = ["county", "name", "verdict", "met", "not_met", "open", "schools", "pupils", "share", "expected", "due",
             "in_time", "synthetic"]  # fmt: skip
-    return views.csv(frame[keys].set_axis([text(f"province.csv.{key}", lang) for key in keys], axis=1))
+    return as_csv(frame[keys].set_axis([text(f"province.csv.{key}", lang) for key in keys], axis=1))
 
 
 def foot(found: Standing, years: int, lang: str) -> str:

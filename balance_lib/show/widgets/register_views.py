@@ -15,6 +15,7 @@ from balance_lib.locale import has, text, unit
 from balance_lib.office.store import Stamp
 from balance_lib.office.workplan import Programme, Register, harmless, shares
 from balance_lib.palette import TASKS
+from balance_lib.plain import as_csv
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.style import card, lamp
 
@@ -284,7 +285,7 @@ def csv(rows: pd.DataFrame, lang: str, stamp: Stamp, *, on: date, synthetic: boo
     # What the rows rest on stands in every row: rows are cut out and sent on.
     for name, value in (*vars(stamp).items(), ("on", on.isoformat()), ("synthetic", str(synthetic))):
         frame[text(f"workplan.csv.stamp_{name}", lang)] = value
-    return views.csv(frame)
+    return as_csv(frame)
 
 
 def _cell(value: Any, name: str, lang: str) -> Any:

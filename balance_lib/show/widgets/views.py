@@ -14,6 +14,7 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
 from balance_lib.locale import has, text, unit
 from balance_lib.palette import LAMPS
+from balance_lib.plain import as_csv
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.names import school_names
 from balance_lib.show.widgets.style import banner, lamp
@@ -49,18 +50,6 @@ def download(name: str, content: bytes, kind: str, label: str) -> str:
     data = base64.b64encode(content).decode()
     target = f'download="{escape(name)}" href="data:{kind};base64,{data}"'
     return f'<a class="bl-download bl-noprint" {target}>⬇ {escape(label)}</a>'
-
-
-def csv(frame: pd.DataFrame) -> bytes:
-    """Return a table as CSV a spreadsheet opens: its Chinese intact, no cell and no head a formula."""
-    from balance_lib.office.workplan import csv_cell  # only who downloads pays for the room
-
-    safe = frame.rename(columns=csv_cell)
-    for at in range(safe.shape[1]):
-        column = safe.iloc[:, at]
-        if not pd.api.types.is_numeric_dtype(column):
-            safe.isetitem(at, [csv_cell(value) if isinstance(value, str) else value for value in column])
-    return b"\xef\xbb\xbf" + safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")
 
 
 def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang: str) -> pd.DataFrame:
@@ -319,7 +308,7 @@ def items_csv(found: Evaluation, lang: str) -> bytes:
 
     known = {"county_hash": found.provenance["county_hash"], "software": found.provenance["software"]}
     frame = frame.assign(**head, **known, standard_version=version_of(found.standard))
-    return csv(frame)
+    return as_csv(frame)
 
 
 def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
@@ -358,4 +347,4 @@ def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
             "synthetic": found.synthetic,
         }
     ).rename(columns={name: text(f"page.csv.{name}", lang) for name in heads})
-    return csv(stamped(frame, county, found.standard, lang))
+    return as_csv(stamped(frame, county, found.standard, lang))

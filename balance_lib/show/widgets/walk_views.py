@@ -15,8 +15,9 @@ from balance_lib.access import CoverageCount, Limit
 from balance_lib.data import tables
 from balance_lib.evaluation import number
 from balance_lib.locale import bracket, text
+from balance_lib.plain import as_csv
 from balance_lib.show.widgets.style import card, lamp
-from balance_lib.show.widgets.views import csv, stamped
+from balance_lib.show.widgets.views import stamped
 from balance_lib.show.widgets.views import table as rows_table
 from balance_lib.show.widgets.walking import CHOICES, Walking
 
@@ -489,4 +490,4 @@ def _csv(walk: Walking, frame: pd.DataFrame, lang: str) -> bytes:
         "stage": text(f"page.access.stages.{walk.choice}", lang), "synthetic": int(walk.county.synthetic),
     }  # fmt: skip
     frame = frame.assign(**head).rename(columns=lambda name: text(f"page.access.csv.{name}", lang))
-    return csv(stamped(frame, walk.county, walk.page.standard, lang))
+    return as_csv(stamped(frame, walk.county, walk.page.standard, lang))

@@ -18,6 +18,7 @@ from balance_lib.data.county import CRS_NAMES
 from balance_lib.data.intake import bring, workbook
 from balance_lib.locale import text
 from balance_lib.office.store import Stamp, Store, StoreError, folders, trail
+from balance_lib.plain import as_csv
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps.page import Page, block, html, tabs
 from balance_lib.show.widgets.style import banner, lamp
@@ -273,7 +274,8 @@ def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) 
     ]
     errors = sum(f.severity == "error" for f in faults)
     summary = text("cli.checked", lang, errors=errors, warnings=len(faults) - errors)
-    listing = pd.DataFrame(rows, columns=[*columns, "rule"]).to_csv(index=False, lineterminator="\r\n")
-    link = views.download(name, b"\xef\xbb\xbf" + listing.encode(), "text/csv", text("page.export.faults", lang))
+    words = [{**r, "severity": text(f"cli.{r['severity']}", lang)} for r in rows]
+    listing = as_csv(pd.DataFrame(words, columns=list(columns)).set_axis(heads, axis=1))
+    link = views.download(name, listing, "text/csv", text("page.export.faults", lang))
     table = views.table(heads, body, numeric=[2], empty=text("page.data.no_faults", lang))
     return views.panel(summary, table + (link if rows else ""))

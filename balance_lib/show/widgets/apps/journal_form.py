@@ -12,6 +12,7 @@ from balance_lib.locale import text
 from balance_lib.office import workplan
 from balance_lib.office.store import role
 from balance_lib.office.workplan import JOURNALS, PlaceFinder
+from balance_lib.plain import as_csv
 from balance_lib.show.widgets import journal_views, views
 from balance_lib.show.widgets.apps.page import block, html
 from balance_lib.show.widgets.running import RunModel
@@ -67,7 +68,7 @@ class JournalForm(W.VBox):
         self.upload = W.FileUpload(accept=ACCEPTED, multiple=False, description=self.text("journal.page.choose"))
         take = W.Button(description=self.text("journal.page.take"))
         take.on_click(lambda _: self._guarded(self.take_in, self.told))
-        blank = views.csv(workplan.blank(self.journal, lang))
+        blank = as_csv(workplan.blank(self.journal, lang))
         link = views.download(f"{name}.csv", blank, "text/csv", self.text("journal.page.template"))
         about = f"<h2>{self.journal.title(lang)}</h2><p>{self.text(f'journal.about.{name}')}</p>"
         short = [w for c, w in zip(self.journal.columns, self.inputs.values(), strict=True) if c.kind != "text"]

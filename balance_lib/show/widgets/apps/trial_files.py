@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as W  # noqa: N812
 
 from balance_lib._errors import BalanceError, NotFoundError
+from balance_lib.plain import as_csv
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.show.widgets import trial_views, views
 from balance_lib.show.widgets.apps.brief_button import BriefButton
@@ -127,7 +128,7 @@ class Files(W.VBox):
         ]
         for name in TABLES:
             frame = getattr(found, name).assign(synthetic=found.synthetic, county_hash=found.provenance["county_hash"])
-            content = views.csv(frame)
+            content = as_csv(frame)
             files.append(views.download(f"{stem}-{name}.csv", content, "text/csv", self.words(f"export.{name}")))
         self.exports.value = f'<div class="bl-row">{"".join(files)}</div>'
         self.paper.value = ""
