@@ -20,7 +20,7 @@ demo: .venv/.ready  ## rebuild the five demonstration counties
 	$(BIN)/balance demo --out data/demo
 
 test: .venv/.ready-test lint  ## install and run every check and test
-	$(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 notebooks dashboards
+	$(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 dashboards
 	$(BIN)/python -m pytest -n 2
 
 lint: .venv/.ready-test  ## style, types and the order of the rooms

@@ -109,7 +109,7 @@ def explore(county: County | str, *, lang: str | None = None) -> Access:
 
 
 def finding(zh: str, en: str) -> Any:
-    """Return a finding in two languages, Chinese first, for the end of a notebook; its numbers come from the cell."""
+    """Return a finding in two languages, Chinese first, for the end of a notebook."""
     from IPython.display import Markdown
 
     return Markdown(f"**发现** {zh}\n\n**Finding** {en}")

@@ -57,7 +57,7 @@ def svg(figure: go.Figure, width: int = WIDTH_PX) -> str:
         stream = io.StringIO()
         sheet.savefig(stream, format="svg", bbox_inches="tight", pad_inches=0.1, metadata={"Date": None})
     drawn = stream.getvalue()
-    return drawn[drawn.index("<svg") :]
+    return re.sub(r"(\d\.\d\d)\d+", r"\1", drawn[drawn.index("<svg") :])  # a hundredth of a pixel is enough
 
 
 def _known(fonts: list[str]) -> list[str]:
