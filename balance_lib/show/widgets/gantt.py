@@ -72,7 +72,7 @@ class _Scale:
         at = self.at(first)
         return {"at": at, "wide": round(self.at(last + timedelta(days=1)) - at, 2)}
 
-    def ticks(self, lang: str, most: int = 8) -> Sequence[dict[str, Any]]:
+    def ticks(self, lang: str, most: int = 6) -> Sequence[dict[str, Any]]:
         """Return the first days of months or quarters or years, at most so many."""
         months = self.days / 30
         step = next(n for n in (1, 2, 3, 6, 12, 24, 60, 120, 1200) if months / n <= most)
@@ -109,7 +109,7 @@ def _row(row: dict[str, Any], scale: _Scale, lang: str) -> dict[str, Any]:
         "about": " · ".join(part for part in (label, who, waits) if part),
         "light": TASKS[row["status"]],
         "lamp": _light(row["status"], lang),
-        "due": due.isoformat() if due else text("page.no_date", lang),
+        "due": due.isoformat() if due else "" if row["status"] == "undated" else text("page.no_date", lang),
         "bar": None if due is None else _bar(row["starts"], due, scale),
     }
 
