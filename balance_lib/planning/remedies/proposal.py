@@ -201,7 +201,9 @@ class RemedyPlanner:
         rows, missed = [], []
         for old, new in zip(before.items, after.items, strict=True):
             code = old.item.same_as or old.item.code
-            if old.status not in OPEN or code in demands.unhelped or old.item.same_as is not None:
+            # What nothing is bought for may be met all the same, such as an item judged by others.
+            left = code in demands.unhelped and new.status != "met"
+            if old.status not in OPEN or left or old.item.same_as is not None:
                 if old.status == "met" and new.status in OPEN:
                     missed.append(new)
                 continue
