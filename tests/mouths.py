@@ -105,15 +105,9 @@ class _Lamps(HTMLParser):
 def overview(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read the overview's list of items."""
     lamps = _Lamps()
-    lamps.feed(views.lamp_grid(found, LANG))
-    return {code: Said(status, shown=words) for code, (status, words) in lamps.found.items()}
-
-
-def next_steps(county: County, found: Evaluation) -> Mapping[str, Said]:
-    """Read the overview's next steps."""
-    lamps = _Lamps()
-    lamps.feed(views.next_steps(found, LANG, most=1000))
-    return {code: Said(status, shown=words) for code, (status, words) in lamps.found.items()}
+    lamps.feed(views.lamp_grid(found, lambda **state: "", LANG))
+    codes = found.standard.by_code  # the heads of the parts are bold too
+    return {code: Said(status, shown=words) for code, (status, words) in lamps.found.items() if code in codes}
 
 
 def gaps(county: County, found: Evaluation) -> Mapping[str, Said]:
@@ -224,7 +218,6 @@ MOUTHS: Mapping[str, Mouth] = {
     "json": as_json,
     "command": command,
     "overview": overview,
-    "next steps": next_steps,
     "gaps": gaps,
     "cards": cards,
     "forms": forms,

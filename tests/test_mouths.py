@@ -59,7 +59,7 @@ def agree(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
             out += _differ(mouth, code, "status", said.status, result.status)
         if said.value is not None:
             out += [] if _same(said.value, result.value) else [f"{mouth} {code}: {said.value} for {result.value}"]
-        if said.shown is not None and mouth in ("command", "overview", "next steps", "json"):
+        if said.shown is not None and mouth in ("command", "overview", "json"):
             reason = result.reason.render("zh")
             if reason not in said.shown and result.reason.key != "reason.evidence.open":
                 out.append(f"{mouth} {code}: says “{said.shown}” for “{reason}”")
@@ -109,7 +109,6 @@ def complete(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
         "json": {r.item.code for r in found.items},
         "province": {r.item.code for r in found.items},
         "overview": {r.item.code for r in required},
-        "next steps": {r.item.code for r in required if r.status not in ("met", "not_applicable")},
         "command": {r.item.code for r in required if r.status in ("met", "not_met", "not_due", "not_applicable")},
         "problem list": {r.item.code for r in required if r.status == "not_met"},
     }.get(mouth, set())
