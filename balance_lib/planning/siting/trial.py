@@ -49,7 +49,7 @@ class PlanCheck:
     ----------
     scenario : Scenario
     moves : DataFrame
-        Who moves how; see :func:`balance_lib.scenarios.riding.brought`.
+        Who moves how; see :meth:`balance_lib.scenarios.riding.Brought.table`.
     assignment : array of int, shape (points,)
         Site each demand point goes to; -1 nowhere.
     objective : float
