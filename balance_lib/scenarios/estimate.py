@@ -33,7 +33,7 @@ def attendance(county: County, year: int) -> pd.DataFrame:
     """
     rows = county.table("school_years", year)
     if not (rows.loc[rows["stage"].isin(STAGES), "pupils"] > 0).any():
-        raise DataError([Fault("scenario_no_rolls", "school_years.csv", None, "pupils", found=year)])
+        raise DataError([Fault("scenario_no_rolls", "school_years.csv", None, "pupils", params={"year": year})])
     table = access.costs(county, "straight") if len(county.tables["villages"]) else None
     if table is None or not np.isfinite(table.metres).any():
         raise DataError([Fault("scenario_attendance", "attendance.csv", found=year)])
