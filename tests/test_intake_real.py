@@ -21,6 +21,7 @@ from pyproj import Transformer
 from shapely.geometry import Point, box, mapping
 
 from balance_lib._errors import Fault, fault_lines
+from balance_lib.data.check import check_folder
 from balance_lib.data.county import County
 from balance_lib.data.intake import aliases, xlsx
 from balance_lib.data.intake.bring import Brought, bring_in
@@ -459,3 +460,39 @@ def test_full_time_equivalents_are_rounded_where_the_mapping_says_so_and_said(tm
 def test_a_roll_that_is_none_is_questioned(tmp_path: Path, cell: str, rule: str) -> None:
     done = brought(tmp_path, csv(f"school_id,name_zh,kind,stage,pupils\n1,a,primary,primary,{cell}\n"))
     assert not done.written and rules(done) == [rule]
+
+
+# Layers that are broken ---------------------------------------------------------------------------------------------
+
+SQUARE = [[106, 33], [107, 33], [107, 34], [106, 33]]
+
+
+@pytest.mark.parametrize(
+    "features",
+    [
+        5,
+        None,
+        [5],
+        [{"type": "Feature", "properties": [1], "geometry": None}],
+        *(
+            [{"type": "Feature", "properties": {"township": "东乡"}, "geometry": geometry}]
+            for geometry in (
+                7,
+                {"type": "Blob", "coordinates": []},
+                {"type": "Polygon", "coordinates": []},
+                {"type": "Polygon", "coordinates": [[["a", 1]]]},
+                {"type": "Polygon", "coordinates": [[[1, 1], [2, 3]]]},
+                {"type": "Polygon", "coordinates": [[[float("inf"), 1], *SQUARE]]},
+                {"type": "Polygon", "coordinates": SQUARE},
+                {"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [None, 1]}]},
+            )
+        ),
+    ],
+)
+@pytest.mark.parametrize("file", ["outline.geojson", "townships.geojson"])
+def test_a_broken_layer_is_a_fault_of_check_and_never_an_exception(tmp_path: Path, features: object, file: str) -> None:
+    assert brought(tmp_path, csv(rolls(AROUND))).written
+    (tmp_path / "jia" / file).write_text(json.dumps({"type": "FeatureCollection", "features": features}), "utf-8")
+    county, faults = check_folder(tmp_path / "jia")
+    assert county is not None and {f.rule for f in faults if f.file == file} <= {"layer_feature", "unreadable"}
+    assert [f for f in faults if f.file == file]

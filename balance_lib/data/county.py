@@ -244,6 +244,17 @@ class County(Shown):
         return self.meta.get("plan")
 
 
+# How deep the coordinates of a geometry nest, and how many positions a line or ring has at least.
+_SHAPES = {
+    "Point": (0, 0),
+    "MultiPoint": (1, 1),
+    "LineString": (1, 2),
+    "MultiLineString": (2, 2),
+    "Polygon": (2, 4),
+    "MultiPolygon": (3, 4),
+}
+
+
 def _read_meta(folder: Path) -> dict[str, Any]:
     try:
         meta = from_yaml((folder / META).read_text(encoding="utf-8-sig"))
@@ -281,4 +292,38 @@ def _read_layer(file: Path) -> tuple[Any, list[Fault]]:
         return empty, [unreadable(file.name, error)]
     if not isinstance(layer, dict) or "type" not in layer:
         return empty, [Fault("unreadable", file.name, found=type(layer).__name__)]
-    return layer, []
+    if "features" not in layer:
+        return layer, []
+    if not isinstance(layer["features"], list):
+        return empty, [Fault("unreadable", file.name, found="features")]
+    sound = [_is_feature(feature) for feature in layer["features"]]
+    broken = [Fault("layer_feature", file.name, at, "geometry") for at, good in enumerate(sound, 1) if not good]
+    if broken:
+        layer["features"] = [feature for feature, good in zip(layer["features"], sound, strict=True) if good]
+    return layer, broken
+
+
+def _is_feature(feature: Any) -> bool:
+    """Tell whether a feature is one that any reader of GeoJSON can draw."""
+    if not isinstance(feature, dict) or not isinstance(feature.get("properties") or {}, dict):
+        return False
+    geometry = feature.get("geometry")
+    return geometry is None or _is_geometry(geometry)
+
+
+def _is_geometry(geometry: Any) -> bool:
+    kind = geometry.get("type") if isinstance(geometry, dict) else None
+    if kind == "GeometryCollection":
+        parts = geometry.get("geometries")
+        return isinstance(parts, list) and all(_is_geometry(part) for part in parts)
+    depth, least = _SHAPES.get(str(kind), (-1, 0))
+    return depth >= 0 and _are_positions(geometry.get("coordinates"), depth, least)
+
+
+def _are_positions(node: Any, depth: int, least: int) -> bool:
+    """Tell whether coordinates nest as deep as their geometry wants, in finite numbers and rings of enough points."""
+    if not isinstance(node, list):
+        return False
+    if depth == 0:
+        return len(node) >= 2 and all(type(v) in (int, float) and abs(v) < 1e9 for v in node[:2])
+    return len(node) >= (least if depth == 1 else 1) and all(_are_positions(part, depth - 1, least) for part in node)
