@@ -7,8 +7,9 @@ import re
 import pytest
 
 from balance_lib import palette
+from balance_lib.show.map import looks
 from balance_lib.show.serve import settings
-from balance_lib.show.widgets import looks, style
+from balance_lib.show.widgets import style
 
 TEXT, GRAPHICAL = 4.5, 3.0
 SHEETS = style.sheet() + (settings.SHARE / "voila" / "templates" / settings.TEMPLATE / "static" / "page.css").read_text(

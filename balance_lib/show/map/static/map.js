@@ -4,6 +4,8 @@
 const NS = "http://www.w3.org/2000/svg";
 const MAX_ZOOM = 24;
 const HIDDEN = 255;
+const RANK = { not_applicable: -1, no_data: 0, not_met: 2 }; // of any other class: 1
+const MEET = 7, FAN = 9; // pixels: marks nearer than this to one another stand on a circle of that radius
 const VILLAGE_STEPS = [20, 60, 150, 400];
 const LINK_STEPS = [10, 30, 80, 160, 300]; // pupils: where a link grows wider
 const LINK_WIDTHS = [1.3, 2.2, 3.3, 4.6, 6.2, 8];
@@ -75,6 +77,7 @@ class SchematicMapView {
     this.hover = null;
     this.current = 0;
     this.grow = 1;
+    this.type = 1;
     this.villageCounts = [];
     this.t = model.get("_text");
     this.listeners = [];
@@ -115,7 +118,7 @@ class SchematicMapView {
     if (this.model.get("synthetic")) node("span", { class: "bl-map-synthetic" }, badge, t.synthetic);
     this.buildTools();
     this.buildScale();
-    this.tip = node("div", { class: "bl-map-tip", role: "status", "aria-live": "polite", hidden: "" }, this.stage);
+    this.tip = node("div", { class: "bl-map-tip", role: "status", "aria-live": "polite", hidden: "" }, this.root);
     this.hint = node("div", { class: "bl-map-hint", hidden: "" }, this.stage, t.wheel);
     this.legend = node("div", { class: "bl-map-legend" }, this.root);
   }
@@ -133,6 +136,9 @@ class SchematicMapView {
     button(t.zoom_out, "M-5,0H5", () => this.zoomBy(1 / 1.6));
     button(t.whole, "M-6,-2V-6H-2M2,-6H6V-2M6,2V6H2M-2,6H-6V2", () => this.home());
     button(t.picture, "M0,-7V3M-4,-1L0,3L4,-1M-6,7H6", () => savePicture(this));
+    const find = node("input", { type: "search", class: "bl-map-find", placeholder: t.find, "aria-label": t.find }, this.stage);
+    find.addEventListener("input", () => this.find(find.value));
+    find.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Enter") this.find(find.value, true); });
     const box = node("details", { class: "bl-map-layers" }, tools);
     node("summary", { title: t.layers, "aria-label": t.layers }, box, t.layers);
     this.checks = node("div", {}, box);
@@ -223,9 +229,7 @@ class SchematicMapView {
       school.pupils = pupils[i];
       school.size = scale * (5.2 + 4.8 * Math.min(1, Math.sqrt((pupils[i] || 0) / 2000)));
     });
-    // Large symbols first, so that no small school lies hidden under a large one.
-    const order = this.schools.filter((school) => school.open).sort((a, b) => b.size - a.size);
-    this.layer.schools.append(...order.map((school) => school.group));
+    this.ranked = "";
     this.villages.forEach((village, i) => {
       village.pupils = dots[i];
       village.step = Number.isFinite(dots[i]) ? VILLAGE_STEPS.filter((s) => dots[i] >= s).length : 0;
@@ -334,8 +338,19 @@ class SchematicMapView {
         if (school.group.getAttribute(name) !== value) school.group.setAttribute(name, value);
     }
     this.counts = counts;
+    this.rank();
     this.drawLegend();
     if (this.hover) this.point(this.hover);
+  }
+
+  // What fails lies above what passes, that above what nobody judged; of one rank the large ones come first, so that
+  // no small school lies hidden under a large one.
+  rank() {
+    const order = this.schools.filter((school) => school.open)
+      .sort((a, b) => (RANK[a.class?.key] ?? 1) - (RANK[b.class?.key] ?? 1) || b.size - a.size);
+    const ranked = order.map((school) => school.i).join();
+    if (ranked !== this.ranked) this.layer.schools.append(...order.map((school) => school.group));
+    this.ranked = ranked;
   }
 
   drawSchool(school, look) {
@@ -425,6 +440,8 @@ class SchematicMapView {
     const { width, height } = this.stage.getBoundingClientRect();
     if (!width || !height) return;
     [this.width, this.height] = [width, height];
+    this.type = parseFloat(getComputedStyle(this.root).getPropertyValue("--bl-px")) || 1; // marks grow as type does
+    this.stage.style.setProperty("--bl-shape", `${width} / ${height}`); // on paper the frame keeps it, so nothing is cut off
     for (const sheet of this.stage.querySelectorAll(".bl-map-sheet")) sheet.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.ask("frame");
   }
@@ -469,17 +486,38 @@ class SchematicMapView {
     const s = this.scale;
     const place = `translate(${this.width / 2 - this.cx * s},${this.height / 2 + this.cy * s}) scale(${s},${-s})`;
     for (const world of this.worlds) world.setAttribute("transform", place);
-    const grow = (this.grow = Math.min(1.7, this.zoom ** 0.25));
+    const grow = (this.grow = this.type * Math.min(1.7, this.zoom ** 0.25));
     const selected = this.model.get("selected");
+    this.spread();
     for (const school of this.schools) {
       if (!school.open) continue;
-      const [x, y] = (school.at = this.screen(school));
+      const [x, y] = school.at;
       school.group.setAttribute("transform", `translate(${x.toFixed(1)},${y.toFixed(1)}) scale(${grow.toFixed(2)})`);
       school.group.classList.toggle("bl-selected", school.id === selected);
     }
     for (const path of this.layer.villages.children) path.setAttribute("stroke-width", path.dataset.size * grow);
     this.drawLabels(selected);
     this.drawScale(s);
+  }
+
+  // Schools that share a place fan out around it: each can be seen and pointed at; closer up they part by themselves.
+  spread() {
+    const groups = [];
+    for (const school of this.schools) {
+      if (!school.open) continue;
+      school.at = this.screen(school);
+      const group = groups.find(([first]) => Math.hypot(first.at[0] - school.at[0], first.at[1] - school.at[1]) < MEET);
+      group ? group.push(school) : groups.push([school]);
+    }
+    for (const group of groups) {
+      if (group.length < 2) continue;
+      const [x, y] = group[0].at;
+      const radius = Math.max(FAN, group.length * 2.6);
+      group.forEach((school, k) => {
+        const angle = (2 * Math.PI * k) / group.length - Math.PI / 2;
+        school.at = [x + radius * Math.cos(angle), y + radius * Math.sin(angle)];
+      });
+    }
   }
 
   drawLabels(selected) {
@@ -604,6 +642,17 @@ class SchematicMapView {
     return [event.clientX - box.left, event.clientY - box.top];
   }
 
+  // The first school whose name or township holds the words is chosen; Enter opens it as a click does.
+  find(words, opened = false) {
+    const wanted = words.trim().toLowerCase();
+    const school = wanted && this.schools.find((s) => s.open && `${s.name} ${s.town}`.toLowerCase().includes(wanted));
+    if (!school) { this.point(null); return; }
+    this.model.set("selected", school.id);
+    this.model.save_changes();
+    this.point(school);
+    if (opened) this.click(school);
+  }
+
   nearest(sx, sy) {
     let best = null;
     let near = 15;
@@ -644,10 +693,10 @@ class SchematicMapView {
     }
     if (place.kind === "village") line(place.note);
     line(Number.isFinite(place.pupils) ? this.t.pupils.replace("{n}", place.pupils.toLocaleString(this.t.locale)) : this.t.pupils_unknown);
-    const [x, y] = this.screen(place);
+    const [x, y] = place.at ?? this.screen(place);
     const wide = this.tip.offsetWidth;
     this.tip.style.left = `${Math.max(4, Math.min(this.width - wide - 4, x + 14))}px`;
-    this.tip.style.top = `${y + 14 + this.tip.offsetHeight > this.height ? Math.max(4, y - 14 - this.tip.offsetHeight) : y + 14}px`;
+    this.tip.style.top = `${y + 14 + this.tip.offsetHeight > this.height && y - 14 > this.tip.offsetHeight ? y - 14 - this.tip.offsetHeight : y + 14}px`;
   }
 
   click(place) {
@@ -710,7 +759,7 @@ class SchematicMapView {
   onKey(event) {
     const onSchool = event.target.classList?.contains("bl-school");
     const arrow = { ArrowLeft: [1, 0], ArrowRight: [-1, 0], ArrowUp: [0, 1], ArrowDown: [0, -1] }[event.key];
-    if (event.target.closest?.(".bl-map-tools")) return;
+    if (event.target.closest?.(".bl-map-tools, .bl-map-find")) return;
     if (arrow && onSchool) this.step(-arrow[0], -arrow[1]);
     else if (arrow) this.panBy(arrow[0] * 60, arrow[1] * 60);
     else if (event.key === "+" || event.key === "=") this.zoomBy(1.4);

@@ -163,6 +163,7 @@ class Consolidation(TrialHost):
                 self.files.load(asked)
             except BalanceError as error:  # the page goes on with the county as it is today
                 self.model.lacks.append(error)
+        self.tools.choose(request.query().get("school", ""))
 
     def _make_chart(self) -> None:
         """Make the map; anew when a school opens elsewhere, for what stands where is sent to the browser once."""

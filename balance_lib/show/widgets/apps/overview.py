@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import pandas as pd
 
 from balance_lib.evaluation import Evaluation
@@ -11,6 +13,7 @@ from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.first_screen import colours, decision, first_screen
 from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.names import school_names
 from balance_lib.show.widgets.outlook import Outlook
 
 DECIDE_S = 0.2  # what can be decided today takes a second to reckon: the page is shown before
@@ -71,11 +74,24 @@ class Overview(Page):
         county = self.model.county
         if self.chart is None or self.chart.county is not county:
             self.chart = CountyMap(county, self.model.year, lang=self.model.lang, height=420)
-            self.place.children = [self.chart]
+            self.chart.observe(lambda change: self._pick(change["new"]), "clicked")
+            self.picked = html()
+            self.place.children = [self.chart, self.picked]
         if self.chart.year != self.model.year:
             self.chart.set_year(self.model.year)
         classes, notes, label = colours(self.model)
         self.chart.set_classes(classes, notes=notes, label=label)
+
+    def _pick(self, place: dict[str, Any]) -> None:
+        """Say where a school picked on the map can be looked at and what can be done about it."""
+        if not place or place["kind"] != "school":
+            return
+        model, school, joint = self.model, place["id"], "、" if self.model.lang == "zh" else ", "
+        self.picked.value = render(
+            "picked", model.lang, name=school_names(model.county, model.lang).get(school, school),
+            lacks=joint.join(views.shortfalls(model.evaluation, model.lang).get(school, [])),
+            gaps=f"gaps.ipynb?{model.query(tab='schools')}", layout=f"consolidation.ipynb?{model.query(school=school)}",
+        )  # fmt: skip
 
     def _export(self, found: Evaluation) -> str:
         lang, stem = self.model.lang, f"{found.county_id}-{found.year}-{found.standard.id}"

@@ -15,6 +15,7 @@ from balance_lib._errors import BalanceError, DataError, reason
 from balance_lib.locale import text
 from balance_lib.show.widgets import request, views
 from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
 from balance_lib.show.widgets.style import banner, style
 
@@ -113,8 +114,7 @@ class Page(W.VBox):
         self._later = loop.call_later(wait_s, lambda: self._guarded(act))
 
     def _title(self) -> W.HTML:
-        title, about = (self.text(f"page.{self.name}.{part}") for part in ("title", "about"))
-        return html(f"<h1>{title} <small class='bl-muted'>{about}</small></h1>")
+        return html(render("title", self.model.lang, name=self.name))
 
     def _chooser(self) -> W.Box:
         """Return the choice of county, year and standard; a change is taken over at once."""

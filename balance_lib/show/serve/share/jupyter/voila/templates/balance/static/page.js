@@ -81,6 +81,41 @@
     }
   }
 
+  // Find on the page: what is folded opens, and Enter goes from one place to the next.
+  function aids() {
+    const cells = document.getElementById("bl-cells"), form = document.querySelector(".bl-find");
+    if (!cells || !form) return;
+    for (const button of all("[data-aid]")) button.hidden = false;
+    const [field, told] = [form.querySelector("input"), form.querySelector("output")];
+    let places = [], at = -1, wanted = "";
+    const clear = () => { for (const old of all(".bl-found")) old.classList.remove("bl-found"); };
+    const look = () => {
+      wanted = field.value.trim().toLowerCase();
+      places = []; at = -1;
+      const texts = document.createTreeWalker(cells, NodeFilter.SHOW_TEXT);
+      for (let text = texts.nextNode(); wanted && text; text = texts.nextNode()) {
+        const holder = text.parentElement;
+        if (text.textContent.toLowerCase().includes(wanted) && !holder.closest("script, style, option, [hidden]")) places.push(holder);
+      }
+    };
+    const next = () => {
+      clear();
+      if (field.value.trim().toLowerCase() !== wanted || !places.every((place) => place.isConnected)) look();
+      told.textContent = places.length ? `${(at = (at + 1) % places.length) + 1}/${places.length}` : wanted ? "0" : "";
+      const place = places[at];
+      if (!place) return;
+      for (let fold = place.closest("details"); fold; fold = fold.parentElement.closest("details")) fold.open = true;
+      place.classList.add("bl-found");
+      place.scrollIntoView({ block: "center" });
+    };
+    form.addEventListener("submit", (event) => { event.preventDefault(); next(); });
+    field.addEventListener("keydown", (event) => { if (event.key === "Escape") { clear(); form.hidden = true; } });
+    document.querySelector('[data-aid="find"]').addEventListener("click", () => {
+      if (form.hidden || !field.value) { form.hidden = false; field.focus(); } else next();
+    });
+    document.querySelector('[data-aid="print"]').addEventListener("click", () => print());
+  }
+
   const SHEET_PX = 1030;  // A4 across, without its margins
 
   function follow() {
@@ -159,7 +194,7 @@
     }, 300);
   }
 
-  document.addEventListener("DOMContentLoaded", () => { frame(); follow(); connection(); });
+  document.addEventListener("DOMContentLoaded", () => { frame(); aids(); follow(); connection(); });
   // The waiting box stands early in a page that may take seconds to arrive.
   const early = new MutationObserver(() => {
     if (document.getElementById("bl-cells")) { early.disconnect(); waiting(); }

@@ -1,0 +1,131 @@
+"""What a leader meets in a real browser: the first screen answers, every action is in reach, nothing jumps or hides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.serving import Served
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).resolve().parents[2]
+COUNTIES = ("akqi", "chuzhou", "huixian", "jiaohe", "wuxi")
+LAPTOP = {"width": 1366, "height": 768}
+# What of an element's text lies within the window without scrolling.
+SEEN = """selector => [...document.querySelectorAll(selector)].filter((e) => {
+  const box = e.getBoundingClientRect();
+  return box.height > 0 && box.top >= 0 && box.bottom <= innerHeight && box.right <= innerWidth;
+}).map((e) => e.innerText)"""
+
+
+@pytest.fixture(scope="module")
+def served(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
+    home = {"BALANCE_HOME": str(tmp_path_factory.mktemp("home"))}
+    server = Served(ROOT / "dashboards", root=ROOT / "data" / "demo", pool=0, environment=home)
+    yield server
+    server.close()
+
+
+def test_first_screen_holds_when_what_who_and_how_much(served: Served, visit: Any) -> None:
+    seen = visit(served.url, viewport=LAPTOP)
+    page = seen.open("voila/render/overview.ipynb?county=akqi", wait=".bl-obstacles")
+    for county in COUNTIES:
+        page.locator(".bl-head select").nth(0).select_option(index=COUNTIES.index(county))
+        for national in (False, True):
+            if national:
+                choice = page.locator(".bl-head select").nth(2)
+                titles = choice.locator("option").all_inner_texts()
+                choice.select_option(index=next(i for i, t in enumerate(titles) if "优质均衡发展督导评估标准" in t))
+            page.wait_for_timeout(1500)
+            page.wait_for_function("() => !document.querySelector('.bl-decision').innerText.includes('正在测算')")
+            assert page.locator(".bl-banner[data-kind=error]").count() == 0
+            [verdict] = page.evaluate(SEEN, ".bl-screen .bl-verdict")
+            assert re.search(r"不通过|尚不能认定|通过", verdict) and re.search(r"\d{4}学年|即可认定|不能定", verdict)
+            rows = page.evaluate(SEEN, ".bl-obstacles li")
+            assert 1 <= len(rows) <= 3
+            for row in rows:
+                what, amount, who, due = row.split("\n")[:4]
+                assert what and re.search(r"\d|缺|结论", amount) and who and due, row
+            [decision] = page.evaluate(SEEN, ".bl-decision")
+            assert "：" in decision
+            stage = page.locator(".bl-screen .bl-map-stage").bounding_box()
+            assert stage["y"] + stage["height"] <= LAPTOP["height"]
+    assert seen.complaints == []
+
+
+@pytest.mark.parametrize("width", [390, 768, 1366, 1920])
+def test_every_action_on_a_school_can_be_clicked(served: Served, visit: Any, width: int) -> None:
+    page = visit(served.url, viewport={"width": width, "height": 900}).open(
+        "voila/render/consolidation.ipynb?county=akqi&school=AQ012", wait=".bl-plan"
+    )
+    actions = page.locator(".bl-plan-tools .widget-toggle-buttons button")
+    actions.first.wait_for(timeout=20_000)
+    assert actions.count() == 6
+    for at in range(actions.count()):
+        actions.nth(at).click(timeout=5_000)  # fails where another element or the edge of a box covers it
+        box = actions.nth(at).bounding_box()
+        assert box["x"] >= 0 and box["x"] + box["width"] <= width
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+
+
+def test_nothing_moves_under_the_hand_on_a_slider(served: Served, visit: Any) -> None:
+    page = visit(served.url, viewport=LAPTOP).open(
+        "voila/render/consolidation.ipynb?county=akqi", wait=".bl-plan .noUi-handle"
+    )
+    handle, undo = page.locator(".bl-plan-slide .noUi-handle").first, page.locator("button", has_text="撤回一步")
+    page.wait_for_timeout(1500)
+    before = handle.bounding_box()["y"]
+    handle.focus()
+    for _ in range(8):
+        handle.press("ArrowRight")
+    page.wait_for_function(
+        "() => document.querySelector('.bl-headline')?.innerText.includes('名学生转学')", timeout=20_000
+    )
+    assert handle.bounding_box()["y"] == before
+    headline = page.inner_text(".bl-headline").split("\n")[-1]
+    assert len(headline) <= 45
+    undo.click()  # one gesture is one step
+    page.wait_for_function(
+        "() => document.querySelector('.bl-headline')?.innerText.includes('没有学生转学')", timeout=20_000
+    )
+    page.locator("button", has_text="重做一步").click()
+    page.wait_for_function(
+        "() => document.querySelector('.bl-headline')?.innerText.includes('名学生转学')", timeout=20_000
+    )
+
+
+def test_every_school_has_a_mark_of_its_own_and_is_found_by_name(served: Served, visit: Any) -> None:
+    page = visit(served.url, viewport=LAPTOP).open("voila/render/overview.ipynb?county=akqi", wait=".bl-school")
+    page.wait_for_timeout(1500)
+    marks = page.eval_on_selector_all(
+        ".bl-school",
+        """all => all.filter((e) => e.style.display !== 'none')
+        .map((e) => [e.dataset.class, e.getAttribute('transform')])""",
+    )
+    found = [re.search(r"translate\(([-\d.]+),([-\d.]+)\)", where) for _, where in marks]
+    places = [(float(m[1]), float(m[2])) for m in found if m]
+    near = [(a, b) for i, a in enumerate(places) for b in places[i + 1 :] if abs(a[0] - b[0]) + abs(a[1] - b[1]) < 3]
+    assert near == []
+    order = {"not_applicable": -1, "no_data": 0, "met": 1, "not_met": 2}
+    ranks = [order[name] for name, _ in marks]
+    assert ranks == sorted(ranks)  # what stands later is drawn above
+    page.locator(".bl-map-find").fill("布隆")
+    page.wait_for_selector(".bl-map-tip:not([hidden])")
+    assert "布隆村小学" in page.inner_text(".bl-map-tip strong")
+    page.locator(".bl-map-find").press("Enter")
+    page.wait_for_selector(".bl-picked a[href*='school=AQ']", timeout=10_000)
+
+
+def test_find_opens_what_is_folded(served: Served, visit: Any) -> None:
+    page = visit(served.url, viewport=LAPTOP).open("voila/render/overview.ipynb?county=akqi", wait=".bl-part")
+    page.locator("[data-aid=find]").click()
+    page.locator(".bl-find input").fill("校园安全")
+    page.locator(".bl-find input").press("Enter")
+    assert page.locator(".bl-found").first.is_visible()
+    page.locator(".bl-help summary").click()
+    assert "历年走势" in page.inner_text(".bl-help")
