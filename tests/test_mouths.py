@@ -21,6 +21,7 @@ from balance_lib.evaluation import Evaluation, ItemResult, figures
 from balance_lib.office.reports import application, findings
 from balance_lib.office.workplan import problems
 from balance_lib.show.widgets import views
+from tests import towns
 from tests.mouths import MOUTHS, Said
 
 PLANS = {
@@ -287,6 +288,13 @@ def test_a_figure_has_the_digits_that_tell_it_from_its_line() -> None:
     assert figures.amount(0.50004 - 0.5, "CV")["en"].startswith("0.00004")
     assert figures.quantity(0.9999999, "persons/100", 1.0)["zh"] == "0.9999999人/百生"
     assert figures.quantity(3.0, "schools")["zh"] == "3所" and figures.quantity(7.0, "classes")["zh"] == "7个班"
+
+
+def test_a_cell_of_the_gaps_page_stands_on_its_side_of_the_line() -> None:
+    county = towns.county([towns.school("a")], [towns.school_year("a", teaching_area_m2=449.6)])
+    found = evaluation.evaluate(county, "quality_2017", 2020)
+    shown = views.matrix(found, county, "zh", "primary", only_short=False)
+    assert found.item("L4-primary").value == pytest.approx(4.496) and "4.496" in shown and ">✗ 4.50<" not in shown
 
 
 def test_the_official_count_of_akqi_is_computed(demo_dir: Path) -> None:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
+from balance_lib.evaluation.figures import figure
 from balance_lib.locale import has, text, unit
 from balance_lib.palette import LAMPS
 from balance_lib.plain import as_csv
@@ -223,16 +224,19 @@ def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short:
     columns = [r for r in found.items if r.counts and r.by_school is not None and r.item.stage in (stage, "all")]
     taught = set(found.schools.loc[found.schools["stage"] == stage, "school_id"])
     names = school_names(county, lang)
-    cells: dict[str, dict[str, tuple[object, float]]] = {}
+    cells: dict[str, dict[str, tuple[object, str]]] = {}
     for result in columns:
         rows = result.rows
         if rows is None:
             continue
         if "stage" in rows:
             rows = rows[rows["stage"] == stage]
-        for school, met, value in zip(rows["school_id"], rows["met"], rows["value"], strict=True):
+        lines = rows["threshold"] if "threshold" in rows else rows["value"]
+        for school, met, value, line in zip(rows["school_id"], rows["met"], rows["value"], lines, strict=True):
             if "stage" in rows or not taught or school in taught or result.item.stage == stage:
-                cells.setdefault(school, {})[result.item.code] = (met, value)
+                places = 0 if abs(value) >= 100 else 2
+                shown_value = figure(float(value), places, float(line), result.item.operator)
+                cells.setdefault(school, {})[result.item.code] = (met, shown_value)
     used = [r for r in columns if any(r.item.code in row for row in cells.values())]
     ranked = sorted(cells, key=lambda i: (-sum(m is False for m, _ in cells[i].values()), str(names.get(i, i))))
     shown = [i for i in ranked if not only_short or any(m is not True for m, _ in cells[i].values())]
@@ -241,12 +245,12 @@ def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short:
     return table(heads, body, numeric=range(1, len(heads)), empty=_nobody_short(found, lang))
 
 
-def _cell(found: tuple[object, float] | None) -> str:
+def _cell(found: tuple[object, str] | None) -> str:
     if found is None:
         return ""
     met, value = found
     status, mark = {True: ("met", "✓"), False: ("not_met", "✗")}.get(met, ("no_data", "?"))  # type: ignore[call-overload]
-    return f'<span class="bl-cell" data-status="{status}">{mark} {escape(_short(value))}</span>'
+    return f'<span class="bl-cell" data-status="{status}">{mark} {escape(value)}</span>'
 
 
 def met_lamp(met: object, lang: str) -> str:
@@ -264,10 +268,6 @@ def mark(status: str) -> str:
 def unit_word(item: Item, lang: str) -> str:
     """Return the unit an item is judged in, as people write it."""
     return unit(item.judged_unit)[lang].strip()
-
-
-def _short(value: float) -> str:
-    return "–" if value != value else f"{value:,.0f}" if abs(value) >= 100 else f"{value:.2f}"
 
 
 def needs(found: Evaluation, lang: str) -> str:
