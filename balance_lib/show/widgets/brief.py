@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 from typing import Any
@@ -26,8 +26,7 @@ from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.scenarios.board import Board
 from balance_lib.scenarios.packed import pack, plain_arrays
 from balance_lib.show.map import widget as map_widget
-from balance_lib.show.map.looks import LinkClass, MapClass
-from balance_lib.show.widgets import first_screen, trial_views, views
+from balance_lib.show.widgets import first_screen, live, trial_views, views
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
@@ -117,7 +116,7 @@ def write(model: PageModel, plans: Sequence[Scenario] = (), *, made_on: date | N
     data = {
         "board": plain_arrays(pack(board)),
         "map": _map(model, list(board.radius_m.values())),
-        "words": _words(lang),
+        "words": live.words(lang),
         "lang": lang,
     }
     return render(
@@ -224,24 +223,6 @@ def _comparison(outcomes: Sequence[Outcome], lang: str) -> Markup:
     return Markup(trial_views.compare(named, lang)) if named else Markup()
 
 
-def school_looks(lang: str) -> list[MapClass]:
-    """Return how schools look while a slider moves: as they are, or closed."""
-    told = {key: locale.text(f"page.consolidation.state.{key}", lang) for key in ("as_is", "close")}
-    return [
-        MapClass("as_is", told["as_is"], palette.ACCENT, palette.INK),
-        MapClass("close", told["close"], palette.SURFACE, palette.LIMIT, "✗", mark_ink=palette.LIMIT),
-    ]
-
-
-def link_looks(lang: str) -> list[LinkClass]:
-    """Return how the ways of pupils who change school look."""
-    told = {key: locale.text(f"page.consolidation.line.{key}", lang) for key in ("fine", "breaks")}
-    return [
-        LinkClass("fine", told["fine"], palette.MUTED),
-        LinkClass("breaks", told["breaks"], palette.LIMIT, dashed=True),
-    ]
-
-
 def _map(model: PageModel, radii: Sequence[float]) -> dict[str, Any]:
     """Return the map as its script takes it: coloured by the standard now, by the sliders once one has moved."""
     chart = CountyMap(model.county, model.year, lang=model.lang, height=520)
@@ -259,16 +240,8 @@ def _map(model: PageModel, radii: Sequence[float]) -> dict[str, Any]:
         "state": state,
         "schools": chart.places.schools,
         "villages": chart.places.villages,
-        "looks": [asdict(look) for look in school_looks(model.lang)],
-        "links": [asdict(look) for look in link_looks(model.lang)],
-        "label": locale.text("page.consolidation.legend", model.lang),
-        "link_label": locale.text("page.consolidation.line.title", model.lang),
+        **live.legends(model.lang),
     }
-
-
-def _words(lang: str) -> dict[str, str]:
-    keys = [key for key in locale.catalogue(lang) if key.startswith("brief.say.")]
-    return {key.removeprefix("brief.say."): locale.catalogue(lang)[key] for key in keys}
 
 
 def _style() -> str:
@@ -283,13 +256,9 @@ def _style() -> str:
 def _script() -> str:
     """Return the map, the tick and the brief's own script as one module."""
     drawn = "".join((map_widget.STATIC / name).read_text("utf-8") for name in ("picture.js", "map.js"))
-    tick, own = ((STATIC / name).read_text("utf-8") for name in ("tick.js", "brief.js"))
     # Each part keeps its names to itself: both the map and the tick call something `typed`.
-    parts = (
-        "const map = (() => {" + drawn.replace("export default", "return") + "})();",
-        "const {Board, unpack} = (() => {" + re.sub(r"^export ", "", tick, flags=re.M) + "return {Board, unpack};})();",
-        own,
-    )
+    parts = ("const map = (() => {" + drawn.replace("export default", "return") + "})();", live.script(),
+             (STATIC / "brief.js").read_text("utf-8"))  # fmt: skip
     return "\n".join(parts)
 
 

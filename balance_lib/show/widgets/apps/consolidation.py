@@ -19,11 +19,17 @@ from balance_lib.show.widgets.apps.trial_host import TrialHost
 from balance_lib.show.widgets.apps.trial_optimiser import Optimiser
 from balance_lib.show.widgets.apps.trial_tools import Measures, Procedures, SchoolTools
 from balance_lib.show.widgets.county_map import CountyMap
+from balance_lib.show.widgets.live import LiveTick
 from balance_lib.show.widgets.style import banner
 from balance_lib.show.widgets.trial import Trial
 from balance_lib.standards import STAGES
 
 RESTING_S = 0.45  # the whole outcome follows when the hand rests so long
+# The sliders a page answers by itself, by the part of a State each sets.
+LIVE = {
+    "small": "minimum_enrolment", "walk_primary": "walk_primary_m", "walk_junior": "walk_junior_m",
+    "minutes": "bus_minutes",
+}  # fmt: skip
 MOST_SMALL, MOST_YEARS = 200, 15
 
 
@@ -40,6 +46,7 @@ class Consolidation(TrialHost):
         self.verdict, self.first, self.coefficients = html(), html(), html()
         self.affected, self.gains, self.rules, self.shares, self.foot = (html() for _ in range(5))
         self.slow = (self.verdict, self.affected, self.gains, self.rules, self.shares)  # what follows a moment later
+        self.live = LiveTick(self.model.lang)
         self.tools, self.measures = SchoolTools(self), Measures(self)
         self.procedure, self.files = Procedures(self), Files(self)
         self.place = block(kind="bl-stack")
@@ -55,7 +62,7 @@ class Consolidation(TrialHost):
         areas = {
             "slide": self._sliders(),
             "map": block(self._bar(), self.place, kind="bl-stack"),
-            "say": block(self.first, self.coefficients, self.affected, self.rules, kind="bl-stack"),
+            "say": block(self.live, self.first, self.coefficients, self.affected, self.rules, kind="bl-stack"),
             "tools": block(self.tools, more, kind="bl-stack"),
             "gain": block(self.gains, self.shares, kind="bl-stack"),
         }
@@ -92,6 +99,8 @@ class Consolidation(TrialHost):
         made = kind(value=value, min=low, max=high, step=step, description=words, **more)
         made.layout.width, made.style.description_width = "100%", "7.5em"
         made.observe(lambda _: self.on(lambda: self._slide(name)), "value")
+        if name in LIVE:
+            made.add_class(f"bl-live-{LIVE[name]}")
         return made
 
     def _sliders(self) -> W.Widget:
@@ -301,6 +310,19 @@ class Consolidation(TrialHost):
                 self._draw_tick(tick)
         self.first.value = said
         self.coefficients.value = trial_views.coefficient_line(board, tick, plan.limits(), lang)
+        self._follow_in_page()
+
+    def _follow_in_page(self) -> None:
+        """Let the page answer the sliders by itself where it can; elsewhere each step asks the kernel."""
+        plan = self.plan
+        assert plan is not None
+        board, slid = plan.board(), set(plan.sliders.settings)
+        here = self.when.value == "after" and not board.with_places
+        here = here and not slid & {"class_cap_primary", "class_cap_junior", "births_percent"}
+        for slider in (self.small, self.minutes, *self.walk.values()):
+            slider.continuous_update = not here
+        decided = {school: state for school, state in self._classes({}).items() if state != "as_is"}
+        self.live.follow(board if here else None, self.chart, decided, bus=self.bus.value, today=plan.cover_today())
 
     def _draw_tick(self, tick: Tick) -> None:
         plan, chart = self.plan, self.chart

@@ -5,7 +5,7 @@ const TYPES = {f4: Float32Array, f8: Float64Array, u1: Uint8Array, u2: Uint16Arr
 const STAGE_OF_BAND = [0, 0, 1];
 const STAGES = ["primary", "junior"];
 
-/** Turn {dtype, data: base64} into typed arrays, everywhere in a packed board. */
+/** Turn {dtype, data} into typed arrays, everywhere in a packed board; data is base64 or a DataView. */
 export function unpack(packed) {
   const out = {};
   for (const [name, value] of Object.entries(packed)) {
@@ -15,8 +15,8 @@ export function unpack(packed) {
 }
 
 function typed({dtype, data}) {
-  const bytes = Uint8Array.from(atob(data), (c) => c.charCodeAt(0));
-  return new TYPES[dtype](bytes.buffer);
+  if (typeof data === "string") return new TYPES[dtype](Uint8Array.from(atob(data), (c) => c.charCodeAt(0)).buffer);
+  return new TYPES[dtype](data.buffer.slice(data.byteOffset, data.byteOffset + data.byteLength));
 }
 
 export class Board {
