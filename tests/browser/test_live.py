@@ -54,5 +54,5 @@ def test_the_kernel_is_silent_while_the_hand_moves(served: Served, visit: Any) -
     page.mouse.up()
     page.wait_for_function("() => document.querySelector('.bl-live').hidden", timeout=20_000)
     assert found.sent > sent
-    page.wait_for_function("() => !document.querySelector('.bl-stale')", timeout=30_000)
+    page.wait_for_function("() => !document.querySelector('.bl-stale')", timeout=90_000)
     assert not [told for told in found.complaints if "error" in told.lower()]
