@@ -496,3 +496,33 @@ def test_a_broken_layer_is_a_fault_of_check_and_never_an_exception(tmp_path: Pat
     county, faults = check_folder(tmp_path / "jia")
     assert county is not None and {f.rule for f in faults if f.file == file} <= {"layer_feature", "unreadable"}
     assert [f for f in faults if f.file == file]
+
+
+HEADERS = {
+    "es": "Código de la escuela,Nombre de la escuela,Nivel educativo,Longitud,Latitud,Matrícula total,Docentes|Primaria",
+    "fr": "Code école,Nom de l'école,Niveau d'enseignement,Longitude,Latitude,Nombre d'élèves,Enseignants|École primaire",
+    "pt": "Código da escola,Nome da escola,Nível de ensino,Longitude,Latitude,Número de alunos,Professores|primária",
+    "ru": "Код школы,Название школы,Уровень образования,Долгота,Широта,Количество учащихся,Учителя|Начальная школа",
+    "ar": "رمز المدرسة,اسم المدرسة,المرحلة,خط الطول,خط العرض,عدد الطلاب,عدد المعلمين|ابتدائي",
+    "id": "NPSN,Nama Sekolah,Bentuk Pendidikan,Bujur,Lintang,Peserta Didik,Guru|SD",
+    "ms": "Kod Sekolah,Nama Sekolah,Peringkat,Longitud,Latitud,Enrolmen,Bilangan Guru|Sekolah Kebangsaan",
+    "zh": "学校（机构）标识码,学校（机构）名称,办学类型,经度,纬度,在校生数,专任教师|小学",
+}
+
+
+@pytest.mark.parametrize("lang", HEADERS)
+def test_a_list_is_understood_in_the_language_of_its_headers(tmp_path: Path, lang: str) -> None:
+    head, kind = HEADERS[lang].split("|")
+    done = brought(tmp_path, csv(f"{head}\n1,Uno,{kind},106.1,33.9,45,3\n"))
+    assert done.county is not None, [f.sentence("en") for f in done.faults]
+    school, row = done.county.tables["schools"].iloc[0], done.county.tables["school_years"].iloc[0]
+    assert (school["school_id"], school["name_zh"], school["kind"]) == ("1", "Uno", "primary")
+    assert (school["lon"], school["lat"], row["pupils"], row["teachers"]) == (106.1, 33.9, 45, 3)
+
+
+@pytest.mark.parametrize(
+    "word", ["Secundaria", "Secondaire", "Средняя школа", "Ensino fundamental", "Sekolah menengah"]
+)
+def test_what_differs_from_country_to_country_is_asked_in_every_language(tmp_path: Path, word: str) -> None:
+    done = brought(tmp_path, csv(f"school_id,name,kind,stage,pupils\n1,Uno,{word},primary,45\n"))
+    assert not done.written and "value_unclear" in rules(done)
