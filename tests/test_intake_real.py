@@ -1,4 +1,5 @@
 """What real files bring: each kind of failure someone met, held by a property."""
+# ruff: noqa: E501 - headers of real lists are long
 
 from __future__ import annotations
 
