@@ -36,12 +36,13 @@ query(); print("<<", os.environ["HTTP_BALANCE_ROLE"], ">>")
 def configuration(folder: Path, port: int, behind: int) -> str:
     """Return the documented configuration with this machine's ports and files, and people's names asked for."""
     text = DOCUMENT.read_text(encoding="utf-8")
-    block = re.search(r"^    map \$http_upgrade.*?^    }\n(?=\n[^ ])", text, re.M | re.S)
+    block = re.search(r"^    log_format.*?^    }\n(?=\n[^ ])", text, re.M | re.S)
     roles = re.search(r"^    map \$remote_user.*$", text, re.M)
     header = re.search(r"proxy_set_header Authorization.*;", text)
     assert block and roles and header
     server = block.group().replace("listen 443 ssl", f"listen 127.0.0.1:{port} ssl")
     server = server.replace("127.0.0.1:8866", f"127.0.0.1:{behind}")
+    server = server.replace("/var/log/nginx/balance.log", f"{folder}/access.log")
     server = server.replace("/etc/ssl/balance.pem", f"{folder}/c.pem").replace(
         "/etc/ssl/private/balance.key", f"{folder}/c.key"
     )
