@@ -56,7 +56,7 @@ def svg(figure: go.Figure, width: int = WIDTH_PX) -> str:
         _Sheet(figure, sheet).draw()
         stream = io.StringIO()
         sheet.savefig(stream, format="svg", bbox_inches="tight", pad_inches=0.1, metadata={"Date": None})
-    drawn = stream.getvalue()
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", stream.getvalue(), flags=re.DOTALL)
     return re.sub(r"(\d\.\d\d)\d+", r"\1", drawn[drawn.index("<svg") :])  # a hundredth of a pixel is enough
 
 
