@@ -63,7 +63,7 @@ def test_every_action_on_a_school_can_be_clicked(served: Served, visit: Any, wid
     page = visit(served.url, viewport={"width": width, "height": 900}).open(
         "voila/render/consolidation.ipynb?county=akqi&school=AQ012", wait=".bl-plan"
     )
-    actions = page.locator(".bl-plan-tools .widget-toggle-buttons button")
+    actions = page.locator(".bl-plan-tools .widget-toggle-buttons").first.locator("button")
     actions.first.wait_for(timeout=20_000)
     assert actions.count() == 6
     for at in range(actions.count()):
