@@ -83,7 +83,7 @@ def range_text(column: Column, lang: str = "zh") -> str:
     Examples
     --------
     >>> range_text(tables.table("schools").columns["lon"]), range_text(tables.table("school_years").columns["pupils"])
-    ('-180至180', '不小于0的整数')
+    ('-180至180', '0至100000的整数')
     """
     if column.choices:
         return "、".join(column.choices.values()) if lang == "zh" else ", ".join(column.choices)

@@ -37,11 +37,11 @@ def most_connections() -> int:
 class BoundedServer(HTTPServer):
     """Serve no client more connections than it can need, and hang up on requests that never end."""
 
-    def initialize(self, *args: Any, most: int, **kwargs: Any) -> None:
+    def initialize(self, *args: Any, most: int, **kwargs: Any) -> None:  # type: ignore[override]
         """Take the application and how many connections there may be at once."""
-        bounds = {"idle_connection_timeout": IDLE_S, "body_timeout": BODY_S, "max_body_size": BODY_BYTES,
-                  "max_header_size": HEAD_BYTES}  # fmt: skip
-        super().initialize(*args, **bounds, **kwargs)  # type: ignore[arg-type]
+        kwargs |= {"idle_connection_timeout": IDLE_S, "body_timeout": BODY_S, "max_body_size": BODY_BYTES,
+                   "max_header_size": HEAD_BYTES}  # fmt: skip
+        super().initialize(*args, **kwargs)
         self._most, self._clients = most, Counter[str]()
 
     def handle_stream(self, stream: Any, address: Any) -> None:
