@@ -229,7 +229,11 @@ class Access(Page):
         with chart.hold_sync():
             chart.set_classes({i: "open" if there else "closed" for i, there in is_open.items()}, legend=legend)
             found = walk.catchments() if self.areas.value else None
-            drawn = {} if found is None else {r.school_id or "": r.geometry for r in found.itertuples()}
+            drawn = (
+                {}
+                if found is None
+                else {"" if r.school_id != r.school_id else r.school_id or "": r.geometry for r in found.itertuples()}
+            )
             chart.set_areas(drawn, self.text("page.access.area_label"))
             self._paint()
             self._show_circles()
