@@ -145,7 +145,17 @@ def spans(numbers: Sequence[int]) -> str:
 
 
 def fault_lines(faults: Sequence[Fault], lang: str) -> list[str]:
-    """Write faults for a terminal, at most a screenful: causes first, and of one kind the first few."""
+    """Write faults for a terminal, at most a screenful: causes first, and of one kind the first few.
+
+    Parameters
+    ----------
+    faults : sequence of Fault
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list of str
+    """
     groups = grouped(faults)
     lines: list[str] = []
     for at, group in enumerate(groups):
@@ -183,7 +193,15 @@ def unreadable(file: str, error: Exception) -> Fault:
 
 
 def reason(error: OSError, lang: str | None = None) -> Any:
-    """Say why the system refused, without its paths: as a Message, or in a language."""
+    """Say why the system refused, without its paths: as a Message, or in a language.
+
+    Parameters
+    ----------
+    error : OSError
+        What went wrong.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+    """
     name = errno.errorcode.get(error.errno or 0, "")
     known = name if locale.has(f"error.system.{name}") else "other"
     told = locale.Message(f"error.system.{known}", {"detail": error.strerror or type(error).__name__})

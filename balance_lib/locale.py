@@ -81,6 +81,20 @@ def unit(name: str) -> dict[str, str]:
 def count_change(of: str, before: float, after: float, lang: str = "zh") -> str:
     """Say how many schools or teaching points there are before and after; that there are as many, where so.
 
+    Parameters
+    ----------
+    of : str
+        Whose figures: ``school``, ``township`` or ``county``.
+    before : float
+        Number before.
+    after : float
+        Number after.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> count_change("schools", 141, 141), count_change("points", 2, 3)

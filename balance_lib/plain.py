@@ -188,6 +188,17 @@ def _kept(character: str) -> bool:
 def csv_cell(given: object, most: int = 32_000) -> str:
     """Return text that no spreadsheet program takes for a formula: such a cell gets an apostrophe in front.
 
+    Parameters
+    ----------
+    given : object
+        What was handed over.
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> csv_cell("=cmd|' /C calc'!A0"), csv_cell("第一小学")

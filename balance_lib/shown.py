@@ -37,6 +37,19 @@ GUESSES: dict[str, tuple[str, ...]] = {
 def closest(name: str, known: Iterable[str], guesses: bool = True) -> list[str]:
     """Return what somebody may have meant by a name that is not there, best first.
 
+    Parameters
+    ----------
+    name : str
+        What somebody typed.
+    known : iterable of str
+        Names there are.
+    guesses : bool
+        Whether words of the same meaning are tried too.
+
+    Returns
+    -------
+    list of str
+
     Examples
     --------
     >>> closest("jiaohee", ["jiaohe", "wuxi"]), closest("load", ["open", "counties"])
@@ -50,7 +63,21 @@ def closest(name: str, known: Iterable[str], guesses: bool = True) -> list[str]:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> AttributeError:
-    """Return the error for a name that is not there, with what may have been meant."""
+    """Return the error for a name that is not there, with what may have been meant.
+
+    Parameters
+    ----------
+    what : str
+        What was asked.
+    name : str
+        The name that is not there.
+    known : iterable of str
+        Names there are.
+
+    Returns
+    -------
+    AttributeError
+    """
     meant = closest(name, known)
     lang = locale.spoken()
     said = locale.text("shown.unknown", lang, what=what, name=name)
@@ -114,7 +141,15 @@ class ShownEvaluation(Shown):
         return desk("figures").gaps(self, stage, lang)
 
     def plot_coefficients(self, stage: str = "primary", *, lang: str | None = None) -> Any:
-        """Draw the difference coefficients of a stage against their limits."""
+        """Draw the difference coefficients of a stage against their limits.
+
+        Parameters
+        ----------
+        stage : str
+            ``primary`` or ``junior``.
+        lang : str, optional
+            Language of the words, ``zh`` or ``en``.
+        """
         return desk("figures").coefficients(self, stage, lang)
 
     def map(
@@ -144,11 +179,27 @@ class ShownOutcome(Shown):
     """What the outcome of a scenario draws."""
 
     def map(self, *, before: bool = False, lang: str | None = None) -> Any:
-        """Map the schools as the scenario leaves them, with a line for each move; ``before`` as they are today."""
+        """Map the schools as the scenario leaves them, with a line for each move; ``before`` as they are today.
+
+        Parameters
+        ----------
+        before : bool
+            Whether the map shows the county as it stands.
+        lang : str, optional
+            Language of the words, ``zh`` or ``en``.
+        """
         return desk("maps").outcome_map(self, before=before, lang=lang)
 
     def plot(self, *, most: int = 12, lang: str | None = None) -> Any:
-        """Draw who bears it: pupils by the way to school before and after, and the villages that lose most."""
+        """Draw who bears it: pupils by the way to school before and after, and the villages that lose most.
+
+        Parameters
+        ----------
+        most : int
+            How many are named at most.
+        lang : str, optional
+            Language of the words, ``zh`` or ``en``.
+        """
         return desk("figures").outcome(self, most, lang)
 
 
@@ -156,7 +207,15 @@ class ShownProposal(Shown):
     """What a proposed layout draws."""
 
     def map(self, *, before: bool = False, lang: str | None = None) -> Any:
-        """Map the plan as the scenario carries it out; ``before`` as it is today."""
+        """Map the plan as the scenario carries it out; ``before`` as it is today.
+
+        Parameters
+        ----------
+        before : bool
+            Whether the map shows the county as it stands.
+        lang : str, optional
+            Language of the words, ``zh`` or ``en``.
+        """
         return desk("maps").proposal_map(self, before=before, lang=lang)
 
 
@@ -164,7 +223,15 @@ class ShownFrontier(Shown):
     """What a frontier draws."""
 
     def plot(self, measure: str = "extra", *, lang: str | None = None) -> Any:
-        """Draw schools kept against ``extra`` pupil-kilometres, the ``worst`` way, ``cost`` or items ``not_met``."""
+        """Draw schools kept against ``extra`` pupil-kilometres, the ``worst`` way, ``cost`` or items ``not_met``.
+
+        Parameters
+        ----------
+        measure : str
+            How the item is measured.
+        lang : str, optional
+            Language of the words, ``zh`` or ``en``.
+        """
         return desk("figures").frontier(self, measure, lang)
 
 
@@ -172,7 +239,17 @@ class ShownPlan(Shown):
     """What a plan of remedies draws."""
 
     def plot(self, what: str = "kinds", *, lang: str | None = None) -> Any:
-        """Draw the cost by ``kinds`` of action, against its ``bound``, or the ``coefficients`` before and after."""
+        """Draw the cost by ``kinds`` of action, against its ``bound``, or the ``coefficients`` before and after.
+
+        Parameters
+        ----------
+        what : {"kinds", "bound", "coefficients"}
+        lang : {"zh", "en"}, optional
+
+        Returns
+        -------
+        Figure
+        """
         return desk("figures").remedy(self, what, lang)
 
 

@@ -25,7 +25,7 @@ def assert_same(county: County, plan: Scenario) -> None:
     if len(assignment.uncounted):
         return
     found = assignment.moves()
-    brought = riding.Brought.of(found.flows, plan.settings, arrays.radius)
+    brought = riding.Journeys.of(found.flows, plan.settings, arrays.radius)
     theirs = scenario_tables.moves(drawn, ways)
     table = scenario_tables.brought(drawn, ways, theirs.table)
     ours = brought.table(arrays.radius)

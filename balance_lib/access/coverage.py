@@ -81,6 +81,14 @@ def covered(reach: Reach, radius_m: float, to: Target = "own") -> CoverageCount:
 def by_township(reach: Reach, radius_m: float, to: Target = "own") -> pd.DataFrame:
     """Count by township of the village.
 
+    Parameters
+    ----------
+    reach : Reach
+    radius_m : float
+        Walking radius in metres.
+    to : Target
+        To which school: the own one or the nearest.
+
     Returns
     -------
     DataFrame
@@ -101,6 +109,14 @@ def by_township(reach: Reach, radius_m: float, to: Target = "own") -> pd.DataFra
 
 def village_classes(reach: Reach, radius_m: float, to: Target = "own") -> npt.NDArray[np.uint8]:
     """Class every village: what a map colours while a slider moves.
+
+    Parameters
+    ----------
+    reach : Reach
+    radius_m : float
+        Walking radius in metres.
+    to : Target
+        To which school: the own one or the nearest.
 
     Returns
     -------
@@ -181,13 +197,38 @@ def travel_time(reach: Reach, limit_min: float, to: Target = "own", band: str = 
 
     The minutes are walking minutes: measured over the terrain, elsewhere metres at walking speed on the flat. The
     state's half hour for grades 1–3 names no means of travel; a pupil who is driven arrives sooner.
+
+    Parameters
+    ----------
+    reach : Reach
+    limit_min : float
+        Minutes at most.
+    to : Target
+        To which school: the own one or the nearest.
+    band : str
+        Grade band.
+
+    Returns
+    -------
+    CoverageCount
     """
     mine = (reach.rows["band"] == band).to_numpy()
     return _count(reach.pupils[mine], reach.minutes(to)[mine], limit_min)
 
 
 def farthest(reach: Reach, to: Target = "own") -> float:
-    """Return the longest known way of a day pupil; NaN when none is known, infinite when beyond the table's limit."""
+    """Return the longest known way of a day pupil; NaN when none is known, infinite when beyond the table's limit.
+
+    Parameters
+    ----------
+    reach : Reach
+    to : Target
+        To which school: the own one or the nearest.
+
+    Returns
+    -------
+    float
+    """
     metres = reach.metres(to)
     known = metres[~np.isnan(metres)]
     return float(known.max()) if len(known) else math.nan

@@ -88,7 +88,18 @@ def walking_radius(stage: str, standard: Standard | str | None = None) -> Limit:
 
 
 def radius_of(county: County, stage: str) -> Limit:
-    """Return the walking radius of a stage by the county's own plan; see :func:`walking_radius`."""
+    """Return the walking radius of a stage by the county's own plan; see :func:`walking_radius`.
+
+    Parameters
+    ----------
+    county : County
+    stage : str
+        ``primary`` or ``junior``.
+
+    Returns
+    -------
+    Limit
+    """
     return walking_radius(stage, county.plan)
 
 
@@ -98,7 +109,19 @@ def travel_limit() -> Limit:
 
 
 def limits(stage: str, standard: Standard | str | None = None) -> list[Limit]:
-    """Return the radii to choose from for a stage: the one that applies, then those of other places."""
+    """Return the radii to choose from for a stage: the one that applies, then those of other places.
+
+    Parameters
+    ----------
+    stage : str
+        ``primary`` or ``junior``.
+    standard : Standard or str, optional
+        A standard or its id.
+
+    Returns
+    -------
+    list of Limit
+    """
     first = walking_radius(stage, standard)
     return [first, *(limit for limit in _others() if limit.stage == stage and limit.metres is not None)]
 

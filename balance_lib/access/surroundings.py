@@ -200,6 +200,13 @@ def near_measures(county: County, year: int) -> dict[tuple[str, str], Measured]:
 def count_within(found: pd.DataFrame, within_m: Sequence[float] = (50.0, 200.0)) -> pd.DataFrame:
     """Count by kind how many schools have something of it within each distance.
 
+    Parameters
+    ----------
+    found : DataFrame
+        Rows that are counted or shown.
+    within_m : sequence of float
+        Distances in metres.
+
     Returns
     -------
     DataFrame

@@ -55,6 +55,16 @@ def day_pupils(county: County, year: int) -> pd.DataFrame:
     """Return the attendance of a year with ``pupils`` less boarders, rows without day pupils left out.
 
     A blank number of boarders counts as none: attendance that tells boarders apart fills it in everywhere.
+
+    Parameters
+    ----------
+    county : County
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    DataFrame
     """
     rows = county.table("attendance", year)
     day = rows["pupils"] - rows["boarders"].fillna(0.0)
@@ -66,6 +76,12 @@ def unlisted(county: County, year: int) -> pd.DataFrame:
 
     Pupils taught at home do not walk; the boarders attendance does not list are taken to be among those left out. A
     roll nobody counted, of a school without attendance, has NaN pupils. A year without any attendance has no rows.
+
+    Parameters
+    ----------
+    county : County
+    year : int
+        School year, by its first calendar year.
 
     Returns
     -------
@@ -92,14 +108,40 @@ def unlisted(county: County, year: int) -> pd.DataFrame:
 
 
 def positions(ids: Any, wanted: Any) -> Ints:
-    """Return where each wanted id stands in a list, its first place if it is there twice; -1 where it is not."""
+    """Return where each wanted id stands in a list, its first place if it is there twice; -1 where it is not.
+
+    Parameters
+    ----------
+    ids : object
+        Ids in their order.
+    wanted : object
+        Ids that are looked for.
+
+    Returns
+    -------
+    array of int
+    """
     first = pd.Series(np.arange(len(ids)), index=ids)
     first = first[~first.index.duplicated()]
     return first.reindex(wanted).fillna(-1).to_numpy(dtype=np.int64)
 
 
 def pick(costs: Floats, row: Ints, column: Ints) -> Floats:
-    """Return the cost of each pair; NaN where the origin or the destination is not in the table (-1)."""
+    """Return the cost of each pair; NaN where the origin or the destination is not in the table (-1).
+
+    Parameters
+    ----------
+    costs : array of float
+        Costs between all origins and destinations.
+    row : array of int
+        Origin of each pair; -1 is not in the table.
+    column : array of int
+        Destination of each pair; -1 is not in the table.
+
+    Returns
+    -------
+    array of float
+    """
     known = (row >= 0) & (column >= 0)
     out = np.full(len(row), np.nan)
     out[known] = costs[row[known], column[known]]

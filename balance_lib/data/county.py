@@ -220,6 +220,17 @@ class County(Shown):
     def table(self, name: str, year: int | None = None) -> pd.DataFrame:
         """Return a copy of a table, of one year when asked.
 
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        year : int, optional
+            School year; the last one without.
+
+        Returns
+        -------
+        DataFrame
+
         Raises
         ------
         NotFoundError

@@ -98,12 +98,39 @@ def _projection(name: str) -> Any:
 
 
 def same(source: str, target: str) -> bool:
-    """Tell whether two coordinate systems are taken as equal: no coordinate changes between them."""
+    """Tell whether two coordinate systems are taken as equal: no coordinate changes between them.
+
+    Parameters
+    ----------
+    source : str
+        Coordinate system it is in.
+    target : str
+        Coordinate system wanted.
+
+    Returns
+    -------
+    bool
+    """
     return not _route(source, target)
 
 
 def record(files: Sequence[str], source: str, points: int, target: str = "WGS84") -> dict[str, Any]:
     """Return what provenance says of a change of coordinate system, in words of both languages.
+
+    Parameters
+    ----------
+    files : sequence of str
+        Files whose places were converted.
+    source : str
+        Coordinate system it is in.
+    points : int
+        How many places were converted.
+    target : str
+        Coordinate system wanted.
+
+    Returns
+    -------
+    dict of str to object
 
     Examples
     --------

@@ -109,7 +109,15 @@ def replacing(folder: Path, version: str | None = None) -> Iterator[Path]:
 
 
 def put_in_place(fresh: Path, folder: Path) -> None:
-    """Put a finished folder in the place of the old one; the old one stays until the new one stands."""
+    """Put a finished folder in the place of the old one; the old one stays until the new one stands.
+
+    Parameters
+    ----------
+    fresh : Path
+        The finished folder.
+    folder : Path
+        Folder on disk.
+    """
     if not folder.exists():
         fresh.replace(folder)
         return

@@ -195,6 +195,17 @@ def history_of_item(
 ) -> pd.DataFrame:
     """Judge one item in every year the county has; much faster than the whole :func:`history`.
 
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    code : str
+        Code of the item.
+    measures : mapping of int to Measures, optional
+        Measures other rooms computed.
+    definitions : mapping of str to bool, optional
+        Definition switches that differ from the standard's own.
+
     Returns
     -------
     DataFrame
@@ -220,6 +231,13 @@ def history_of_coefficients(
     county: County, standard: Standard, definitions: Mapping[str, bool] | None = None
 ) -> pd.DataFrame:
     """Compute every difference coefficient in every year the county has.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    definitions : mapping of str to bool, optional
+        Definition switches that differ from the standard's own.
 
     Returns
     -------

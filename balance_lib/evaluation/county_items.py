@@ -46,7 +46,18 @@ class CountySeries:
 
 
 def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a county figure, in each of the last n years when the rule asks for it; the worst year counts."""
+    """Judge a county figure, in each of the last n years when the rule asks for it; the worst year counts.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     if not _applies(measure, context):
         return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
     figure, line = _county_series(measure.formula, measure, context), line_of(item)
@@ -105,7 +116,18 @@ def _series(frames: indicators.Frames, formula: str, blank_is_zero: tuple[str, .
 
 
 def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a measure another room computed and handed in, such as the longest walk of a day pupil."""
+    """Judge a measure another room computed and handed in, such as the longest walk of a day pupil.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     given = context.given(measure.formula, item.stage)
     if given is None:
         spec = standards.measures().get(measure.formula, {})
@@ -124,7 +146,18 @@ def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
 
 
 def judge_reported(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a figure the county reports under the item's own code."""
+    """Judge a figure the county reports under the item's own code.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     key = f"{context.standard.id}/{item.code}"
     value, source = _reported(context.county).get((context.year, key), (math.nan, None))
     missing = partial(Message, "reason.not_reported", {"key": key, "year": context.year})
@@ -146,7 +179,18 @@ def _reported(county: County) -> dict[tuple[float, str], tuple[float, Any]]:
 
 
 def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Take the finding recorded for this item in this year, with the document that shows it."""
+    """Take the finding recorded for this item in this year, with the document that shows it.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     key = (context.standard.id, item.code, context.year)
     finding, document = _evidence(context.county).get(key, (None, None))
     if finding not in ("met", "not_met"):  # a record without a finding finds nothing
@@ -165,7 +209,18 @@ def _evidence(county: County) -> dict[tuple[Any, Any, Any], tuple[Any, Any]]:
 
 
 def stated(item: Item, measure: Measure, context: Context) -> ItemResult | None:
-    """Return what the county says itself of an item that is computed: a figure typed in, else a document; or None."""
+    """Return what the county says itself of an item that is computed: a figure typed in, else a document; or None.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult or None
+    """
     key = f"{context.standard.id}/{item.code}"
     if (context.year, key) in _reported(context.county):
         return judge_reported(item, measure, context)

@@ -32,6 +32,17 @@ def places_of(unit: str) -> int:
 def rounded(value: float, places: int) -> Decimal:
     """Round half up, as the forms do and spreadsheet programs show: 2.345 gives 2.35.
 
+    Parameters
+    ----------
+    value : float
+        The figure.
+    places : int
+        Digits behind the point.
+
+    Returns
+    -------
+    Decimal
+
     Examples
     --------
     >>> rounded(2.345, 2), rounded(0.5, 0)
@@ -45,6 +56,21 @@ def places_beside(value: float, places: int, line: float = math.nan, operator: s
     """Return the decimals needed so that the printed figure is judged as the figure itself.
 
     Thresholds are judged on unrounded values: 4.196 against "at least 4.2" is printed as 4.196, not as 4.20.
+
+    Parameters
+    ----------
+    value : float
+        The figure.
+    places : int
+        Digits behind the point.
+    line : float
+        Value that is required.
+    operator : str
+        Comparison, such as ``>=``.
+
+    Returns
+    -------
+    int
 
     Examples
     --------
@@ -64,6 +90,23 @@ def figure(
     value: float | None, places: int = 2, line: float = math.nan, operator: str = ">=", *, blank: str = "–"
 ) -> str:
     """Return a figure as printed, with thousands separated; ``blank`` where there is none.
+
+    Parameters
+    ----------
+    value : float, optional
+        The figure.
+    places : int
+        Digits behind the point.
+    line : float
+        Value that is required.
+    operator : str
+        Comparison, such as ``>=``.
+    blank : str
+        Words for a figure that is missing.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -111,7 +154,21 @@ def quantity(
 
 
 def amount(gap: float, unit: str, places: int | None = None) -> dict[str, str]:
-    """Say by how much something is short or over, in both languages: never nought where there is a gap."""
+    """Say by how much something is short or over, in both languages: never nought where there is a gap.
+
+    Parameters
+    ----------
+    gap : float
+        Distance to what is required; negative is short.
+    unit : str
+        Unit, as written.
+    places : int, optional
+        Digits behind the point.
+
+    Returns
+    -------
+    dict of str to str
+    """
     return quantity(abs(gap), unit, 0.0, ">" if gap else ">=", places)
 
 

@@ -54,7 +54,19 @@ class Context:
         return schools.sheet(self.county, self.standard, self.switches)
 
     def given(self, name: str, stage: str) -> Measured | None:
-        """Return a measure another room computes."""
+        """Return a measure another room computes.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        stage : str
+            ``primary`` or ``junior``.
+
+        Returns
+        -------
+        Measured or None
+        """
         handed_in = self.measures
         if handed_in is not None and (not handed_in or any(known == name for known, _ in handed_in)):
             return handed_in.get((name, stage))
@@ -74,7 +86,15 @@ def stages_of(item: Item) -> tuple[str, ...]:
 
 
 def over_whole(values: Floats, item: Item, measure: Measure) -> Any:
-    """Tell which values are shares above 100 %: a part cannot exceed its whole, so a figure is wrong."""
+    """Tell which values are shares above 100 %: a part cannot exceed its whole, so a figure is wrong.
+
+    Parameters
+    ----------
+    values : array of float
+        Figures, one for each place.
+    item : Item
+    measure : Measure
+    """
     unit = item.judged_unit
     share = unit.startswith("%") and "yoy" not in unit and not measure.gross and measure.transform == "level"
     return values > 100.0 * (1 + TOLERANCE) if share else np.zeros(np.shape(values), dtype=bool)
@@ -83,7 +103,25 @@ def over_whole(values: Floats, item: Item, measure: Measure) -> Any:
 def single(
     item: Item, value: float, threshold: float, missing: Missing, note: Message | None = None, rows: Rows | None = None
 ) -> ItemResult:
-    """Judge one number against one line."""
+    """Judge one number against one line.
+
+    Parameters
+    ----------
+    item : Item
+    value : float
+        The figure.
+    threshold : float
+        Value that is required.
+    missing : Missing
+        Says which figure is missing.
+    note : Message, optional
+    rows : Rows, optional
+        Makes the rows behind the value.
+
+    Returns
+    -------
+    ItemResult
+    """
     met = satisfies(value, item.operator, threshold)
     if met is None:
         return ItemResult(item, "no_data", missing(), value, threshold, behind=rows)
@@ -95,6 +133,18 @@ def single(
 
 
 def worst_of(gap: Floats, among: Any) -> int:
-    """Return the position of the least gap among some rows, the first of equals."""
+    """Return the position of the least gap among some rows, the first of equals.
+
+    Parameters
+    ----------
+    gap : array of float
+        Distances to what is required; negative is short.
+    among : object
+        Which rows are looked at.
+
+    Returns
+    -------
+    int
+    """
     at = np.flatnonzero(among)
     return int(at[np.argmin(np.where(np.isnan(gap[at]), np.inf, gap[at]))])

@@ -29,6 +29,15 @@ def judge(item: Item, context: Context) -> ItemResult:
     A failing item whose deadline lies after the day of the evaluation is "not due"; a met one is met at once. What
     the data decide counts: a figure typed in or a document that says otherwise stands beside it as ``stated``, with
     ``conflict``.
+
+    Parameters
+    ----------
+    item : Item
+    context : Context
+
+    Returns
+    -------
+    ItemResult
     """
     key = (context.standard.id, item.code)
     if key not in context.found:
@@ -112,7 +121,18 @@ def _checked(result: ItemResult, measure: Measure, context: Context) -> ItemResu
 
 
 def judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge how many groups of other items are met: all, or as many as the item's line says."""
+    """Judge how many groups of other items are met: all, or as many as the item's line says.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     if not _applies(measure, context):
         return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
     if measure.of and measure.of != context.standard.id:

@@ -18,6 +18,18 @@ def measures(county: County, year: int, name: str) -> Measures:
 
     ``standards/measures.yaml`` says which function that is. It is imported when it is first asked for: the rooms
     that measure import this one, which therefore knows them by name only.
+
+    Parameters
+    ----------
+    county : County
+    year : int
+        School year, by its first calendar year.
+    name : str
+        What it is called.
+
+    Returns
+    -------
+    Measures
     """
     spec = standards.measures().get(name)
     return {} if spec is None else _measured(county, year, spec["by"])

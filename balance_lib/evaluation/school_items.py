@@ -38,7 +38,18 @@ _PLACE = {"schools": ["school_id"], "stages": ["school_id", "stage"], "townships
 
 
 def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a figure of schools, school stages or townships: every row, their total, or the share that satisfies."""
+    """Judge a figure of schools, school stages or townships: every row, their total, or the share that satisfies.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     source, frames = measure.source, context.frames
     if source == "townships" and frames.frame(source).empty:  # every county has townships: the table is missing
         label = {lang: tables.table("townships").label(lang) for lang in ("zh", "en")}
@@ -180,7 +191,18 @@ def rule_floor(standard: Standard) -> float:
 
 
 def judge_indicator(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge an indicator school by school; where the standard lets a school leave one indicator at a floor, it may."""
+    """Judge an indicator school by school; where the standard lets a school leave one indicator at a floor, it may.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     sheet, stages = context.sheet, stages_of(item)
     at = sheet.rows(context.year, stages)
     if not len(at) or measure.formula not in sheet.names:
@@ -218,7 +240,18 @@ def _allowed(values: Floats, lines: Floats, item: Item, context: Context) -> Any
 
 
 def judge_rule(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge that every included school meets so many of the indicators and the rest at the floor."""
+    """Judge that every included school meets so many of the indicators and the rest at the floor.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     rules = [rule for stage in stages_of(item) if (rule := _rule_of(stage, measure, context)) is not None]
     if not rules:
         return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
@@ -265,7 +298,18 @@ def _rule_of(stage: str, measure: Measure, context: Context) -> dict[str, Any] |
 
 
 def judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a difference coefficient, or its change from year to year, in one stage or in both."""
+    """Judge a difference coefficient, or its change from year to year, in one stage or in both.
+
+    Parameters
+    ----------
+    item : Item
+    measure : Measure
+    context : Context
+
+    Returns
+    -------
+    ItemResult
+    """
     standard = standards.load(measure.of) if measure.of else context.standard
     switches = tuple(sorted(standard.switches().items())) if measure.of else context.switches
     sheet = schools.sheet(context.county, standard, switches)

@@ -28,7 +28,21 @@ _WORDS = np.array([False, True, None], dtype=object)  # by finding: 0 not met, 1
 
 
 def findings(gap: Floats, operator: str, thresholds: Any) -> npt.NDArray[np.int8]:
-    """Judge gaps: 1 met, 0 not met, -1 where the value or the line is missing."""
+    """Judge gaps: 1 met, 0 not met, -1 where the value or the line is missing.
+
+    Parameters
+    ----------
+    gap : array of float
+        Distances to what is required; negative is short.
+    operator : str
+        Comparison, such as ``>=``.
+    thresholds : object
+        Values that are required.
+
+    Returns
+    -------
+    array
+    """
     found: npt.NDArray[np.int8] = np.asarray(holds(gap, operator, thresholds)).astype(np.int8)
     found[np.isnan(gap)] = -1
     return found
@@ -40,12 +54,42 @@ def told(found: Any) -> Any:
 
 
 def judge_column(values: pd.Series, operator: str, thresholds: pd.Series) -> pd.DataFrame:
-    """Judge a column of values: columns value, threshold, gap, met (True, False or None)."""
+    """Judge a column of values: columns value, threshold, gap, met (True, False or None).
+
+    Parameters
+    ----------
+    values : Series
+        Figures, one for each place.
+    operator : str
+        Comparison, such as ``>=``.
+    thresholds : Series
+        Values that are required.
+
+    Returns
+    -------
+    DataFrame
+    """
     return judged(values.to_numpy(dtype=float), operator, thresholds.to_numpy(dtype=float), values.index)
 
 
 def judged(values: Floats, operator: str, thresholds: Floats, index: Any = None) -> pd.DataFrame:
-    """Judge an array of values, as :func:`judge_column`."""
+    """Judge an array of values, as :func:`judge_column`.
+
+    Parameters
+    ----------
+    values : array of float
+        Figures, one for each place.
+    operator : str
+        Comparison, such as ``>=``.
+    thresholds : array of float
+        Values that are required.
+    index : object
+        Index of the result.
+
+    Returns
+    -------
+    DataFrame
+    """
     gap = gaps(values, operator, thresholds)
     met = told(findings(gap, operator, thresholds))
     return pd.DataFrame(
@@ -66,7 +110,18 @@ def indicator_items(standard: Standard) -> dict[tuple[str, str], Item]:
 
 @lru_cache(maxsize=64)
 def rule_item(standard: Standard, stage: str) -> Item | None:
-    """Return the item that states the school rule (so many of the indicators, the rest at a floor) of a stage."""
+    """Return the item that states the school rule (so many of the indicators, the rest at a floor) of a stage.
+
+    Parameters
+    ----------
+    standard : Standard
+    stage : str
+        ``primary`` or ``junior``.
+
+    Returns
+    -------
+    Item or None
+    """
     for item in standard.items:
         if item.measure and item.measure.source == "school_rule" and item.stage in (stage, "all"):
             return item
@@ -122,7 +177,19 @@ class IndicatorSheet:
         self._coefficients: dict[tuple[int, str], list[dict[str, Any]]] = {}
 
     def rows(self, year: int, stages: tuple[str, ...] = STAGES) -> Ints:
-        """Return the rows of a year and stages."""
+        """Return the rows of a year and stages.
+
+        Parameters
+        ----------
+        year : int
+            School year, by its first calendar year.
+        stages : tuple[str, ...]
+            Stages.
+
+        Returns
+        -------
+        array of int
+        """
         start, stop = np.searchsorted(self.year, [year, year + 1])
         at = np.arange(start, stop)
         return at if len(stages) == len(STAGES) else at[self.stage[start:stop] == stages[0]]
@@ -153,7 +220,19 @@ class IndicatorSheet:
         )
 
     def rule(self, year: int, stage: str) -> dict[str, Any] | None:
-        """Judge the schools of a year and stage by the school rule: columns of :func:`rule_table`; None without one."""
+        """Judge the schools of a year and stage by the school rule: columns of :func:`rule_table`; None without one.
+
+        Parameters
+        ----------
+        year : int
+            School year, by its first calendar year.
+        stage : str
+            ``primary`` or ``junior``.
+
+        Returns
+        -------
+        dict of str to object or None
+        """
         key = (year, stage)
         if key not in self._rules:
             self._rules[key] = self._rule(self.rows(year, (stage,)), stage)
@@ -182,7 +261,19 @@ class IndicatorSheet:
         }
 
     def coefficients(self, year: int, stage: str) -> list[dict[str, Any]]:
-        """Return the rows of :func:`cv_table` of a year and stage; none where nobody is taught."""
+        """Return the rows of :func:`cv_table` of a year and stage; none where nobody is taught.
+
+        Parameters
+        ----------
+        year : int
+            School year, by its first calendar year.
+        stage : str
+            ``primary`` or ``junior``.
+
+        Returns
+        -------
+        list[dict of str to object]
+        """
         key = (year, stage)
         if key not in self._coefficients:
             at = self.rows(year, (stage,))
@@ -232,13 +323,32 @@ class IndicatorSheet:
 
 @lru_cache(maxsize=64)
 def sheet(county: County, standard: Standard, switches: Switches) -> IndicatorSheet:
-    """Return the indicators of a county's schools; computed once for the same county, standard and switches."""
+    """Return the indicators of a county's schools; computed once for the same county, standard and switches.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    switches : Switches
+        Definition switches and their values.
+
+    Returns
+    -------
+    IndicatorSheet
+    """
     return IndicatorSheet(county, standard, switches)
 
 
 @lru_cache(maxsize=64)
 def school_table(county: County, standard: Standard, switches: Switches) -> pd.DataFrame:
     """Compute every indicator of every included school, stage and year, judged against its own line.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    switches : Switches
+        Definition switches and their values.
 
     Returns
     -------
@@ -253,7 +363,21 @@ def school_table(county: County, standard: Standard, switches: Switches) -> pd.D
 
 
 def schools_of(county: County, standard: Standard, switches: Switches, year: int) -> pd.DataFrame:
-    """Return the rows of :func:`school_table` of one year."""
+    """Return the rows of :func:`school_table` of one year.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    switches : Switches
+        Definition switches and their values.
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    DataFrame
+    """
     found = sheet(county, standard, switches)
     return found.table(found.rows(year)) if found.names else school_table(county, standard, switches)
 
@@ -261,6 +385,13 @@ def schools_of(county: County, standard: Standard, switches: Switches, year: int
 @lru_cache(maxsize=64)
 def rule_table(county: County, standard: Standard, switches: Switches) -> pd.DataFrame:
     """Judge every included school by the standard's school rule, for stages that have one.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    switches : Switches
+        Definition switches and their values.
 
     Returns
     -------
@@ -273,7 +404,21 @@ def rule_table(county: County, standard: Standard, switches: Switches) -> pd.Dat
 
 
 def rules_of(county: County, standard: Standard, switches: Switches, year: int) -> pd.DataFrame:
-    """Return the rows of :func:`rule_table` of one year."""
+    """Return the rows of :func:`rule_table` of one year.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    switches : Switches
+        Definition switches and their values.
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    DataFrame
+    """
     return _rules([sheet(county, standard, switches).rule(year, stage) for stage in STAGES])
 
 
@@ -293,6 +438,13 @@ def cv_table(county: County, standard: Standard, switches: Switches) -> pd.DataF
     A coefficient is "no data" as soon as one included school lacks the figure; the one over the schools that have it
     stands in ``provisional``. The composite is the arithmetic mean of the single ones.
 
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    switches : Switches
+        Definition switches and their values.
+
     Returns
     -------
     DataFrame
@@ -304,7 +456,21 @@ def cv_table(county: County, standard: Standard, switches: Switches) -> pd.DataF
 
 
 def cvs_of(county: County, standard: Standard, switches: Switches, year: int) -> pd.DataFrame:
-    """Return the rows of :func:`cv_table` of one year, which has no column then."""
+    """Return the rows of :func:`cv_table` of one year, which has no column then.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    switches : Switches
+        Definition switches and their values.
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    DataFrame
+    """
     found = sheet(county, standard, switches)
     rows = [row for stage in sorted(STAGES) for row in found.coefficients(year, stage)]
     out: dict[str, Any] = {name: [row[name] for row in rows] for name in CV_COLUMNS}

@@ -41,14 +41,42 @@ def number(value: float) -> str:
 
 
 def required(item: Item, line: float) -> Message:
-    """Say what an item asks: at least, at most, exactly so much."""
+    """Say what an item asks: at least, at most, exactly so much.
+
+    Parameters
+    ----------
+    item : Item
+    line : float
+        Value that is required.
+
+    Returns
+    -------
+    Message
+    """
     said: Any = "0" if line == 0 else quantity(line, _bare(item.judged_unit))
     operator = _OPERATORS.get(item.operator, "eq")
     return Message(f"reason.required.{'eq' if operator == 'le' and line == 0 else operator}", {"line": said})
 
 
 def compared(item: Item, value: float, line: float, gap: float, *, met: bool) -> Message:
-    """Say how a value stands to its line: as it is, or against the year before."""
+    """Say how a value stands to its line: as it is, or against the year before.
+
+    Parameters
+    ----------
+    item : Item
+    value : float
+        The figure.
+    line : float
+        Value that is required.
+    gap : float
+        Distance to what is required; negative is short.
+    met : bool
+        Whether it is met.
+
+    Returns
+    -------
+    Message
+    """
     key, transform = "met" if met else "not_met", "level" if item.measure is None else item.measure.transform
     unit, operator = item.judged_unit, _OPERATORS.get(item.operator, "eq")
     if transform == "change" and line == 0:
@@ -71,7 +99,19 @@ def compared(item: Item, value: float, line: float, gap: float, *, met: bool) ->
 
 
 def gap_of(gap: float, unit: str) -> dict[str, str]:
-    """Say how far a value is from its line; two shares differ by percentage points."""
+    """Say how far a value is from its line; two shares differ by percentage points.
+
+    Parameters
+    ----------
+    gap : float
+        Distance to what is required; negative is short.
+    unit : str
+        Unit, as written.
+
+    Returns
+    -------
+    dict of str to str
+    """
     return amount(gap, "percentage points", places_of(unit)) if unit.startswith("%") else amount(gap, _bare(unit))
 
 
@@ -91,7 +131,20 @@ def _bare(unit: str) -> str:
 
 
 def names(ids: Sequence[Any], county: County, most: int = 3) -> dict[str, str]:
-    """Name the first few schools (or townships, whose id is their name), in both languages."""
+    """Name the first few schools (or townships, whose id is their name), in both languages.
+
+    Parameters
+    ----------
+    ids : sequence of object
+        Ids.
+    county : County
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    dict of str to str
+    """
     return {
         lang: joint.join(str(known.get(i, i)) for i in ids[:most]) + ("…" if len(ids) > most else "")
         for (lang, joint), known in zip((("zh", "、"), ("en", ", ")), _known(county), strict=True)
@@ -108,7 +161,21 @@ def _known(county: County) -> tuple[dict[Any, Any], dict[Any, Any]]:
 
 
 def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, measure: Measure) -> Message:
-    """Say which figures a county formula lacks, in which years, and whose rows a sum lacks."""
+    """Say which figures a county formula lacks, in which years, and whose rows a sum lacks.
+
+    Parameters
+    ----------
+    wanted : sequence of str
+        Names of the figures.
+    data : indicators.Frames
+    year : int
+        School year, by its first calendar year.
+    measure : Measure
+
+    Returns
+    -------
+    Message
+    """
     first = year - measure.years + 1 - (measure.transform != "level")
     every = data.column("county", "year")
     lacking: dict[int, list[str]] = {}
@@ -133,7 +200,18 @@ def _missing_in(year: int, wanted: Sequence[str], data: indicators.Frames, figur
 
 
 def item_names(items: Sequence[Item], most: int = 8) -> dict[str, str]:
-    """Name items by code and label, the first few, in both languages."""
+    """Name items by code and label, the first few, in both languages.
+
+    Parameters
+    ----------
+    items : sequence of Item
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    dict of str to str
+    """
     return {
         lang: joint.join(f"{item.code} {item.label(lang)}" for item in items[:most])
         + ("…" if len(items) > most else "")
@@ -142,7 +220,17 @@ def item_names(items: Sequence[Item], most: int = 8) -> dict[str, str]:
 
 
 def both(first: Message, second: Message) -> Message:
-    """Say one thing after the other; what the first knows goes on."""
+    """Say one thing after the other; what the first knows goes on.
+
+    Parameters
+    ----------
+    first : Message
+    second : Message
+
+    Returns
+    -------
+    Message
+    """
     return Message("reason.with_note", {**first.params, "why": first, "note": second})
 
 
@@ -194,7 +282,18 @@ def label_list(wanted: Sequence[str]) -> dict[str, str]:
 
 @cache
 def label_of(name: str, lang: str) -> str:
-    """Return the label of a table column, a county figure or a sum over schools."""
+    """Return the label of a table column, a county figure or a sum over schools.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     columns = {**tables.table("schools").columns, **tables.table("school_years").columns}
     if name in columns:
         return columns[name].label(lang)

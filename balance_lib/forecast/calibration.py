@@ -55,6 +55,17 @@ def basis(value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
 
     What goes wrong with a path is its trend, and a wrong trend errs in step with the years. Chance is one thing more
     or less at a place (a teacher, a room): much for few pupils, little for many.
+
+    Parameters
+    ----------
+    value : object
+        What is written.
+    own : object
+        Scatter of the series itself.
+    pupils : object
+        Pupils.
+    ahead : object
+        Years ahead.
     """
     value, ahead = np.broadcast_arrays(value, ahead)
     share = value * ahead
@@ -64,6 +75,12 @@ def basis(value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
 
 def forecasts(series: IndicatorSeries, foretold: Pupils) -> pd.DataFrame:
     """Forecast again from earlier years of the panel, each way, and set what was then counted beside it.
+
+    Parameters
+    ----------
+    series : IndicatorSeries
+    foretold : Pupils
+        Pupils to come.
 
     Returns
     -------
@@ -139,7 +156,20 @@ def _factors(rows: pd.DataFrame) -> Any:
 
 
 def half_width(spread: Spread, value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
-    """Return the half width: the measured one, for few measurements partly the series' own with the assumed one."""
+    """Return the half width: the measured one, for few measurements partly the series' own with the assumed one.
+
+    Parameters
+    ----------
+    spread : Spread
+    value : object
+        What is written.
+    own : object
+        Scatter of the series itself.
+    pupils : object
+        Pupils.
+    ahead : object
+        Years ahead.
+    """
     share = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * float(assumptions()["spread"]["indicator"]["share"])
     assumed = np.hypot(own, share * value * ahead)
     if spread.factors is None:
@@ -153,7 +183,21 @@ def half_width(spread: Spread, value: Any, own: Any, pupils: Any, ahead: Any) ->
 
 
 def tested(rows: pd.DataFrame, what: str, ways: Mapping[str, str] | None = None) -> pd.DataFrame:
-    """Judge the forecasts of each earlier year by the way and band that the other years' forecasts give."""
+    """Judge the forecasts of each earlier year by the way and band that the other years' forecasts give.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Earlier forecasts and what was then counted.
+    what : str
+        Whose figures they are.
+    ways : mapping of str to str, optional
+        How each indicator is carried on.
+
+    Returns
+    -------
+    DataFrame
+    """
     parts = []
     for origin in rows["origin"].unique():
         known = spreads(rows[rows["origin"] != origin], ways)

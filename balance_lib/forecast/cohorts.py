@@ -20,6 +20,14 @@ def children(counts: Counts, steps: Any, drift: Any) -> Any:
     by the yearly ratios; neighbouring cohorts are thought alike as far as the counts leave it open. The base year's
     own counts (bands, children of 3–5, births) are then met exactly.
 
+    Parameters
+    ----------
+    counts : Counts
+    steps : object
+        Ratios of a cohort from year to year.
+    drift : object
+        Yearly change of a cohort.
+
     Returns
     -------
     array (villages, 15)
@@ -131,6 +139,17 @@ def births(
     The trend is the Theil–Sen slope of the logarithm over the last years counted; it fades out, stops or goes on as
     the settings say. A county that counts no births takes the size of the cohorts at school instead, brought back to
     their birth.
+
+    Parameters
+    ----------
+    counts : Counts
+    found : object
+        What stands there.
+    steps : object
+        Ratios of a cohort from year to year.
+    years : int
+        How many years.
+    settings : ProjectionSettings
 
     Returns
     -------

@@ -92,6 +92,16 @@ def read(county: County, base: int | None = None) -> Counts:
     Attendance is brought to each school's recorded roll; a roll without attendance keeps its pupils, with their home
     unknown. A school without a recorded roll is told in the notes and left out: nobody knows how many it has.
 
+    Parameters
+    ----------
+    county : County
+    base : int, optional
+        Last counted school year.
+
+    Returns
+    -------
+    Counts
+
     Raises
     ------
     NotFoundError

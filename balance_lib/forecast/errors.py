@@ -30,7 +30,17 @@ FEWEST = 20  # errors of a size and stage it takes for that; of fewer the stage 
 
 
 def banded(projection: Projection, county: County) -> Projection:
-    """Return a projection with its band and its back-test."""
+    """Return a projection with its band and its back-test.
+
+    Parameters
+    ----------
+    projection : Projection
+    county : County
+
+    Returns
+    -------
+    Projection
+    """
     settings = projection.settings
     width, tested = _measured(county, projection.base, settings.zoned, settings.migration, settings.level)
     unborn, known = _unborn(projection), counted_years(read(county, projection.base))
@@ -80,6 +90,21 @@ class Width:
     def of(cls, scored: pd.DataFrame, factors: Any, kind: str, level: float) -> Width:
         """Calibrate a band by errors of forecasts its factors have not seen: split conformal, by stage and size.
 
+        Parameters
+        ----------
+        scored : DataFrame
+            Earlier forecasts with their errors.
+        factors : object
+            Factors of the band.
+        kind : str
+            Kind, as the tables name it.
+        level : float
+            Share of cases a band is to hold.
+
+        Returns
+        -------
+        Width
+
         References
         ----------
         V. Vovk (2013), Conditional validity of inductive conformal predictors, Machine Learning 92: 349–376.
@@ -96,7 +121,21 @@ class Width:
         return cls(factors, edges, scale)
 
     def half(self, pupils: Any, ahead: Any, stirred: Any, known: Any, stage: Any) -> Any:
-        """Return the half width of the band of each row; zero in the base year, which is counted."""
+        """Return the half width of the band of each row; zero in the base year, which is counted.
+
+        Parameters
+        ----------
+        pupils : object
+            Pupils.
+        ahead : object
+            Years ahead.
+        stirred : object
+            Share of pupils a change of layout moved.
+        known : object
+            Share of pupils whose home is known.
+        stage : object
+            Stage of each row.
+        """
         scale, stages = np.ones(len(pupils)), np.asarray(stage, dtype=object)
         for name, edges in self.edges.items():
             here = stages == name
@@ -106,6 +145,17 @@ class Width:
 
 def conformal(scores: Any, level: float) -> float:
     """Return what the next score is at most in ``level`` of cases, if it is like these: their order says so.
+
+    Parameters
+    ----------
+    scores : object
+        Errors of earlier forecasts, in units of their basis.
+    level : float
+        Share of cases a band is to hold.
+
+    Returns
+    -------
+    float
 
     Examples
     --------
@@ -153,6 +203,16 @@ def forecasts(county: County, base: int, zoned: bool = True, migration: str = "o
 
     Each origin knows only what was counted until then. Closures that happened are given: a layout is decided, not
     foretold. Schools that were not open at the origin, and years in which a figure was not counted, have no row.
+
+    Parameters
+    ----------
+    county : County
+    base : int
+        Last counted school year.
+    zoned : bool
+        Whether a class that changes moves the whole zone.
+    migration : str
+        Assumption about migration.
 
     Returns
     -------
@@ -263,7 +323,21 @@ def fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
 
 
 def half_width(pupils: Any, ahead: Any, stirred: Any, known: Any, *, factors: Any) -> Any:
-    """Return the half width of the band; zero in the base year, which is counted."""
+    """Return the half width of the band; zero in the base year, which is counted.
+
+    Parameters
+    ----------
+    pupils : object
+        Pupils.
+    ahead : object
+        Years ahead.
+    stirred : object
+        Share of pupils a change of layout moved.
+    known : object
+        Share of pupils whose home is known.
+    factors : object
+        Factors of the band.
+    """
     return np.where(ahead > 0, _basis(pupils, ahead, stirred, known) @ factors, 0.0)
 
 

@@ -35,7 +35,18 @@ class PupilFlows:
 
     @classmethod
     def of(cls, counts: Counts, children: Any) -> PupilFlows:
-        """Build the ways of the base year; a village without pupils in a band looks to where its township goes."""
+        """Build the ways of the base year; a village without pupils in a band looks to where its township goes.
+
+        Parameters
+        ----------
+        counts : Counts
+        children : object
+            Children by village and age.
+
+        Returns
+        -------
+        PupilFlows
+        """
         rows = counts.flows[counts.flows["year"] == counts.base]
         code = rows["village"].to_numpy() * len(counts.schools) + rows["school"].to_numpy()
         ways, at = np.unique(code, return_inverse=True)
@@ -117,7 +128,15 @@ class PupilFlows:
         return len(self.village) - 1
 
     def turn(self, grade: int, share: Any) -> None:
-        """Multiply each way's share of a grade's entrants and bring every village's shares back to one."""
+        """Multiply each way's share of a grade's entrants and bring every village's shares back to one.
+
+        Parameters
+        ----------
+        grade : int
+            Grade, 1 to 9.
+        share : object
+            Share of each village.
+        """
         turned = self.entering[:, grade] * share
         before = _by(self.village, self.entering[:, grade], int(self.village.max()) + 1)
         after = _by(self.village, turned, int(self.village.max()) + 1)
@@ -217,7 +236,20 @@ def _bridge(counts: Counts, village: Any, school: Any, pupils: Any, serves: Any)
 
 
 def closures(county: County, counts: Counts, settings: ProjectionSettings, to: int) -> dict[int, list[int]]:
-    """Return which schools close in which projected year."""
+    """Return which schools close in which projected year.
+
+    Parameters
+    ----------
+    county : County
+    counts : Counts
+    settings : ProjectionSettings
+    to : int
+        Last school year.
+
+    Returns
+    -------
+    dict[int, list of int]
+    """
     table = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["closed_year"].dropna()
     said = {school: int(year) for school, year in table.items() if year > counts.base} | settings.closures
     at = {name: position for position, name in enumerate(counts.schools)}
@@ -233,6 +265,18 @@ def receivers(county: County, counts: Counts, ways: PupilFlows, school: int) -> 
 
     Its central school when it is open and teaches the band; otherwise the school that most children of the same
     villages attend already, then of the same township, then the nearest, then the largest.
+
+    Parameters
+    ----------
+    county : County
+    counts : Counts
+    ways : PupilFlows
+    school : int
+        Position of the school.
+
+    Returns
+    -------
+    dict of int to int
     """
     table = county.tables["schools"].drop_duplicates("school_id").set_index("school_id").reindex(counts.schools)
     at = {name: position for position, name in enumerate(counts.schools)}

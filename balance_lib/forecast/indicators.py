@@ -43,7 +43,21 @@ class Paths:
     back_test: BackTest
 
     def of(self, name: str, stage: str, indicator: str) -> pd.DataFrame:
-        """Return one path."""
+        """Return one path.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        stage : str
+            ``primary`` or ``junior``.
+        indicator : str
+            Id of the indicator.
+
+        Returns
+        -------
+        DataFrame
+        """
         rows = self.rows
         return rows[(rows["id"] == name) & (rows["stage"] == stage) & (rows["indicator"] == indicator)]
 
@@ -145,6 +159,19 @@ def measured(county: County, standard: Standard, of: str, base: int) -> tuple[di
     """Return how each indicator goes on and how wide its band is, and the back-test of both.
 
     Where there are too few forecasts to learn how an indicator goes on, the schools tell, of which there are many.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    of : str
+        Whose figures: ``school``, ``township`` or ``county``.
+    base : int
+        Last counted school year.
+
+    Returns
+    -------
+    (dict of str to Spread, BackTest)
     """
     series = read_series(county, standard, of, base)
     rows = calibration.forecasts(series, lambda origin: _expected(county, of, series, origin, base))

@@ -140,7 +140,18 @@ def _again(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def bounds(item: Item, values: Any) -> tuple[float, float]:
-    """Return what an item's figure can be at least and at most: a count is not negative, a share not above 100 %."""
+    """Return what an item's figure can be at least and at most: a count is not negative, a share not above 100 %.
+
+    Parameters
+    ----------
+    item : Item
+    values : object
+        Figures, one for each place.
+
+    Returns
+    -------
+    (float, float)
+    """
     low = -math.inf if (np.asarray(values, dtype=float) < 0).any() else 0.0
     return low, 100.0 if item.judged_unit in PER_CENT else math.inf
 
@@ -159,6 +170,11 @@ def line_by_date(standard: Standard, item: Item) -> Any:
 
     Items of one standard that measure the same thing with other lines and other deadlines are the stages of one
     line: until the first deadline its line is worked towards, from each deadline on the line it brings counts.
+
+    Parameters
+    ----------
+    standard : Standard
+    item : Item
     """
     stages = sorted(
         (other.due, line_of(other))
@@ -245,7 +261,25 @@ def falls_every_year(years: Sequence[int], values: Sequence[float], *, strictly:
 def coefficients_fall(
     county: County, standard: Standard, stage: str, indicator: str, *, since: int | None = None, year: int | None = None
 ) -> Steps:
-    """Test whether a difference coefficient falls every year."""
+    """Test whether a difference coefficient falls every year.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    stage : str
+        ``primary`` or ``junior``.
+    indicator : str
+        Id of the indicator.
+    since : int, optional
+        First year looked at.
+    year : int, optional
+        School year; the last one without.
+
+    Returns
+    -------
+    Steps
+    """
     table = evaluation.history_of_coefficients(county, standard)
     mine = table[(table["stage"] == stage) & (table["indicator"] == indicator)]
     mine = mine[mine["year"].between(since or mine["year"].min(), year or mine["year"].max())]

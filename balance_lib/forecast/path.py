@@ -187,6 +187,17 @@ def with_share(middle: Any, half: Any, share: float, level: float) -> Any:
 def forecasts(years: Sequence[int], values: Sequence[float], *, level: float = 0.8, share: float = 0.0) -> pd.DataFrame:
     """Carry a series on from each of its earlier years, and set beside it what was then counted.
 
+    Parameters
+    ----------
+    years : sequence of int
+        School years.
+    values : sequence of float
+        Figures of the years, in their order.
+    level : float
+        Share of cases a band is to hold.
+    share : float
+        Share of the series' own scatter.
+
     Returns
     -------
     DataFrame
@@ -251,7 +262,29 @@ def crossing(path: pd.DataFrame, operator: str, line: float | Callable[[int], fl
 def cross(
     years: Any, values: Any, ahead: Any, ends: tuple[Any, Any, Any], operator: str, line_of: Line, unit: Any = ""
 ) -> Crossing:
-    """Find when a path crosses, on bare arrays: counted years and values, years ahead with value, low and high."""
+    """Find when a path crosses, on bare arrays: counted years and values, years ahead with value, low and high.
+
+    Parameters
+    ----------
+    years : object
+        Counted school years.
+    values : object
+        Figures, one for each place.
+    ahead : object
+        Years ahead.
+    ends : tuple[object, object, object]
+        Value, low and high of the years ahead.
+    operator : str
+        Comparison, such as ``>=``.
+    line_of : Line
+        Line as a function of the school year.
+    unit : object
+        Smallest step of the figure.
+
+    Returns
+    -------
+    Crossing
+    """
     told = np.isfinite(values)
     if not told.any():
         return _none("trends.cross.no_data")
@@ -339,7 +372,21 @@ def _not_before(
 
 
 def with_line(path: pd.DataFrame, operator: str, line: float | Callable[[int], float]) -> pd.DataFrame:
-    """Return a path with its line and its gap (negative: short) of every year."""
+    """Return a path with its line and its gap (negative: short) of every year.
+
+    Parameters
+    ----------
+    path : DataFrame
+        Values by year.
+    operator : str
+        Comparison, such as ``>=``.
+    line : float or Callable[[int], float]
+        Required value, or what gives it for a year.
+
+    Returns
+    -------
+    DataFrame
+    """
     line_of = line if callable(line) else lambda year: float(line)
     lines = [line_of(int(year)) for year in path["year"]]
     pairs = zip(path["value"].astype(float), lines, strict=True)

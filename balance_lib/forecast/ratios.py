@@ -161,6 +161,19 @@ def _more_than_expected(counts: Counts, spans: list[tuple[Any, Any]], years: int
 def growth(steps: Any, age: int, to: int) -> float:
     """Return the ratio of a cohort at one age to itself at an earlier one.
 
+    Parameters
+    ----------
+    steps : object
+        Ratios of a cohort from year to year.
+    age : int
+        Years of age.
+    to : int
+        Last school year.
+
+    Returns
+    -------
+    float
+
     Examples
     --------
     >>> round(growth(np.full(14, 0.9), 2, 4), 4)

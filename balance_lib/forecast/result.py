@@ -178,7 +178,19 @@ class Projection(ShownProjection):
         return list(range(self.base + 1, self.to + 1))
 
     def total(self, stage: str, year: int) -> float:
-        """Return the county's pupils of a stage in a year; NaN when the stage is not projected."""
+        """Return the county's pupils of a stage in a year; NaN when the stage is not projected.
+
+        Parameters
+        ----------
+        stage : str
+            ``primary`` or ``junior``.
+        year : int
+            School year, by its first calendar year.
+
+        Returns
+        -------
+        float
+        """
         found = self.county[(self.county["stage"] == stage) & (self.county["year"] == year)]["pupils"]
         return float(found.iloc[0]) if len(found) else math.nan
 
@@ -205,6 +217,19 @@ class Projection(ShownProjection):
 
 def whole(table: pd.DataFrame, by: Sequence[str] = ("year", "stage"), column: str = "pupils") -> pd.DataFrame:
     """Round pupils to whole numbers so that the sum of each group is the rounded sum (largest remainder).
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the table.
+    by : sequence of str
+        Columns that make a group.
+    column : str
+        Column of the table.
+
+    Returns
+    -------
+    DataFrame
 
     Examples
     --------

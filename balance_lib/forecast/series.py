@@ -54,7 +54,19 @@ class IndicatorSeries:
         return self.index.get_level_values(name).to_numpy(dtype=object)
 
     def only(self, stage: str | None, indicator: str | None) -> IndicatorSeries:
-        """Return the series of one stage and one indicator."""
+        """Return the series of one stage and one indicator.
+
+        Parameters
+        ----------
+        stage : str, optional
+            Stage; every one without.
+        indicator : str, optional
+            Indicator; every one without.
+
+        Returns
+        -------
+        IndicatorSeries
+        """
         keep = np.ones(len(self.index), dtype=bool)
         for name, wanted in (("stage", stage), ("indicator", indicator)):
             keep &= wanted is None or self.named(name) == wanted
@@ -63,7 +75,21 @@ class IndicatorSeries:
 
 @lru_cache(maxsize=12)
 def read_series(county: County, standard: Standard, of: str, base: int) -> IndicatorSeries:
-    """Return every series up to a base year; a place or indicator nobody counted has none."""
+    """Return every series up to a base year; a place or indicator nobody counted has none.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    of : str
+        Whose figures: ``school``, ``township`` or ``county``.
+    base : int
+        Last counted school year.
+
+    Returns
+    -------
+    IndicatorSeries
+    """
     table = _table(county, standard, of, base)
     years = np.arange(int(table["year"].min()) if len(table) else base, base + 1)
     value, pupils, line = (
@@ -79,6 +105,20 @@ def read_series(county: County, standard: Standard, of: str, base: int) -> Indic
 
 def foretold(county: County, of: str, index: Any, base: int, to: int, *, bands: bool) -> dict[str, Any]:
     """Return the pupils to come at the place and stage of every series, and the ends of their band.
+
+    Parameters
+    ----------
+    county : County
+    of : str
+        Whose figures: ``school``, ``township`` or ``county``.
+    index : object
+        Index of the result.
+    base : int
+        Last counted school year.
+    to : int
+        Last school year.
+    bands : bool
+        Whether low and high are wanted.
 
     Returns
     -------

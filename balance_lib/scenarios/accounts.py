@@ -27,7 +27,18 @@ _MOVES = [
 
 
 def named(layout: Layout, moved: pd.DataFrame) -> pd.DataFrame:
-    """Put names to the moves: village, township, urban class (of the school left), schools."""
+    """Put names to the moves: village, township, urban class (of the school left), schools.
+
+    Parameters
+    ----------
+    layout : Layout
+    moved : DataFrame
+        Pupils who change school.
+
+    Returns
+    -------
+    DataFrame
+    """
     villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
     names = layout.frame["name_zh"]
     out = moved.assign(
@@ -44,7 +55,18 @@ def named(layout: Layout, moved: pd.DataFrame) -> pd.DataFrame:
 
 
 def crowded(layout: Layout, rows: pd.DataFrame) -> pd.DataFrame:
-    """Put the villages' names to pupils whom new zones leave where there is no place for them."""
+    """Put the villages' names to pupils whom new zones leave where there is no place for them.
+
+    Parameters
+    ----------
+    layout : Layout
+    rows : DataFrame
+        Rows of the table.
+
+    Returns
+    -------
+    DataFrame
+    """
     villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
     return rows.assign(village=rows["village_id"].map(villages["name_zh"])) if len(rows) else rows
 
@@ -80,7 +102,18 @@ def affected(moves: pd.DataFrame) -> pd.DataFrame:
 
 
 def shares(layout: Layout, moves: pd.DataFrame) -> pd.DataFrame:
-    """Return the share of pupils who move by township, urban class and band: no loss hides behind a mean."""
+    """Return the share of pupils who move by township, urban class and band: no loss hides behind a mean.
+
+    Parameters
+    ----------
+    layout : Layout
+    moves : DataFrame
+        Who goes where.
+
+    Returns
+    -------
+    DataFrame
+    """
     groups = layout.base.groups
     villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
     home = groups["village_id"].map(villages["township"])
@@ -106,7 +139,17 @@ def shares(layout: Layout, moves: pd.DataFrame) -> pd.DataFrame:
 
 
 def schools(layout: Layout, after: Base) -> pd.DataFrame:
-    """Return every school before and after: state, pupils, classes, places, staff there and staff needed."""
+    """Return every school before and after: state, pupils, classes, places, staff there and staff needed.
+
+    Parameters
+    ----------
+    layout : Layout
+    after : Base
+
+    Returns
+    -------
+    DataFrame
+    """
     frame, settings = layout.frame, layout.scenario.settings
     out = pd.DataFrame({"school_id": frame.index, "school": frame["name_zh"].to_numpy()})
     for name in ("township", "location", "rank", "kind_before"):
@@ -159,6 +202,15 @@ def _joint_staff(table: pd.DataFrame, after: Base, settings: Settings) -> pd.Dat
 
 def costs(layout: Layout, after: Base, table: pd.DataFrame, coverage: pd.DataFrame) -> pd.DataFrame:
     """Compare what the layout costs before and after, by unit costs anyone may change: a proxy, not a budget.
+
+    Parameters
+    ----------
+    layout : Layout
+    after : Base
+    table : DataFrame
+        Rows of the table.
+    coverage : DataFrame
+        How pupils get to school.
 
     Returns
     -------
@@ -233,7 +285,19 @@ def layout_table(layout: Layout) -> pd.DataFrame:
 
 
 def bookkeeping(layout: Layout, after: Base, unplaced: float) -> Bookkeeping:
-    """Count schools and points before and after, each from its own source: operations, and the changed tables."""
+    """Count schools and points before and after, each from its own source: operations, and the changed tables.
+
+    Parameters
+    ----------
+    layout : Layout
+    after : Base
+    unplaced : float
+        Pupils without a school.
+
+    Returns
+    -------
+    Bookkeeping
+    """
     frame = layout.frame
     point_before, point = frame["kind_before"] == "teaching_point", frame["kind"] == "teaching_point"
     gone, stays = frame["there_before"] & ~frame["there"], frame["there_before"] & frame["there"]

@@ -153,7 +153,22 @@ class LayoutArrays:
         return np.where(found < 0, len(self.villages), found)
 
     def cost(self, village: Ints, school: Ints, sites: Ints) -> Floats:
-        """Return metres to sites from villages; pupils without a way to any are put where their school stood."""
+        """Return metres to sites from villages; pupils without a way to any are put where their school stood.
+
+        Parameters
+        ----------
+        village : array of int
+            Villages of the points; the position behind the last is a home not known.
+        school : array of int
+            Schools the points' pupils attend.
+        sites : array of int
+            Schools that may take them in.
+
+        Returns
+        -------
+        array of float, shape (points, sites)
+            Metres; NaN where unreachable.
+        """
         out = self.metres[np.ix_(village, sites)]
         lost = ~np.isfinite(out).any(axis=1)
         if lost.any():

@@ -176,15 +176,51 @@ class TravelDistances:
         return {str(s): i for i, s in enumerate(self.table.destinations)}
 
     def metres(self, villages: Any, schools: Any) -> Floats:
-        """Return the way of each pair as the mode measures it; NaN where it is not known."""
+        """Return the way of each pair as the mode measures it; NaN where it is not known.
+
+        Parameters
+        ----------
+        villages : object
+            Ids or positions of villages.
+        schools : object
+            Ids or positions of schools.
+
+        Returns
+        -------
+        array of float
+        """
         return access_pick(self.table.metres, self._rows(villages), self._columns(schools))
 
     def minutes(self, villages: Any, schools: Any) -> Floats:
-        """Return the walking minutes of each pair."""
+        """Return the walking minutes of each pair.
+
+        Parameters
+        ----------
+        villages : object
+            Ids or positions of villages.
+        schools : object
+            Ids or positions of schools.
+
+        Returns
+        -------
+        array of float
+        """
         return access_pick(self.table.minutes, self._rows(villages), self._columns(schools))
 
     def road_metres(self, villages: Any, schools: Any) -> Floats:
-        """Return the way along the road; without roads, or off them, the straight line times a detour."""
+        """Return the way along the road; without roads, or off them, the straight line times a detour.
+
+        Parameters
+        ----------
+        villages : object
+            Ids or positions of villages.
+        schools : object
+            Ids or positions of schools.
+
+        Returns
+        -------
+        array of float
+        """
         factor = self.detour if self.table.mode == "straight" else 1.0
         other = self.metres(villages, schools) * factor
         if self.road is None:
@@ -200,7 +236,21 @@ class TravelDistances:
 
 
 def access_pick(costs: Floats, row: Any, column: Any) -> Floats:
-    """Return the cost of each pair; NaN where either is not in the table (-1)."""
+    """Return the cost of each pair; NaN where either is not in the table (-1).
+
+    Parameters
+    ----------
+    costs : array of float
+        Costs between all origins and destinations.
+    row : object
+        Positions of villages.
+    column : object
+        Positions of schools.
+
+    Returns
+    -------
+    array of float
+    """
     out = np.full(len(row), np.nan)
     known = (row >= 0) & (column >= 0)
     out[known] = costs[row[known], column[known]]
@@ -212,6 +262,15 @@ _BASES: WeakKeyDictionary[County, dict[Any, Base]] = WeakKeyDictionary()
 
 def of(county: County, scenario: Scenario) -> Base:
     """Return the base of a scenario; prepared once for the same county, year and births.
+
+    Parameters
+    ----------
+    county : County
+    scenario : Scenario
+
+    Returns
+    -------
+    Base
 
     Raises
     ------
@@ -242,7 +301,21 @@ def _with_attendance(county: County, year: int) -> Base:
 
 
 def ways(county: County, mode: Mode, *, roads: bool, detour: float) -> TravelDistances:
-    """Measure all ways of a county, each once as long as the county is open; a new school adds its column only."""
+    """Measure all ways of a county, each once as long as the county is open; a new school adds its column only.
+
+    Parameters
+    ----------
+    county : County
+    mode : Mode
+    roads : bool
+        Whether the way along roads is measured too.
+    detour : float
+        How much longer roads are than straight lines.
+
+    Returns
+    -------
+    TravelDistances
+    """
     road = None
     if roads:
         road = access.costs(county, "network") if "network" in access.modes_of(county) else None
@@ -250,7 +323,19 @@ def ways(county: County, mode: Mode, *, roads: bool, detour: float) -> TravelDis
 
 
 def with_schools(ways_: TravelDistances, county: County, added: pd.DataFrame) -> TravelDistances:
-    """Return ways to further schools too."""
+    """Return ways to further schools too.
+
+    Parameters
+    ----------
+    ways_ : TravelDistances
+    county : County
+    added : DataFrame
+        Schools added.
+
+    Returns
+    -------
+    TravelDistances
+    """
     from balance_lib.access import distance
 
     if added.empty:

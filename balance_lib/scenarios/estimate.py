@@ -21,6 +21,12 @@ def attendance(county: County, year: int) -> pd.DataFrame:
     recorded enrolment of the stage, and sent to the schools at the least total distance such that the sum of each
     school is its recorded enrolment.
 
+    Parameters
+    ----------
+    county : County
+    year : int
+        School year, by its first calendar year.
+
     Returns
     -------
     DataFrame

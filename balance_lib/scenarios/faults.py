@@ -24,6 +24,11 @@ _NEEDS_ROLL = ops.Close | ops.Merge | ops.ToPoint | ops.Attach | ops.Resize | op
 def validate(county: County, scenario: Scenario) -> None:
     """Refuse a scenario that cannot be carried out.
 
+    Parameters
+    ----------
+    county : County
+    scenario : Scenario
+
     Raises
     ------
     DataError
@@ -33,7 +38,17 @@ def validate(county: County, scenario: Scenario) -> None:
 
 
 def check(county: County, scenario: Scenario) -> list[Fault]:
-    """Return every fault of a scenario: names, values, conflicting and cyclic operations."""
+    """Return every fault of a scenario: names, values, conflicting and cyclic operations.
+
+    Parameters
+    ----------
+    county : County
+    scenario : Scenario
+
+    Returns
+    -------
+    list of Fault
+    """
     checker = _Checker(county, scenario)
     return [*checker.head(), *checker.settings(), *checker.each(), *checker.together(), *checker.procedure()]
 
@@ -255,7 +270,17 @@ class _Checker:
 
     @staticmethod
     def agree(first: ops.Operation, second: ops.Operation) -> bool:
-        """Tell whether two structural operations may stand together: protected schools may grow, not shrink."""
+        """Tell whether two structural operations may stand together: protected schools may grow, not shrink.
+
+        Parameters
+        ----------
+        first : ops.Operation
+        second : ops.Operation
+
+        Returns
+        -------
+        bool
+        """
         kinds = {type(first), type(second)}
         return kinds in ({ops.Keep, ops.ConvertStage}, {ops.Keep, ops.Attach}, {ops.ToPoint, ops.Attach})
 

@@ -22,6 +22,20 @@ def county(today: County, year: int, target: int, births_percent: float) -> Coun
 
     Closures that the tables know of after the baseline year are left out: a scenario decides the layout itself.
 
+    Parameters
+    ----------
+    today : County
+    year : int
+        School year, by its first calendar year.
+    target : int
+        School year of the future.
+    births_percent : float
+        Change of births in percent.
+
+    Returns
+    -------
+    County
+
     Raises
     ------
     DataError

@@ -79,6 +79,15 @@ def divided(total: float, weights: Sequence[float]) -> Floats:
 def handed_on(row: Mapping[str, float], names: Sequence[str], weights: Sequence[float]) -> dict[str, Floats]:
     """Divide the columns of one row among receivers.
 
+    Parameters
+    ----------
+    row : mapping of str to float
+        Figures by name.
+    names : sequence of str
+        Names of the figures.
+    weights : sequence of float
+        Weights of the receivers.
+
     Returns
     -------
     mapping of column to array (receivers,)

@@ -121,7 +121,21 @@ class Layout:
         return out.mul((most / total).where(total > most, 1.0), axis=0).apply(np.floor)
 
     def classes_for(self, school_id: str, stage: str, pupils: dict[str, float]) -> int:
-        """Return the fewest classes of a stage in which so many pupils of each band have places, size caps apart."""
+        """Return the fewest classes of a stage in which so many pupils of each band have places, size caps apart.
+
+        Parameters
+        ----------
+        school_id : str
+            Id of the school.
+        stage : str
+            ``primary`` or ``junior``.
+        pupils : dict of str to float
+            Pupils by band.
+
+        Returns
+        -------
+        int
+        """
         grades, cap = float(self._grades(stage)[school_id]), self.scenario.settings.class_cap(stage)
         taught = {band: grades - 3.0 if band == "g4_6" else 3.0 for band in pupils}
         a_grade = max(np.ceil(n) / (cap * taught[band]) for band, n in pupils.items() if taught[band] > 0)
@@ -165,14 +179,35 @@ class Layout:
 
 
 def ways_of(layout: Layout, *, roads: bool) -> TravelDistances:
-    """Measure the ways to every school of a layout, those that open among them; with the way along roads if asked."""
+    """Measure the ways to every school of a layout, those that open among them; with the way along roads if asked.
+
+    Parameters
+    ----------
+    layout : Layout
+    roads : bool
+        Whether the way along roads is measured too.
+
+    Returns
+    -------
+    TravelDistances
+    """
     county, mode = layout.base.county, layout.scenario.settings.mode
     found = ways(county, mode, roads=roads, detour=default("road_detour"))
     return with_schools(found, county, layout.opened.reset_index(names="school_id"))
 
 
 def of(base: Base, scenario: Scenario) -> Layout:
-    """Carry out the operations of a scenario on the table of schools."""
+    """Carry out the operations of a scenario on the table of schools.
+
+    Parameters
+    ----------
+    base : Base
+    scenario : Scenario
+
+    Returns
+    -------
+    Layout
+    """
     today = _today(base)
     rows = today.to_dict("index")
     for at, operation in enumerate(scenario.effective):
@@ -216,7 +251,19 @@ def _opened(base: Base, operation: ops.Open) -> dict[str, Any]:
 
 
 def opening_classes(county: County, operation: ops.Open, year: int) -> dict[str, float]:
-    """Return the classes by stage a school opens with: those given, else those of its last recorded year."""
+    """Return the classes by stage a school opens with: those given, else those of its last recorded year.
+
+    Parameters
+    ----------
+    county : County
+    operation : ops.Open
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    dict of str to float
+    """
     given = {"primary": float(operation.classes_primary), "junior": float(operation.classes_junior)}
     rows = county.tables["school_years"]
     rows = rows[(rows["school_id"] == operation.school_id) & (rows["year"] <= year) & (rows["classes"] > 0)]

@@ -78,7 +78,17 @@ def _any(receives, stage):
 
 @compiled
 def fitting(band, pupils, left):
-    """Take in whole groups, in their order, as long as their band has places left; return who is taken in."""
+    """Take in whole groups, in their order, as long as their band has places left; return who is taken in.
+
+    Parameters
+    ----------
+    band : array or number
+        Band of each group.
+    pupils : array or number
+        Pupils of each group.
+    left : array or number
+        Places left in each band; changed in place.
+    """
     taken = np.zeros(band.size, np.bool_)
     for i in range(band.size):
         if pupils[i] <= left[band[i]]:
@@ -89,7 +99,19 @@ def fitting(band, pupils, left):
 
 @compiled
 def give_beds(order, wish, to, free):
-    """Give out the free beds of each school in an order; return how many each row gets."""
+    """Give out the free beds of each school in an order; return how many each row gets.
+
+    Parameters
+    ----------
+    order : array or number
+        Order in which they come.
+    wish : array or number
+        Pupils who would board.
+    to : array or number
+        School of each row.
+    free : array or number
+        Free beds; changed in place.
+    """
     got = np.zeros(wish.size)
     for i in order:
         if wish[i] > 0 and to[i] >= 0:
@@ -100,7 +122,17 @@ def give_beds(order, wish, to, free):
 
 @compiled
 def share_boarders(have, row, pupils):
-    """Divide the boarders of groups among their flows, in the order of the flows."""
+    """Divide the boarders of groups among their flows, in the order of the flows.
+
+    Parameters
+    ----------
+    have : array or number
+        Boarders of each group.
+    row : array or number
+        Group of each flow.
+    pupils : array or number
+        Pupils of each group.
+    """
     left, out = have.copy(), np.zeros(row.size)
     for f in range(row.size):
         out[f] = min(left[row[f]], pupils[f])
@@ -111,6 +143,27 @@ def share_boarders(have, row, pupils):
 @compiled
 def cover(stage, band, day, board, metres, minutes, ride, radius, young_limit):
     """Count by stage how pupils get to school.
+
+    Parameters
+    ----------
+    stage : array or number
+        Stage of each group.
+    band : array or number
+        Band of each group.
+    day : array or number
+        Day pupils of each group.
+    board : array or number
+        Boarders.
+    metres : array or number
+        Way of each group in metres.
+    minutes : array or number
+        Minutes.
+    ride : array or number
+        Minutes by bus; NaN where none goes.
+    radius : array or number
+        Walking radius of each stage, metres.
+    young_limit : array or number
+        Minutes a young pupil may travel.
 
     Returns
     -------
@@ -153,6 +206,31 @@ def quantile(order, stage, s, day, metres, more, more_stage, more_day, more_metr
 
     ``order`` runs over the staying rows by distance, ``more`` over the moved ones; ``total`` is how many pupils of the
     stage both hold. The longest ways are taken off first: they are few.
+
+    Parameters
+    ----------
+    order : array or number
+        Order in which they come.
+    stage : array or number
+        Stage of each group.
+    s : array or number
+        Position of the stage.
+    day : array or number
+        Day pupils of each group.
+    metres : array or number
+        Way of each group in metres.
+    more : array or number
+        Moved groups by distance.
+    more_stage : array or number
+        Stage of each moved group.
+    more_day : array or number
+        Day pupils of each moved group.
+    more_metres : array or number
+        Ways of the moved groups, metres.
+    total : array or number
+        The amount.
+    share : array or number
+        Share of the pupils.
     """
     left, a, b = total, order.size - 1, more.size - 1
     while a >= 0 or b >= 0:
@@ -229,7 +307,25 @@ def class_sizes(bands, grades, there, cap):
 
 @compiled
 def class_table(touched, after, grades, classes, caps, counts, largest):
-    """Form the classes of the touched schools and stages in place."""
+    """Form the classes of the touched schools and stages in place.
+
+    Parameters
+    ----------
+    touched : array or number
+        Stages whose pupils changed.
+    after : array or number
+        Pupils of each school and band.
+    grades : array or number
+        Grades taught.
+    classes : array or number
+        Classes of each school and stage.
+    caps : array or number
+        Pupils in a class at most.
+    counts : array or number
+        Classes; filled.
+    largest : array or number
+        Largest class; filled.
+    """
     for j in range(after.shape[0]):
         for s in range(2):
             if touched[j, s]:
@@ -240,7 +336,17 @@ def class_table(touched, after, grades, classes, caps, counts, largest):
 
 @compiled
 def divided(total, weights, out):
-    """Divide an amount in proportion to weights, into ``out``; see :func:`balance_lib.scenarios.goods.divided`."""
+    """Divide an amount in proportion to weights, into ``out``; see :func:`balance_lib.scenarios.goods.divided`.
+
+    Parameters
+    ----------
+    total : array or number
+        The amount.
+    weights : array or number
+        Weights of the receivers.
+    out : array or number
+        Parts; filled.
+    """
     n, heaviest, whole_sum, weight_sum = weights.size, 0, 0.0, 0.0
     for i in range(n):
         weight_sum += weights[i]

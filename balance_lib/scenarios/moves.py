@@ -53,7 +53,17 @@ class Flows:
 
     @classmethod
     def ordered(cls, arrays: LayoutArrays, parts: Parts) -> Flows:
-        """Put flows in order; those of one village, band and pair of schools become one."""
+        """Put flows in order; those of one village, band and pair of schools become one.
+
+        Parameters
+        ----------
+        arrays : LayoutArrays
+        parts : Parts
+
+        Returns
+        -------
+        Flows
+        """
         rows, to = parts[:2]
         rank, n = np.append(arrays.rank, -1) + 1, len(arrays.schools) + 1
         key = (arrays.g_name[rows] * n + rank[arrays.g_school[rows]]) * n + rank[to]

@@ -182,7 +182,19 @@ class Outcome(ShownOutcome):
         return float(self.moves["pupils"].sum())
 
     def broken(self, severity: str | None = None, *, new: bool = True) -> list[Break]:
-        """Return the rules it breaks, by default only those that were not broken before."""
+        """Return the rules it breaks, by default only those that were not broken before.
+
+        Parameters
+        ----------
+        severity : str, optional
+            ``error`` or ``warning``.
+        new : bool
+            Whether only what was not broken before counts.
+
+        Returns
+        -------
+        list of Break
+        """
         return [b for b in self.breaks if (severity in (None, b.severity)) and (b.new or not new)]
 
     @property

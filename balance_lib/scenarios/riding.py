@@ -29,7 +29,18 @@ _LONGEST = _COVER.index("max_m")
 
 
 def radius_m(layout: Layout, stage: str) -> float:
-    """Return the walking radius: the scenario's, else the county plan's."""
+    """Return the walking radius: the scenario's, else the county plan's.
+
+    Parameters
+    ----------
+    layout : Layout
+    stage : str
+        ``primary`` or ``junior``.
+
+    Returns
+    -------
+    float
+    """
     given = getattr(layout.scenario.settings, f"walk_{stage}_m")
     metres = access.walking_radius(stage, layout.base.county.plan).metres if given is None else given
     return float("nan") if metres is None else float(metres)
@@ -44,7 +55,21 @@ def may_board(from_grade: int) -> Bools:
 
 
 def bus_minutes(arrays: LayoutArrays, settings: Settings, village: Any, school: Any) -> Floats:
-    """Return the riding minutes of pairs of a village's and a school's position; NaN where no bus goes."""
+    """Return the riding minutes of pairs of a village's and a school's position; NaN where no bus goes.
+
+    Parameters
+    ----------
+    arrays : LayoutArrays
+    settings : Settings
+    village : object
+        Ids of villages.
+    school : object
+        Ids of schools.
+
+    Returns
+    -------
+    array of float
+    """
     out = np.full(np.shape(village), np.nan) if arrays.lines is None else arrays.lines[village, school]
     if settings.bus_minutes is not None:
         ride = arrays.road[village, school] / (settings.number("bus_kph") * 1000 / 60)
@@ -59,7 +84,7 @@ def beds(layout: Layout) -> pd.Series:
 
 
 @dataclass(frozen=True, eq=False)
-class Brought:
+class Journeys:
     """Hold how pupils who move get to their new school; arrays of shape (flows,).
 
     Who lives within the radius walks; beyond it pupils ride where a bus goes, else board where they may and a bed is
@@ -85,7 +110,7 @@ class Brought:
     beds_wanted: Floats
 
     @classmethod
-    def of(cls, flows: Flows, settings: Settings, radius: Floats) -> Brought:
+    def of(cls, flows: Flows, settings: Settings, radius: Floats) -> Journeys:
         """Work it out.
 
         Parameters
@@ -154,7 +179,7 @@ def _beds(flows: Flows, wish: Floats) -> Floats:
 
 
 def coverage(
-    arrays: LayoutArrays, settings: Settings, radius: Floats, moved: Brought | None = None
+    arrays: LayoutArrays, settings: Settings, radius: Floats, moved: Journeys | None = None
 ) -> dict[str, dict[str, float]]:
     """Count by stage how all pupils get to school, and how far day pupils have it.
 
@@ -165,7 +190,7 @@ def coverage(
     arrays : LayoutArrays
     settings : Settings
     radius : array of float, shape (stages,)
-    moved : Brought, optional
+    moved : Journeys, optional
         Who moves; without it as it is today.
 
     Returns
@@ -215,7 +240,19 @@ _NOBODY = {"mean_m": float("nan"), "within_share": float("nan")}
 
 
 def coverage_table(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> pd.DataFrame:
-    """Return coverage before and after, a row a time and stage: when, stage, and the figures of :func:`coverage`."""
+    """Return coverage before and after, a row a time and stage: when, stage, and the figures of :func:`coverage`.
+
+    Parameters
+    ----------
+    before : dict[str, dict of str to float]
+        Before it.
+    after : dict[str, dict of str to float]
+        After the scenario.
+
+    Returns
+    -------
+    DataFrame
+    """
     rows = [
         {"when": when, "stage": stage, **found[stage]} for when, found in (("before", before), ("after", after))
         for stage in STAGES

@@ -135,7 +135,7 @@ def evaluate(
 
 def _carried_out(
     county: County, scenario: Scenario, time_limit_s: float = 10.0
-) -> tuple[LayoutArrays, TravelDistances, moves.Moves, riding.Brought, pd.DataFrame, changes.Changed]:
+) -> tuple[LayoutArrays, TravelDistances, moves.Moves, riding.Journeys, pd.DataFrame, changes.Changed]:
     """Return the arrays, the ways, who moves, how they get there, both as one table, and the tables afterwards."""
     if scenario.year in county.years:
         faults.validate(county, scenario)
@@ -144,7 +144,7 @@ def _carried_out(
     ways = layout.ways_of(drawn, roads=scenario.settings.bus_minutes is not None)
     arrays = LayoutArrays(drawn, ways)
     sent = moves.moves(arrays, time_limit_s=time_limit_s)
-    brought = riding.Brought.of(sent.flows, scenario.settings, arrays.radius)
+    brought = riding.Journeys.of(sent.flows, scenario.settings, arrays.radius)
     moved = brought.table(arrays.radius)
     if scenario.is_empty:
         same = changes.Changed(start.county, start.groups, changes.account_of(start))
@@ -172,7 +172,19 @@ def _judge(
 
 
 def judged_years(county: County, standard: Standard, year: int) -> County:
-    """Return the county with the school years alone that a standard looks at: judging goes by the number of rows."""
+    """Return the county with the school years alone that a standard looks at: judging goes by the number of rows.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    County
+    """
     first = year - max((_looks_back(item) for item in standard.judged), default=0)
     frames = {}
     for name in ("school_years", "attendance"):

@@ -53,7 +53,20 @@ class Scenario(Shown):
 
     @classmethod
     def empty(cls, county: County | str, year: int, *, name: str = "") -> Scenario:
-        """Return the scenario that keeps everything as it is."""
+        """Return the scenario that keeps everything as it is.
+
+        Parameters
+        ----------
+        county : County or str
+        year : int
+            School year, by its first calendar year.
+        name : str
+            What it is called.
+
+        Returns
+        -------
+        Scenario
+        """
         county_id = county if isinstance(county, str) else county.county_id
         return cls(name=name or f"{county_id}-{year}", county_id=county_id, year=int(year))
 
@@ -157,6 +170,17 @@ class Scenario(Shown):
     @classmethod
     def from_dict(cls, raw: Any, *, file: str = "scenario.yaml") -> Scenario:
         """Read a scenario from plain values.
+
+        Parameters
+        ----------
+        raw : object
+            As read from the file.
+        file : str
+            File as the user knows it.
+
+        Returns
+        -------
+        Scenario
 
         Raises
         ------

@@ -17,6 +17,20 @@ def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
     """Say what becomes of the schools and points, and how many pupils of how many villages move.
 
     ``counts`` holds ``moved`` and ``villages`` besides the numbers of the bookkeeping.
+
+    Parameters
+    ----------
+    county : str
+        Name of the county.
+    year : int
+        School year, by its first calendar year.
+    counts : mapping of str to float
+        Numbers by name.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
     """
     told = {
         "county": county, "year": year, "moved": number(counts["moved"]), "villages": counts["villages"],
@@ -26,7 +40,22 @@ def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
 
 
 def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, lang: str) -> str:
-    """Say who loses: longer ways, young children too long on foot, riders, boarders, and the worst village."""
+    """Say who loses: longer ways, young children too long on foot, riders, boarders, and the worst village.
+
+    Parameters
+    ----------
+    moves : DataFrame
+        Who goes where.
+    affected : DataFrame
+        Villages that lose, worst first.
+    young_minutes : float
+        Minutes a young pupil may travel.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     if moves.empty:
         return text("scenarios.sentence.nobody", lang)
     longer = moves[moves["extra_m"] > 0]
@@ -45,7 +74,20 @@ def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, la
 
 
 def gains(costs: pd.DataFrame, before: Evaluation, after: Evaluation, lang: str) -> str:
-    """Say how many items are met before and after, and what it costs or saves."""
+    """Say how many items are met before and after, and what it costs or saves.
+
+    Parameters
+    ----------
+    costs : DataFrame
+        Costs by kind.
+    before : Evaluation
+    after : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     yuan = costs.groupby("kind")["change_yuan"].sum()
     met = [len(evaluation.with_status("met")) for evaluation in (before, after)]
     told = {
@@ -57,7 +99,17 @@ def gains(costs: pd.DataFrame, before: Evaluation, after: Evaluation, lang: str)
 
 
 def procedure(of: Procedure, lang: str) -> str:
-    """Say which steps towards a decision are done, with their dates, and which are due."""
+    """Say which steps towards a decision are done, with their dates, and which are due.
+
+    Parameters
+    ----------
+    of : Procedure
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     taken, due = (
         text("scenarios.and", lang).join(step.message.render(lang) for step in steps) for steps in (of.taken, of.due)
     )
@@ -74,7 +126,17 @@ def _change(yuan: float, lang: str) -> str:
 
 
 def judgement(found: Evaluation, lang: str) -> dict[str, Any]:
-    """Return an evaluation without its rows behind every item: those stand in ``balance evaluate``."""
+    """Return an evaluation without its rows behind every item: those stand in ``balance evaluate``.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    dict of str to object
+    """
     whole = found.as_dict(lang)
     items = [{name: value for name, value in item.items() if name != "rows"} for item in whole["items"]]
     keep = ("standard", "standard_title", "year", "verdict", "sentence", "counts", "cv")

@@ -39,7 +39,7 @@ class TickComputation:
         assignment = moves.Assignment(board, self.settings, method, shut=self.shut)
         moved = assignment.moves()
         flows, radius = moved.flows, self._radius()
-        brought = riding.Brought.of(flows, self.settings, radius)
+        brought = riding.Journeys.of(flows, self.settings, radius)
         loads = self._loads(flows)
         classes, largest = self._classes(flows, loads)
         return Tick(

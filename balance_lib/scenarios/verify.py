@@ -19,6 +19,16 @@ def verify(layout: Layout, moved: pd.DataFrame, crowded: pd.DataFrame, changed: 
     schools the scenario touches, or zoned by it, have moved; each village has as many pupils as before; whoever is
     beyond the places of a school is told as overflow.
 
+    Parameters
+    ----------
+    layout : Layout
+    moved : DataFrame
+        Pupils who change school.
+    crowded : DataFrame
+        Schools above their places.
+    changed : Changed
+    after : Base
+
     Raises
     ------
     BookkeepingError

@@ -62,7 +62,21 @@ def pieces(water: Any) -> tuple[Floats, Floats]:
 
 
 def crosses(water: Any, start: Floats, end: Floats) -> npt.NDArray[np.bool_]:
-    """Tell which straight lines between points (in cells) cross water."""
+    """Tell which straight lines between points (in cells) cross water.
+
+    Parameters
+    ----------
+    water : object
+        Rivers as lines.
+    start : array of float
+        Start points, in cells.
+    end : array of float
+        End points, in cells.
+
+    Returns
+    -------
+    array of bool
+    """
     import shapely
 
     out = np.zeros(len(start), dtype=bool)

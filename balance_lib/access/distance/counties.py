@@ -117,6 +117,15 @@ def county_network(county: County) -> Network:
 def county_terrain(county: County, *, around: Places | None = None) -> Terrain:
     """Return the terrain of a county: its DEM, rivers, and the roads across them.
 
+    Parameters
+    ----------
+    county : County
+    around : Places, optional
+
+    Returns
+    -------
+    Terrain
+
     Raises
     ------
     DataError

@@ -82,6 +82,19 @@ def stand(places: Places, terrain: Ground, cap_m: float, flat_kph: float) -> Foo
     """Put places on the ground: on the up to four cells whose centres surround them, else on the nearest within a cap.
 
     A place never steps across water, nor onto a patch of less than 50 cells where larger ground is within the cap.
+
+    Parameters
+    ----------
+    places : Places
+    terrain : Ground
+    cap_m : float
+        Metres at most to the nearest ground.
+    flat_kph : float
+        Walking speed on the flat, km/h.
+
+    Returns
+    -------
+    Footing
     """
     relief, at = terrain.relief, terrain.relief.cells(places.lon, places.lat)
     cells = np.floor(np.where(np.isfinite(at), at, -9.0))[:, None, :].astype(np.int64) + CORNERS

@@ -77,6 +77,13 @@ def to_xyz(lon: npt.ArrayLike, lat: npt.ArrayLike) -> Floats:
     Straight lines through these coordinates need no map projection, keep the triangle inequality exactly, and turn into
     lengths over the ground with :func:`over_ground`.
 
+    Parameters
+    ----------
+    lon : array
+        Longitudes in degrees.
+    lat : array
+        Latitudes in degrees.
+
     Returns
     -------
     array of float, shape (n, 3)
@@ -143,6 +150,11 @@ def straight_m(
 
 def straight_matrix(origins: Places, destinations: Places) -> Floats:
     """Measure straight lines over the ground between all places.
+
+    Parameters
+    ----------
+    origins : Places
+    destinations : Places
 
     Returns
     -------

@@ -81,7 +81,21 @@ class Relief:
 
     @classmethod
     def of(cls, height: npt.ArrayLike, transform: Any, crs: Any) -> Relief:
-        """Take heights as they are; reproject them where they are not on a metre grid."""
+        """Take heights as they are; reproject them where they are not on a metre grid.
+
+        Parameters
+        ----------
+        height : array
+            Height of each cell in metres.
+        transform : object
+            Affine transform of the raster.
+        crs : object
+            Coordinate system.
+
+        Returns
+        -------
+        Relief
+        """
         from rasterio.crs import CRS
 
         crs = CRS.from_user_input(crs)
@@ -105,14 +119,38 @@ class Relief:
         return float(across / columns), float(down / rows)
 
     def cells(self, lon: npt.ArrayLike, lat: npt.ArrayLike) -> Floats:
-        """Return row and column of places, shape (n, 2); whole numbers are the centres of cells, NaN where unknown."""
+        """Return row and column of places, shape (n, 2); whole numbers are the centres of cells, NaN where unknown.
+
+        Parameters
+        ----------
+        lon : array
+            Longitudes in degrees.
+        lat : array
+            Latitudes in degrees.
+
+        Returns
+        -------
+        array of float
+        """
         x, y = self._plane.transform(np.asarray(lon, dtype=float), np.asarray(lat, dtype=float))
         grid = self.transform
         found = np.stack([(np.asarray(y) - grid.f) / grid.e, (np.asarray(x) - grid.c) / grid.a], axis=-1) - 0.5
         return np.where(np.isfinite(found), found, np.nan)
 
     def degrees(self, row: npt.ArrayLike, column: npt.ArrayLike) -> tuple[Floats, Floats]:
-        """Return longitude and latitude of rows and columns; the other way round from :meth:`cells`."""
+        """Return longitude and latitude of rows and columns; the other way round from :meth:`cells`.
+
+        Parameters
+        ----------
+        row : array
+            Rows, counted from 0; whole numbers are the middles of cells.
+        column : array
+            Columns, counted from 0; whole numbers are the middles of cells.
+
+        Returns
+        -------
+        (array of float, array of float)
+        """
         grid = self.transform
         x, y = (np.asarray(at, dtype=float) + 0.5 for at in (column, row))
         lon, lat = self._plane.transform(grid.c + grid.a * x, grid.f + grid.e * y, direction="INVERSE")

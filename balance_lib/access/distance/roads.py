@@ -139,14 +139,40 @@ class Roads:
 
 
 def graph(n: int, start: Ints, end: Ints, length: Floats) -> Any:
-    """Return a directed sparse graph of edges of which no two are between the same nodes; zero lengths are kept."""
+    """Return a directed sparse graph of edges of which no two are between the same nodes; zero lengths are kept.
+
+    Parameters
+    ----------
+    n : int
+        Nodes of the graph.
+    start : array of int
+        Start node of each edge.
+    end : array of int
+        End node of each edge.
+    length : array of float
+        Lengths in metres.
+    """
     from scipy import sparse
 
     return sparse.csr_array((length, (start.astype(np.int32), end.astype(np.int32))), shape=(n, n))
 
 
 def shortest(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats]:
-    """Keep, of several edges between the same nodes, the shortest: a sparse matrix would add them up."""
+    """Keep, of several edges between the same nodes, the shortest: a sparse matrix would add them up.
+
+    Parameters
+    ----------
+    start : array of int
+        Start node of each edge.
+    end : array of int
+        End node of each edge.
+    length : array of float
+        Lengths in metres.
+
+    Returns
+    -------
+    (array of int, array of int, array of float)
+    """
     order = np.lexsort((length, end, start))
     start, end, length = start[order], end[order], length[order]
     first = np.ones(len(order), dtype=bool)
@@ -155,7 +181,21 @@ def shortest(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats
 
 
 def both_ways(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats]:
-    """Return every edge and its way back."""
+    """Return every edge and its way back.
+
+    Parameters
+    ----------
+    start : array of int
+        Start node of each edge.
+    end : array of int
+        End node of each edge.
+    length : array of float
+        Lengths in metres.
+
+    Returns
+    -------
+    (array of int, array of int, array of float)
+    """
     return np.concatenate([start, end]), np.concatenate([end, start]), np.concatenate([length, length])
 
 

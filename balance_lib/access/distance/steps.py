@@ -18,6 +18,17 @@ RIM = 2  # no step leads farther
 def between(row_step: int, column_step: int) -> list[tuple[int, int]]:
     """Return the cells a step passes between: two beside a diagonal, two under a knight's move, none straight on.
 
+    Parameters
+    ----------
+    row_step : int
+        Rows a step goes down.
+    column_step : int
+        Columns a step goes right.
+
+    Returns
+    -------
+    list[tuple[int, int]]
+
     Examples
     --------
     >>> between(0, 1), between(1, -1), between(-2, 1)

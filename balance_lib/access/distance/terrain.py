@@ -49,7 +49,20 @@ class Terrain:
     def of(
         cls, relief: Relief, *, rivers: Mapping[str, Any] | None = None, roads: pd.DataFrame | None = None
     ) -> Terrain:
-        """Take a relief with its rivers (GeoJSON) and the roads that cross them (table ``edges``)."""
+        """Take a relief with its rivers (GeoJSON) and the roads that cross them (table ``edges``).
+
+        Parameters
+        ----------
+        relief : Relief
+        rivers : mapping of str to object, optional
+            Rivers as GeoJSON.
+        roads : DataFrame, optional
+            Roads, as the table ``edges`` has them.
+
+        Returns
+        -------
+        Terrain
+        """
         return cls(relief, *barriers(rivers, roads, relief))
 
     @classmethod
@@ -62,7 +75,24 @@ class Terrain:
         around: Places | None = None,
         margin_m: float = 10_000.0,
     ) -> Terrain:
-        """Read a DEM and lay rivers and roads over it; see :meth:`Relief.open` and :meth:`of`."""
+        """Read a DEM and lay rivers and roads over it; see :meth:`Relief.open` and :meth:`of`.
+
+        Parameters
+        ----------
+        path : str or Path
+            Where it lies.
+        rivers : mapping of str to object, optional
+            Rivers as GeoJSON.
+        roads : DataFrame, optional
+            Roads, as the table ``edges`` has them.
+        around : Places, optional
+        margin_m : float
+            Metres of ground around the places.
+
+        Returns
+        -------
+        Terrain
+        """
         return cls.of(Relief.open(path, around=around, margin_m=margin_m), rivers=rivers, roads=roads)
 
     def table(
@@ -136,6 +166,18 @@ class Terrain:
         flat_kph: float = FLAT_KPH,
     ) -> tuple[Floats, Floats, Ints]:
         """Find the quickest destination of every cell.
+
+        Parameters
+        ----------
+        destinations : Places
+        direction : Direction
+            To the destinations or back.
+        limit_min : float, optional
+            Minutes at most.
+        snap_cap_m : float
+            Metres at most from a place to the ground it stands on.
+        flat_kph : float
+            Walking speed on the flat, km/h.
 
         Returns
         -------

@@ -117,7 +117,19 @@ def _described(schools: pd.DataFrame, frames: dict[str, pd.DataFrame]) -> Iterat
 
 
 def nearest(name: str, known: list[str]) -> str:
-    """Return the known names nearest to one that is not, for a hint; a dash if none is near."""
+    """Return the known names nearest to one that is not, for a hint; a dash if none is near.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    known : list of str
+        Names there are.
+
+    Returns
+    -------
+    str
+    """
     return ", ".join(difflib.get_close_matches(name, known, 2, 0.5)) or "–"
 
 

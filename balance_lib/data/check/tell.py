@@ -58,7 +58,25 @@ def each(
 
 
 def blanks(rule: str, table: str, rows: pd.DataFrame, of: int, column: str) -> Iterator[Fault]:
-    """Yield a warning for every row lacking a value, or a single one when all rows of the table lack it."""
+    """Yield a warning for every row lacking a value, or a single one when all rows of the table lack it.
+
+    Parameters
+    ----------
+    rule : str
+        Rule whose text is told.
+    table : str
+        Rows of the table.
+    rows : DataFrame
+        Rows of the table.
+    of : int
+        How many there are in all.
+    column : str
+        Column of the table.
+
+    Returns
+    -------
+    iterator of Fault
+    """
     if len(rows) == of and of > 1:
         yield Fault(rule, tables.table(table).file, None, column, None, "warning", {"n": of})
     else:

@@ -73,6 +73,17 @@ def build(name: str, out: Path, *, seed: int = SEED) -> Path:
 def county(name: str, *, seed: int = SEED) -> County:
     """Make one demonstration county without writing it.
 
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    seed : int
+        Seed of chance.
+
+    Returns
+    -------
+    County
+
     Raises
     ------
     NotFoundError

@@ -44,27 +44,75 @@ class Aims:
     factor: Mapping[str, Mapping[str, float]]
 
     def value(self, school_id: str, indicator: str, stage: str, year: int) -> float:
-        """Return the value of an indicator that a school is driven to; 0 where the county does not push."""
+        """Return the value of an indicator that a school is driven to; 0 where the county does not push.
+
+        Parameters
+        ----------
+        school_id : str
+            Id of the school.
+        indicator : str
+            Id of the indicator.
+        stage : str
+            ``primary`` or ``junior``.
+        year : int
+            School year, by its first calendar year.
+
+        Returns
+        -------
+        float
+        """
         if stage not in standards.STAGES:
             return 0.0
         return required(indicator, stage) * self.factor[school_id][indicator] * along(self.push, year)
 
     def target(self, table: pd.DataFrame, indicator: str) -> Any:
-        """Return that value for every row of the panel; special schools are left out."""
+        """Return that value for every row of the panel; special schools are left out.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Rows of the table.
+        indicator : str
+            Id of the indicator.
+        """
         columns = (table[name] for name in ("school_id", "stage", "year", "kind_now"))
         return np.array(
             [0.0 if k == "special" else self.value(i, indicator, s, y) for i, s, y, k in zip(*columns, strict=True)]
         )
 
     def limit(self, school_id: str, indicator: str, stage: str, year: int) -> float:
-        """Return the value above which a school that is left short does not get; infinite for the others."""
+        """Return the value above which a school that is left short does not get; infinite for the others.
+
+        Parameters
+        ----------
+        school_id : str
+            Id of the school.
+        indicator : str
+            Id of the indicator.
+        stage : str
+            ``primary`` or ``junior``.
+        year : int
+            School year, by its first calendar year.
+
+        Returns
+        -------
+        float
+        """
         factor = self.factor[school_id][indicator]
         if stage not in standards.STAGES or factor >= 1 or along(self.push, year) < PUSHED:
             return np.inf
         return required(indicator, stage) * factor
 
     def most(self, table: pd.DataFrame, indicator: str) -> Any:
-        """Return the most units (teachers, rooms) per 100 pupils of schools that are left short."""
+        """Return the most units (teachers, rooms) per 100 pupils of schools that are left short.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Rows of the table.
+        indicator : str
+            Id of the indicator.
+        """
         columns = (table[name] for name in ("school_id", "stage", "year", "kind_now", "pupils"))
         return np.array(
             [
@@ -74,7 +122,25 @@ class Aims:
         )
 
     def most_units(self, school_id: str, indicator: str, stage: str, year: int, pupils: float) -> float:
-        """Return the most units of one school; in a small one, a unit less would be far below: it is not left short."""
+        """Return the most units of one school; in a small one, a unit less would be far below: it is not left short.
+
+        Parameters
+        ----------
+        school_id : str
+            Id of the school.
+        indicator : str
+            Id of the indicator.
+        stage : str
+            ``primary`` or ``junior``.
+        year : int
+            School year, by its first calendar year.
+        pupils : float
+            Pupils.
+
+        Returns
+        -------
+        float
+        """
         limit = self.limit(school_id, indicator, stage, year)
         if not np.isfinite(limit):
             return float(np.inf)
@@ -83,18 +149,51 @@ class Aims:
         return float(np.inf) if slight and units < FLOOR * required(indicator, stage) * pupils / 100 else units
 
     def need(self, table: pd.DataFrame, indicator: str) -> Any:
-        """Return how many units (teachers, rooms) per 100 pupils make the target."""
+        """Return how many units (teachers, rooms) per 100 pupils make the target.
+
+        Parameters
+        ----------
+        table : DataFrame
+            Rows of the table.
+        indicator : str
+            Id of the indicator.
+        """
         return np.ceil(np.round(self.target(table, indicator) * table["pupils"].to_numpy() / 100, 6)).astype(int)
 
 
 @cache
 def required(indicator: str, stage: str) -> float:
-    """Return what the 2017 standard asks of an indicator."""
+    """Return what the 2017 standard asks of an indicator.
+
+    Parameters
+    ----------
+    indicator : str
+        Id of the indicator.
+    stage : str
+        ``primary`` or ``junior``.
+
+    Returns
+    -------
+    float
+    """
     return float(standards.load("quality_2017").by_code[f"{INDICATORS[indicator]}-{stage}"].value)
 
 
 def build(schools: list[School], plan: Mapping[str, Any], rng: np.random.Generator) -> Aims:
-    """Draw where schools are left short: many in one indicator but above 85 % of it, some in two or far below."""
+    """Draw where schools are left short: many in one indicator but above 85 % of it, some in two or far below.
+
+    Parameters
+    ----------
+    schools : list of School
+    plan : mapping of str to object
+        What the county's plan says of its schools.
+    rng : Generator
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    Aims
+    """
     factor = {}
     for school in schools:
         reserve = dict(zip(INDICATORS, 1.02 + 0.22 * rng.random(len(INDICATORS)), strict=True))

@@ -48,6 +48,16 @@ def build(
     Stocks start with a spread between schools (the coefficient of variation of the first year) and end with another:
     the spread of what schools get is solved for, by bisection, from the coefficient the county is to have.
 
+    Parameters
+    ----------
+    skeleton : Skeleton
+    schools : list of School
+    table : DataFrame
+        Rows of the table.
+    aims : Aims
+    rng : Generator
+        Source of chance; the same seed gives the same county.
+
     Returns
     -------
     DataFrame
@@ -71,6 +81,17 @@ def build(
 
 def weighted_pupils(kind: str, pupils: Mapping[str, float]) -> float:
     """Return a school's pupils in units of its lowest stage, as the division of shared assets counts them.
+
+    Parameters
+    ----------
+    kind : str
+        Kind, as the tables name it.
+    pupils : mapping of str to float
+        Pupils by stage.
+
+    Returns
+    -------
+    float
 
     Examples
     --------

@@ -70,7 +70,20 @@ def counts(sizes: list[int]) -> dict[str, int]:
 
 
 def flags(school: School, pupils: int, sizes: list[int]) -> dict[str, int]:
-    """Return the two flags of small rural schools."""
+    """Return the two flags of small rural schools.
+
+    Parameters
+    ----------
+    school : School
+    pupils : int
+        Pupils.
+    sizes : list of int
+        Sizes of the classes.
+
+    Returns
+    -------
+    dict of str to int
+    """
     rural = school.location == "rural"
     return {
         "small_rural_50_99": int(rural and 50 <= pupils < SMALL),

@@ -44,7 +44,15 @@ class Demography:
     first_birth_year: int
 
     def children(self, year: int, age: int) -> Any:
-        """Return how many children of an age live in each village."""
+        """Return how many children of an age live in each village.
+
+        Parameters
+        ----------
+        year : int
+            School year, by its first calendar year.
+        age : int
+            Years of age.
+        """
         born = year - age
         expected = self.births[born] * self.share[:, self.years.index(year)]
         return np.floor(np.round(expected, 6) + self.chance[:, born - self.first_birth_year]).astype(int)
@@ -70,7 +78,19 @@ class Demography:
 
 
 def build(skeleton: Skeleton, settlements: Settlements, rng: np.random.Generator) -> Demography:
-    """Spread people over villages: by township, by remoteness, and moving towards the county seat over the years."""
+    """Spread people over villages: by township, by remoteness, and moving towards the county seat over the years.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    settlements : Settlements
+    rng : Generator
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    Demography
+    """
     villages, settings = settlements.villages, skeleton.settings
     years = list(range(skeleton.years[0] - HISTORY, skeleton.years[-1] + 1))
     weight = _weights(skeleton, settlements, rng)
@@ -93,12 +113,30 @@ def build(skeleton: Skeleton, settlements: Settlements, rng: np.random.Generator
 
 
 def along(points: Mapping[int, float], year: float) -> float:
-    """Return the value at a year on the line through given years; flat beyond the ends."""
+    """Return the value at a year on the line through given years; flat beyond the ends.
+
+    Parameters
+    ----------
+    points : mapping of int to float
+        Values of some years.
+    year : float
+        The year.
+
+    Returns
+    -------
+    float
+    """
     return float(np.interp(year, list(points), list(points.values())))
 
 
 def in_town(skeleton: Skeleton, settlements: Settlements) -> Any:
-    """Tell which villages are part of the county town: the communities of its townships, and villages close by."""
+    """Tell which villages are part of the county town: the communities of its townships, and villages close by.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    settlements : Settlements
+    """
     villages = settlements.villages
     own = villages["township"].isin(skeleton.settings["seat_townships"]).to_numpy()
     return own & ((villages["type"] == "community").to_numpy() | (villages["remote"] < 1200).to_numpy())

@@ -29,6 +29,13 @@ def build(skeleton: Skeleton, settlements: Settlements, demography: Demography, 
 
     Changes ``schools``: years of opening and closing, kinds and hosts.
 
+    Parameters
+    ----------
+    skeleton : Skeleton
+    settlements : Settlements
+    demography : Demography
+    schools : list of School
+
     Returns
     -------
     DataFrame
@@ -56,6 +63,19 @@ def attendance(
     """Return the canonical table ``attendance``: flows by grade band, with the boarders among them.
 
     Boarders live far away and go to a school with beds; pupils of grades 1 to 3 board only where no school is near.
+
+    Parameters
+    ----------
+    flows : DataFrame
+        Who goes where, by year.
+    schools : list of School
+    settlements : Settlements
+    plan : mapping of str to object
+        What the county's plan says of its schools.
+
+    Returns
+    -------
+    DataFrame
     """
     table = flows.assign(band=flows["grade"].map(BANDS), stage=np.where(flows["grade"] <= 6, "primary", "junior"))
     key = ["year", "village", "school_id", "stage", "band"]
@@ -104,7 +124,18 @@ class _Places:
         self.shifts: dict[tuple[int, str], float] = {}
 
     def enrol(self, schools: list[School], year: int) -> pd.DataFrame:
-        """Send the children of one year to the open schools."""
+        """Send the children of one year to the open schools.
+
+        Parameters
+        ----------
+        schools : list of School
+        year : int
+            School year, by its first calendar year.
+
+        Returns
+        -------
+        DataFrame
+        """
         near = np.array([np.hypot(self.x - s.x, self.y - s.y) for s in schools]).T
         pull = self._pull(schools, near, year)
         parts = [part for grade in range(1, 10) for part in self._grade(schools, near, pull, year, grade)]

@@ -105,7 +105,14 @@ def build(skeleton: Skeleton, settlements: Settlements, share: Any, rng: np.rand
 
 
 def receivers(schools: list[School], year: int) -> None:
-    """Attach every open point and small school to the nearest central school that is open in the year."""
+    """Attach every open point and small school to the nearest central school that is open in the year.
+
+    Parameters
+    ----------
+    schools : list of School
+    year : int
+        School year, by its first calendar year.
+    """
     _attach([school for school in schools if school.open_in(year)])
 
 

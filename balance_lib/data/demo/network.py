@@ -42,6 +42,15 @@ def build(terrain: DemoTerrain, settlements: Settlements) -> DemoNetwork:
 
     Cheapest is by length, steepness and rivers to bridge. Both trees come from one search out of all places at once:
     the cheapest links between regions won by neighbouring places contain the minimum spanning tree (Mehlhorn 1988).
+
+    Parameters
+    ----------
+    terrain : DemoTerrain
+    settlements : Settlements
+
+    Returns
+    -------
+    DemoNetwork
     """
     courses = relief.rivers(terrain)
     lines = [_line(terrain, rows, columns) for (rows, columns), _ in courses]

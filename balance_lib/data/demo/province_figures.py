@@ -48,7 +48,21 @@ class SettledCounty:
 
 
 def settle(villages: pd.DataFrame, n_schools: int, random: Random) -> SettledCounty:
-    """Put schools into villages, send every village's pupils to a school near them, and join the villages by roads."""
+    """Put schools into villages, send every village's pupils to a school near them, and join the villages by roads.
+
+    Parameters
+    ----------
+    villages : DataFrame
+        Villages with their places and children.
+    n_schools : int
+        Schools to place.
+    random : Random
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    SettledCounty
+    """
     n = len(villages)
     seat = ~villages.duplicated("town").to_numpy()
     size = np.exp(random.normal(2.0, 0.7, n)) * np.where(seat, 3.0, 1.0)  # children of one year of age
@@ -164,7 +178,18 @@ def _roads(villages: pd.DataFrame, random: Random) -> pd.DataFrame:
 
 
 def village_years(land: SettledCounty, year: int) -> pd.DataFrame:
-    """Count the children of each village."""
+    """Count the children of each village.
+
+    Parameters
+    ----------
+    land : SettledCounty
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    DataFrame
+    """
     size = land.villages["size"].to_numpy()
     return pd.DataFrame(
         {
@@ -184,6 +209,20 @@ def school_years(land: SettledCounty, years: Sequence[int], strong: bool, random
 
     A county has a level (how well it stands), a spread (how unequal its schools are) and a pace for both: most fall
     short somewhere, some get better quickly enough; a strong one has brought every school above the lines.
+
+    Parameters
+    ----------
+    land : SettledCounty
+    years : sequence of int
+        School years.
+    strong : bool
+        Whether the county stands well.
+    random : Random
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    DataFrame
     """
     base = _rows(land, years, strong, random)
     level, spread, pace = random.normal(0.4, 0.3), 0.1 + 0.5 * random.beta(1.2, 2.5), random.normal(0.015, 0.02)
@@ -345,7 +384,23 @@ def _share(rows: pd.DataFrame) -> pd.DataFrame:
 
 
 def county_years(rows: pd.DataFrame, years: Sequence[int], strong: bool, random: Random) -> pd.DataFrame:
-    """Make up the figures a county reports for itself: most counties meet most of these lines."""
+    """Make up the figures a county reports for itself: most counties meet most of these lines.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    years : sequence of int
+        School years.
+    strong : bool
+        Whether the county stands well.
+    random : Random
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    DataFrame
+    """
     taught = rows[rows["stage"].isin(STAGES)]
     pupils = taught.groupby("year")["pupils"].sum()
     teachers = taught.groupby("year")["teachers"].sum()
@@ -397,7 +452,21 @@ def _findings() -> list[tuple[str, str]]:
 
 
 def evidence(years: Sequence[int], strong: bool, random: Random) -> pd.DataFrame:
-    """Make up what inspectors found for the items only a document can show; later years find more of them met."""
+    """Make up what inspectors found for the items only a document can show; later years find more of them met.
+
+    Parameters
+    ----------
+    years : sequence of int
+        School years.
+    strong : bool
+        Whether the county stands well.
+    random : Random
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    DataFrame
+    """
     rows = []
     good = 1.0 if strong or random.random() < 0.3 else random.beta(20, 1.2)
     kept = 1.0 if good == 1.0 else 0.99

@@ -37,7 +37,19 @@ class Settlements:
 
 
 def build(skeleton: Skeleton, terrain: DemoTerrain, rng: np.random.Generator) -> Settlements:
-    """Place the townships of a county, divide the county among them, and place their villages."""
+    """Place the townships of a county, divide the county among them, and place their villages.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    terrain : DemoTerrain
+    rng : Generator
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    Settlements
+    """
     townships = _seats(skeleton, terrain)
     polygons = _divide(skeleton, terrain, townships)
     villages = _villages(skeleton, terrain, townships, polygons, rng)

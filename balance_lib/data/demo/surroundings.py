@@ -15,7 +15,19 @@ SHARE, NEAREST_M, FARTHEST_M = 0.3, 20.0, 400.0
 
 
 def build(schools: list[layout.School], ground: terrain.DemoTerrain, random: np.random.Generator) -> dict[str, Any]:
-    """Return points of interest near some schools as GeoJSON, each named and marked as made up."""
+    """Return points of interest near some schools as GeoJSON, each named and marked as made up.
+
+    Parameters
+    ----------
+    schools : list of layout.School
+    ground : terrain.DemoTerrain
+    random : Generator
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    dict of str to object
+    """
     near = [school for school in schools if random.random() < SHARE]
     metres, turn = random.uniform(NEAREST_M, FARTHEST_M, len(near)), random.uniform(0, 2 * np.pi, len(near))
     x = [school.x for school in near] + metres * np.cos(turn)

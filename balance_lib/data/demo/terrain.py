@@ -63,22 +63,70 @@ class DemoTerrain:
         return self.inside & (self.drained_km2 >= RIVER_KM2)
 
     def metres(self, lon: Any, lat: Any) -> tuple[Any, Any]:
-        """Return easting and northing."""
+        """Return easting and northing.
+
+        Parameters
+        ----------
+        lon : object
+            Longitudes in degrees.
+        lat : object
+            Latitudes in degrees.
+
+        Returns
+        -------
+        (object, object)
+        """
         x, y = self._to_metres.transform(lon, lat)
         return np.asarray(x), np.asarray(y)
 
     def degrees(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Return longitude and latitude, to five decimals (about a metre)."""
+        """Return longitude and latitude, to five decimals (about a metre).
+
+        Parameters
+        ----------
+        x : object
+            Eastings in metres.
+        y : object
+            Northings in metres.
+
+        Returns
+        -------
+        (object, object)
+        """
         lon, lat = self._to_metres.transform(x, y, direction="INVERSE")
         return np.round(lon, 5), np.round(lat, 5)
 
     def centre(self, rows: Any, columns: Any) -> tuple[Any, Any]:
-        """Return easting and northing of cell centres."""
+        """Return easting and northing of cell centres.
+
+        Parameters
+        ----------
+        rows : object
+            Rows of the raster.
+        columns : object
+            Columns of the raster.
+
+        Returns
+        -------
+        (object, object)
+        """
         x = self.x0 + (np.asarray(columns) + 0.5) * self.cell
         return x, self.y0 - (np.asarray(rows) + 0.5) * self.cell
 
     def at(self, x: Any, y: Any) -> tuple[Any, Any]:
-        """Return row and column of the cells in which points lie."""
+        """Return row and column of the cells in which points lie.
+
+        Parameters
+        ----------
+        x : object
+            Eastings in metres.
+        y : object
+            Northings in metres.
+
+        Returns
+        -------
+        (object, object)
+        """
         rows = np.floor((self.y0 - np.asarray(y)) / self.cell).astype(int)
         columns = np.floor((np.asarray(x) - self.x0) / self.cell).astype(int)
         return np.clip(rows, 0, self.height.shape[0] - 1), np.clip(columns, 0, self.height.shape[1] - 1)
@@ -100,6 +148,16 @@ def build(skeleton: Skeleton, rng: np.random.Generator) -> DemoTerrain:
     The coarse grid is interpolated by a cubic spline; noise of four wavelengths is added in proportion to the local
     relief; the ground around published township seats is lowered, since seats lie in valleys; then rain is led downhill
     (priority flood) and the ground beside every stream is drawn down towards the stream's own level.
+
+    Parameters
+    ----------
+    skeleton : Skeleton
+    rng : Generator
+        Source of chance; the same seed gives the same county.
+
+    Returns
+    -------
+    DemoTerrain
     """
     epsg, cell = skeleton.settings["epsg"], float(skeleton.settings["cell_m"])
     to_metres = Transformer.from_crs(4326, epsg, always_xy=True)
@@ -150,7 +208,14 @@ def rivers(terrain: DemoTerrain) -> list[tuple[Any, float]]:
 
 
 def write_geotiff(terrain: DemoTerrain, path: Path) -> None:
-    """Write the heights as whole metres into a deflated GeoTIFF."""
+    """Write the heights as whole metres into a deflated GeoTIFF.
+
+    Parameters
+    ----------
+    terrain : DemoTerrain
+    path : Path
+        Where it lies.
+    """
     import rasterio  # heavy, and only this function needs it
     from rasterio.transform import from_origin
 

@@ -78,6 +78,17 @@ def _headings(subject: str) -> Mapping[str, str]:
 def heading(path: Sequence[str], subject: str = "school") -> Heading | None:
     """Understand a header, or a path of headers where a merged one stands above; None if it is not known.
 
+    Parameters
+    ----------
+    path : sequence of str
+        Headings above the column, from the top.
+    subject : str
+        What it is about.
+
+    Returns
+    -------
+    Heading or None
+
     Examples
     --------
     >>> heading(["在校生数", "小学"])
@@ -119,6 +130,17 @@ def generic(path: Sequence[str]) -> bool:
 def unclear(path: Sequence[str], subject: str) -> Sequence[str] | None:
     """Return the columns a header may mean where lists differ; None if it is not such a header.
 
+    Parameters
+    ----------
+    path : sequence of str
+        Headings above the column, from the top.
+    subject : str
+        What it is about.
+
+    Returns
+    -------
+    sequence of str or None
+
     Examples
     --------
     >>> unclear(["School type"], "school")
@@ -129,12 +151,34 @@ def unclear(path: Sequence[str], subject: str) -> Sequence[str] | None:
 
 
 def column(subject: str, name: str) -> tables.Column:
-    """Return a canonical column of a subject; figures by year before fixed ones."""
+    """Return a canonical column of a subject; figures by year before fixed ones.
+
+    Parameters
+    ----------
+    subject : str
+        What it is about.
+    name : str
+        What it is called.
+
+    Returns
+    -------
+    tables.Column
+    """
     return _spec(subject, name).columns[name]
 
 
 def belongs(text: str, column: tables.Column) -> bool:
     """Tell whether a cell's text is a word of a coded or yes-no column, be its code clear or to be asked.
+
+    Parameters
+    ----------
+    text : str
+        The words.
+    column : tables.Column
+
+    Returns
+    -------
+    bool
 
     Examples
     --------
@@ -218,6 +262,17 @@ def _scale(parts: Sequence[str], unit: str) -> float:
 def unit_factor(written: str, unit: str) -> float | None:
     """Return what one of a unit written behind a figure is in the column's own unit; None if it is another thing.
 
+    Parameters
+    ----------
+    written : str
+        As written in the file.
+    unit : str
+        Unit, as written.
+
+    Returns
+    -------
+    float or None
+
     Examples
     --------
     >>> unit_factor("万元", "yuan"), unit_factor("人", "yuan")
@@ -240,7 +295,19 @@ def fold(text: object) -> str:
 
 @cache
 def codes(column: str, choices: tuple[tuple[str, str], ...]) -> Mapping[str, str]:
-    """Return spelling -> code for a coded column: codes, their labels and the aliases."""
+    """Return spelling -> code for a coded column: codes, their labels and the aliases.
+
+    Parameters
+    ----------
+    column : str
+        Column of the table.
+    choices : tuple[tuple[str, str], ...]
+        Codes and their words.
+
+    Returns
+    -------
+    mapping of str to str
+    """
     known = {key(word): code for code, label in choices for word in (code, label)}
     for code, spellings in dictionary()["values"].get(column, {}).items():
         known.update({key(word): code for word in spellings if code in dict(choices)})

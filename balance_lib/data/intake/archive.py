@@ -29,6 +29,17 @@ def refuse(name: str, content: bytes) -> Fault | None:
 
     The sizes an archive states of its parts hold: Python unpacks no more than is stated.
 
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    content : bytes
+        Bytes of the file.
+
+    Returns
+    -------
+    Fault or None
+
     Raises
     ------
     zipfile.BadZipFile

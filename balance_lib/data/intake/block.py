@@ -43,7 +43,20 @@ class Left:
 
 
 def paths(grid: Grid, first: int, last: int) -> list[Path]:
-    """Return the path of headings of each column, from the upper header row to the lowest."""
+    """Return the path of headings of each column, from the upper header row to the lowest.
+
+    Parameters
+    ----------
+    grid : Grid
+    first : int
+        First column.
+    last : int
+        Last column.
+
+    Returns
+    -------
+    list of Path
+    """
     rows = grid.rows[first : last + 1]
     out = []
     for column in range(len(rows[0])):
@@ -101,6 +114,17 @@ def _looks_like_header(row: Sequence[str]) -> bool:
 
 def match(label: str, columns: Sequence[Path]) -> list[int]:
     """Return the columns a label means: by letter, by its whole path, or by its lowest heading.
+
+    Parameters
+    ----------
+    label : str
+        Words beside or above the figure.
+    columns : sequence of Path
+        Headings of each column.
+
+    Returns
+    -------
+    list of int
 
     Examples
     --------
@@ -176,7 +200,20 @@ def _left_out(
 
 
 def report(grid: Grid, left: Sequence[Left], key: str) -> list[Fault]:
-    """Tell which rows were left out. What stands in them is not repeated: below tables stand names and telephones."""
+    """Tell which rows were left out. What stands in them is not repeated: below tables stand names and telephones.
+
+    Parameters
+    ----------
+    grid : Grid
+    left : sequence of Left
+        What was left out.
+    key : str
+        Key of the entry.
+
+    Returns
+    -------
+    list of Fault
+    """
     faults = [Fault("keyless_row", grid.label, item.row + 1, key) for item in left if item.why == "keyless_row"]
     for why in ("total_row", "header_row", "note_row"):
         if rows := [item.row + 1 for item in left if item.why == why]:
@@ -185,7 +222,21 @@ def report(grid: Grid, left: Sequence[Left], key: str) -> list[Fault]:
 
 
 def unread(file: str, row: int | None, labels: Sequence[str]) -> list[Fault]:
-    """Tell in one warning which columns nobody asked for."""
+    """Tell in one warning which columns nobody asked for.
+
+    Parameters
+    ----------
+    file : str
+        File as the user knows it.
+    row : int, optional
+        Row of the sheet; None where it is of no row.
+    labels : sequence of str
+        Words of the sheet.
+
+    Returns
+    -------
+    list of Fault
+    """
     told = Fault("unmapped_column", file, row, None, ", ".join(labels), "warning", {"n": len(labels)})
     return [told] if labels else []
 
@@ -193,7 +244,22 @@ def unread(file: str, row: int | None, labels: Sequence[str]) -> list[Fault]:
 def places(
     labels: Iterable[str], header: Header, file: str, known: Mapping[str, int] | None = None
 ) -> tuple[dict[str, int], list[Fault]]:
-    """Return the column of each label, and a fault for each label that is not there or there twice."""
+    """Return the column of each label, and a fault for each label that is not there or there twice.
+
+    Parameters
+    ----------
+    labels : iterable of str
+        Words of the sheet.
+    header : Header
+    file : str
+        File as the user knows it.
+    known : mapping of str to int, optional
+        Columns that are known already.
+
+    Returns
+    -------
+    (dict of str to int, list of Fault)
+    """
     import difflib
 
     found, faults = dict(known or {}), []

@@ -221,6 +221,19 @@ def flag(raw: object) -> Cell:
 def choice(raw: object, names: Mapping[str, str | Sequence[str]], shown: str) -> Cell:
     """Read one of several choices by its code or any of its names; ``shown`` is the list to tell when it is none.
 
+    Parameters
+    ----------
+    raw : object
+        As read from the file.
+    names : Mapping[str, str or sequence of str]
+        Words by code.
+    shown : str
+        Words for the choice in the message.
+
+    Returns
+    -------
+    Cell
+
     Examples
     --------
     >>> choice("小 学", {"primary": "小学"}, "小学").value
@@ -310,7 +323,18 @@ def real_day(text: str) -> date | None:
 
 
 def judge(value: float, column: Column) -> tuple[str, dict[str, Any]] | None:
-    """Name the rule a number breaks as a value of a column, with its values for the text; None if it breaks none."""
+    """Name the rule a number breaks as a value of a column, with its values for the text; None if it breaks none.
+
+    Parameters
+    ----------
+    value : float
+        The figure.
+    column : Column
+
+    Returns
+    -------
+    tuple[str, dict of str to object] or None
+    """
     if column.type in ("count", "year") and value % 1:
         return "whole", {}
     low, high = limits(column)

@@ -58,6 +58,14 @@ def plausible(form: Form, values: Mapping[str, Any], taught: Sequence[str]) -> N
     """Point out figures that can hardly be: retention over 100 %, pupils that do not fit the classes.
 
     Retention is (graduates - transfers in + transfers out) / (entrants three years ago - deaths).
+
+    Parameters
+    ----------
+    form : Form
+    values : mapping of str to object
+        Figures by name.
+    taught : sequence of str
+        Stages the school teaches.
     """
     if "junior" in taught:
         _retention(form, values)

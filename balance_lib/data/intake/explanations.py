@@ -20,7 +20,14 @@ _ITEM_WIDTHS = (52, 34, 52, 12)
 
 
 def write_about(book: Workbook, lang: str) -> None:
-    """Write the page of explanations."""
+    """Write the page of explanations.
+
+    Parameters
+    ----------
+    book : Workbook
+        Workbook that is written into.
+    lang : {"zh", "en"}
+    """
     sheet = book.create_sheet(locale.text("intake.sheet.about", lang))
     _widths(sheet, _ABOUT_WIDTHS)
     say = _Writer(sheet, lang)
@@ -50,7 +57,14 @@ def _column(spec: Table, column: Column, lang: str) -> Iterable[str]:
 
 
 def write_items(book: Workbook, lang: str) -> None:
-    """Write the list of county items, items the county reports itself, and items that need evidence."""
+    """Write the list of county items, items the county reports itself, and items that need evidence.
+
+    Parameters
+    ----------
+    book : Workbook
+        Workbook that is written into.
+    lang : {"zh", "en"}
+    """
     sheet = book.create_sheet(locale.text("intake.sheet.items", lang))
     _widths(sheet, _ITEM_WIDTHS)
     say = _Writer(sheet, lang, "items")

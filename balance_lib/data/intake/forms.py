@@ -68,6 +68,13 @@ def read_county_form(
 ) -> tuple[dict[str, pd.DataFrame], list[Fault]]:
     """Read a county's official return into ``county_years``; its 填报年度 is the year, and must be ``year`` if given.
 
+    Parameters
+    ----------
+    source : Path or str or bytes or SourceFile
+        The file.
+    year : int, optional
+        School year; the last one without.
+
     Returns
     -------
     (dict of str to DataFrame, list of Fault)
@@ -78,6 +85,14 @@ def read_county_form(
 
 def read_forms(source: SourceFile, *, year: int | None, wanted: str | None = None) -> list[Return]:
     """Read every form a workbook holds; ``wanted`` ("school" or "county") is the one there must be.
+
+    Parameters
+    ----------
+    source : SourceFile
+    year : int, optional
+        School year; the last one without.
+    wanted : str, optional
+        Name of the form wanted.
 
     Returns
     -------
@@ -114,7 +129,17 @@ def gather(parts: Iterable[Return]) -> Imported:
 
 
 def is_form(sheet: WorkbookSheet, form: FormLayout) -> bool:
-    """Tell whether a sheet is this form: it has some of its labels in one column."""
+    """Tell whether a sheet is this form: it has some of its labels in one column.
+
+    Parameters
+    ----------
+    sheet : WorkbookSheet
+    form : FormLayout
+
+    Returns
+    -------
+    bool
+    """
     hits: dict[int, int] = {}
     for row in sheet.rows:
         for column, value in enumerate(row):
@@ -124,7 +149,19 @@ def is_form(sheet: WorkbookSheet, form: FormLayout) -> bool:
 
 
 def read_lines(sheet: WorkbookSheet, form: FormLayout, file: str) -> Form:
-    """Read the lines of a form by their labels; missing, unknown and doubled lines and other units are faults."""
+    """Read the lines of a form by their labels; missing, unknown and doubled lines and other units are faults.
+
+    Parameters
+    ----------
+    sheet : WorkbookSheet
+    form : FormLayout
+    file : str
+        File as the user knows it.
+
+    Returns
+    -------
+    Form
+    """
     out = Form(form, file)
     head = _header(sheet, form)
     if head is None:
@@ -201,7 +238,18 @@ def _check_unit(unit: object, row: FormRow, out: Form) -> None:
 
 
 def understand(form: Form, applies: Mapping[str, bool]) -> dict[str, Any]:
-    """Turn the raw values of a form into canonical ones; what cannot be understood is a fault and "no data"."""
+    """Turn the raw values of a form into canonical ones; what cannot be understood is a fault and "no data".
+
+    Parameters
+    ----------
+    form : Form
+    applies : mapping of str to bool
+        Which parts of the form apply.
+
+    Returns
+    -------
+    dict of str to object
+    """
     return {row.key: _value(form, row, applies.get(row.key, True)) for row in form.layout.rows if row.key in form.at}
 
 

@@ -109,6 +109,17 @@ def read_grids(source: Path | str | SourceFile, *, encoding: str | None = None) 
 def decode(content: bytes, encoding: str | None = None) -> tuple[str | None, str]:
     """Return the text of a file and how it was coded; None where that cannot be told safely.
 
+    Parameters
+    ----------
+    content : bytes
+        Bytes of the file.
+    encoding : str, optional
+        Encoding; guessed without.
+
+    Returns
+    -------
+    (str or None, str)
+
     Examples
     --------
     >>> decode("学校,人数".encode("gbk"))

@@ -118,7 +118,19 @@ def _feature(lon: float, lat: float, about: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_roads(source: SourceFile, county: County, folder: Path) -> list[Fault]:
-    """Write the ways of an extract around a county into a folder."""
+    """Write the ways of an extract around a county into a folder.
+
+    Parameters
+    ----------
+    source : SourceFile
+    county : County
+    folder : Path
+        Folder on disk.
+
+    Returns
+    -------
+    list of Fault
+    """
     need("terrain")
     import osmium
 
@@ -148,7 +160,19 @@ def write_roads(source: SourceFile, county: County, folder: Path) -> list[Fault]
 
 
 def write_relief(sources: Sequence[SourceFile], county: County, folder: Path) -> list[Fault]:
-    """Write tiles of relief around a county as one GeoTIFF into a folder."""
+    """Write tiles of relief around a county as one GeoTIFF into a folder.
+
+    Parameters
+    ----------
+    sources : sequence of SourceFile
+    county : County
+    folder : Path
+        Folder on disk.
+
+    Returns
+    -------
+    list of Fault
+    """
     need("terrain")
     import rasterio
     import rasterio.warp
@@ -184,7 +208,18 @@ def write_relief(sources: Sequence[SourceFile], county: County, folder: Path) ->
 
 
 def raster_path(source: SourceFile, place: Path) -> str:
-    """Return where GDAL finds a raster: a path, or the first one inside a zip."""
+    """Return where GDAL finds a raster: a path, or the first one inside a zip.
+
+    Parameters
+    ----------
+    source : SourceFile
+    place : Path
+        Folder it is put into.
+
+    Returns
+    -------
+    str
+    """
     if isinstance(source.content, Path):
         path = source.content
     else:
@@ -217,14 +252,34 @@ class _on_disk:  # noqa: N801 - used as a context, like a function
 
 
 def staged(sources: Sequence[SourceFile], county: County, folder: Path) -> list[Fault]:
-    """Write what of these goes into a county folder (roads, relief) into an empty folder; see :func:`put`."""
+    """Write what of these goes into a county folder (roads, relief) into an empty folder; see :func:`put`.
+
+    Parameters
+    ----------
+    sources : sequence of SourceFile
+    county : County
+    folder : Path
+        Folder on disk.
+
+    Returns
+    -------
+    list of Fault
+    """
     faults = [fault for one in sources if is_extract(one.name) for fault in write_roads(one, county, folder)]
     tiles = [one for one in sources if not is_extract(one.name) and is_relief(one.name)]
     return faults + (write_relief(tiles, county, folder) if tiles else [])
 
 
 def put(staging: Path, folder: Path) -> None:
-    """Put staged files into a county folder; a new network replaces the one that is there, whatever its name."""
+    """Put staged files into a county folder; a new network replaces the one that is there, whatever its name.
+
+    Parameters
+    ----------
+    staging : Path
+        Folder the files were written to.
+    folder : Path
+        County folder.
+    """
     for fresh in staging.iterdir():
         for old in folder.glob("*.osm.pbf") if fresh.name == ROADS else ():
             old.unlink()

@@ -89,7 +89,18 @@ class Form:
     dropped: list[str] = field(default_factory=list)
 
     def fault(self, rule: str, row: FormRow | None, found: Any = None, severity: str = "error", **params: Any) -> None:
-        """Note a fault of one line of the form."""
+        """Note a fault of one line of the form.
+
+        Parameters
+        ----------
+        rule : str
+            Rule whose text is told.
+        row : FormRow, optional
+        found : object
+            What stands there.
+        severity : str
+            ``error`` or ``warning``.
+        """
         line = self.at.get(row.key) if row else None
         label = row.label if row else None
         self.faults.append(Fault(rule, self.file, line, label, found, severity, params))  # type: ignore[arg-type]
@@ -152,7 +163,18 @@ def write_school_form(county: County, school_id: str, year: int) -> bytes:
 
 
 def write_county_form(county: County, year: int) -> bytes:
-    """Fill the official county return from a county's tables; see :func:`write_school_form`."""
+    """Fill the official county return from a county's tables; see :func:`write_school_form`.
+
+    Parameters
+    ----------
+    county : County
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    bytes
+    """
     form = layout("county")
     frame = county.tables["county_years"]
     values = frame[frame["year"] == year].drop_duplicates("item").set_index("item")["value"]

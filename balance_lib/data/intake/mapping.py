@@ -142,7 +142,21 @@ class SourceMapping:
         return fnmatchcase(name.casefold(), self.file.casefold())
 
     def takes_sheet(self, title: str | None, number: int, hidden: bool) -> bool:
-        """Tell whether a sheet is meant; a hidden one only when it is named."""
+        """Tell whether a sheet is meant; a hidden one only when it is named.
+
+        Parameters
+        ----------
+        title : str, optional
+            Title of the sheet.
+        number : int
+            Position among the sheets.
+        hidden : bool
+            Whether the sheet is hidden.
+
+        Returns
+        -------
+        bool
+        """
         if self.sheet is None or title is None:
             return not hidden
         return number == self.sheet if isinstance(self.sheet, int) else fnmatchcase(title.strip(), self.sheet.strip())

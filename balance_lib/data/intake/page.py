@@ -38,12 +38,37 @@ class SheetRecords:
     dropped: list[str] = field(default_factory=list)
 
     def fault(self, rule: str, line: int, column: str, found: Any, severity: str = "error", **params: Any) -> None:
-        """Note a fault of one cell."""
+        """Note a fault of one cell.
+
+        Parameters
+        ----------
+        rule : str
+            Rule whose text is told.
+        line : int
+            Row of the sheet.
+        column : str
+            Column of the table.
+        found : object
+            What stands there.
+        severity : str
+            ``error`` or ``warning``.
+        """
         head = self.headings.get(column, column)
         self.faults.append(Fault(rule, self.place, line, head, found, severity, params))  # type: ignore[arg-type]
 
     def in_place(self, fault: Fault, titles: Mapping[str, str]) -> Fault:
-        """Return a fault of the canonical table told in the rows, headings and sheets of the workbook."""
+        """Return a fault of the canonical table told in the rows, headings and sheets of the workbook.
+
+        Parameters
+        ----------
+        fault : Fault
+        titles : mapping of str to str
+            Titles of the columns.
+
+        Returns
+        -------
+        Fault
+        """
         line = self.lines[fault.row - 2] if fault.row else None
         names = [self.headings.get(name, name) for name in str(fault.column).split("+")]
         params = dict(fault.params)
@@ -55,7 +80,19 @@ class SheetRecords:
 
 
 def read_page(sheet: WorkbookSheet, spec: Table, place: str) -> SheetRecords:
-    """Read a sheet as a table: columns by heading in either language or by canonical name, blank rows passed over."""
+    """Read a sheet as a table: columns by heading in either language or by canonical name, blank rows passed over.
+
+    Parameters
+    ----------
+    sheet : WorkbookSheet
+    spec : Table
+    place : str
+        Where it stands in the file.
+
+    Returns
+    -------
+    SheetRecords
+    """
     page = SheetRecords(spec, place, sheet.title, tables.empty(spec.name))
     first, columns = _columns(sheet, page)
     if not columns:
@@ -161,7 +198,18 @@ def _names(spec: Table) -> dict[str, Column]:
 
 
 def read_county(sheet: WorkbookSheet, place: str) -> tuple[dict[str, Any], list[Fault]]:
-    """Read the county sheet: what it says of the county, and what is wrong with it."""
+    """Read the county sheet: what it says of the county, and what is wrong with it.
+
+    Parameters
+    ----------
+    sheet : WorkbookSheet
+    place : str
+        Where it stands in the file.
+
+    Returns
+    -------
+    (dict of str to object, list of Fault)
+    """
     labels = {
         label_key(text): key
         for key in COUNTY_KEYS

@@ -74,6 +74,21 @@ class Imported:
     ) -> County:
         """Return a new county of these tables; what is not given is taken from the source.
 
+        Parameters
+        ----------
+        county_id : str, optional
+            Id of the county.
+        name_zh : str, optional
+            Name in Chinese.
+        name_en : str, optional
+            Name in English.
+        crs : str, optional
+            Coordinate system.
+
+        Returns
+        -------
+        County
+
         Raises
         ------
         DataError
@@ -136,6 +151,11 @@ def merge(county: County, imported: Imported) -> tuple[County, list[Fault]]:
     A row is replaced as a whole, blanks included, in all columns its source asks for (see ``Imported.columns``). When a
     school's kind changes, rows of other years keep the kind they had; a return older than what the county holds fills
     only blanks of the school itself. Layers the import does not bring stay; the import is added to the provenance.
+
+    Parameters
+    ----------
+    county : County
+    imported : Imported
 
     Returns
     -------

@@ -30,6 +30,16 @@ class ItemName:
 def sheet_title(name: str, lang: str = "zh") -> str:
     """Return the title of a table's sheet.
 
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> sheet_title("school_years"), sheet_title("school_years", "en")
@@ -40,6 +50,15 @@ def sheet_title(name: str, lang: str = "zh") -> str:
 
 def heading(column: Column, lang: str = "zh") -> str:
     """Return a column's heading: its label with its unit.
+
+    Parameters
+    ----------
+    column : Column
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -67,7 +86,18 @@ def item_names(lang: str = "zh") -> Sequence[ItemName]:
 
 
 def shown(column: Column, spec: Table, lang: str) -> Mapping[Any, str]:
-    """Return how stored values of a column are shown to people; a value that is not in it is shown as it is."""
+    """Return how stored values of a column are shown to people; a value that is not in it is shown as it is.
+
+    Parameters
+    ----------
+    column : Column
+    spec : Table
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    mapping of object to str
+    """
     if column.type == "flag":
         return {1.0: locale.text("intake.flag.yes", lang), 0.0: locale.text("intake.flag.no", lang)}
     if column.choices and lang == "zh":
@@ -79,6 +109,15 @@ def shown(column: Column, spec: Table, lang: str) -> Mapping[Any, str]:
 
 def range_text(column: Column, lang: str = "zh") -> str:
     """Say what a column may hold.
+
+    Parameters
+    ----------
+    column : Column
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -101,6 +140,16 @@ def range_text(column: Column, lang: str = "zh") -> str:
 def meaning(spec: Table, column: Column, lang: str = "zh") -> str:
     """Return what a column means beyond its name; "" where the name says it all.
 
+    Parameters
+    ----------
+    spec : Table
+    column : Column
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> meaning(tables.table("school_years"), tables.table("school_years").columns["kind"])
@@ -113,7 +162,19 @@ def meaning(spec: Table, column: Column, lang: str = "zh") -> str:
 
 
 def styled(sheet: Any, value: Any, role: str | None = None, *, text: bool = False) -> Any:
-    """Return a cell of a sheet with its value, coloured by what it is: key, required, optional, name, head, plain."""
+    """Return a cell of a sheet with its value, coloured by what it is: key, required, optional, name, head, plain.
+
+    Parameters
+    ----------
+    sheet : object
+        Sheet of the workbook.
+    value : object
+        What is written.
+    role : str, optional
+        Role of the cell: its style follows.
+    text : bool
+        Whether it is kept as text.
+    """
     from openpyxl.cell import WriteOnlyCell
 
     cell = xlsx.put(WriteOnlyCell(sheet), value)

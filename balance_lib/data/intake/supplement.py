@@ -45,7 +45,20 @@ class _Beside:
     dropped: list[str] = field(default_factory=list)
 
     def fault(self, rule: str, entry: _Entry, column: str, found: Any, severity: str = "error", **params: Any) -> None:
-        """Note a fault of one cell."""
+        """Note a fault of one cell.
+
+        Parameters
+        ----------
+        rule : str
+            Rule whose text is told.
+        entry : _Entry
+        column : str
+            Column of the table.
+        found : object
+            What stands there.
+        severity : str
+            ``error`` or ``warning``.
+        """
         head = self.heads.get(column, column)
         self.faults.append(Fault(rule, self.file, entry.row, head, found, severity, params))  # type: ignore[arg-type]
 

@@ -35,7 +35,19 @@ class Block:
     left: Sequence[Left]
 
     def text(self, row: int, label: str) -> str:
-        """Return the text of a cell by zero-based row and column label."""
+        """Return the text of a cell by zero-based row and column label.
+
+        Parameters
+        ----------
+        row : int
+            Row of the table or sheet.
+        label : str
+            Words beside or above the figure.
+
+        Returns
+        -------
+        str
+        """
         return self.grid.rows[row][self.at[label]]
 
 

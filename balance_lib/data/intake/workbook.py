@@ -48,7 +48,17 @@ def blank_workbook(lang: str = "zh") -> bytes:
 
 
 def county_workbook(county: County, lang: str = "zh") -> bytes:
-    """Return the workbook filled with a county's tables; :func:`read_workbook` gives them back unchanged."""
+    """Return the workbook filled with a county's tables; :func:`read_workbook` gives them back unchanged.
+
+    Parameters
+    ----------
+    county : County
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+    """
     head = {
         "county_id": county.county_id,
         "name_zh": county.name_zh,

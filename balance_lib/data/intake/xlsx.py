@@ -52,7 +52,15 @@ class WorkbookSheet:
     dead: dict[tuple[int, int], str] = field(default_factory=dict)
 
     def cell(self, row: int, column: int) -> Any:
-        """Return a value by the spreadsheet's row number and a zero-based column; None outside."""
+        """Return a value by the spreadsheet's row number and a zero-based column; None outside.
+
+        Parameters
+        ----------
+        row : int
+            Row of the table or sheet.
+        column : int
+            Column of the table.
+        """
         values = self.rows[row - 1] if 0 < row <= len(self.rows) else ()
         return values[column] if 0 <= column < len(values) else None
 
@@ -66,7 +74,19 @@ class SourceFile:
 
     @classmethod
     def of(cls, source: Path | str | bytes | SourceFile, name: str | None = None) -> SourceFile:
-        """Return a source for a path or for bytes that were uploaded."""
+        """Return a source for a path or for bytes that were uploaded.
+
+        Parameters
+        ----------
+        source : Path or str or bytes or SourceFile
+            The file.
+        name : str, optional
+            What it is called.
+
+        Returns
+        -------
+        SourceFile
+        """
         if isinstance(source, SourceFile):
             return source
         if isinstance(source, bytes):
@@ -98,7 +118,19 @@ def read(source: SourceFile) -> tuple[list[WorkbookSheet], list[Fault]]:
 
 
 def read_book(name: str, content: bytes) -> tuple[list[WorkbookSheet], list[Fault]]:
-    """Read the bytes of a workbook; what it costs follows the cells with values, not where the farthest stands."""
+    """Read the bytes of a workbook; what it costs follows the cells with values, not where the farthest stands.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    content : bytes
+        Bytes of the file.
+
+    Returns
+    -------
+    (list of WorkbookSheet, list of Fault)
+    """
     import openpyxl
 
     if not content.startswith(b"PK"):
@@ -230,6 +262,17 @@ def to_bytes(book: Workbook, *, compress: bool = True) -> bytes:
 
     openpyxl writes the time of saving into the document and into every entry of the archive; both are set to a fixed
     date. With ``compress=False`` the bytes do not depend on the zlib of the machine either.
+
+    Parameters
+    ----------
+    book : Workbook
+        Workbook that is written into.
+    compress : bool
+        Whether the file is packed.
+
+    Returns
+    -------
+    bytes
     """
     raw = io.BytesIO()
     book.save(raw)
@@ -256,6 +299,13 @@ def put(cell: Any, value: object) -> Any:
 
     A text stays a text even if it begins with "=" (no formula gets into a workbook from data), and a number keeps
     all its digits: openpyxl writes 16, a double may need 17.
+
+    Parameters
+    ----------
+    cell : object
+        Cell of the sheet.
+    value : object
+        What is written.
     """
     if value is None or (isinstance(value, float) and value != value):
         return cell

@@ -125,6 +125,17 @@ def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
 
     Numbers become float64 (NaN is "no data"), everything else text with NaN for empty. Values are not judged here:
     a text in a numeric column raises; use :func:`read` to have such cells listed as faults.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of the table.
+    name : str
+        What it is called.
+
+    Returns
+    -------
+    DataFrame
     """
     spec = table(name)
     given = frame.reset_index(drop=True).reindex(columns=list(spec.columns))
@@ -236,7 +247,19 @@ def _read_cells(
 
 
 def write(frame: pd.DataFrame, name: str) -> str:
-    """Return a table as canonical CSV text: whole numbers without a point, empty for "no data"."""
+    """Return a table as canonical CSV text: whole numbers without a point, empty for "no data".
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of the table.
+    name : str
+        What it is called.
+
+    Returns
+    -------
+    str
+    """
     spec = table(name)
     out = conform(frame, name)
     known = dict(out.notna().any())

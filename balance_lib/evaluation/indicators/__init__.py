@@ -32,12 +32,33 @@ def _frames(county: County, weights: tuple[tuple[str, float], ...]) -> Frames:
 
 
 def frames(county: County, standard: Standard) -> Frames:
-    """Return a county's figures prepared for a standard; prepared once for the same county and division."""
+    """Return a county's figures prepared for a standard; prepared once for the same county and division.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+
+    Returns
+    -------
+    Frames
+    """
     return _frames(county, tuple(sorted(standard.split_weights.items())))
 
 
 def formula_of(spec: Indicator | Variant, stage: str) -> str | None:
-    """Return the formula for a stage."""
+    """Return the formula for a stage.
+
+    Parameters
+    ----------
+    spec : Indicator or Variant
+    stage : str
+        ``primary`` or ``junior``.
+
+    Returns
+    -------
+    str or None
+    """
     return spec.formula if isinstance(spec.formula, str) or spec.formula is None else spec.formula.get(stage)
 
 
@@ -45,6 +66,15 @@ def included(county: County, standard: Standard) -> pd.Series:
     """Tell which rows of ``frames(...).stages`` count for indicators and coefficients under a standard.
 
     A row whose membership cannot be known (no founder given) counts as included; ``check`` asks for the column.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+
+    Returns
+    -------
+    Series
     """
     yes, unknown = frames(county, standard).where("stages", standard.included or None)
     return yes | unknown
@@ -75,7 +105,21 @@ def values(
 
 
 def values_of(data: Frames, standard: Standard, indicator: str, switches: Mapping[str, bool]) -> Floats:
-    """Compute an indicator for every row of ``data.stages``; as :func:`values`, as an array."""
+    """Compute an indicator for every row of ``data.stages``; as :func:`values`, as an array.
+
+    Parameters
+    ----------
+    data : Frames
+    standard : Standard
+    indicator : str
+        Id of the indicator.
+    switches : mapping of str to bool
+        Definition switches and their values.
+
+    Returns
+    -------
+    array of float
+    """
     spec = standard.indicators[indicator]
     stage_of = data.column("stages", "stage")
     out = np.full(len(stage_of), np.nan)

@@ -19,7 +19,21 @@ def slack(threshold: Any) -> Any:
 
 
 def shortfall(value: float, operator: str, threshold: float) -> float:
-    """Return the gap to a threshold: negative is short, whatever the direction; NaN when either is missing."""
+    """Return the gap to a threshold: negative is short, whatever the direction; NaN when either is missing.
+
+    Parameters
+    ----------
+    value : float
+        The figure.
+    operator : str
+        Comparison, such as ``>=``.
+    threshold : float
+        Value that is required.
+
+    Returns
+    -------
+    float
+    """
     # Numbers of Python: numpy's own take ten times as long.
     return float(gaps(float(value), operator, float(threshold)))
 
@@ -29,6 +43,19 @@ def satisfies(value: float, operator: str, threshold: float) -> bool | None:
 
     Judged on the unrounded value with a tolerance of 1e-9 (relative for large thresholds), so that a figure that
     stands exactly on the line is on it whatever the arithmetic left behind.
+
+    Parameters
+    ----------
+    value : float
+        The figure.
+    operator : str
+        Comparison, such as ``>=``.
+    threshold : float
+        Value that is required.
+
+    Returns
+    -------
+    bool or None
 
     Examples
     --------
@@ -40,7 +67,17 @@ def satisfies(value: float, operator: str, threshold: float) -> bool | None:
 
 
 def gaps(values: Any, operator: str, thresholds: Any) -> Any:
-    """Return the gaps of figures to their lines, as :func:`shortfall`."""
+    """Return the gaps of figures to their lines, as :func:`shortfall`.
+
+    Parameters
+    ----------
+    values : object
+        Figures, one for each place.
+    operator : str
+        Comparison, such as ``>=``.
+    thresholds : object
+        Values that are required.
+    """
     if operator in (">=", ">"):
         return values - thresholds
     if operator in ("<=", "<"):
@@ -50,12 +87,32 @@ def gaps(values: Any, operator: str, thresholds: Any) -> Any:
 
 
 def holds(gap: Any, operator: str, thresholds: Any) -> Any:
-    """Tell from gaps whether figures satisfy their lines; a missing one does not."""
+    """Tell from gaps whether figures satisfy their lines; a missing one does not.
+
+    Parameters
+    ----------
+    gap : object
+        Distances to what is required; negative is short.
+    operator : str
+        Comparison, such as ``>=``.
+    thresholds : object
+        Values that are required.
+    """
     return gap > slack(thresholds) if operator in ("<", ">") else gap >= -slack(thresholds)
 
 
 def compare(left: Any, operator: str, right: Any) -> Any:
-    """Compare figures as conditions and formulas do; a missing one satisfies nothing."""
+    """Compare figures as conditions and formulas do; a missing one satisfies nothing.
+
+    Parameters
+    ----------
+    left : object
+        Left-hand side.
+    operator : str
+        Comparison, such as ``>=``.
+    right : object
+        Right-hand side.
+    """
     if operator == "!=":
         return ~(np.abs(left - right) <= slack(right))
     return holds(gaps(left, operator, right), operator, right)

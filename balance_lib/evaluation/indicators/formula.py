@@ -74,7 +74,19 @@ def _missing(column: Any) -> Any:
 
 @lru_cache(maxsize=4096)
 def formula(source: str, blank_is_zero: tuple[str, ...] = ()) -> Formula:
-    """Return a formula, read once."""
+    """Return a formula, read once.
+
+    Parameters
+    ----------
+    source : str
+        The formula.
+    blank_is_zero : tuple[str, ...]
+        Figures of which a blank means none.
+
+    Returns
+    -------
+    Formula
+    """
     return Formula(source, blank_is_zero)
 
 

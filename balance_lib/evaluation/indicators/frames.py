@@ -264,13 +264,33 @@ class Frames:
         return getattr(self, _FRAMES[source])
 
     def at(self, source: str, year: int) -> Ints:
-        """Return the positions of a year's rows in the frame of a source."""
+        """Return the positions of a year's rows in the frame of a source.
+
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        year : int
+            School year, by its first calendar year.
+
+        Returns
+        -------
+        array of int
+        """
         if (source, year) not in self._at:
             self._at[source, year] = np.flatnonzero(self.column(source, "year") == year)
         return self._at[source, year]
 
     def column(self, source: str, name: str) -> Any:
-        """Return a column as an array: figures as floats, words as objects; NaN all over where there is none."""
+        """Return a column as an array: figures as floats, words as objects; NaN all over where there is none.
+
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        name : str
+            What it is called.
+        """
         key = (source, name)
         if key not in self._columns:
             frame = self.frame(source)
@@ -282,7 +302,21 @@ class Frames:
         return self._columns[key]
 
     def values(self, source: str, source_formula: str, blank_is_zero: Sequence[str] = ()) -> Floats:
-        """Compute a formula over all rows of a source; as :meth:`value`, as an array."""
+        """Compute a formula over all rows of a source; as :meth:`value`, as an array.
+
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        source_formula : str
+            Formula over the columns.
+        blank_is_zero : sequence of str
+            Figures of which a blank means none.
+
+        Returns
+        -------
+        array of float
+        """
         key = (source, source_formula, tuple(blank_is_zero))
         if key not in self._values:
             self._values[key] = _computed(
@@ -312,6 +346,13 @@ class Frames:
     def where(self, source: str, condition: str | None) -> tuple[pd.Series, pd.Series]:
         """Tell which rows satisfy a condition, and for which rows it cannot be known.
 
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        condition : str, optional
+            Condition over columns; None is satisfied by every row.
+
         Returns
         -------
         (Series of bool, Series of bool)
@@ -322,7 +363,19 @@ class Frames:
         return pd.Series(yes, index=index), pd.Series(unknown, index=index)
 
     def satisfying(self, source: str, condition: str | None) -> tuple[Bools, Bools]:
-        """Tell which rows satisfy a condition and for which it is open; as :meth:`where`, as arrays."""
+        """Tell which rows satisfy a condition and for which it is open; as :meth:`where`, as arrays.
+
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        condition : str, optional
+            Condition over columns; None is satisfied by every row.
+
+        Returns
+        -------
+        (array of bool, array of bool)
+        """
         key = (source, condition or "")
         if key not in self._truths:
             if condition:
@@ -352,7 +405,21 @@ class Frames:
 
 
 def evaluate(frame: pd.DataFrame, formula: str, blank_is_zero: Sequence[str] = ()) -> pd.Series:
-    """Evaluate a formula over rows; NaN wherever a figure it names is missing or a denominator is zero."""
+    """Evaluate a formula over rows; NaN wherever a figure it names is missing or a denominator is zero.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of the table.
+    formula : str
+        Formula over the columns.
+    blank_is_zero : sequence of str
+        Figures of which a blank means none.
+
+    Returns
+    -------
+    Series
+    """
     data: dict[str, Any] = {}
     for name in names_in(formula):
         if name not in frame:

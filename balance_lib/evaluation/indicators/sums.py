@@ -20,14 +20,42 @@ def numbered(keys: Ints) -> tuple[Ints, Ints]:
 
 
 def sums(figures: Floats, group: Ints, n: int) -> Floats:
-    """Sum columns by group, passing over what is missing."""
+    """Sum columns by group, passing over what is missing.
+
+    Parameters
+    ----------
+    figures : array of float
+        Figures, a row each.
+    group : array of int
+        Group of each row.
+    n : int
+        How many there are.
+
+    Returns
+    -------
+    array of float
+    """
     if not len(figures) or not figures.shape[1]:
         return np.zeros((n, figures.shape[1]))
     return pd.DataFrame(figures).groupby(group).sum().reindex(range(n)).to_numpy()  # compensated sums
 
 
 def counted(which: Bools, group: Ints, n: int) -> Ints:
-    """Count by group and column."""
+    """Count by group and column.
+
+    Parameters
+    ----------
+    which : array of bool
+        What is counted, a row each.
+    group : array of int
+        Group of each row.
+    n : int
+        How many there are.
+
+    Returns
+    -------
+    array of int
+    """
     order = np.argsort(group, kind="stable")
     out = np.zeros((n, which.shape[1]), dtype=np.int64)
     if len(order):
@@ -37,17 +65,59 @@ def counted(which: Bools, group: Ints, n: int) -> Ints:
 
 
 def all_missing(figures: Floats, group: Ints, n: int) -> Bools:
-    """Tell by group and column whether no row has the figure."""
+    """Tell by group and column whether no row has the figure.
+
+    Parameters
+    ----------
+    figures : array of float
+        Figures, a row each.
+    group : array of int
+        Group of each row.
+    n : int
+        How many there are.
+
+    Returns
+    -------
+    array of bool
+    """
     return counted(~np.isnan(figures), group, n) == 0
 
 
 def strict(figures: Floats, group: Ints, n: int) -> Floats:
-    """Sum columns by group; a group in which one row lacks the figure has no sum."""
+    """Sum columns by group; a group in which one row lacks the figure has no sum.
+
+    Parameters
+    ----------
+    figures : array of float
+        Figures, a row each.
+    group : array of int
+        Group of each row.
+    n : int
+        How many there are.
+
+    Returns
+    -------
+    array of float
+    """
     return np.where(counted(np.isnan(figures), group, n) > 0, np.nan, sums(figures, group, n))
 
 
 def by_year(figures: Floats, years: Floats, every: Floats) -> Floats:
-    """Sum columns by year, strictly; a year without rows has no sum."""
+    """Sum columns by year, strictly; a year without rows has no sum.
+
+    Parameters
+    ----------
+    figures : array of float
+        Figures, a row each.
+    years : array of float
+        School year of each row.
+    every : array of float
+        Every year of the county.
+
+    Returns
+    -------
+    array of float
+    """
     group, n = np.searchsorted(every, years), len(every)
     there = np.bincount(group, minlength=n) > 0
     return np.where(there[:, None], strict(figures, group, n), np.nan)

@@ -166,7 +166,19 @@ class Facts:
         return float(item.value) if isinstance(item.value, (int, float)) else math.nan
 
     def shown(self, name: str, style: str | None) -> str:
-        """Return a figure as the form prints it."""
+        """Return a figure as the form prints it.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        style : str, optional
+            How the figure is shown in the form.
+
+        Returns
+        -------
+        str
+        """
         if name == "limit":
             return number(self.limit(str(style))).replace(",", "")
         value = self.figure(name)
@@ -209,7 +221,19 @@ class Facts:
         return ApplicationAnswer(self.print(row["label"]), wording.full_width("".join(parts)), ANSWERS[worst(results)])
 
     def short(self, code: str, kinds: Sequence[str] | None = None) -> float:
-        """Count the schools that fail an item, of some kinds or all; NaN when one cannot be judged."""
+        """Count the schools that fail an item, of some kinds or all; NaN when one cannot be judged.
+
+        Parameters
+        ----------
+        code : str
+            Code of the item.
+        kinds : sequence of str, optional
+            Kinds.
+
+        Returns
+        -------
+        float
+        """
         rows = self.results[code].rows
         if rows is None:  # no school of that sort
             return 0.0 if self.results[code].status == "not_applicable" else math.nan
@@ -337,7 +361,20 @@ def _school_name(own: pd.Series, stage: str) -> str:
 
 
 def remark(part: pd.DataFrame, standard: Standard, stage: str) -> str:
-    """Say which indicators a school meets, which it meets to the floor, and which it misses (columns L7–L13)."""
+    """Say which indicators a school meets, which it meets to the floor, and which it misses (columns L7–L13).
+
+    Parameters
+    ----------
+    part : DataFrame
+        Rows of this part.
+    standard : Standard
+    stage : str
+        ``primary`` or ``junior``.
+
+    Returns
+    -------
+    str
+    """
     rule = next((i.measure for i in standard.items if i.measure and i.measure.source == "school_rule"), None)
     floor = float(rule.floor_share or 0.0) if rule else 0.0
     found: dict[str, list[str]] = {"met": [], "floor": [], "below": [], "unknown": []}

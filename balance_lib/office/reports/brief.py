@@ -43,7 +43,16 @@ def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: 
 
 
 def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool = True) -> None:
-    """Say the verdict with its counts; the same counts stand in the table and the figure."""
+    """Say the verdict with its counts; the same counts stand in the table and the figure.
+
+    Parameters
+    ----------
+    letter : Letter
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+    drawn : bool
+        Whether pictures are drawn.
+    """
     counts = findings.category_counts(evaluation, lang)
     whole = findings.tally([r for results in findings.by_category(evaluation).values() for r in results])
     letter.heading(text("report.overview.heading", lang))
@@ -61,7 +70,14 @@ def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool =
 
 
 def shortfalls(letter: Letter, evaluation: Evaluation, lang: str) -> None:
-    """List the items not met."""
+    """List the items not met.
+
+    Parameters
+    ----------
+    letter : Letter
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+    """
     letter.heading(text("report.shortfalls.heading", lang))
     found = evaluation.with_status("not_met")
     if not found:
@@ -72,7 +88,17 @@ def shortfalls(letter: Letter, evaluation: Evaluation, lang: str) -> None:
 
 
 def item_table(letter: Letter, caption: str, rows: list[list[object]], lang: str) -> None:
-    """Add a table of items."""
+    """Add a table of items.
+
+    Parameters
+    ----------
+    letter : Letter
+    caption : str
+        Words under or over it.
+    rows : list[list of object]
+        Rows, cell by cell.
+    lang : {"zh", "en"}
+    """
     head = [text(f"report.items.{key}", lang) for key in ("number", "item", "required", "present", "finding")]
     letter.table(caption, head, rows, (1.3, 6, 3.2, 3.6, 1.8), centred=(0, 4))
 
@@ -80,7 +106,19 @@ def item_table(letter: Letter, caption: str, rows: list[list[object]], lang: str
 def by_school(
     letter: Letter, county: County, evaluation: Evaluation, lang: str, *, most: int, drawn: bool = True
 ) -> None:
-    """Say how many schools pass, and which fall short in what."""
+    """Say how many schools pass, and which fall short in what.
+
+    Parameters
+    ----------
+    letter : Letter
+    county : County
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+    most : int
+        How many are named at most.
+    drawn : bool
+        Whether pictures are drawn.
+    """
     rows = findings.failing_schools(evaluation, findings.Names.of(county, lang), lang)
     sentences = findings.rule_sentences(evaluation, lang)
     if not rows and not sentences:
@@ -99,7 +137,15 @@ def by_school(
 
 
 def school_map(letter: Letter, county: County, evaluation: Evaluation, lang: str) -> None:
-    """Draw which schools fall short, the year before beside this one where it is known."""
+    """Draw which schools fall short, the year before beside this one where it is known.
+
+    Parameters
+    ----------
+    letter : Letter
+    county : County
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+    """
     years = [year for year in (evaluation.year - 1, evaluation.year) if year in county.years]
     place = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")[["lon", "lat"]].astype(float)
     panels = []
@@ -115,7 +161,16 @@ def school_map(letter: Letter, county: County, evaluation: Evaluation, lang: str
 
 
 def differences(letter: Letter, evaluation: Evaluation, lang: str, *, listed: bool = True) -> None:
-    """Say how far schools differ, with the coefficients as table and figure."""
+    """Say how far schools differ, with the coefficients as table and figure.
+
+    Parameters
+    ----------
+    letter : Letter
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+    listed : bool
+        Whether schools are listed.
+    """
     sentences, labels = findings.coefficient_sentences(evaluation, lang), findings.coefficient_labels(evaluation, lang)
     if not sentences:
         return
@@ -133,7 +188,14 @@ def differences(letter: Letter, evaluation: Evaluation, lang: str, *, listed: bo
 
 
 def open_items(letter: Letter, evaluation: Evaluation, lang: str) -> None:
-    """List what cannot be judged yet, and why: none of it counts as met."""
+    """List what cannot be judged yet, and why: none of it counts as met.
+
+    Parameters
+    ----------
+    letter : Letter
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+    """
     letter.heading(text("report.open.heading", lang))
     found = evaluation.with_status(*OPEN)
     if not found:
@@ -162,7 +224,16 @@ def _next_steps(letter: Letter, evaluation: Evaluation, lang: str) -> None:
 
 
 def figure(letter: Letter, draw: Callable[..., bytes], *values: object, caption: str) -> None:
-    """Add a figure; where the machine has no Chinese fount, say so instead of printing empty boxes."""
+    """Add a figure; where the machine has no Chinese fount, say so instead of printing empty boxes.
+
+    Parameters
+    ----------
+    letter : Letter
+    draw : Callable[..., bytes]
+        Draws the picture for a height.
+    caption : str
+        Words under or over it.
+    """
     if letter.lang == "zh" and not charts.fonts():
         letter.small(text("report.no_fonts", letter.lang, caption=caption))
         return

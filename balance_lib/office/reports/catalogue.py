@@ -165,12 +165,34 @@ KEYS = tuple(_PAPERS)
 
 
 def title(key: str, lang: str = "zh") -> str:
-    """Return the name of a paper."""
+    """Return the name of a paper.
+
+    Parameters
+    ----------
+    key : str
+        Key of the entry.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return text(f"report.key.{key}", lang)
 
 
 def missing(key: str, source: ReportSource) -> str | None:
-    """Return why a paper cannot be made, as a key of the locale; None when it can."""
+    """Return why a paper cannot be made, as a key of the locale; None when it can.
+
+    Parameters
+    ----------
+    key : str
+        Key of the entry.
+    source : ReportSource
+
+    Returns
+    -------
+    str or None
+    """
     if key in ("forms", "school_tables"):
         return None if application.fits(source.evaluation.standard) else "standard"
     if key == "ledger":

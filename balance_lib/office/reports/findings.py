@@ -28,7 +28,17 @@ class Names:
 
     @classmethod
     def of(cls, county: County, lang: str = "zh") -> Names:
-        """Return the names of a county's schools; the Chinese one where there is no other."""
+        """Return the names of a county's schools; the Chinese one where there is no other.
+
+        Parameters
+        ----------
+        county : County
+        lang : {"zh", "en"}
+
+        Returns
+        -------
+        Names
+        """
         table = county.tables["schools"].drop_duplicates("school_id")
         column = table["name_zh"] if lang == "zh" else table["name_en"].fillna(table["name_zh"])
         return cls({i: wording.name(n, lang) for i, n in zip(table["school_id"], column, strict=True)})
@@ -38,12 +48,32 @@ class Names:
 
 
 def label(result: ItemResult, lang: str = "zh") -> str:
-    """Return what an item asks, as printed."""
+    """Return what an item asks, as printed.
+
+    Parameters
+    ----------
+    result : ItemResult
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return wording.sentence(wording.plain(result.item.label(lang), 300, lang), lang)
 
 
 def requirement(result: ItemResult, lang: str = "zh") -> str:
-    """Return the line of an item in words; that evidence decides, where nothing is measured."""
+    """Return the line of an item in words; that evidence decides, where nothing is measured.
+
+    Parameters
+    ----------
+    result : ItemResult
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     if result.item.veto:
         return text("report.veto.required", lang)
     if math.isnan(result.threshold):
@@ -52,7 +82,17 @@ def requirement(result: ItemResult, lang: str = "zh") -> str:
 
 
 def present(result: ItemResult, lang: str = "zh") -> str:
-    """Return how an item stands today: so many schools of so many, a figure, evidence, or that nothing is known."""
+    """Return how an item stands today: so many schools of so many, a figure, evidence, or that nothing is known.
+
+    Parameters
+    ----------
+    result : ItemResult
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     if _by_evidence(result):
         key = result.status if result.status in ("met", "not_met") else "open"
         return text(f"report.{'veto' if result.item.veto else 'evidence'}.{key}", lang)
@@ -68,13 +108,33 @@ def present(result: ItemResult, lang: str = "zh") -> str:
 
 
 def value(result: ItemResult, lang: str = "zh") -> str:
-    """Return an item's figure with its unit, with the digits that tell it from its line."""
+    """Return an item's figure with its unit, with the digits that tell it from its line.
+
+    Parameters
+    ----------
+    result : ItemResult
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     item = result.item
     return wording.sentence(quantity(result.value, item.judged_unit, result.threshold, item.operator)[lang], lang)
 
 
 def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
-    """Return the lines of a table of items: number, item, requirement, how it stands, finding."""
+    """Return the lines of a table of items: number, item, requirement, how it stands, finding.
+
+    Parameters
+    ----------
+    results : iterable of ItemResult
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list[list of object]
+    """
     return [
         [place, label(r, lang), requirement(r, lang), present(r, lang), text(f"status.{r.status}", lang)]
         for place, r in enumerate(results, 1)
@@ -82,7 +142,17 @@ def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
 
 
 def sentence(result: ItemResult, lang: str = "zh") -> str:
-    """Say in one sentence what is wrong with an item."""
+    """Say in one sentence what is wrong with an item.
+
+    Parameters
+    ----------
+    result : ItemResult
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
     gap = "" if math.isnan(result.gap) or result.counted is not None else _gap(result, lang)
     key = "evidence" if _by_evidence(result) else "measured"
@@ -98,7 +168,18 @@ def _by_evidence(result: ItemResult) -> bool:
 
 
 def category(name: str, lang: str = "zh") -> str:
-    """Return the label of a group of items."""
+    """Return the label of a group of items.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return text(f"category.{name}", lang) if has(f"category.{name}") else wording.name(name, lang)
 
 
@@ -106,6 +187,15 @@ def by_category(evaluation: Evaluation, lang: str = "zh") -> dict[str, list[Item
     """Return the items the verdict depends on by the name of their category, without those that do not apply.
 
     Two groups of one name are one category: a plan's own group and the national one it repeats.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    dict[str, list of ItemResult]
     """
     found: dict[str, list[ItemResult]] = {}
     for result in evaluation.items:
@@ -121,18 +211,48 @@ def tally(results: Sequence[ItemResult]) -> dict[str, int]:
 
 
 def category_counts(evaluation: Evaluation, lang: str = "zh") -> pd.DataFrame:
-    """Return counts by category: the index is its label; total, met, not_met, open."""
+    """Return counts by category: the index is its label; total, met, not_met, open.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame
+    """
     counts = {name: tally(results) for name, results in by_category(evaluation, lang).items()}
     return pd.DataFrame(counts).T.reindex(columns=["total", "met", "not_met", "open"]).astype(int)
 
 
 def indicator_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]:
-    """Return the labels of the standard's indicators, in its order."""
+    """Return the labels of the standard's indicators, in its order.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    dict of str to str
+    """
     return {k: wording.sentence(spec.label(lang), lang) for k, spec in evaluation.standard.indicators.items()}
 
 
 def coefficient_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]:
-    """Return the labels of the coefficients: every indicator, and the composite where the standard limits it."""
+    """Return the labels of the coefficients: every indicator, and the composite where the standard limits it.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    dict of str to str
+    """
     labels, cv = indicator_labels(evaluation, lang), evaluation.cv
     limited = cv.loc[cv["indicator"] == COMPOSITE, "limit"].notna().any()
     composite = wording.sentence(text("evaluation.composite", lang), lang)
@@ -143,6 +263,17 @@ def failing_schools(evaluation: Evaluation, names: Names, lang: str = "zh") -> l
     """List the schools that fall short in any indicator, those with most first: school, stage, indicators, needed.
 
     A school that passes the rule although one indicator is below its line says so.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    names : Names
+        Names of the schools.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list[list of object]
     """
     labels, specs = indicator_labels(evaluation, lang), evaluation.standard.indicators
     passes = evaluation.rules.set_index(["school_id", "stage"])["passes"] if len(evaluation.rules) else {}
@@ -179,7 +310,17 @@ def _short(amount: float) -> str:
 
 
 def needs(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
-    """Sum what all schools need to reach every line: indicator, stage, schools short, units, in words."""
+    """Sum what all schools need to reach every line: indicator, stage, schools short, units, in words.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list[list of object]
+    """
     out: list[list[object]] = []
     for name, spec in evaluation.standard.indicators.items():
         for stage in STAGES:
@@ -193,7 +334,17 @@ def needs(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
 
 
 def coefficient_rows(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
-    """Return the difference coefficients as a table: indicator, then coefficient and finding of each stage."""
+    """Return the difference coefficients as a table: indicator, then coefficient and finding of each stage.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list[list of object]
+    """
     table = evaluation.cv.set_index(["stage", "indicator"])
     stages = [stage for stage in STAGES if stage in set(evaluation.cv["stage"])]
     out: list[list[object]] = []
@@ -206,7 +357,17 @@ def coefficient_rows(evaluation: Evaluation, lang: str = "zh") -> list[list[obje
 
 
 def coefficient(row: pd.Series, lang: str = "zh") -> list[object]:
-    """Return one coefficient with three decimals, and whether it keeps the limit."""
+    """Return one coefficient with three decimals, and whether it keeps the limit.
+
+    Parameters
+    ----------
+    row : Series
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list of object
+    """
     if math.isnan(row["cv"]):
         return ["–", text("status.no_data", lang)]
     shown = wording.figure(row["cv"], 3, row["limit"], "<=")
@@ -215,7 +376,17 @@ def coefficient(row: pd.Series, lang: str = "zh") -> list[object]:
 
 
 def coefficient_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
-    """Say of each stage how many coefficients keep the limit, and which is the highest."""
+    """Say of each stage how many coefficients keep the limit, and which is the highest.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list of str
+    """
     labels, out = coefficient_labels(evaluation, lang), []
     judged = evaluation.cv[evaluation.cv["indicator"].isin(list(labels)) & evaluation.cv["limit"].notna()]
     for stage in STAGES:
@@ -242,13 +413,34 @@ def coefficient_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]
 
 
 def stage_name(stage: str, lang: str = "zh") -> str:
-    """Return the name of a stage as it begins a sentence."""
+    """Return the name of a stage as it begins a sentence.
+
+    Parameters
+    ----------
+    stage : str
+        ``primary`` or ``junior``.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     name = text(f"stage.{stage}", lang)
     return name[:1].upper() + name[1:]
 
 
 def rule_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
-    """Say of each stage how many schools pass the standard's school rule."""
+    """Say of each stage how many schools pass the standard's school rule.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list of str
+    """
     out = []
     for stage in STAGES:
         flags = evaluation.rules.loc[evaluation.rules["stage"] == stage, "passes"] if len(evaluation.rules) else []

@@ -66,7 +66,15 @@ class Letter:
         self._add(words, "Subtitle")
 
     def heading(self, words: str, level: int = 1) -> None:
-        """Add a numbered heading: 一、 and （一）, or 1 and 1.1."""
+        """Add a numbered heading: 一、 and （一）, or 1 and 1.1.
+
+        Parameters
+        ----------
+        words : str
+            The words.
+        level : int
+            Level of the heading, 1 the highest.
+        """
         self._headings[level - 1] += 1
         if level == 1:
             self._headings[1] = 0
@@ -136,7 +144,15 @@ class Letter:
         self._add("", "Note")
 
     def figure(self, png: bytes, caption: str) -> None:
-        """Add a figure with its caption below."""
+        """Add a figure with its caption below.
+
+        Parameters
+        ----------
+        png : bytes
+            Picture as PNG.
+        caption : str
+            Words under or over it.
+        """
         from docx.enum.text import WD_ALIGN_PARAGRAPH
         from docx.shared import Cm
 

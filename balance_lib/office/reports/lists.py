@@ -299,6 +299,16 @@ def _stages(book: Workbook, register: Register, stamp: ReportStamp, lang: str) -
 def periods(days: Sequence[date], lang: str = "zh") -> list[tuple[str, date, date]]:
     """Return the months, quarters or years from the first day to the last: label, first day, last day.
 
+    Parameters
+    ----------
+    days : sequence of date
+        Days.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list[tuple[str, date, date]]
+
     Examples
     --------
     >>> [name for name, _, _ in periods([date(2022, 11, 5), date(2023, 1, 2)])]
@@ -346,7 +356,27 @@ def open_sheet(
     freeze: int,
     extra: Sequence[str] = (),
 ) -> SheetWriter:
-    """Open a sheet with its title and the head of its table."""
+    """Open a sheet with its title and the head of its table.
+
+    Parameters
+    ----------
+    book : Workbook
+        Workbook that is written into.
+    key : str
+        Key of the entry.
+    columns : Mapping[str, tuple[float, str]]
+        Heads with width and format.
+    stamp : ReportStamp
+    lang : {"zh", "en"}
+    freeze : int
+        Rows that stay in sight.
+    extra : sequence of str
+        Further heads.
+
+    Returns
+    -------
+    SheetWriter
+    """
     title = text(f"report.lists.{key}.title", lang)
     page = SheetWriter(book, title, [wide for wide, _ in columns.values()], stamp, lang=lang)
     page.title(title)
@@ -359,7 +389,17 @@ def open_sheet(
 
 
 def put_row(page: SheetWriter, columns: Mapping[str, tuple[float, str]], row: Mapping[str, Any], lang: str) -> None:
-    """Write one row of a table: a date, a number or a text in each column that is not blank."""
+    """Write one row of a table: a date, a number or a text in each column that is not blank.
+
+    Parameters
+    ----------
+    page : SheetWriter
+    columns : Mapping[str, tuple[float, str]]
+        Heads with width and format.
+    row : mapping of str to object
+        Values by column.
+    lang : {"zh", "en"}
+    """
     page.data([_cell(name, row.get(name), lang) for name in columns], align=[align for _, align in columns.values()])
 
 

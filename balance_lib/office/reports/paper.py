@@ -75,7 +75,15 @@ class SheetWriter:
             self._across(banner, font=_font(10, colour=_WARN), place=_place("center"))
 
     def line(self, words: str, *, align: str = "left") -> None:
-        """Write one line across all columns, such as the county and the school year above a table."""
+        """Write one line across all columns, such as the county and the school year above a table.
+
+        Parameters
+        ----------
+        words : str
+            The words.
+        align : str
+            Alignment.
+        """
         self._across(words, font=_font(10), place=_place(align))
 
     def note(self, words: str) -> None:
@@ -138,7 +146,17 @@ class SheetWriter:
         return row
 
     def link(self, row: int, column: int, title: str) -> None:
-        """Make a cell lead to another sheet of the book."""
+        """Make a cell lead to another sheet of the book.
+
+        Parameters
+        ----------
+        row : int
+            Row of the table or sheet.
+        column : int
+            Column of the table.
+        title : str
+            Words at the head.
+        """
         from openpyxl.worksheet.hyperlink import Hyperlink
 
         cell = self.sheet.cell(row, column)
@@ -146,7 +164,19 @@ class SheetWriter:
         cell.hyperlink = Hyperlink(ref=cell.coordinate, location=f"'{target}'!A1")
 
     def merge(self, top: int, left: int, bottom: int, right: int) -> None:
-        """Join cells that are already written, by row and column numbers from one."""
+        """Join cells that are already written, by row and column numbers from one.
+
+        Parameters
+        ----------
+        top : int
+            Uppermost row.
+        left : int
+            Leftmost column.
+        bottom : int
+            Lowest row.
+        right : int
+            Right-hand side.
+        """
         if (top, left) != (bottom, right):
             self.sheet.merge_cells(start_row=top, start_column=left, end_row=bottom, end_column=right)
 
@@ -161,7 +191,25 @@ class SheetWriter:
         fill: bool = False,
         frame: bool = True,
     ) -> Any:
-        """Write one cell: text stays text whatever it begins with, a number keeps all its digits."""
+        """Write one cell: text stays text whatever it begins with, a number keeps all its digits.
+
+        Parameters
+        ----------
+        row : int
+            Row of the table or sheet.
+        column : int
+            Column of the table.
+        value : object
+            What is written.
+        font : object
+            Font of the cell.
+        place : object
+            Alignment in the cell.
+        fill : bool
+            Whether the cell is tinted.
+        frame : bool
+            Whether the cell has a border.
+        """
         cell = self.sheet.cell(row, column)
         cell.font, cell.alignment = font or _font(10), place or _place("left")
         if frame:
@@ -226,7 +274,17 @@ def new_book() -> Workbook:
 
 
 def origin_sheet(book: Workbook, stamp: ReportStamp, notes: Sequence[str], lang: str = "zh") -> None:
-    """Add the page that says what the book was made from and how its figures are to be read."""
+    """Add the page that says what the book was made from and how its figures are to be read.
+
+    Parameters
+    ----------
+    book : Workbook
+        Workbook that is written into.
+    stamp : ReportStamp
+    notes : sequence of str
+        Remarks, a line each.
+    lang : {"zh", "en"}
+    """
     page = SheetWriter(book, text("report.origin", lang), (22, 90), stamp, lang=lang, landscape=False)
     page.title(text("report.origin", lang))
     for label, value in stamp.lines(lang):

@@ -144,7 +144,19 @@ class _Schools:
         return _worst("met" if f is True else "not_met" if f is False else "no_data" for f in found)
 
     def found(self, school: str, row: Mapping[str, Any]) -> tuple[str, str]:
-        """Return the figures in a sentence, and whether the line is met."""
+        """Return the figures in a sentence, and whether the line is met.
+
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        row : mapping of str to object
+            Values by column.
+
+        Returns
+        -------
+        (str, str)
+        """
         status = self._status(school, row)
         if status == "not_applicable":
             return "本校不适用。", ANSWERS[status]
@@ -165,7 +177,21 @@ class _Schools:
         return float(value) if isinstance(value, (int, float)) else math.nan
 
     def print(self, school: str, words: str, row: Mapping[str, Any]) -> str:
-        """Fill a school's figures into a sentence."""
+        """Fill a school's figures into a sentence.
+
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        words : str
+            The words.
+        row : mapping of str to object
+            Values by column.
+
+        Returns
+        -------
+        str
+        """
 
         def shown(first: str, second: str | None) -> str:
             if first == "limit":

@@ -37,14 +37,42 @@ class ReportStamp:
 
     @classmethod
     def of_evaluation(cls, county: County, evaluation: Evaluation, made_on: date | None = None) -> ReportStamp:
-        """Return the stamp of a paper about an evaluation; switches that differ from the standard's own are named."""
+        """Return the stamp of a paper about an evaluation; switches that differ from the standard's own are named.
+
+        Parameters
+        ----------
+        county : County
+        evaluation : Evaluation
+        made_on : date, optional
+            Day the paper bears.
+
+        Returns
+        -------
+        ReportStamp
+        """
         standard, used = evaluation.standard, evaluation.provenance.get("definitions", {})
         stamp = cls.of(county, standard, evaluation.year, on=evaluation.on, made_on=made_on)
         return replace(stamp, switched=tuple(k for k, own in standard.switches().items() if used.get(k, own) != own))
 
     @classmethod
     def of(cls, county: County, standard: Standard, year: int, *, on: date, made_on: date | None = None) -> ReportStamp:
-        """Return the stamp of a paper about a county."""
+        """Return the stamp of a paper about a county.
+
+        Parameters
+        ----------
+        county : County
+        standard : Standard
+        year : int
+            School year, by its first calendar year.
+        on : date
+            Day it is judged on.
+        made_on : date, optional
+            Day the paper bears.
+
+        Returns
+        -------
+        ReportStamp
+        """
         return cls(
             county.county_id,
             county.name_zh,
@@ -128,12 +156,34 @@ class ReportStamp:
         )
 
     def file(self, key: str, suffix: str) -> str:
-        """Return the file name of a paper."""
+        """Return the file name of a paper.
+
+        Parameters
+        ----------
+        key : str
+            Key of the entry.
+        suffix : str
+            Ending of the file name.
+
+        Returns
+        -------
+        str
+        """
         return f"{file_name(self.county_id, self.year, self.standard.id, key)}{suffix}"
 
 
 def day(when: date, lang: str = "zh") -> str:
     """Return a day as an official paper writes it.
+
+    Parameters
+    ----------
+    when : date
+        The day.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
 
     Examples
     --------

@@ -41,6 +41,18 @@ def plain(value: object, most: int = CELL_MOST, lang: str = "zh") -> str:
     Control characters, marks that turn the direction of writing, invisible characters and halves of surrogate pairs go;
     line ends become plain ones. The length counts UTF-16 units, as spreadsheet programs do.
 
+    Parameters
+    ----------
+    value : object
+        What is written.
+    most : int
+        How many are named at most.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> plain("甲\\x00校\\u202e"), plain("abcdefghijkl", 8, "en")
@@ -59,7 +71,18 @@ def plain(value: object, most: int = CELL_MOST, lang: str = "zh") -> str:
 
 
 def name(value: object, lang: str = "zh") -> str:
-    """Return a name fit for running text: one line, not longer than a name can be."""
+    """Return a name fit for running text: one line, not longer than a name can be.
+
+    Parameters
+    ----------
+    value : object
+        What is written.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return plain(" ".join(plain(value, lang=lang).split()), NAME_MOST, lang)
 
 
@@ -69,6 +92,17 @@ def _units(value: str) -> int:
 
 def sheet_title(value: object, taken: Collection[str] = ()) -> str:
     """Return a title a worksheet may bear: at most 31 units, none of ``[]:*?/\\``, and not taken yet.
+
+    Parameters
+    ----------
+    value : object
+        What is written.
+    taken : collection of str
+        Names that are taken.
+
+    Returns
+    -------
+    str
 
     Examples
     --------
@@ -112,5 +146,16 @@ def full_width(sentence: str) -> str:
 
 
 def sentence(words: str, lang: str = "zh") -> str:
-    """Return a sentence from elsewhere as an official paper prints it."""
+    """Return a sentence from elsewhere as an official paper prints it.
+
+    Parameters
+    ----------
+    words : str
+        The words.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return full_width(words) if lang == "zh" else words

@@ -77,6 +77,21 @@ def _write(connection: Connection, archive: zipfile.ZipFile, folder: Path) -> di
 def read(engine: Engine, folder: Path, source: Path, *, replace: bool = False) -> dict[str, int]:
     """Bring a backup back, all of it or nothing; return how many rows each table has.
 
+    Parameters
+    ----------
+    engine : Engine
+        Connection pool of the store.
+    folder : Path
+        Folder on disk.
+    source : Path
+        The file.
+    replace : bool
+        Whether a store that stands is overwritten.
+
+    Returns
+    -------
+    dict of str to int
+
     Raises
     ------
     StoreError

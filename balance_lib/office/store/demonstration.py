@@ -68,7 +68,17 @@ def _build(county: County, target: Path) -> None:
 
 
 def days(county: County, standard: Standard) -> list[date]:
-    """Return the days the demonstration's office wrote on, within the plan and the county's years."""
+    """Return the days the demonstration's office wrote on, within the plan and the county's years.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+
+    Returns
+    -------
+    list of date
+    """
     first, last = date(county.years[0], 9, 1), date(county.years[-1] + 1, 8, 31)
     plan = standard.plan
     starts = max(first, plan.starts) if plan else date(county.years[-1], 9, 1)

@@ -75,7 +75,15 @@ def upgrade(engine: Engine) -> bool:
 
 
 def migrate(connection: Connection, to: str) -> None:
-    """Run the migrations up to a version, in the transaction that is open."""
+    """Run the migrations up to a version, in the transaction that is open.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    to : str
+        Revision to go to.
+    """
     from alembic import command
     from alembic.config import Config
 

@@ -37,6 +37,17 @@ COLUMNS = [c.name for c in TABLE.columns]
 def kind_of(name: str, content: bytes) -> str:
     """Return what kind of file this is, by its name and by its content.
 
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    content : bytes
+        Bytes of the file.
+
+    Returns
+    -------
+    str
+
     Raises
     ------
     StoreError
@@ -70,7 +81,19 @@ def _office(content: bytes, folder: str) -> bool:
 
 
 def keep(folder: Path, content: bytes) -> str:
-    """Write bytes under their hash, whole or not at all, and return the hash; what stands already is left alone."""
+    """Write bytes under their hash, whole or not at all, and return the hash; what stands already is left alone.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder on disk.
+    content : bytes
+        Bytes of the file.
+
+    Returns
+    -------
+    str
+    """
     sha = hashlib.sha256(content).hexdigest()
     target = path_of(folder, sha)
     if target.is_file():
@@ -91,12 +114,35 @@ def keep(folder: Path, content: bytes) -> str:
 
 
 def path_of(folder: Path, sha: str) -> Path:
-    """Return where the bytes of a hash stand."""
+    """Return where the bytes of a hash stand.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder on disk.
+    sha : str
+        SHA-256 digest of the file.
+
+    Returns
+    -------
+    Path
+    """
     return folder / sha[:2] / sha
 
 
 def read(folder: Path, sha: str) -> bytes:
     """Return stored bytes, held against their hash.
+
+    Parameters
+    ----------
+    folder : Path
+        Folder on disk.
+    sha : str
+        SHA-256 digest of the file.
+
+    Returns
+    -------
+    bytes
 
     Raises
     ------
@@ -127,7 +173,36 @@ def index(
     task: str,
     stamp: Stamp,
 ) -> str:
-    """Write a file into the index; return the id of the row."""
+    """Write a file into the index; return the id of the row.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    sha : str
+        SHA-256 digest of the file.
+    name : str
+        What it is called.
+    kind : str
+        Kind, as the tables name it.
+    size : int
+        Bytes.
+    who : str
+        Who does it; recorded in the trail.
+    county_id : str
+        Id of the county.
+    standard_id : str
+        Id of the standard.
+    entry_id : str
+        Id of the entry.
+    task : str
+        Id of the task.
+    stamp : Stamp
+
+    Returns
+    -------
+    str
+    """
     at, new = trail.now(), trail.fresh_id()
     told = {
         "sha256": sha,
@@ -145,7 +220,23 @@ def index(
 
 
 def listed(connection: Connection, county_id: str, standard_id: str | None, entry_id: str | None) -> pd.DataFrame:
-    """Return the index of a county's evidence, newest first."""
+    """Return the index of a county's evidence, newest first.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    county_id : str
+        Id of the county.
+    standard_id : str, optional
+        Id of the standard.
+    entry_id : str, optional
+        Id of the entry.
+
+    Returns
+    -------
+    DataFrame
+    """
     asked = select(*(TABLE.c[name] for name in COLUMNS)).where(TABLE.c.county_id == county_id)
     if standard_id is not None:
         asked = asked.where(TABLE.c.standard_id == standard_id)

@@ -72,6 +72,20 @@ def keep_import(
 ) -> None:
     """Write an imported county into its folder, and into the trail who brought which files in.
 
+    Parameters
+    ----------
+    store : Store
+    county : County
+    folder : Path
+        Folder on disk.
+    rows : mapping of str to int
+        Rows of each table.
+    files : sequence of str
+        The files.
+    who : str
+        Who does it; recorded in the trail.
+    stamp : Stamp
+
     Raises
     ------
     ChangedError

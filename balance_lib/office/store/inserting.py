@@ -9,7 +9,22 @@ from sqlalchemy import Connection, Table
 
 
 def insert_unless_there(connection: Connection, table: Table, values: Mapping[str, Any], key: str) -> bool:
-    """Add a row; False when a unique constraint says that it stands already."""
+    """Add a row; False when a unique constraint says that it stands already.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    table : Table
+    values : mapping of str to object
+        Figures by name.
+    key : str
+        Key of the entry.
+
+    Returns
+    -------
+    bool
+    """
     # Loading the dialect that is not used would cost every page a fifth of a second.
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert

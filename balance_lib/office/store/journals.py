@@ -43,7 +43,23 @@ def _journal(name: str) -> Journal:
 
 
 def rows(connection: Connection, name: str, county_id: str, standard_id: str) -> pd.DataFrame:
-    """Return what stands in a journal, in the order it was written."""
+    """Return what stands in a journal, in the order it was written.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    name : str
+        What it is called.
+    county_id : str
+        Id of the county.
+    standard_id : str
+        Id of the standard.
+
+    Returns
+    -------
+    DataFrame
+    """
     listed, table = columns(name), TABLES[name]
     asked = select(*(table.c[c] for c in listed)).where(table.c.county_id == county_id)
     asked = asked.where((table.c.standard_id == standard_id) & table.c.removed_at.is_(None))
@@ -52,6 +68,20 @@ def rows(connection: Connection, name: str, county_id: str, standard_id: str) ->
 
 def add(connection: Connection, name: str, values: Mapping[str, Any], owner: Owner) -> str:
     """Write a new row and return its id; one that was taken off the list comes back under its old id.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    name : str
+        What it is called.
+    values : mapping of str to object
+        Figures by name.
+    owner : Owner
+
+    Returns
+    -------
+    str
 
     Raises
     ------
@@ -78,6 +108,24 @@ def change(
 ) -> int:
     """Change a row, if nobody else has since ``version``; return its new version.
 
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    name : str
+        What it is called.
+    row_id : str
+        Id of the row.
+    changes : mapping of str to object
+        Fields that change.
+    owner : Owner
+    version : int
+        Version the change was made from; another one is refused.
+
+    Returns
+    -------
+    int
+
     Raises
     ------
     ConflictError
@@ -97,6 +145,18 @@ def change(
 def remove(connection: Connection, name: str, row_id: str, owner: Owner, *, version: int) -> None:
     """Take a row off the list; what it said stays in the trail.
 
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    name : str
+        What it is called.
+    row_id : str
+        Id of the row.
+    owner : Owner
+    version : int
+        Version the change was made from; another one is refused.
+
     Raises
     ------
     ConflictError
@@ -109,6 +169,20 @@ def take(connection: Connection, name: str, given: Iterable[Mapping[str, Any]], 
     """Take in checked rows of a table: how many are new, how many changed what stood there, how many say the same.
 
     A cell left blank does not wipe out what stands.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    name : str
+        What it is called.
+    given : Iterable[mapping of str to object]
+        Rows to take in.
+    owner : Owner
+
+    Returns
+    -------
+    (int, int, int)
     """
     journal, new, changed, same = _journal(name), 0, 0, 0
     for values in given:

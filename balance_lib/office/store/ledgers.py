@@ -32,7 +32,26 @@ LENGTHS = {"person": trail.NAME_MOST, "measure": trail.TEXT_MOST, "lead_unit": 2
 def open_entries(
     connection: Connection, problems: pd.DataFrame, county_id: str, standard_id: str, *, who: str, stamp: Stamp
 ) -> tuple[int, int]:
-    """Open an entry for every problem that has none; return how many were opened and how many stood already."""
+    """Open an entry for every problem that has none; return how many were opened and how many stood already.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    problems : DataFrame
+        Schools that fall short, as the evaluation lists them.
+    county_id : str
+        Id of the county.
+    standard_id : str
+        Id of the standard.
+    who : str
+        Who does it; recorded in the trail.
+    stamp : Stamp
+
+    Returns
+    -------
+    (int, int)
+    """
     at, opened = trail.now(), 0
     for row in problems.to_dict("records"):
         entry = _entry(row, county_id, standard_id, at)
@@ -67,6 +86,17 @@ def _entry(row: Mapping[str, Any], county_id: str, standard_id: str, at: datetim
 def entry(connection: Connection, entry_id: str) -> Entry:
     """Return an entry as it stands.
 
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    entry_id : str
+        Id of the entry.
+
+    Returns
+    -------
+    Entry
+
     Raises
     ------
     NotFoundError
@@ -80,7 +110,21 @@ def entry(connection: Connection, entry_id: str) -> Entry:
 
 
 def entries(connection: Connection, county_id: str, standard_id: str | None) -> pd.DataFrame:
-    """Return a county's ledger in the order it was opened; columns as in :class:`balance_lib.office.workplan.Entry`."""
+    """Return a county's ledger in the order it was opened; columns as in :class:`balance_lib.office.workplan.Entry`.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    county_id : str
+        Id of the county.
+    standard_id : str, optional
+        Id of the standard.
+
+    Returns
+    -------
+    DataFrame
+    """
     asked = select(*(TABLE.c[name] for name in COLUMNS)).where(TABLE.c.county_id == county_id)
     if standard_id is not None:
         asked = asked.where(TABLE.c.standard_id == standard_id)
@@ -100,6 +144,28 @@ def step(
     changes: Mapping[str, Any],
 ) -> Entry:
     """Take one step with an entry, if it still is what the person saw.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    entry_id : str
+        Id of the entry.
+    action : str
+        What is done.
+    who : str
+        Who does it; recorded in the trail.
+    version : int
+        Version the change was made from; another one is refused.
+    stamp : Stamp
+    note : str
+        Remark, in the writer's words.
+    changes : mapping of str to object
+        Fields that change.
+
+    Returns
+    -------
+    Entry
 
     Raises
     ------
@@ -131,7 +197,18 @@ def _save(connection: Connection, before: Entry, after: Entry, stamp: Stamp) -> 
 
 
 def conflict(connection: Connection, found: Entry) -> ConflictError:
-    """Return the error that tells who changed an entry, and when."""
+    """Return the error that tells who changed an entry, and when.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    found : Entry
+
+    Returns
+    -------
+    ConflictError
+    """
     last = select(Change.who, Change.at).where(Change.subject_id == found.entry_id).order_by(Change.change_id.desc())
     row = connection.execute(last.limit(1)).first()
     who, at = (row.who, row.at) if row else ("", found.changed_at)
@@ -140,6 +217,17 @@ def conflict(connection: Connection, found: Entry) -> ConflictError:
 
 def recheck(connection: Connection, county_id: str, evaluation: Evaluation, *, who: str, stamp: Stamp) -> pd.DataFrame:
     """Hold a ledger against newly computed values: close what meets the line, open again what has fallen back.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    county_id : str
+        Id of the county.
+    evaluation : Evaluation
+    who : str
+        Who does it; recorded in the trail.
+    stamp : Stamp
 
     Returns
     -------

@@ -36,6 +36,34 @@ def record(
 ) -> int:
     """Record how a task stands, if nobody else has since ``version`` (0: no record yet); return the new version.
 
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    county_id : str
+        Id of the county.
+    standard_id : str
+        Id of the standard.
+    task : str
+        Id of the task.
+    state : str
+        State of the record.
+    who : str
+        Who does it; recorded in the trail.
+    version : int
+        Version the change was made from; another one is refused.
+    stamp : Stamp
+    due : date, optional
+        Day it is due.
+    done_on : date, optional
+        Day it was done.
+    note : str
+        Remark, in the writer's words.
+
+    Returns
+    -------
+    int
+
     Raises
     ------
     ConflictError
@@ -70,7 +98,21 @@ def record(
 
 
 def records(connection: Connection, county_id: str, standard_id: str) -> pd.DataFrame:
-    """Return what is recorded of a plan's tasks: task, state, due, done_on, note, version and what it rests on."""
+    """Return what is recorded of a plan's tasks: task, state, due, done_on, note, version and what it rests on.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    county_id : str
+        Id of the county.
+    standard_id : str
+        Id of the standard.
+
+    Returns
+    -------
+    DataFrame
+    """
     asked = select(*(TABLE.c[name] for name in COLUMNS))
     asked = asked.where((TABLE.c.county_id == county_id) & (TABLE.c.standard_id == standard_id)).order_by(TABLE.c.task)
     return trail.frame(connection, asked, COLUMNS)

@@ -44,6 +44,26 @@ def add(
 ) -> str:
     """Save a new scenario and return its id.
 
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    yaml : str
+        The scenario as YAML.
+    name : str
+        What it is called.
+    author : str
+        Who made it.
+    county_id : str
+        Id of the county.
+    standard_id : str
+        Id of the standard.
+    stamp : Stamp
+
+    Returns
+    -------
+    str
+
     Raises
     ------
     StoreError
@@ -64,6 +84,22 @@ def add(
 
 def change(connection: Connection, scenario_id: str, *, version: int, author: str, stamp: Stamp, **changes: str) -> int:
     """Change a scenario's name or text, if nobody else has since ``version``; return the new version.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    scenario_id : str
+        Id of the scenario in the store.
+    version : int
+        Version the change was made from; another one is refused.
+    author : str
+        Who made it.
+    stamp : Stamp
+
+    Returns
+    -------
+    int
 
     Raises
     ------
@@ -87,6 +123,18 @@ def change(connection: Connection, scenario_id: str, *, version: int, author: st
 def remove(connection: Connection, scenario_id: str, *, version: int, author: str, stamp: Stamp) -> None:
     """Take a scenario off the list; what it said stays in the trail.
 
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    scenario_id : str
+        Id of the scenario in the store.
+    version : int
+        Version the change was made from; another one is refused.
+    author : str
+        Who made it.
+    stamp : Stamp
+
     Raises
     ------
     ConflictError
@@ -103,6 +151,19 @@ def remove(connection: Connection, scenario_id: str, *, version: int, author: st
 
 def get(connection: Connection, scenario_id: str, version: int | None = None) -> SavedScenario:
     """Return a scenario by its id, as it stands or as it was in an earlier version.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    scenario_id : str
+        Id of the scenario in the store.
+    version : int, optional
+        Version the change was made from; another one is refused.
+
+    Returns
+    -------
+    SavedScenario
 
     Raises
     ------
@@ -130,7 +191,19 @@ def _earlier(connection: Connection, saved: SavedScenario, version: int) -> Save
 
 
 def listed(connection: Connection, county_id: str) -> pd.DataFrame:
-    """Return a county's scenarios without their texts, last changed first."""
+    """Return a county's scenarios without their texts, last changed first.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    county_id : str
+        Id of the county.
+
+    Returns
+    -------
+    DataFrame
+    """
     heads = [name for name in COLUMNS if name != "yaml"]
     asked = select(*(TABLE.c[name] for name in heads)).where(TABLE.c.county_id == county_id)
     asked = asked.where(TABLE.c.removed_at.is_(None)).order_by(TABLE.c.changed_at.desc(), TABLE.c.scenario_id)

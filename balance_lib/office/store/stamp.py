@@ -21,7 +21,17 @@ class Stamp:
 
     @classmethod
     def of(cls, county: County | None = None, standard: Standard | None = None) -> Stamp:
-        """Return the stamp of work on a county by a standard."""
+        """Return the stamp of work on a county by a standard.
+
+        Parameters
+        ----------
+        county : County, optional
+        standard : Standard, optional
+
+        Returns
+        -------
+        Stamp
+        """
         return cls(county.hash if county else "", version_of(standard) if standard else "")
 
 

@@ -132,6 +132,28 @@ class Store:
     ) -> str:
         """Save a scenario, or with ``scenario_id`` and the ``version`` one saw, a change of it; return its id.
 
+        Parameters
+        ----------
+        yaml : str
+            The scenario as YAML.
+        name : str
+            What it is called.
+        author : str
+            Who made it.
+        county_id : str
+            Id of the county.
+        stamp : Stamp
+        standard_id : str
+            Id of the standard.
+        scenario_id : str, optional
+            Id of the scenario in the store.
+        version : int, optional
+            Version the change was made from; another one is refused.
+
+        Returns
+        -------
+        str
+
         Raises
         ------
         ConflictError
@@ -156,6 +178,17 @@ class Store:
     def scenario(self, scenario_id: str, version: int | None = None) -> SavedScenario:
         """Return a saved scenario by the id in ``?scenario=ID``, as it stands or in an earlier version.
 
+        Parameters
+        ----------
+        scenario_id : str
+            Id of the scenario in the store.
+        version : int, optional
+            Version the change was made from; another one is refused.
+
+        Returns
+        -------
+        SavedScenario
+
         Raises
         ------
         NotFoundError
@@ -174,7 +207,18 @@ class Store:
             return scenarios.listed(connection, county_id)
 
     def remove_scenario(self, scenario_id: str, *, version: int, author: str, stamp: Stamp) -> None:
-        """Take a scenario off the list; what it said stays in the trail."""
+        """Take a scenario off the list; what it said stays in the trail.
+
+        Parameters
+        ----------
+        scenario_id : str
+            Id of the scenario in the store.
+        version : int
+            Version the change was made from; another one is refused.
+        author : str
+            Who made it.
+        stamp : Stamp
+        """
         with self.writing() as connection:
             scenarios.remove(connection, scenario_id, version=version, author=author, stamp=stamp)
 
@@ -183,13 +227,42 @@ class Store:
     def open_ledger(
         self, problems: pd.DataFrame, county_id: str, standard_id: str, *, who: str, stamp: Stamp
     ) -> tuple[int, int]:
-        """Open an entry for every problem that has none; return how many were opened, and how many stood already."""
+        """Open an entry for every problem that has none; return how many were opened, and how many stood already.
+
+        Parameters
+        ----------
+        problems : DataFrame
+            Schools that fall short, as the evaluation lists them.
+        county_id : str
+            Id of the county.
+        standard_id : str
+            Id of the standard.
+        who : str
+            Who does it; recorded in the trail.
+        stamp : Stamp
+
+        Returns
+        -------
+        (int, int)
+        """
         name = trail.name_of(who)
         with self.writing() as connection:
             return ledgers.open_entries(connection, problems, county_id, standard_id, who=name, stamp=stamp)
 
     def ledger(self, county_id: str, standard_id: str | None = None) -> pd.DataFrame:
-        """Return a county's ledger as it stands: the columns of ``workplan.Entry`` and what each entry rests on."""
+        """Return a county's ledger as it stands: the columns of ``workplan.Entry`` and what each entry rests on.
+
+        Parameters
+        ----------
+        county_id : str
+            Id of the county.
+        standard_id : str, optional
+            Id of the standard.
+
+        Returns
+        -------
+        DataFrame
+        """
         if not self.exists:
             return pd.DataFrame(columns=ledgers.COLUMNS)
         with self.reading() as connection:
@@ -238,7 +311,21 @@ class Store:
             ).version
 
     def recheck(self, county_id: str, evaluation: Evaluation, *, who: str, stamp: Stamp) -> pd.DataFrame:
-        """Hold a ledger against newly computed values: close what meets the line, re-open what has fallen back."""
+        """Hold a ledger against newly computed values: close what meets the line, re-open what has fallen back.
+
+        Parameters
+        ----------
+        county_id : str
+            Id of the county.
+        evaluation : Evaluation
+        who : str
+            Who does it; recorded in the trail.
+        stamp : Stamp
+
+        Returns
+        -------
+        DataFrame
+        """
         name = trail.name_of(who)
         with self.writing() as connection:
             return ledgers.recheck(connection, county_id, evaluation, who=name, stamp=stamp)
@@ -247,7 +334,23 @@ class Store:
         self, county_id: str | None = None, standard_id: str | None = None, subject_id: str | None = None,
         kind: str | None = None,
     ) -> pd.DataFrame:  # fmt: skip
-        """Return every change in order: at, who, subject, subject_id, version, action, field, before, after, note …"""
+        """Return every change in order: at, who, subject, subject_id, version, action, field, before, after, note …
+
+        Parameters
+        ----------
+        county_id : str, optional
+            Id of the county.
+        standard_id : str, optional
+            Id of the standard.
+        subject_id : str, optional
+            Id of the subject.
+        kind : str, optional
+            Kind, as the tables name it.
+
+        Returns
+        -------
+        DataFrame
+        """
         if not self.exists:
             return pd.DataFrame(columns=trail.COLUMNS)
         with self.reading() as connection:
@@ -273,6 +376,32 @@ class Store:
     ) -> int:
         """Record that a task is started, blocked or done, or give it another date; return the record's new version.
 
+        Parameters
+        ----------
+        county_id : str
+            Id of the county.
+        standard_id : str
+            Id of the standard.
+        task : str
+            Id of the task.
+        state : str
+            State of the record.
+        who : str
+            Who does it; recorded in the trail.
+        version : int
+            Version the change was made from; another one is refused.
+        stamp : Stamp
+        due : date, optional
+            Day it is due.
+        done_on : date, optional
+            Day it was done.
+        note : str
+            Remark, in the writer's words.
+
+        Returns
+        -------
+        int
+
         Raises
         ------
         ConflictError
@@ -286,7 +415,19 @@ class Store:
             )  # fmt: skip
 
     def task_records(self, county_id: str, standard_id: str) -> pd.DataFrame:
-        """Return what is recorded of a plan's tasks."""
+        """Return what is recorded of a plan's tasks.
+
+        Parameters
+        ----------
+        county_id : str
+            Id of the county.
+        standard_id : str
+            Id of the standard.
+
+        Returns
+        -------
+        DataFrame
+        """
         if not self.exists:
             return pd.DataFrame(columns=records.COLUMNS)
         with self.reading() as connection:
@@ -295,7 +436,21 @@ class Store:
     # Journals --------------------------------------------------------------------------------------------------
 
     def journal(self, name: str, county_id: str, standard_id: str) -> pd.DataFrame:
-        """Return what stands in a journal (one of ``workplan.JOURNALS``) with row_id, version and what it rests on."""
+        """Return what stands in a journal (one of ``workplan.JOURNALS``) with row_id, version and what it rests on.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        county_id : str
+            Id of the county.
+        standard_id : str
+            Id of the standard.
+
+        Returns
+        -------
+        DataFrame
+        """
         if not self.exists:
             return pd.DataFrame(columns=journals.columns(name))
         with self.reading() as connection:
@@ -315,6 +470,28 @@ class Store:
     ) -> str:
         """Write a new row into a journal, or with ``row_id`` and the ``version`` one saw, a change; return its id.
 
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        values : mapping of str to object
+            Figures by name.
+        county_id : str
+            Id of the county.
+        standard_id : str
+            Id of the standard.
+        who : str
+            Who does it; recorded in the trail.
+        stamp : Stamp
+        row_id : str, optional
+            Id of the row.
+        version : int
+            Version the change was made from; another one is refused.
+
+        Returns
+        -------
+        str
+
         Raises
         ------
         ConflictError
@@ -330,7 +507,24 @@ class Store:
     def remove_from_journal(
         self, name: str, row_id: str, *, county_id: str, standard_id: str, who: str, version: int, stamp: Stamp
     ) -> None:
-        """Take a row off a journal; what it said stays in the trail."""
+        """Take a row off a journal; what it said stays in the trail.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        row_id : str
+            Id of the row.
+        county_id : str
+            Id of the county.
+        standard_id : str
+            Id of the standard.
+        who : str
+            Who does it; recorded in the trail.
+        version : int
+            Version the change was made from; another one is refused.
+        stamp : Stamp
+        """
         owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
         with self.writing() as connection:
             journals.remove(connection, name, row_id, owner, version=version)
@@ -338,7 +532,26 @@ class Store:
     def take_into_journal(
         self, name: str, rows: Iterable[Mapping[str, Any]], *, county_id: str, standard_id: str, who: str, stamp: Stamp
     ) -> tuple[int, int, int]:
-        """Take the rows of a table into a journal, all or none; return how many are new, changed, and the same."""
+        """Take the rows of a table into a journal, all or none; return how many are new, changed, and the same.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        rows : Iterable[mapping of str to object]
+            Rows to take in.
+        county_id : str
+            Id of the county.
+        standard_id : str
+            Id of the standard.
+        who : str
+            Who does it; recorded in the trail.
+        stamp : Stamp
+
+        Returns
+        -------
+        (int, int, int)
+        """
         owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
         with self.writing() as connection:
             return journals.take(connection, name, rows, owner)
@@ -358,6 +571,28 @@ class Store:
         task: str = "",
     ) -> str:
         """Keep a file as evidence for a ledger entry or a task; return its SHA-256.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        content : bytes
+            Bytes of the file.
+        who : str
+            Who does it; recorded in the trail.
+        county_id : str
+            Id of the county.
+        stamp : Stamp
+        standard_id : str
+            Id of the standard.
+        entry_id : str
+            Id of the entry.
+        task : str
+            Id of the task.
+
+        Returns
+        -------
+        str
 
         Raises
         ------
@@ -384,7 +619,21 @@ class Store:
         return sha
 
     def evidence(self, county_id: str, standard_id: str | None = None, entry_id: str | None = None) -> pd.DataFrame:
-        """Return the index of a county's evidence, newest first."""
+        """Return the index of a county's evidence, newest first.
+
+        Parameters
+        ----------
+        county_id : str
+            Id of the county.
+        standard_id : str, optional
+            Id of the standard.
+        entry_id : str, optional
+            Id of the entry.
+
+        Returns
+        -------
+        DataFrame
+        """
         if not self.exists:
             return pd.DataFrame(columns=evidence.COLUMNS)
         with self.reading() as connection:
@@ -402,7 +651,19 @@ class Store:
             return backup.write(self.engine, self.folder / "evidence", target)
 
     def restore(self, source: Path, *, replace: bool = False) -> dict[str, int]:
-        """Bring a backup back into an empty store, or with ``replace`` in the place of what is there."""
+        """Bring a backup back into an empty store, or with ``replace`` in the place of what is there.
+
+        Parameters
+        ----------
+        source : Path
+            The file.
+        replace : bool
+            Whether a store that stands is overwritten.
+
+        Returns
+        -------
+        dict of str to int
+        """
         role.need_to_write()
         made = open_engine(self.url)
         try:

@@ -43,7 +43,19 @@ _CLOCK: ContextVar[tuple[datetime, random.Random] | None] = ContextVar("clock", 
 
 @contextmanager
 def clock(moment: datetime, seed: int) -> Iterator[None]:
-    """Let what is written meanwhile bear a given moment and ids that follow from a seed: for made-up offices alone."""
+    """Let what is written meanwhile bear a given moment and ids that follow from a seed: for made-up offices alone.
+
+    Parameters
+    ----------
+    moment : datetime
+        The moment.
+    seed : int
+        Seed of chance.
+
+    Returns
+    -------
+    iterator of None
+    """
     token = _CLOCK.set((moment, random.Random(seed)))
     try:
         yield
@@ -81,6 +93,17 @@ def name_of(who: str) -> str:
 def bounded(given: object, most: int = TEXT_MOST) -> str:
     """Return text cleaned of what could do harm.
 
+    Parameters
+    ----------
+    given : object
+        What was handed over.
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+
     Raises
     ------
     StoreError
@@ -110,7 +133,29 @@ def write(
     stamp: Stamp,
     note: str = "",
 ) -> None:
-    """Add one row a changed field to the trail; a step that changes no field leaves one row all the same."""
+    """Add one row a changed field to the trail; a step that changes no field leaves one row all the same.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    subject : Subject
+    who : str
+        Who does it; recorded in the trail.
+    at : datetime
+        The moment.
+    version : int
+        Version the change was made from; another one is refused.
+    action : str
+        What is done.
+    before : mapping of str to object
+        Fields before the change.
+    after : mapping of str to object
+        Fields after the change.
+    stamp : Stamp
+    note : str
+        Remark, in the writer's words.
+    """
     changed = [name for name in after if before.get(name) != after[name]] or [""]
     rows = [
         {
@@ -134,14 +179,32 @@ def write(
 
 
 def last(connection: Connection, subject: Subject) -> Mapping[str, Any] | None:
-    """Return the newest row of a subject's trail."""
+    """Return the newest row of a subject's trail.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    subject : Subject
+
+    Returns
+    -------
+    mapping of str to object or None
+    """
     asked = select(Change.__table__).where((Change.subject == subject.kind) & (Change.subject_id == subject.subject_id))
     found = connection.execute(asked.order_by(Change.change_id.desc()).limit(1)).mappings().first()
     return None if found is None else dict(found)
 
 
 def write_next(connection: Connection, subject: Subject, **facts: Any) -> None:
-    """Write a change of what is kept elsewhere: its versions are counted by the trail itself."""
+    """Write a change of what is kept elsewhere: its versions are counted by the trail itself.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    subject : Subject
+    """
     before = last(connection, subject)
     write(connection, subject, at=now(), version=1 if before is None else before["version"] + 1, **facts)
 
@@ -155,6 +218,19 @@ def history(
     kind: str | None = None,
 ) -> pd.DataFrame:
     """Return the changes in the order they were made.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    county_id : str, optional
+        Id of the county.
+    standard_id : str, optional
+        Id of the standard.
+    subject_id : str, optional
+        Id of the subject.
+    kind : str, optional
+        Kind, as the tables name it.
 
     Returns
     -------
@@ -175,7 +251,21 @@ def history(
 
 
 def frame(connection: Connection, asked: Select[Any], columns: Sequence[str]) -> pd.DataFrame:
-    """Return rows as a table whose days and moments stay what they are: pandas' own would be of another type."""
+    """Return rows as a table whose days and moments stay what they are: pandas' own would be of another type.
+
+    Parameters
+    ----------
+    connection : Connection
+        Open connection to the store.
+    asked : Select[object]
+        Query.
+    columns : sequence of str
+        Names of the columns.
+
+    Returns
+    -------
+    DataFrame
+    """
     rows = list(connection.execute(asked))
     return pd.DataFrame(
         {

@@ -55,6 +55,11 @@ def townships(evaluation: Evaluation, county: County) -> pd.DataFrame:
 
     A check is one school held against one required item. Missing figures are counted apart, never as met.
 
+    Parameters
+    ----------
+    evaluation : Evaluation
+    county : County
+
     Returns
     -------
     DataFrame
@@ -78,7 +83,17 @@ def townships(evaluation: Evaluation, county: County) -> pd.DataFrame:
 
 
 def pilots(standard: Standard, county: County) -> dict[str, bool | None]:
-    """Return which townships start first: the county's own mark, else the plan's list of names."""
+    """Return which townships start first: the county's own mark, else the plan's list of names.
+
+    Parameters
+    ----------
+    standard : Standard
+    county : County
+
+    Returns
+    -------
+    dict[str, bool or None]
+    """
     table = county.tables["townships"]
     named = standard.plan.pilots if standard.plan else ()
     found: dict[str, bool | None] = {}

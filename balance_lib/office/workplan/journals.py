@@ -110,11 +110,35 @@ class PlaceFinder:
         return found or [("school", i) for i, name in self.schools.items() if name == words]
 
     def name(self, kind: str, place: str) -> str:
-        """Return a place's name; its id when the county no longer has it."""
+        """Return a place's name; its id when the county no longer has it.
+
+        Parameters
+        ----------
+        kind : str
+            Kind, as the tables name it.
+        place : str
+            Where it stands in the file.
+
+        Returns
+        -------
+        str
+        """
         return self.schools.get(place, place) if kind == "school" else place
 
     def township(self, kind: str, place: str) -> str:
-        """Return the township a place lies in; "" when it is not known."""
+        """Return the township a place lies in; "" when it is not known.
+
+        Parameters
+        ----------
+        kind : str
+            Kind, as the tables name it.
+        place : str
+            Where it stands in the file.
+
+        Returns
+        -------
+        str
+        """
         found = place if kind == "township" else self.township_of.get(place)
         return found if isinstance(found, str) else ""
 
@@ -277,12 +301,33 @@ def _number(kind: str, words: str) -> tuple[float | int | None, Broken | None]:
 
 
 def blank(journal: Journal, lang: str = "zh") -> pd.DataFrame:
-    """Return a table with the journal's columns and no rows: what to fill in and hand back."""
+    """Return a table with the journal's columns and no rows: what to fill in and hand back.
+
+    Parameters
+    ----------
+    journal : Journal
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame
+    """
     return pd.DataFrame(columns=[column.label(lang) for column in journal.columns])
 
 
 def named(rows: pd.DataFrame, county: County) -> pd.DataFrame:
-    """Return a journal's rows with the name and township of each place."""
+    """Return a journal's rows with the name and township of each place.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    county : County
+
+    Returns
+    -------
+    DataFrame
+    """
     places = PlaceFinder(county)
     pairs: Iterable[tuple[str, str]] = list(zip(rows["place_kind"], rows["place"], strict=True))
     return rows.assign(

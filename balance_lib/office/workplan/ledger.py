@@ -149,7 +149,18 @@ def act(entry: Entry, action: str, *, at: datetime, note: str = "", **changes: A
 
 
 def allowed(entry: Entry, action: str) -> bool:
-    """Tell whether a step may be taken from where an entry stands, so that a page offers no other."""
+    """Tell whether a step may be taken from where an entry stands, so that a page offers no other.
+
+    Parameters
+    ----------
+    entry : Entry
+    action : str
+        What is done.
+
+    Returns
+    -------
+    bool
+    """
     before, _ = STEPS[action]
     return entry.state in before and (action not in ("submit", "verify") or entry.evidence > 0)
 
@@ -269,6 +280,18 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
 
 def told(field: str, given: object, lang: str = "zh") -> str:
     """Return a value of the trail as people write it: words for states and stages, a minute for a moment.
+
+    Parameters
+    ----------
+    field : str
+        Field of the entry.
+    given : object
+        What was handed over.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
 
     Examples
     --------

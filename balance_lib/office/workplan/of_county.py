@@ -19,13 +19,35 @@ def year_of(county: County, on: date) -> int | None:
     """Return the school year whose figures a day goes by: the one running then, or the last one before it.
 
     A school year begins on 1 September. None when the county has no figures so early.
+
+    Parameters
+    ----------
+    county : County
+    on : date
+        Day it is judged on.
+
+    Returns
+    -------
+    int or None
     """
     running = on.year if on.month >= 9 else on.year - 1
     return max((year for year in county.years if year <= running), default=None)
 
 
 def judged(county: County, standard: Standard, on: date) -> Evaluation | None:
-    """Return the county judged on a day by the figures known then; None when there are none."""
+    """Return the county judged on a day by the figures known then; None when there are none.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    on : date
+        Day it is judged on.
+
+    Returns
+    -------
+    Evaluation or None
+    """
     year = year_of(county, on)
     if year is None:
         return None

@@ -72,7 +72,18 @@ def place_table(milestones: pd.DataFrame, county: County, standard: Standard, on
 
 
 def shares(items: Sequence[Mapping[str, Any]], on: date) -> tuple[float, float]:
-    """Return which share of the work should be done on a day, and which is; NaN where there is none."""
+    """Return which share of the work should be done on a day, and which is; NaN where there is none.
+
+    Parameters
+    ----------
+    items : Sequence[mapping of str to object]
+    on : date
+        Day it is judged on.
+
+    Returns
+    -------
+    (float, float)
+    """
     whole = sum(_weight(i) for i in items)
     if not whole:
         return math.nan, math.nan
@@ -82,6 +93,13 @@ def shares(items: Sequence[Mapping[str, Any]], on: date) -> tuple[float, float]:
 
 def place_curve(milestones: pd.DataFrame, on: date) -> pd.DataFrame:
     """Return planned and actual progress of places over the days of their schedules; after ``on`` nothing is known.
+
+    Parameters
+    ----------
+    milestones : DataFrame
+        Milestones of the tasks.
+    on : date
+        Day it is judged on.
 
     Returns
     -------
@@ -102,6 +120,15 @@ def place_curve(milestones: pd.DataFrame, on: date) -> pd.DataFrame:
 
 def pilots_against_rest(milestones: pd.DataFrame, county: County, standard: Standard, on: date) -> pd.DataFrame:
     """Return the places that start first beside all others: places, planned and actual share, all items together.
+
+    Parameters
+    ----------
+    milestones : DataFrame
+        Milestones of the tasks.
+    county : County
+    standard : Standard
+    on : date
+        Day it is judged on.
 
     Returns
     -------
@@ -126,6 +153,13 @@ def report_table(reports: pd.DataFrame, on: date) -> pd.DataFrame:
     """Return every reporter's latest progress report on a day, overdue ones first.
 
     The next report is due on the day the last one named; without one nothing is overdue.
+
+    Parameters
+    ----------
+    reports : DataFrame
+        Progress reports.
+    on : date
+        Day it is judged on.
 
     Returns
     -------

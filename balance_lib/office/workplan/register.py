@@ -56,7 +56,21 @@ class Papers:
 
     @classmethod
     def of(cls, standard_id: str, evidence: pd.DataFrame | None, on: date) -> Papers:
-        """Read the table of evidence; a later document takes the place of an earlier one."""
+        """Read the table of evidence; a later document takes the place of an earlier one.
+
+        Parameters
+        ----------
+        standard_id : str
+            Id of the standard.
+        evidence : DataFrame, optional
+            Findings recorded.
+        on : date
+            Day it is judged on.
+
+        Returns
+        -------
+        Papers
+        """
         known: dict[tuple[str, int | None], tuple[str, date]] = {}
         dated: set[tuple[str, int | None]] = set()
         if evidence is None or evidence.empty:
@@ -119,7 +133,21 @@ class Register:
         return list(self.tasks.loc[self.tasks["due_before_adoption"], "task"])
 
     def of(self, unit: str | None = None, status: str | None = None, plan_stage: str | None = None) -> pd.DataFrame:
-        """Return the tasks of a unit (as lead or cooperating), of a status, of a stage; earliest date first."""
+        """Return the tasks of a unit (as lead or cooperating), of a status, of a stage; earliest date first.
+
+        Parameters
+        ----------
+        unit : str, optional
+            Unit, as written.
+        status : str, optional
+            Status, as the register names it.
+        plan_stage : str, optional
+            Stage of the plan.
+
+        Returns
+        -------
+        DataFrame
+        """
         rows = self.tasks
         if unit is not None:
             office, known = self.offices.find(unit), self.offices_by_task

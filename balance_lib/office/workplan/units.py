@@ -78,12 +78,36 @@ def dated(tasks: pd.DataFrame) -> pd.DataFrame:
 
 
 def planned_share(tasks: pd.DataFrame, on: date) -> float:
-    """Return which share of dated tasks should be done on a day, each growing over its own span."""
+    """Return which share of dated tasks should be done on a day, each growing over its own span.
+
+    Parameters
+    ----------
+    tasks : DataFrame
+        Rows of the register.
+    on : date
+        Day it is judged on.
+
+    Returns
+    -------
+    float
+    """
     return math.fsum(planned(s, d, on) for s, d in zip(tasks["starts"], tasks["due"], strict=True)) / len(tasks)
 
 
 def shares(tasks: pd.DataFrame, on: date) -> tuple[float, float]:
-    """Return which share of dated tasks should be done on a day, and which is; NaN without dated tasks."""
+    """Return which share of dated tasks should be done on a day, and which is; NaN without dated tasks.
+
+    Parameters
+    ----------
+    tasks : DataFrame
+        Rows of the register.
+    on : date
+        Day it is judged on.
+
+    Returns
+    -------
+    (float, float)
+    """
     rows = dated(tasks)
     if rows.empty:
         return math.nan, math.nan

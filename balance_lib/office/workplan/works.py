@@ -78,7 +78,18 @@ def programme(
 
 
 def required_by(found: Programme, on: date) -> float:
-    """Return how many projects the plan wants finished by the end of the last year that is over on a day."""
+    """Return how many projects the plan wants finished by the end of the last year that is over on a day.
+
+    Parameters
+    ----------
+    found : Programme
+    on : date
+        Day it is judged on.
+
+    Returns
+    -------
+    float
+    """
     over = found.yearly[found.yearly["year"] < on.year]
     return 0.0 if over.empty else float(over["required"].sum())
 

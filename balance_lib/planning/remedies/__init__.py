@@ -122,6 +122,18 @@ def marginal(
 ) -> pd.DataFrame:
     """Say at which school the next sum of money, or the next teacher, closes most of what is open.
 
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    year : int
+        School year, by its first calendar year.
+    measures : Measures, optional
+    spend_yuan : float
+        Yuan that may be spent.
+    costs : Catalogue or str or Path, optional
+        Prices; the shipped ones without.
+
     Returns
     -------
     DataFrame

@@ -65,6 +65,17 @@ class Ratio:
         """Return ``num − (line + slack) · den``: not below zero exactly where the value reaches the line.
 
         The denominator is a number of pupils, classes or teachers and above zero wherever the value is known.
+
+        Parameters
+        ----------
+        line : array of float
+            Required values.
+        slack : float
+            How much a limit may be passed.
+
+        Returns
+        -------
+        Affine
         """
         return self.num.plus(self.den.scaled(-(line + slack)))
 
@@ -162,7 +173,19 @@ def _sum(left: tuple[Affine, Affine], right: tuple[Affine, Affine]) -> tuple[Aff
 
 
 def either(yes: np.ndarray, one: Ratio, other: Ratio) -> Ratio:
-    """Return one ratio on some rows and another on the rest."""
+    """Return one ratio on some rows and another on the rest.
+
+    Parameters
+    ----------
+    yes : array
+        Where the first holds.
+    one : Ratio
+    other : Ratio
+
+    Returns
+    -------
+    Ratio
+    """
     return Ratio(
         _mixed(yes, one.num, other.num), _mixed(yes, one.den, other.den), np.where(yes, one.known, other.known)
     )

@@ -29,7 +29,20 @@ def apply(county: County, plan: RemedyPlan) -> County:
 
 
 def changed(county: County, year: int, changes: pd.DataFrame) -> County:
-    """Return the county with some cells of one year set to new values."""
+    """Return the county with some cells of one year set to new values.
+
+    Parameters
+    ----------
+    county : County
+    year : int
+        School year, by its first calendar year.
+    changes : DataFrame
+        Fields that change.
+
+    Returns
+    -------
+    County
+    """
     rows, figures = county.tables["school_years"].copy(), county.tables["county_years"].copy()
     place = {
         (school, stage): at
@@ -49,7 +62,19 @@ def changed(county: County, year: int, changes: pd.DataFrame) -> County:
 
 
 def changes_of(ground: LeverCells, levers: Sequence[Lever], x: Floats) -> pd.DataFrame:
-    """Return what a plan changes, cell by cell, with the values before and after."""
+    """Return what a plan changes, cell by cell, with the values before and after.
+
+    Parameters
+    ----------
+    ground : LeverCells
+    levers : sequence of Lever
+    x : array of float
+        Values of the actions, in their order.
+
+    Returns
+    -------
+    DataFrame
+    """
     moved: dict[Cell, float] = {}
     for lever, units in zip(levers, x, strict=True):
         for cell, amount in lever.effects if units else ():

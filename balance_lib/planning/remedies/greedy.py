@@ -139,7 +139,18 @@ class Greedy:
 
 
 def value(row: LinearCondition, x: Floats) -> float:
-    """Return a row's value after what ``x`` does."""
+    """Return a row's value after what ``x`` does.
+
+    Parameters
+    ----------
+    row : LinearCondition
+    x : array of float
+        Values of the actions, in their order.
+
+    Returns
+    -------
+    float
+    """
     return row.base + sum(amount * x[j] for j, amount in row.at.items())
 
 

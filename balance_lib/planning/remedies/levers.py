@@ -112,7 +112,21 @@ class LeverCells:
         return frame[frame["year"] == self.year]
 
     def place(self, school: str, stage: str, column: str) -> Cell | None:
-        """Return the cell in which more of a column is entered: the stage's own, else the one the stages share."""
+        """Return the cell in which more of a column is entered: the stage's own, else the one the stages share.
+
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        stage : str
+            ``primary`` or ``junior``.
+        column : str
+            Column of the table.
+
+        Returns
+        -------
+        Cell or None
+        """
         for at in dict.fromkeys((stage, "shared")):
             value = self.values.get((school, at, column), math.nan)
             if value == value:
@@ -123,6 +137,19 @@ class LeverCells:
         """Return how cells add up to a column of a source's rows (one row for the county).
 
         Shared assets reach a stage by its share; counts that are not divided reach it only where it stands alone.
+
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        column : str
+            Column of the table.
+        cells : mapping of Cell to int
+            Positions of the figures.
+
+        Returns
+        -------
+        sparse.csr_matrix
         """
         if source == "county":
             return self._county_matrix(column, cells)
@@ -163,7 +190,18 @@ class LeverCells:
 
 
 def school_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lever]:
-    """Return a lever for every action at every school and stage where its figures are known; missing stays missing."""
+    """Return a lever for every action at every school and stage where its figures are known; missing stays missing.
+
+    Parameters
+    ----------
+    ground : LeverCells
+    actions : mapping of str to Action
+        Actions by id.
+
+    Returns
+    -------
+    list of Lever
+    """
     out: dict[tuple[str, str, str], Lever] = {}
     location = ground.county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["location"].to_dict()
     taught = ground.frame("stages")[["school_id", "stage"]]
@@ -186,6 +224,16 @@ def rotation_levers(ground: LeverCells, rotations: Mapping[str, Action]) -> list
     """Return for every rotation and school a teacher who leaves and one who comes.
 
     A school lends only what it has; that it stays above its own lines is a condition of the model.
+
+    Parameters
+    ----------
+    ground : LeverCells
+    rotations : mapping of str to Action
+        Actions by which teachers rotate.
+
+    Returns
+    -------
+    list of Lever
     """
     out = []
     taught = ground.frame("stages")[["school_id", "stage"]]
@@ -206,7 +254,18 @@ def rotation_levers(ground: LeverCells, rotations: Mapping[str, Action]) -> list
 
 
 def county_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lever]:
-    """Return the actions of the county itself whose figures it reports."""
+    """Return the actions of the county itself whose figures it reports.
+
+    Parameters
+    ----------
+    ground : LeverCells
+    actions : mapping of str to Action
+        Actions by id.
+
+    Returns
+    -------
+    list of Lever
+    """
     out = []
     for action in actions.values():
         if action.main in ground.own_figures:
@@ -216,7 +275,21 @@ def county_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lev
 
 
 def figure_lever(ground: LeverCells, book: Catalogue, name: str, direction: float) -> Lever:
-    """Return the lever that raises or lowers a county figure: at a price, by decision, or as a mere aim."""
+    """Return the lever that raises or lowers a county figure: at a price, by decision, or as a mere aim.
+
+    Parameters
+    ----------
+    ground : LeverCells
+    book : Catalogue
+    name : str
+        What it is called.
+    direction : float
+        To the destinations or back.
+
+    Returns
+    -------
+    Lever
+    """
     figure = book.figure(name)
     unit = unit_of(ground.standard, name)
     each = ground.figures.get(figure.per, math.nan) if figure.per else 1.0
@@ -234,7 +307,18 @@ def figure_lever(ground: LeverCells, book: Catalogue, name: str, direction: floa
 
 
 def unit_of(standard: Standard, name: str) -> str:
-    """Return the unit of a county figure; of one reported under an item's code, the item's own."""
+    """Return the unit of a county figure; of one reported under an item's code, the item's own.
+
+    Parameters
+    ----------
+    standard : Standard
+    name : str
+        What it is called.
+
+    Returns
+    -------
+    str
+    """
     spec = {**standards.common_inputs(), **standard.inputs}.get(name)
     if spec is not None:
         return str(spec.get("unit", ""))

@@ -90,6 +90,18 @@ def _one(
 
 
 def best_each(table: pd.DataFrame, most: int = 10) -> Mapping[str, pd.DataFrame]:
-    """Return the best rows by kind of action: money on one side, teachers on the other."""
+    """Return the best rows by kind of action: money on one side, teachers on the other.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the table.
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    mapping of str to DataFrame
+    """
     teachers = table["kind"].isin(["hire", "train"])
     return {"money": table[~teachers].head(most), "teachers": table[teachers].head(most)}

@@ -194,7 +194,21 @@ class RemedyModel:
                 self._row(*self.tangent(k, i, ratio))
 
     def tangent(self, k: int, i: int, ratio: float) -> tuple[dict[int, float], float]:
-        """Return the row of one tangent: ``t_i − w_i (2 r (v_i − m) − r² L m) >= 0``."""
+        """Return the row of one tangent: ``t_i − w_i (2 r (v_i − m) − r² L m) >= 0``.
+
+        Parameters
+        ----------
+        k : int
+            Position of the condition.
+        i : int
+            Position of the row.
+        ratio : float
+            Ratio of two figures.
+
+        Returns
+        -------
+        (dict of int to float, float)
+        """
         cone, found = self.demands.cones[k], self.tangents[k]
         assert found is not None
         mean, first = self.cone_columns[k]
@@ -299,7 +313,19 @@ def _nonzero(matrix: Any) -> tuple[Any, Any]:
 
 
 def matrix_of(rows: list[dict[int, float]], width: int) -> sparse.csr_matrix:
-    """Return rows of entries by column as a sparse matrix."""
+    """Return rows of entries by column as a sparse matrix.
+
+    Parameters
+    ----------
+    rows : list[dict of int to float]
+        Coefficients of each row by position.
+    width : int
+        Columns of the matrix.
+
+    Returns
+    -------
+    sparse.csr_matrix
+    """
     lengths = [len(row) for row in rows]
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)
     indices = np.fromiter((j for row in rows for j in row), dtype=np.int32, count=int(indptr[-1]))

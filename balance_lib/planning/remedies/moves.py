@@ -47,7 +47,19 @@ class LeverEffects:
         self._ratios: dict[tuple[str, str], tuple[Ratio, np.ndarray]] = {}
 
     def matrix(self, source: str, column: str) -> sparse.csr_matrix:
-        """Return how much each lever moves a column of the source's rows."""
+        """Return how much each lever moves a column of the source's rows.
+
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        column : str
+            Column of the table.
+
+        Returns
+        -------
+        sparse.csr_matrix
+        """
         key = (source, column)
         if key not in self._matrices:
             self._matrices[key] = self.ground.matrix(source, column, self.cells) @ self.effects
@@ -61,7 +73,20 @@ class LeverEffects:
         return (sums - self.ground.own_figures) | self.figures
 
     def moves(self, source: str, form: Affine, rows: np.ndarray) -> sparse.csr_matrix:
-        """Return how much each lever moves a straight line on some of the source's rows."""
+        """Return how much each lever moves a straight line on some of the source's rows.
+
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        form : Affine
+        rows : array
+            Positions of the rows.
+
+        Returns
+        -------
+        sparse.csr_matrix
+        """
         out = sparse.csr_matrix((int(rows.sum()), self.effects.shape[1]))
         for column, coef in form.coef.items():
             out = out + sparse.diags(coef[rows]) @ self.matrix(source, column)[rows]
@@ -71,7 +96,27 @@ class LeverEffects:
         self, item: Item, source: str, ratio: Ratio, lines: Floats, rows: np.ndarray, stages: Sequence[str],
         ids: Sequence[str],
     ) -> list[LinearCondition]:  # fmt: skip
-        """Return the rows of a formula against its lines, each in shares of its own line."""
+        """Return the rows of a formula against its lines, each in shares of its own line.
+
+        Parameters
+        ----------
+        item : Item
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        ratio : Ratio
+        lines : array of float
+            Values that are required.
+        rows : array
+            Positions of the rows.
+        stages : sequence of str
+            Stages.
+        ids : sequence of str
+            Ids in their order.
+
+        Returns
+        -------
+        list of LinearCondition
+        """
         strict = STRICT if item.operator in ("<", ">") else 0.0
         sign = -1.0 if item.operator in ("<=", "<") else 1.0
         margin = strict * np.maximum(1.0, np.abs(lines)) * sign
@@ -88,7 +133,20 @@ class LeverEffects:
         ]
 
     def values_of(self, standard: Standard, indicator: str, switches: Mapping[str, bool]) -> tuple[Ratio, np.ndarray]:
-        """Return an indicator as a ratio on the year's stage rows, and which rows count; read once."""
+        """Return an indicator as a ratio on the year's stage rows, and which rows count; read once.
+
+        Parameters
+        ----------
+        standard : Standard
+        indicator : str
+            Id of the indicator.
+        switches : mapping of str to bool
+            Definition switches and their values.
+
+        Returns
+        -------
+        (Ratio, array)
+        """
         key = (standard.id, indicator)
         if key not in self._ratios:
             self._ratios[key] = self._read(standard, indicator, switches)

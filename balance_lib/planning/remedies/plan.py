@@ -114,7 +114,17 @@ class RemedyPlan(ShownPlan):
         return told
 
     def table(self, county: County, lang: str = "zh") -> pd.DataFrame:
-        """Return the lines in words, dearest first: what to do where, how much of it, at what cost, in which year."""
+        """Return the lines in words, dearest first: what to do where, how much of it, at what cost, in which year.
+
+        Parameters
+        ----------
+        county : County
+        lang : {"zh", "en"}
+
+        Returns
+        -------
+        DataFrame
+        """
         names = dict(zip(county.tables["schools"]["school_id"], county.tables["schools"]["name_zh"], strict=True))
         rows = self.lines.sort_values("cost_yuan", ascending=False, kind="stable", na_position="last")
         heads = {key: text(f"remedy.head.{key}", lang) for key in ("place", "stage", "action", "units", "unit", "once",
@@ -136,7 +146,20 @@ class RemedyPlan(ShownPlan):
         return pd.DataFrame(out, columns=list(heads.values()))
 
     def action_word(self, action: str, units: float, lang: str = "zh") -> str:
-        """Return the name of an action; of a county figure, that it is raised or lowered from what to what."""
+        """Return the name of an action; of a county figure, that it is raised or lowered from what to what.
+
+        Parameters
+        ----------
+        action : str
+            What is done.
+        units : float
+            How many units.
+        lang : {"zh", "en"}
+
+        Returns
+        -------
+        str
+        """
         known = self.catalogue.all.get(action)
         if known is not None:
             if known.kind == "rotate" and action in self.catalogue.rotations:
@@ -148,11 +171,31 @@ class RemedyPlan(ShownPlan):
         return text(f"remedy.figure.{way}", lang, name=figure_word(self.standard, action, lang), **values)
 
     def to_csv(self, county: County, lang: str = "zh") -> str:
-        """Return the lines in words as CSV, with a byte-order mark for spreadsheet programs."""
+        """Return the lines in words as CSV, with a byte-order mark for spreadsheet programs.
+
+        Parameters
+        ----------
+        county : County
+        lang : {"zh", "en"}
+
+        Returns
+        -------
+        str
+        """
         return as_csv(self.table(county, lang)).decode("utf-8")
 
     def to_xlsx(self, county: County, lang: str = "zh") -> bytes:
-        """Return a workbook: the lines, the items promised, what nothing helps, coefficients, years, prices."""
+        """Return a workbook: the lines, the items promised, what nothing helps, coefficients, years, prices.
+
+        Parameters
+        ----------
+        county : County
+        lang : {"zh", "en"}
+
+        Returns
+        -------
+        bytes
+        """
         sheets = {
             "lines": self.table(county, lang),
             "promised": self.promises(lang),
@@ -195,7 +238,17 @@ class RemedyPlan(ShownPlan):
         return pd.DataFrame(rows, columns=heads)
 
     def missing(self, county: County, lang: str = "zh") -> pd.DataFrame:
-        """Return what stays short in words: which item, at which school, by how much."""
+        """Return what stays short in words: which item, at which school, by how much.
+
+        Parameters
+        ----------
+        county : County
+        lang : {"zh", "en"}
+
+        Returns
+        -------
+        DataFrame
+        """
         names = dict(zip(county.tables["schools"]["school_id"], county.tables["schools"]["name_zh"], strict=True))
         heads = [text(f"remedy.head.{key}", lang) for key in ("item", "place", "missing", "reason")]
         rows = [
@@ -251,6 +304,16 @@ class RemedyPlan(ShownPlan):
 def wan(yuan: float, lang: str = "zh") -> str:
     """Return an amount as people read it: 万元 in Chinese, 10,000 yuan in English.
 
+    Parameters
+    ----------
+    yuan : float
+        Yuan.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+
     Examples
     --------
     >>> wan(1_234_567), wan(1_234_567, "en")
@@ -262,18 +325,52 @@ def wan(yuan: float, lang: str = "zh") -> str:
 
 
 def unit_word(unit: str, lang: str) -> str:
-    """Return the unit things are counted in."""
+    """Return the unit things are counted in.
+
+    Parameters
+    ----------
+    unit : str
+        Unit, as written.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     key = f"remedy.unit.{unit}"
     return text(key, lang) if locale.has(key) else locale.unit(unit)[lang].strip()
 
 
 def stage_word(stage: str, lang: str) -> str:
-    """Return the name of a stage; nothing for the county."""
+    """Return the name of a stage; nothing for the county.
+
+    Parameters
+    ----------
+    stage : str
+        ``primary`` or ``junior``.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return text(f"stage.{stage}", lang) if locale.has(f"stage.{stage}") else ""
 
 
 def figure_word(standard: Standard, name: str, lang: str) -> str:
-    """Return the name of a county figure; of one reported under an item's code, the item's own."""
+    """Return the name of a county figure; of one reported under an item's code, the item's own.
+
+    Parameters
+    ----------
+    standard : Standard
+    name : str
+        What it is called.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     from balance_lib.evaluation.wording import label_of
 
     code = name.partition("/")[2]

@@ -18,7 +18,18 @@ from balance_lib.standards import STAGES
 
 
 def possible(moves: LeverEffects, county_parts: Sequence[tuple[str, str]]) -> Iterator[LinearCondition]:
-    """Yield that nothing falls below zero and no part exceeds its whole, wherever a lever touches it."""
+    """Yield that nothing falls below zero and no part exceeds its whole, wherever a lever touches it.
+
+    Parameters
+    ----------
+    moves : LeverEffects
+    county_parts : Sequence[tuple[str, str]]
+        County figures and their parts.
+
+    Returns
+    -------
+    iterator of LinearCondition
+    """
     touched: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
     rows = entries_of(moves.effects)
     for cell, i in moves.cells.items():
@@ -84,7 +95,17 @@ def _own_line(moves: LeverEffects, name: str, stage: str, line: float) -> Iterat
 
 
 def lendable(moves: LeverEffects, loans: Sequence[LinearCondition]) -> list[Lever]:
-    """Return the levers, none lending more than whole teachers above the school's own lines."""
+    """Return the levers, none lending more than whole teachers above the school's own lines.
+
+    Parameters
+    ----------
+    moves : LeverEffects
+    loans : sequence of LinearCondition
+
+    Returns
+    -------
+    list of Lever
+    """
     out = list(moves.levers)
     held = {j for row in loans if not row.equal for j in row.at}
     for j, lever in enumerate(out):

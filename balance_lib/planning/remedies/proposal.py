@@ -74,6 +74,15 @@ class RemedyPlanner:
 
         Formulas divide by the number of classes and round it up, so it has to be known before anything else is
         planned; and there is no choice in it, as each such class has one way of being split.
+
+        Parameters
+        ----------
+        ground : LeverCells
+        found : Evaluation
+
+        Returns
+        -------
+        (list of Lever, array of float)
         """
         levers = school_levers(ground, {i: a for i, a in self.book.actions.items() if a.first})
         units = np.zeros(len(levers))
@@ -94,7 +103,17 @@ class RemedyPlanner:
         return levers, units
 
     def demands(self, county: County, found: Evaluation) -> Demands:
-        """Return what a plan has to meet in a county."""
+        """Return what a plan has to meet in a county.
+
+        Parameters
+        ----------
+        county : County
+        found : Evaluation
+
+        Returns
+        -------
+        Demands
+        """
         ground = LeverCells(county, self.standard, self.year)
         levers = [
             *school_levers(ground, {i: a for i, a in self.book.actions.items() if not a.first}),
@@ -106,7 +125,25 @@ class RemedyPlanner:
     def plan(
         self, budget: float | None, budgets: Mapping[int, float] | None, *, seconds: float, gap: float, tell: Tell
     ) -> RemedyPlan:
-        """Make the plan."""
+        """Make the plan.
+
+        Parameters
+        ----------
+        budget : float, optional
+            Yuan in all.
+        budgets : mapping of int to float, optional
+            Yuan of each year.
+        seconds : float
+            Wall seconds of the search.
+        gap : float
+            Share at which a proof is good enough.
+        tell : Tell
+            Called with progress.
+
+        Returns
+        -------
+        RemedyPlan
+        """
         started = time.monotonic()
         before = self.judged(self.county)
         ground = LeverCells(self.county, self.standard, self.year)

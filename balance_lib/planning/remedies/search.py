@@ -83,7 +83,15 @@ class RemedySearch:
         return found
 
     def thin(self, x: Floats, keep: int = 2) -> None:
-        """Keep of each school's tangents those nearest to a plan: the others only slow the search."""
+        """Keep of each school's tangents those nearest to a plan: the others only slow the search.
+
+        Parameters
+        ----------
+        x : array of float
+            Values of the actions, in their order.
+        keep : int
+            How many stay.
+        """
         for cone, found in zip(self.demands.cones, self.tangents, strict=True):
             if found is None:
                 continue
@@ -165,7 +173,19 @@ class RemedySearch:
         return float(sum(lever.cost_yuan * units for lever, units in zip(self.demands.levers, x, strict=True)))
 
     def holds(self, x: Floats, *, loose: bool = False) -> bool:
-        """Tell whether every cone holds by its own definition."""
+        """Tell whether every cone holds by its own definition.
+
+        Parameters
+        ----------
+        x : array of float
+            Values of the actions, in their order.
+        loose : bool
+            Whether small breaches count as kept.
+
+        Returns
+        -------
+        bool
+        """
         held = [cone for cone in self.demands.cones if not self.loose & set(cone.codes)]
         return loose or all(cone.coefficient(x) <= cone.limit + 1e-10 for cone in held)
 
@@ -237,7 +257,18 @@ class RemedySearch:
 
 
 def rounded(demands: Demands, x: Floats) -> Floats:
-    """Return a plan in units people order in: never less than the solver asks for, never more than there is."""
+    """Return a plan in units people order in: never less than the solver asks for, never more than there is.
+
+    Parameters
+    ----------
+    demands : Demands
+    x : array of float
+        Values of the actions, in their order.
+
+    Returns
+    -------
+    array of float
+    """
     steps = np.array([1.0 if lever.whole else lever.step for lever in demands.levers])
     highs = np.array([lever.high for lever in demands.levers])
     up = np.ceil(x / steps - 1e-9) * steps

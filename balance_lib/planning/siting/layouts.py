@@ -230,14 +230,38 @@ class CountyLayout:
 
 
 def resized(plan: Scenario, stage: str, classes: Mapping[str, int]) -> Scenario:
-    """Return a scenario in which these schools have so many classes of the stage, whatever it said of them before."""
+    """Return a scenario in which these schools have so many classes of the stage, whatever it said of them before.
+
+    Parameters
+    ----------
+    plan : Scenario
+    stage : str
+        ``primary`` or ``junior``.
+    classes : mapping of str to int
+        Classes by stage.
+
+    Returns
+    -------
+    Scenario
+    """
     rest = [o for o in plan.operations if not (isinstance(o, Resize) and o.stage == stage and o.school_id in classes)]
     more = [Resize(school_id=school, stage=stage, classes=number) for school, number in classes.items()]
     return replace(plan, operations=(*rest, *more))
 
 
 def first_named(names: Iterable[str], lang: str) -> str:
-    """Join the first names; say how many there are in all."""
+    """Join the first names; say how many there are in all.
+
+    Parameters
+    ----------
+    names : iterable of str
+        Names.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     all_ = list(dict.fromkeys(names))
     joined = ("、" if lang == "zh" else ", ").join(all_[:NAMED])
     return text("optimise.and_more", lang, names=joined, n=len(all_)) if len(all_) > NAMED else joined

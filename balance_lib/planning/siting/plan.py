@@ -223,7 +223,17 @@ def propose(
 
 
 def name_of(drawn: CountyLayout, solution: Solution) -> str:
-    """Name a plan by its stage and by how many schools it changes."""
+    """Name a plan by its stage and by how many schools it changes.
+
+    Parameters
+    ----------
+    drawn : CountyLayout
+    solution : Solution
+
+    Returns
+    -------
+    str
+    """
     stage, opened = text(f"stage.{drawn.stage}", "zh"), int((drawn.new & solution.open).sum())
     key = "optimise.scenario_name_opening" if opened else "optimise.scenario_name"
     return text(key, "zh", stage=stage, n=len(drawn.changes(solution.open)), opened=opened)

@@ -25,7 +25,18 @@ EACH_S = 4.0
 
 
 def counted(drawn: CountyLayout, schools: int | None) -> tuple[Reason, ...]:
-    """Return why so many schools cannot be, by counting those that must and those that may be open."""
+    """Return why so many schools cannot be, by counting those that must and those that may be open.
+
+    Parameters
+    ----------
+    drawn : CountyLayout
+    schools : int, optional
+        How many stay open.
+
+    Returns
+    -------
+    tuple of Reason
+    """
     if schools is None:
         return ()
     must, may = int(drawn.must.sum()), drawn.must.size
@@ -37,7 +48,20 @@ def counted(drawn: CountyLayout, schools: int | None) -> tuple[Reason, ...]:
 def reasons(
     model: CountyModel, schools: int | None, control: Control, fixed: SiteChoice | None = None
 ) -> tuple[Reason, ...]:
-    """Return every rule that would do by giving way alone, and by how much; with ``fixed``, for this choice alone."""
+    """Return every rule that would do by giving way alone, and by how much; with ``fixed``, for this choice alone.
+
+    Parameters
+    ----------
+    model : CountyModel
+    schools : int, optional
+        How many stay open.
+    control : Control
+    fixed : SiteChoice, optional
+
+    Returns
+    -------
+    tuple of Reason
+    """
     found = []
     for rule in _rules(model.layout, schools):
         if control.cancelled:

@@ -78,7 +78,19 @@ class Rates:
         return replace(found, staying=now)
 
     def running(self, is_open: Any, loads: Floats) -> float:
-        """Return what schools with so many pupils cost a year, bus and boarding apart."""
+        """Return what schools with so many pupils cost a year, bus and boarding apart.
+
+        Parameters
+        ----------
+        is_open : object
+            Schools that are open.
+        loads : array of float
+            Pupils of each school.
+
+        Returns
+        -------
+        float
+        """
         teachers, funded = self.needed(loads)
         return float((self.fixed + self.teacher * teachers + self.funds * funded)[is_open].sum())
 

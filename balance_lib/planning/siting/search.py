@@ -55,7 +55,20 @@ class LayoutSearch:
         return CountyModel(self.layout, self.trials.staying.running_yuan if asked else 0.0)
 
     def plan(self, schools: int, control: Control, *, explain: bool = True) -> tuple[Solution, PlanCheck | None]:
-        """Return the best plan with so many schools."""
+        """Return the best plan with so many schools.
+
+        Parameters
+        ----------
+        schools : int
+            How many stay open.
+        control : Control
+        explain : bool
+            Whether reasons are looked for.
+
+        Returns
+        -------
+        (Solution, PlanCheck or None)
+        """
         drawn = self.layout
         counted = why_not.counted(drawn, schools)
         if counted:

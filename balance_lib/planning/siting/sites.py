@@ -54,7 +54,19 @@ class Site:
         )  # fmt: skip
 
     def opening(self, stage: str, villages: Iterable[str] = ()) -> Open:
-        """Return the operation that opens it for these villages."""
+        """Return the operation that opens it for these villages.
+
+        Parameters
+        ----------
+        stage : str
+            ``primary`` or ``junior``.
+        villages : iterable of str
+            Ids of villages.
+
+        Returns
+        -------
+        Open
+        """
         of_primary = stage == "primary"
         return Open(
             school_id=self.site_id, name_zh=self.name_zh, name_en=self.name_en, kind=self.kind or stage,

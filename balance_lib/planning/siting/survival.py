@@ -81,7 +81,18 @@ def _solve(model: CountyModel, fixed: SiteChoice | None, control: Control, schoo
 
 
 def sentence(table: pd.DataFrame, lang: str = "zh") -> str:
-    """Tell for people who decide whether the plan survives."""
+    """Tell for people who decide whether the plan survives.
+
+    Parameters
+    ----------
+    table : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     out = []
     for row in table.itertuples():
         facts = {"change": text(f"optimise.survival.{'fewer' if row.percent < 0 else 'more'}", lang,

@@ -49,7 +49,7 @@ class PlanCheck:
     ----------
     scenario : Scenario
     moves : DataFrame
-        Who moves how; see :meth:`balance_lib.scenarios.riding.Brought.table`.
+        Who moves how; see :meth:`balance_lib.scenarios.riding.Journeys.table`.
     assignment : array of int, shape (points,)
         Site each demand point goes to; -1 nowhere.
     objective : float
@@ -62,7 +62,7 @@ class PlanCheck:
     scenario: Scenario
     layout: CountyLayout
     drawn: Layout
-    brought: riding.Brought
+    brought: riding.Journeys
     moves: pd.DataFrame
     assignment: Ints
     objective: float
@@ -129,7 +129,7 @@ class Trials:
         drawn = layout.of(drawn_of.drawn.base, scenario)
         arrays = LayoutArrays(drawn, drawn_of.ways)
         placed = moves.moves(arrays, time_limit_s=PROOF_S)
-        brought = riding.Brought.of(placed.flows, scenario.settings, arrays.radius)
+        brought = riding.Journeys.of(placed.flows, scenario.settings, arrays.radius)
         table = brought.table(arrays.radius)
         to, objective = _where(drawn_of, table)
         there = np.where(to >= 0, drawn_of.pupils, 0.0)
@@ -152,7 +152,17 @@ class Trials:
 
 
 def scenario_of(drawn: CountyLayout, choice: SiteChoice) -> Scenario:
-    """Return a choice as a scenario on the layout's baseline; teaching points of a closed school get another host."""
+    """Return a choice as a scenario on the layout's baseline; teaching points of a closed school get another host.
+
+    Parameters
+    ----------
+    drawn : CountyLayout
+    choice : SiteChoice
+
+    Returns
+    -------
+    Scenario
+    """
     kept = {o.school_id for o in drawn.baseline.operations if isinstance(o, Keep)}
     keeps = [Keep(school_id=str(s)) for s in sorted(set(drawn.goals.protected) - kept)]
     closed = drawn.changes(choice.flags)

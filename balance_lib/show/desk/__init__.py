@@ -102,14 +102,33 @@ def list_standards(lang: str | None = None) -> pd.DataFrame:
 
 
 def explore(county: County | str, *, lang: str | None = None) -> Access:
-    """Show the walking page on a county: sliders for radius and year, stage and way of measuring, map and figures."""
+    """Show the walking page on a county: sliders for radius and year, stage and way of measuring, map and figures.
+
+    Parameters
+    ----------
+    county : County or str
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Access
+    """
     from balance_lib.show.desk import pages
 
     return pages.explore(open(county) if isinstance(county, str) else county, lang)
 
 
 def finding(zh: str, en: str) -> Any:
-    """Return a finding in two languages, Chinese first, for the end of a notebook."""
+    """Return a finding in two languages, Chinese first, for the end of a notebook.
+
+    Parameters
+    ----------
+    zh : str
+        In Chinese.
+    en : str
+        In English.
+    """
     from IPython.display import Markdown
 
     return Markdown(f"**发现** {zh}\n\n**Finding** {en}")

@@ -6,7 +6,6 @@ from datetime import date
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
-from weakref import WeakValueDictionary
 
 from balance_lib import access, evaluation, standards
 from balance_lib._errors import NotFoundError
@@ -16,6 +15,7 @@ from balance_lib.locale import spoken, text
 from balance_lib.scenarios import Scenario
 from balance_lib.show.desk import draft, places
 from balance_lib.show.desk.draft import ScenarioDraft
+from balance_lib.show.desk.places import OPENED, check_radius
 from balance_lib.show.desk.results import Coverage, Forecast, History
 from balance_lib.standards import Standard
 
@@ -31,9 +31,6 @@ if TYPE_CHECKING:
 Stage = Literal["primary", "junior"]
 By = Literal["straight", "network", "terrain"]
 NATIONAL = "quality_2017"
-LEAST_RADIUS_M = 100.0
-# Evaluations know only the digest of their county; the desk keeps which one it was, as long as somebody holds it.
-OPENED: WeakValueDictionary[str, CountyDesk] = WeakValueDictionary()
 
 
 class CountyDesk(County):
@@ -87,7 +84,19 @@ class CountyDesk(County):
     # How does it stand ------------------------------------------------------------------------------------------
 
     def evaluate(self, standard: Standard | str | None = None, year: int | None = None) -> Evaluation:
-        """Judge the county: every item with status and reason, schools, coefficients, the verdict."""
+        """Judge the county: every item with status and reason, schools, coefficients, the verdict.
+
+        Parameters
+        ----------
+        standard : Standard or str, optional
+            A standard or its id.
+        year : int, optional
+            School year; the last one without.
+
+        Returns
+        -------
+        Evaluation
+        """
         chosen, when = self._standard(standard), self._year(year)
         found = evaluation.evaluate(self, chosen, year=when)
         OPENED[self.hash] = self
@@ -113,7 +122,20 @@ class CountyDesk(County):
     def plot_coefficients(
         self, stage: Stage = "primary", standard: Standard | str | None = NATIONAL, *, lang: str | None = None
     ) -> go.Figure:
-        """Draw every difference coefficient of a stage over the years against its limit."""
+        """Draw every difference coefficient of a stage over the years against its limit.
+
+        Parameters
+        ----------
+        stage : Stage
+        standard : Standard or str, optional
+            A standard or its id.
+        lang : str, optional
+            Language of the words, ``zh`` or ``en``.
+
+        Returns
+        -------
+        Figure
+        """
         from balance_lib.show.desk import figures
 
         return figures.coefficients_over_years(self, self._standard(standard), stage, lang)
@@ -151,7 +173,19 @@ class CountyDesk(County):
     # What if ----------------------------------------------------------------------------------------------------
 
     def scenario(self, name: str = "", *, year: int | None = None) -> ScenarioDraft:
-        """Begin a scenario: ``county.scenario().close("AQ016").evaluate()``."""
+        """Begin a scenario: ``county.scenario().close("AQ016").evaluate()``.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        year : int, optional
+            School year; the last one without.
+
+        Returns
+        -------
+        ScenarioDraft
+        """
         return ScenarioDraft(self, Scenario.empty(self, self._year(year), name=name))
 
     def propose(
@@ -182,7 +216,22 @@ class CountyDesk(County):
     def frontier(
         self, stage: Stage = "primary", *, may_close: Any = "all", seconds: float = 30.0, **goals: Any
     ) -> CountyFrontier:
-        """Show what every number of schools would mean; parameters as :meth:`propose`."""
+        """Show what every number of schools would mean; parameters as :meth:`propose`.
+
+        Parameters
+        ----------
+        stage : {"primary", "junior"}
+        may_close : object
+            Schools that may close: ``"all"`` or their ids.
+        seconds : float
+            Wall seconds of the search.
+        **goals : object
+            Further goals.
+
+        Returns
+        -------
+        CountyFrontier
+        """
         from balance_lib.planning import siting
 
         wanted = siting.Goals(schools=1, may_close=may_close, **goals)
@@ -194,7 +243,25 @@ class CountyDesk(County):
         self, standard: Standard | str | None = None, year: int | None = None, *, budget_yuan: float | None = None,
         by: date | None = None, seconds: float = 25.0,
     ) -> RemedyPlan:  # fmt: skip
-        """Find the cheapest purchases, hires and rotations that make the county pass; see ``planning.remedies``."""
+        """Find the cheapest purchases, hires and rotations that make the county pass; see ``planning.remedies``.
+
+        Parameters
+        ----------
+        standard : Standard or str, optional
+            The county's own plan by default.
+        year : int, optional
+            School year; the last one by default.
+        budget_yuan : float, optional
+            Yuan in all.
+        by : date, optional
+            Day by which it is to pass.
+        seconds : float
+            Wall seconds of the search.
+
+        Returns
+        -------
+        RemedyPlan
+        """
         from balance_lib.planning import remedies
 
         when = self._year(year)
@@ -227,7 +294,23 @@ class CountyDesk(County):
         *,
         lang: str | None = None,
     ) -> list[Path]:
-        """Write the official forms, lists and papers into a folder; return the files."""
+        """Write the official forms, lists and papers into a folder; return the files.
+
+        Parameters
+        ----------
+        out : str or Path
+            Parts; filled.
+        standard : Standard or str, optional
+            A standard or its id.
+        year : int, optional
+            School year; the last one without.
+        lang : str, optional
+            Language of the words, ``zh`` or ``en``.
+
+        Returns
+        -------
+        list of Path
+        """
         from balance_lib.office import reports
 
         source = reports.ReportSource(self, self.evaluate(standard, year), lang=lang or spoken())
@@ -284,6 +367,17 @@ class CountyDesk(County):
     def school_id(self, school: str, also: list[str] | None = None) -> str:
         """Return the id of a school named by id or name.
 
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        also : list of str, optional
+            Further ids that count.
+
+        Returns
+        -------
+        str
+
         Raises
         ------
         NotFoundError
@@ -308,9 +402,3 @@ class CountyDesk(County):
 
     def _standard(self, standard: Standard | str | None) -> Standard:
         return standard if isinstance(standard, Standard) else standards.load(standard or self.plan or NATIONAL)
-
-
-def check_radius(metres: float) -> None:
-    """Refuse a radius that was meant in kilometres."""
-    if not metres >= LEAST_RADIUS_M:
-        raise ValueError(text("desk.radius_small", spoken(), given=f"{metres:g}", meant=f"{1000 * metres:g}"))

@@ -47,15 +47,49 @@ class ScenarioDraft(Shown):
         return self._with(*done)
 
     def merge(self, school: str, into: str) -> ScenarioDraft:
-        """Close a school and send all its pupils to one named school."""
+        """Close a school and send all its pupils to one named school.
+
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        into : str
+            School the pupils go to.
+
+        Returns
+        -------
+        ScenarioDraft
+        """
         return self._with(scenarios.Merge(school_id=self._id(school), into=self._id(into)))
 
     def to_point(self, school: str, top_grade: int = 6) -> ScenarioDraft:
-        """Turn a primary school into a teaching point with grades 1 to ``top_grade`` (3 or 6)."""
+        """Turn a primary school into a teaching point with grades 1 to ``top_grade`` (3 or 6).
+
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        top_grade : int
+            Highest grade that stays.
+
+        Returns
+        -------
+        ScenarioDraft
+        """
         return self._with(scenarios.ToPoint(school_id=self._id(school), top_grade=top_grade))
 
     def attach(self, school: str, host: str) -> ScenarioDraft:
-        """Attach a small school to a central one; its pupils stay where they are."""
+        """Attach a small school to a central one; its pupils stay where they are.
+
+        Parameters
+        ----------
+        school, host : str
+            Ids or names.
+
+        Returns
+        -------
+        ScenarioDraft
+        """
         return self._with(scenarios.Attach(school_id=self._id(school), host_id=self._id(host)))
 
     def open(self, school: str, **how: Any) -> ScenarioDraft:
@@ -63,15 +97,55 @@ class ScenarioDraft(Shown):
         return self._with(scenarios.Open(school_id=school, **how))
 
     def resize(self, school: str, classes: int, stage: str = "primary") -> ScenarioDraft:
-        """Give a stage of a school so many classes."""
+        """Give a stage of a school so many classes.
+
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        classes : int
+            Classes.
+        stage : str
+            ``primary`` or ``junior``.
+
+        Returns
+        -------
+        ScenarioDraft
+        """
         return self._with(scenarios.Resize(school_id=self._id(school), stage=stage, classes=classes))
 
     def boarding(self, school: str, places: int) -> ScenarioDraft:
-        """Give a school so many beds."""
+        """Give a school so many beds.
+
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        places : int
+            Digits behind the point.
+
+        Returns
+        -------
+        ScenarioDraft
+        """
         return self._with(scenarios.Boarding(school_id=self._id(school), places=places))
 
     def bus(self, school: str, villages: list[str], minutes: float) -> ScenarioDraft:
-        """Run a school bus from villages (ids) to a school; ``minutes`` one way."""
+        """Run a school bus from villages (ids) to a school; ``minutes`` one way.
+
+        Parameters
+        ----------
+        school : str
+            Id or name of the school.
+        villages : list of str
+            Ids of villages.
+        minutes : float
+            Minutes.
+
+        Returns
+        -------
+        ScenarioDraft
+        """
         line = scenarios.BusLine(school_id=self._id(school), villages=tuple(villages), minutes=minutes)
         return self._with(line)
 
@@ -105,6 +179,21 @@ class ScenarioDraft(Shown):
 
 def named(frame: Any, key: str, wanted: str, what: str) -> str:
     """Return the id of a place named by id or name.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Table of the places.
+    key : str
+        Column of their ids.
+    wanted : str
+        Id or name.
+    what : str
+        What is looked for, in words.
+
+    Returns
+    -------
+    str
 
     Raises
     ------

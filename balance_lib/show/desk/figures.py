@@ -38,7 +38,20 @@ def _labels(standard: Standard, lang: str) -> dict[str, str]:
 
 
 def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
-    """Draw items that fall short as their value in percent of their line, the farthest off first."""
+    """Draw items that fall short as their value in percent of their line, the farthest off first.
+
+    Parameters
+    ----------
+    found : Evaluation
+    stage : str, optional
+        Stage; every one without.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     lang, rows = lang or locale.spoken(), []
     for result in found.with_status("not_met"):
         line, value = result.threshold, result.value
@@ -71,13 +84,40 @@ def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
 
 
 def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
-    """Draw the difference coefficients of a stage against their limits."""
+    """Draw the difference coefficients of a stage against their limits.
+
+    Parameters
+    ----------
+    found : Evaluation
+    stage : str
+        ``primary`` or ``junior``.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     lang = lang or locale.spoken()
     return plots.coefficient_bars(found.cv[found.cv["stage"] == stage], labels=_labels(found.standard, lang), lang=lang)
 
 
 def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: str | None) -> go.Figure:
-    """Draw the difference coefficients of a stage over the years."""
+    """Draw the difference coefficients of a stage over the years.
+
+    Parameters
+    ----------
+    county : object
+    standard : Standard
+    stage : str
+        ``primary`` or ``junior``.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     from balance_lib import evaluation
 
     lang = lang or locale.spoken()
@@ -86,7 +126,18 @@ def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: s
 
 
 def coverage(found: Sequence[Coverage], lang: str | None) -> go.Figure:
-    """Draw the share covered by radius, a line a way of measuring."""
+    """Draw the share covered by radius, a line a way of measuring.
+
+    Parameters
+    ----------
+    found : sequence of Coverage
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     lang = lang or locale.spoken()
     figure = blank(text(f"stage.{found[0].reach.stage}", lang), lang, height=360)
     for at, each in enumerate(found):
@@ -104,7 +155,28 @@ def coverage(found: Sequence[Coverage], lang: str | None) -> go.Figure:
 def history(
     found: History, item: str, *, by: str | None, stage: str, township: str | None, to: int | None, lang: str | None
 ) -> go.Figure:
-    """Draw an item or an indicator over the years; parameters as ``History.plot``."""
+    """Draw an item or an indicator over the years; parameters as ``History.plot``.
+
+    Parameters
+    ----------
+    found : History
+    item : str
+        Code of the item.
+    by : str, optional
+        What the panels are made by.
+    stage : str
+        ``primary`` or ``junior``.
+    township : str, optional
+        Township.
+    to : int, optional
+        Last school year.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     lang = lang or locale.spoken()
     if item in found.standard.indicators:
         return _indicator(found, item, by, stage, township, lang)
@@ -188,7 +260,20 @@ def _one_panel(figure: go.Figure, rows: pd.DataFrame, axis: str, name: str) -> N
 
 
 def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
-    """Draw how pupils get to school before and after, and beside it the villages that lose most."""
+    """Draw how pupils get to school before and after, and beside it the villages that lose most.
+
+    Parameters
+    ----------
+    found : Outcome
+    most : int
+        How many are named at most.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     lang = lang or locale.spoken()
     affected = found.affected.assign(km=found.affected["extra_m"] * found.affected["pupils"] / 1000)
     affected = affected[affected["km"] > 0].nlargest(most, "km") if len(affected) else affected
@@ -221,7 +306,18 @@ def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
 
 
 def comparison(found: Comparison, lang: str | None) -> go.Figure:
-    """Draw scenarios side by side, a panel a figure."""
+    """Draw scenarios side by side, a panel a figure.
+
+    Parameters
+    ----------
+    found : Comparison
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     lang, table = lang or locale.spoken(), found.table
     wanted = ("moved", "farther", "far", "broken", "cv_over", "not_met", "running_yuan", "building_yuan")
     shown = [name for name in wanted if table[name].notna().any()]  # fmt: skip
@@ -249,12 +345,36 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
 
 
 def frontier(found: CountyFrontier, measure: str, lang: str | None) -> go.Figure:
-    """Draw the frontier of a county."""
+    """Draw the frontier of a county.
+
+    Parameters
+    ----------
+    found : CountyFrontier
+    measure : str
+        How the item is measured.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     return plots.frontier(found.table, measure=measure, lang=lang or locale.spoken())
 
 
 def remedy(found: RemedyPlan, what: str, lang: str | None) -> go.Figure:
-    """Draw a plan of remedies: by kind of action, against its bound, or the coefficients before and after."""
+    """Draw a plan of remedies: by kind of action, against its bound, or the coefficients before and after.
+
+    Parameters
+    ----------
+    found : RemedyPlan
+    what : {"kinds", "bound", "coefficients"}
+    lang : {"zh", "en"}, optional
+
+    Returns
+    -------
+    Figure
+    """
     from balance_lib.show.plots import remedies
 
     lang = lang or locale.spoken()
@@ -267,7 +387,22 @@ def remedy(found: RemedyPlan, what: str, lang: str | None) -> go.Figure:
 
 
 def forecast(found: Forecast, village: str | None, school: str | None, lang: str | None) -> go.Figure:
-    """Draw projected enrolment of a county, a school or a village, with what was counted before."""
+    """Draw projected enrolment of a county, a school or a village, with what was counted before.
+
+    Parameters
+    ----------
+    found : Forecast
+    village : str, optional
+        The village.
+    school : str, optional
+        The school.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     county: Any = found.county
     rows = county.tables["school_years"]
     rows = rows[rows["stage"].isin(list(trends.STAGE_COLOURS))]
@@ -289,7 +424,24 @@ def forecast(found: Forecast, village: str | None, school: str | None, lang: str
 def projection(
     found: Projection, village: str | None, school: str | None, counted: pd.DataFrame | None, lang: str | None
 ) -> go.Figure:
-    """Draw a projection's pupils by stage; parameters as ``Projection.plot``."""
+    """Draw a projection's pupils by stage; parameters as ``Projection.plot``.
+
+    Parameters
+    ----------
+    found : Projection
+    village : str, optional
+        The village.
+    school : str, optional
+        The school.
+    counted : DataFrame, optional
+        Counted figures.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Figure
+    """
     rows = found.county
     if school is not None:
         rows = found.schools[found.schools["school_id"] == school]

@@ -10,6 +10,7 @@ from balance_lib import access, locale, palette
 from balance_lib._errors import NotFoundError
 from balance_lib.access.walks import positions
 from balance_lib.locale import text
+from balance_lib.show.desk.places import OPENED, check_radius
 from balance_lib.show.map import HIDDEN, MapClass
 from balance_lib.show.plots.base import status_of
 from balance_lib.show.widgets import looks, trial
@@ -30,7 +31,30 @@ def county_map(
     county: CountyDesk, *, radius_m: float | None, colour: str, stage: str | None, year: int,
     standard: Any = None, lang: str | None = None, height: int = 560,
 ) -> CountyMap:  # fmt: skip
-    """Map a county; parameters as ``CountyDesk.map``."""
+    """Map a county; parameters as ``CountyDesk.map``.
+
+    Parameters
+    ----------
+    county : CountyDesk
+    radius_m : float, optional
+        Walking radius in metres.
+    colour : str
+        What the schools are coloured by.
+    stage : str, optional
+        Stage; every one without.
+    year : int
+        School year, by its first calendar year.
+    standard : object
+        A standard or its id.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+    height : int
+        Height in pixels.
+
+    Returns
+    -------
+    CountyMap
+    """
     lang = lang or locale.spoken()
     chart = _chart(county, year, stage, lang, height)
     if colour == "kind":
@@ -42,8 +66,6 @@ def county_map(
         found = county.evaluate(standard, year)
         _colour(chart, found, None if colour == "gap" else colour, stage, lang)
     if radius_m is not None:
-        from balance_lib.show.desk.county import check_radius
-
         check_radius(radius_m)
         reach = access.Reach.of(county, year, stage or "primary", access.costs(county, "straight"))
         _villages(chart, reach, radius_m, "nearest" if reach.basis == "ages" else "own", lang)
@@ -52,7 +74,18 @@ def county_map(
 
 
 def coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
-    """Map schools, circles of the radius, and the villages outside."""
+    """Map schools, circles of the radius, and the villages outside.
+
+    Parameters
+    ----------
+    found : Coverage
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    CountyMap
+    """
     lang, reach = lang or locale.spoken(), found.reach
     chart = _chart(found.county, reach.year, reach.stage, lang)
     plain = MapClass("open", text("page.access.school_classes.open", lang), palette.ACCENT, palette.INK, always=True)
@@ -67,9 +100,25 @@ def evaluation_map(
     found: Evaluation, county: County | None, *, item: str | None, stage: str | None, radius_m: float | None,
     lang: str | None,
 ) -> CountyMap:  # fmt: skip
-    """Map the schools by what was found of them."""
-    from balance_lib.show.desk.county import OPENED
+    """Map the schools by what was found of them.
 
+    Parameters
+    ----------
+    found : Evaluation
+    county : County, optional
+    item : str, optional
+        Code of the item.
+    stage : str, optional
+        Stage; every one without.
+    radius_m : float, optional
+        Walking radius in metres.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    CountyMap
+    """
     lang = lang or locale.spoken()
     place = county or OPENED.get(str(found.provenance["county_hash"]))
     if place is None:
@@ -82,7 +131,20 @@ def evaluation_map(
 
 
 def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None) -> CountyMap:
-    """Map the schools as the scenario leaves them, or as they are today."""
+    """Map the schools as the scenario leaves them, or as they are today.
+
+    Parameters
+    ----------
+    found : Outcome
+    before : bool
+        Whether the map shows the county as it stands.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    CountyMap
+    """
     lang, year = lang or locale.spoken(), found.scenario.year
     county = found.baseline
     known = set(county.tables["schools"]["school_id"])
@@ -111,7 +173,20 @@ def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None
 
 
 def proposal_map(found: Proposal, *, before: bool = False, lang: str | None = None) -> CountyMap:
-    """Map a plan as the scenario carries it out."""
+    """Map a plan as the scenario carries it out.
+
+    Parameters
+    ----------
+    found : Proposal
+    before : bool
+        Whether the map shows the county as it stands.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    CountyMap
+    """
     if found.outcome is None:
         raise ValueError("; ".join(found.reasons(lang or locale.spoken())) or found.solution.status)
     return outcome_map(found.outcome, before=before, lang=lang)

@@ -40,14 +40,36 @@ class OneCounty(Library):
 
 
 def explore(county: County, lang: str | None = None) -> Access:
-    """Return the walking page on a county."""
+    """Return the walking page on a county.
+
+    Parameters
+    ----------
+    county : County
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Access
+    """
     from balance_lib.show.widgets.apps import Access
 
     return Access(_model(county, lang))
 
 
 def trial(county: County, lang: str | None = None) -> Consolidation:
-    """Return the layout page on a county."""
+    """Return the layout page on a county.
+
+    Parameters
+    ----------
+    county : County
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    Consolidation
+    """
     from balance_lib.show.widgets.apps import Consolidation
 
     return Consolidation(_model(county, lang))

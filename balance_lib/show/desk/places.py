@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
+from weakref import WeakValueDictionary
 
 import pandas as pd
 
 from balance_lib.data import crs
 from balance_lib.data.county import County
+from balance_lib.locale import spoken, text
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -15,9 +17,24 @@ if TYPE_CHECKING:
 # EPSG codes of what the declared systems are; maps' own shifted systems have none and are brought back to WGS-84.
 EPSG = {"WGS84": 4326, "CGCS2000": 4490, "GCJ02": 4326, "BD09": 4326}
 
+LEAST_RADIUS_M = 100.0
+# Evaluations know only the digest of their county; the desk keeps which one it was, as long as somebody holds it.
+OPENED: WeakValueDictionary[str, County] = WeakValueDictionary()
+
 
 def schools(county: County, year: int | None = None) -> GeoDataFrame:
-    """Return the schools with the pupils and the kind they have in a year."""
+    """Return the schools with the pupils and the kind they have in a year.
+
+    Parameters
+    ----------
+    county : County
+    year : int, optional
+        School year; the last one without.
+
+    Returns
+    -------
+    GeoDataFrame
+    """
     frame = county.table("schools").drop_duplicates("school_id")
     rows = county.tables["school_years"]
     rows = rows[(rows["year"] == year) & rows["pupils"].notna() & (rows["stage"] != "shared")]
@@ -32,7 +49,18 @@ def schools(county: County, year: int | None = None) -> GeoDataFrame:
 
 
 def villages(county: County, year: int | None = None) -> GeoDataFrame:
-    """Return the villages with children of school age and pupils of a year."""
+    """Return the villages with children of school age and pupils of a year.
+
+    Parameters
+    ----------
+    county : County
+    year : int, optional
+        School year; the last one without.
+
+    Returns
+    -------
+    GeoDataFrame
+    """
     frame = county.table("villages").drop_duplicates("village_id")
     ages = county.tables["village_years"]
     ages = ages[ages["year"] == year].drop_duplicates("village_id").drop(columns="year")
@@ -73,7 +101,18 @@ def roads(county: County) -> GeoDataFrame:
 
 
 def layer(county: County, file: str) -> GeoDataFrame:
-    """Return a GeoJSON layer of the county folder, such as ``outline.geojson``; no rows where it has none."""
+    """Return a GeoJSON layer of the county folder, such as ``outline.geojson``; no rows where it has none.
+
+    Parameters
+    ----------
+    county : County
+    file : str
+        File as the user knows it.
+
+    Returns
+    -------
+    GeoDataFrame
+    """
     import geopandas
 
     features: list[Any] = (county.layers.get(file) or {}).get("features", [])
@@ -98,3 +137,9 @@ def _points(county: County, frame: pd.DataFrame) -> GeoDataFrame:
     x, y = _back(county, frame["lon"], frame["lat"])
     shapes = geopandas.GeoSeries(geopandas.points_from_xy(x, y), index=frame.index, crs=EPSG[county.crs])
     return geopandas.GeoDataFrame(frame, geometry=shapes.where(frame["lon"].notna() & frame["lat"].notna(), None))
+
+
+def check_radius(metres: float) -> None:
+    """Refuse a radius that was meant in kilometres."""
+    if not metres >= LEAST_RADIUS_M:
+        raise ValueError(text("desk.radius_small", spoken(), given=f"{metres:g}", meant=f"{1000 * metres:g}"))

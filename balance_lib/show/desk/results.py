@@ -77,7 +77,19 @@ class Coverage(Shown):
         return found.round(3).set_axis([text(f"desk.head.{name}", lang) for name in heads], axis=1)
 
     def curve(self, most_m: float = 10_000, step_m: float = 250) -> pd.DataFrame:
-        """Return the share covered by radius: radius_m, share (0 to 1)."""
+        """Return the share covered by radius: radius_m, share (0 to 1).
+
+        Parameters
+        ----------
+        most_m : float
+            Largest radius in metres.
+        step_m : float
+            Step in metres.
+
+        Returns
+        -------
+        DataFrame
+        """
         steps = [step_m * n for n in range(1, int(most_m / step_m) + 1)]
         return pd.DataFrame({"radius_m": steps, "share": [access.covered(self.reach, r, self.to).share for r in steps]})
 
@@ -182,11 +194,37 @@ class Forecast(Shown):
         return self.projection.villages
 
     def total(self, stage: str, year: int) -> float:
-        """Return the county's pupils of a stage in a projected year."""
+        """Return the county's pupils of a stage in a projected year.
+
+        Parameters
+        ----------
+        stage : str
+            ``primary`` or ``junior``.
+        year : int
+            School year, by its first calendar year.
+
+        Returns
+        -------
+        float
+        """
         return self.projection.total(stage, year)
 
     def plot(self, *, village: str | None = None, school: str | None = None, lang: str | None = None) -> go.Figure:
-        """Draw pupils with their band: of the county, a school or a village, by id or name."""
+        """Draw pupils with their band: of the county, a school or a village, by id or name.
+
+        Parameters
+        ----------
+        village : str, optional
+            The village.
+        school : str, optional
+            The school.
+        lang : str, optional
+            Language of the words, ``zh`` or ``en``.
+
+        Returns
+        -------
+        Figure
+        """
         return desk("figures").forecast(self, village, school, lang)
 
 

@@ -20,7 +20,18 @@ def number(value: float) -> str:
 
 
 def stage_word(stage: str, lang: str) -> str:
-    """Return the name of a stage; "" for the whole county."""
+    """Return the name of a stage; "" for the whole county.
+
+    Parameters
+    ----------
+    stage : str
+        ``primary`` or ``junior``.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return text(f"stage.{stage}", lang) if locale.has(f"stage.{stage}") else ""
 
 
@@ -36,7 +47,17 @@ def _heads(frame: pd.DataFrame, names: tuple[str, ...], lang: str) -> pd.DataFra
 
 
 def enrolment(county: Any, lang: str) -> pd.DataFrame:
-    """Return schools and pupils by stage in every year a county has."""
+    """Return schools and pupils by stage in every year a county has.
+
+    Parameters
+    ----------
+    county : object
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame
+    """
     rows = county.tables["school_years"]
     rows = rows[rows["stage"].isin(STAGES)]
     pupils = rows.pivot_table(index="year", columns="stage", values="pupils", aggfunc="sum", min_count=1)
@@ -47,7 +68,19 @@ def enrolment(county: Any, lang: str) -> pd.DataFrame:
 
 
 def items(found: Any, lang: str | None = None) -> pd.DataFrame:
-    """Return every item of an evaluation as a row; see ``Evaluation.table``."""
+    """Return every item of an evaluation as a row; see ``Evaluation.table``.
+
+    Parameters
+    ----------
+    found : object
+        What stands there.
+    lang : str, optional
+        Language of the words, ``zh`` or ``en``.
+
+    Returns
+    -------
+    DataFrame
+    """
     lang = lang or locale.spoken()
     rows = [
         (r.item.code, r.item.label(lang), r.item.stage, r.status, r.value, r.threshold, r.gap, r.item.judged_unit,
@@ -59,7 +92,18 @@ def items(found: Any, lang: str | None = None) -> pd.DataFrame:
 
 
 def open_items(found: Any, lang: str) -> pd.DataFrame | None:
-    """Return what is not met, then what nobody knows, with the reason."""
+    """Return what is not met, then what nobody knows, with the reason.
+
+    Parameters
+    ----------
+    found : object
+        What stands there.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame or None
+    """
     rows = [
         (r.item.code, r.item.label(lang), text(f"status.{r.status}", lang), r.reason.render(lang),
          r.item.deadline or "–")
@@ -70,7 +114,18 @@ def open_items(found: Any, lang: str) -> pd.DataFrame | None:
 
 
 def history_wide(found: Any, lang: str) -> pd.DataFrame:
-    """Return each required numeric item's value over the years, worst of the last year first."""
+    """Return each required numeric item's value over the years, worst of the last year first.
+
+    Parameters
+    ----------
+    found : object
+        What stands there.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame
+    """
     rows = found.items[found.items["value"].notna()]
     wide = rows.pivot_table(index="code", columns="year", values="value")
     last = found.items[found.items["year"] == found.years[-1]].set_index("code")
@@ -83,7 +138,18 @@ def history_wide(found: Any, lang: str) -> pd.DataFrame:
 
 
 def operation(done: Any, lang: str) -> tuple[str, str, str]:
-    """Return what an operation does, to which school, and the rest of what it says."""
+    """Return what an operation does, to which school, and the rest of what it says.
+
+    Parameters
+    ----------
+    done : object
+        What was done.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    (str, str, str)
+    """
     facts = {
         key: value for key, value in done.as_dict().items() if key not in (done.verb, "teachers", "equipment", "books")
     }
@@ -91,7 +157,18 @@ def operation(done: Any, lang: str) -> tuple[str, str, str]:
 
 
 def affected(found: Any, lang: str) -> pd.DataFrame | None:
-    """Return the villages that lose, worst first."""
+    """Return the villages that lose, worst first.
+
+    Parameters
+    ----------
+    found : object
+        What stands there.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame or None
+    """
     rows = found.affected
     names = {"village": "village", "township": "township", "pupils": "pupils", "extra_m": "extra_m",
              "worst_metres": "metres_after", "to": "to"}  # fmt: skip
@@ -102,7 +179,18 @@ def affected(found: Any, lang: str) -> pd.DataFrame | None:
 
 
 def actions(found: Any, lang: str) -> pd.DataFrame | None:
-    """Return what a plan of remedies does, added up by action, dearest first."""
+    """Return what a plan of remedies does, added up by action, dearest first.
+
+    Parameters
+    ----------
+    found : object
+        What stands there.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame or None
+    """
     from balance_lib.planning.remedies import figure_word
 
     if found.lines.empty:
@@ -119,7 +207,18 @@ def actions(found: Any, lang: str) -> pd.DataFrame | None:
 
 
 def pupils(found: Any, lang: str) -> pd.DataFrame:
-    """Return a projection's pupils by stage, with their band."""
+    """Return a projection's pupils by stage, with their band.
+
+    Parameters
+    ----------
+    found : object
+        What stands there.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame
+    """
     wide = found.county.pivot_table(index="year", columns="stage", values=["pupils", "low", "high"])
     rows = {text("desk.head.year", lang): wide.index}
     for stage in (s for s in STAGES if s in set(found.county["stage"])):

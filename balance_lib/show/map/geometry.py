@@ -109,6 +109,25 @@ def of_frames(
 ) -> Geometry:
     """Collect and project what a map draws from GeoDataFrames; see :class:`balance_lib.show.map.SchematicMap`.
 
+    Parameters
+    ----------
+    schools : object
+        Ids or positions of schools.
+    villages : object
+        Ids or positions of villages.
+    outline : object
+        Outline of the county.
+    townships : object
+        Townships as areas.
+    rivers : object
+        Rivers as GeoJSON.
+    roads : object
+        Roads, as the table ``edges`` has them.
+
+    Returns
+    -------
+    Geometry
+
     Raises
     ------
     ValueError

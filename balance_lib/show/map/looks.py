@@ -76,7 +76,18 @@ class LinkClass:
 
 
 def status_classes(lang: str = "zh", statuses: Sequence[str] = STATUSES) -> list[MapClass]:
-    """Return the classes of a map of statuses, in the lamps' colours and marks."""
+    """Return the classes of a map of statuses, in the lamps' colours and marks.
+
+    Parameters
+    ----------
+    lang : {"zh", "en"}
+    statuses : sequence of str
+        Statuses, in the legend's order.
+
+    Returns
+    -------
+    list of MapClass
+    """
     out = []
     for status in statuses:
         lamp, label = palette.LAMPS[status], locale.text(f"status.{status}", lang)

@@ -102,7 +102,20 @@ class Chart(go.Figure):
 
 
 def blank(title: str, lang: str, *, height: float) -> go.Figure:
-    """Return an empty figure in the house style, in the fonts that have Chinese glyphs."""
+    """Return an empty figure in the house style, in the fonts that have Chinese glyphs.
+
+    Parameters
+    ----------
+    title : str
+        Words at the head.
+    lang : {"zh", "en"}
+    height : float
+        Height in pixels.
+
+    Returns
+    -------
+    Figure
+    """
     axis = {"gridcolor": palette.RULE, "linecolor": palette.MUTED, "zerolinecolor": palette.RULE, "automargin": True}
     return Chart(
         layout={
@@ -150,7 +163,20 @@ def harmless(node: Any) -> Any:
 
 
 def said(words: str, lang: str, *, height: float = 160) -> go.Figure:
-    """Return a figure that says why there is nothing to draw, instead of axes around nothing."""
+    """Return a figure that says why there is nothing to draw, instead of axes around nothing.
+
+    Parameters
+    ----------
+    words : str
+        The words.
+    lang : {"zh", "en"}
+    height : float
+        Height in pixels.
+
+    Returns
+    -------
+    Figure
+    """
     figure = blank("", lang, height=height)
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
     place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
@@ -163,7 +189,17 @@ def whole(years: pd.Series) -> list[int]:
 
 
 def month_axis(figure: go.Figure, lang: str) -> go.Figure:
-    """Write dates on the axis as people of the language do: 2022年7月, Jul 2022; days where one looks that closely."""
+    """Write dates on the axis as people of the language do: 2022年7月, Jul 2022; days where one looks that closely.
+
+    Parameters
+    ----------
+    figure : Figure
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Figure
+    """
     month, year = ("%Y年%-m月", "%Y年") if lang == "zh" else ("%b %Y", "%Y")
     stops = [
         {"dtickrange": [None, "M1"], "value": "%Y-%m-%d"},
@@ -174,7 +210,18 @@ def month_axis(figure: go.Figure, lang: str) -> go.Figure:
 
 
 def year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
-    """Tick whole years only, and leave half a year on both sides."""
+    """Tick whole years only, and leave half a year on both sides.
+
+    Parameters
+    ----------
+    figure : Figure
+    years : sequence of int
+        School years.
+
+    Returns
+    -------
+    Figure
+    """
     if not years:
         return figure
     low, high = min(years), max(years)
@@ -217,7 +264,19 @@ def short(value: float) -> str:
 
 
 def wrap(label: str, width: int = 5) -> str:
-    """Break a column's head into lines: Chinese after so many characters, words where they end."""
+    """Break a column's head into lines: Chinese after so many characters, words where they end.
+
+    Parameters
+    ----------
+    label : str
+        Words beside or above the figure.
+    width : int
+        Width.
+
+    Returns
+    -------
+    str
+    """
     if " " in label:
         return "<br>".join(textwrap.wrap(label, 3 * width))
     return "<br>".join(label[at : at + width] for at in range(0, len(label), width))

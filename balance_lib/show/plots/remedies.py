@@ -19,7 +19,17 @@ KIND_COLOURS = dict(
 
 
 def cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
-    """Draw a plan's cost beside the proved bound and the cost of planning by hand."""
+    """Draw a plan's cost beside the proved bound and the cost of planning by hand.
+
+    Parameters
+    ----------
+    plan : RemedyPlan
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Figure
+    """
     found = {"bound": plan.bound_yuan, "plan": plan.cost_yuan, "greedy": plan.greedy_yuan}
     if plan.greedy_yuan == plan.greedy_yuan and plan.budget_yuan == plan.budget_yuan:
         found.pop("greedy")  # a plan within a budget does not do what planning by hand would have done
@@ -41,7 +51,17 @@ def cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
 
 
 def plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
-    """Draw what a plan spends on building, buying, hiring, training, rotation and funds, once and every year."""
+    """Draw what a plan spends on building, buying, hiring, training, rotation and funds, once and every year.
+
+    Parameters
+    ----------
+    plan : RemedyPlan
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Figure
+    """
     rows = plan.lines.groupby("kind")[["once_yuan", "yearly_yuan"]].sum() / WAN
     kinds = [kind for kind in KIND_COLOURS if kind in rows.index and rows.loc[kind].sum() > 0][::-1]
     figure = blank(text("remedy.plot.kinds_title", lang), lang, height=110 + 34 * max(1, len(kinds)))
@@ -58,7 +78,17 @@ def plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
 
 
 def plan_phases(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
-    """Draw what a plan spends each year, once and running, against the year's budget where there is one."""
+    """Draw what a plan spends each year, once and running, against the year's budget where there is one.
+
+    Parameters
+    ----------
+    plan : RemedyPlan
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Figure
+    """
     rows = plan.phases
     figure = blank(text("remedy.plot.phases_title", lang), lang, height=300)
     years = [str(int(year)) for year in rows["year"]]

@@ -55,7 +55,17 @@ def nothing(lang: str = "zh") -> go.Figure:
 
 
 def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
-    """Draw one figure large: counted years, the path with its band, the line, the deadline and the verdict."""
+    """Draw one figure large: counted years, the path with its band, the line, the deadline and the verdict.
+
+    Parameters
+    ----------
+    panel : Panel
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Figure
+    """
     figure = blank(panel.title, lang, height=400)
     figure.update_layout(margin={"l": 16, "r": 24, "t": 112, "b": 40})
     _draw(figure, panel, "", lang, legend=True)
@@ -66,7 +76,19 @@ def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
 
 
 def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") -> go.Figure:
-    """Draw figures side by side, each with its line, deadline, path and band, and its verdict in a word."""
+    """Draw figures side by side, each with its line, deadline, path and band, and its verdict in a word.
+
+    Parameters
+    ----------
+    panels : sequence of Panel
+    columns : int
+        Pictures in a row.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Figure
+    """
     lines = max(1, math.ceil(len(panels) / columns))
     figure = blank("", lang, height=lines * (PANEL_PX + HEAD_PX) + 16)
     figure.update_layout(showlegend=False, margin={"l": 8, "r": 16, "t": 8, "b": 8})

@@ -110,6 +110,30 @@ def command(
 
     There is no token on it, since everybody on the machine can read a command line: set ``BALANCE_TOKEN`` and
     ``BALANCE_VIEWER_TOKEN`` in the environment of the process instead.
+
+    Parameters
+    ----------
+    root : str or Path, optional
+        Folder of county folders.
+    port : int
+        Port; 0 takes any free one.
+    ip : str
+        Address to listen on.
+    base_url : str
+        Path the pages stand under.
+    hosts : sequence of str
+        Host names the server answers to.
+    lang : {"zh", "en"}
+    open_browser : bool
+        Whether a browser is opened.
+    dashboards : str or Path, optional
+        Folder of the pages.
+    pool : int
+        Kernels kept ready.
+
+    Returns
+    -------
+    list of str
     """
     line = [sys.executable, "-m", "balance_lib.show.serve", "--port", str(port), "--ip", ip, "--base-url", base_url]
     line += ["--lang", lang, "--pool", str(pool)]

@@ -156,7 +156,32 @@ def serve(
     open_browser: bool,
     pool: int,
 ) -> None:
-    """Set up the environment and the server, and run it; see :func:`balance_lib.show.serve.launch`."""
+    """Set up the environment and the server, and run it; see :func:`balance_lib.show.serve.launch`.
+
+    Parameters
+    ----------
+    root : Path, optional
+        Folder of county folders.
+    dashboards : Path
+        Folder of the pages.
+    port : int
+        Port; 0 takes any free one.
+    ip : str
+        Address to listen on.
+    base_url : str
+        Path the pages stand under.
+    token : str, optional
+        Password of planners.
+    viewer_token : str, optional
+        Password of viewers.
+    hosts : sequence of str
+        Host names the server answers to.
+    lang : {"zh", "en"}
+    open_browser : bool
+        Whether a browser is opened.
+    pool : int
+        Kernels kept ready.
+    """
     _speak_unicode()
     for name in ("tornado.general", "tornado.access"):
         logging.getLogger(name).setLevel(logging.ERROR)
@@ -186,6 +211,17 @@ def serve(
 
 def hold_port(port: int, ip: str) -> list[socket.socket]:
     """Take a port, or one of the next twenty, and keep it: the kernels are told its number before we listen.
+
+    Parameters
+    ----------
+    port : int
+        Port; 0 takes any free one.
+    ip : str
+        Address to listen on.
+
+    Returns
+    -------
+    list of socket.socket
 
     Raises
     ------

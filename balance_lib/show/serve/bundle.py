@@ -62,7 +62,21 @@ def _alone(file: Path) -> str:
 
 
 def page_config(found: dict[str, Any], *, base_url: str, version: str, **_: Any) -> dict[str, Any]:
-    """Return Voila's configuration of a page with one extension in place of all: they are in the engine already."""
+    """Return Voila's configuration of a page with one extension in place of all: they are in the engine already.
+
+    Parameters
+    ----------
+    found : dict of str to object
+        What the page is told.
+    base_url : str
+        Path the pages stand under.
+    version : str
+        Version the change was made from; another one is refused.
+
+    Returns
+    -------
+    dict of str to object
+    """
     listed = [{"name": name, **build} for name, _, build in extensions()]
     ours = {"name": "balance", "load": f"extension.js?v={version}", "extension": "./extension"}
     folder = url_path_join(base_url, "voila")

@@ -45,7 +45,15 @@ class BoundedServer(HTTPServer):
         self._most, self._clients = most, Counter[str]()
 
     def handle_stream(self, stream: Any, address: Any) -> None:
-        """Take a connection, or hang up at once."""
+        """Take a connection, or hang up at once.
+
+        Parameters
+        ----------
+        stream : object
+            Connection.
+        address : object
+            Address of the visitor.
+        """
         client = str(address[0]) if isinstance(address, tuple) else ""
         if self._clients.total() >= self._most or (self._clients[client] >= PER_CLIENT and not _near(client)):
             logging.getLogger(__name__).warning("too many connections from %s", client)

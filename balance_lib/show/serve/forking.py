@@ -45,6 +45,19 @@ class Zygote:
     def fork(self, argv: list[str], env: dict[str, str], cwd: str) -> Forked:
         """Return a new kernel's process.
 
+        Parameters
+        ----------
+        argv : list of str
+            Command line.
+        env : dict of str to str
+            Environment.
+        cwd : str
+            Working folder.
+
+        Returns
+        -------
+        Forked
+
         Raises
         ------
         OSError

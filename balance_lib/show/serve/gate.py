@@ -29,6 +29,17 @@ def names(more: Iterable[str] = ()) -> frozenset[str]:
 def welcome(host: str, known: frozenset[str]) -> bool:
     """Tell whether a Host header is ours. An address in numbers is: no other site can own it.
 
+    Parameters
+    ----------
+    host : str
+        Host header of the request.
+    known : frozenset of str
+        Names the server answers to.
+
+    Returns
+    -------
+    bool
+
     Examples
     --------
     >>> known = names(["balance.example.cn"])

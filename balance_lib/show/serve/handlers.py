@@ -145,7 +145,19 @@ class TemplateFile(TemplateStaticFileHandler):
 
     @classmethod
     def get_absolute_path(cls, root: str, path: str) -> str:
-        """Return where the file lies."""
+        """Return where the file lies.
+
+        Parameters
+        ----------
+        root : str
+            Folder of county folders.
+        path : str
+            Where it lies.
+
+        Returns
+        -------
+        str
+        """
         try:
             return str(super().get_absolute_path(root, path))
         except (AssertionError, ValueError, OSError) as error:
@@ -184,7 +196,15 @@ class Channels(OneVisitors, VoilaKernelWebsocketHandler):
         await super().get(kernel_id)
 
     def write_message(self, message: Any, binary: bool = False) -> Any:
-        """Send a message on, unless it is for the log."""
+        """Send a message on, unless it is for the log.
+
+        Parameters
+        ----------
+        message : object
+            Message of the socket.
+        binary : bool
+            Whether it is binary.
+        """
         header = read_header_from_binary_message(message) if isinstance(message, bytes) else None
         if header is not None and header.get("msg_type") in ("stream", "error"):
             logging.getLogger(__name__).error("a page said: %s", _words(message))

@@ -32,13 +32,31 @@ class Visitors:
         return known
 
     def give(self, kernel_id: str, visitor: str) -> None:
-        """Give a kernel to a visitor."""
+        """Give a kernel to a visitor.
+
+        Parameters
+        ----------
+        kernel_id : str
+        visitor : str
+            Key of the visitor's cookie.
+        """
         self._of[kernel_id] = visitor
         while len(self._of) > MOST:
             del self._of[next(iter(self._of))]
 
     def owns(self, kernel_id: str, handler: Any) -> bool:
-        """Tell whether a request comes from the visitor a kernel serves."""
+        """Tell whether a request comes from the visitor a kernel serves.
+
+        Parameters
+        ----------
+        kernel_id : str
+        handler : RequestHandler
+            Of the request.
+
+        Returns
+        -------
+        bool
+        """
         visitor = self._known(handler)
         return visitor is not None and self._of.get(kernel_id) == visitor
 

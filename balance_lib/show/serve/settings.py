@@ -53,7 +53,26 @@ def pages(folder: Path) -> list[ServedPage]:
 
 
 def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version: str, engine: str) -> dict[str, Any]:
-    """Return Voila's configuration, by class and trait."""
+    """Return Voila's configuration, by class and trait.
+
+    Parameters
+    ----------
+    dashboards : Path
+        Folder of the pages.
+    base_url : str
+        Path the pages stand under.
+    pool : int
+        Kernels kept ready.
+    lang : {"zh", "en"}
+    css_version : str
+        Digest of the style sheet.
+    engine : str
+        Connection pool of the store.
+
+    Returns
+    -------
+    dict of str to object
+    """
     listed = [page.as_dict() for page in pages(dashboards)]
     return {
         "Voila": {

@@ -96,7 +96,15 @@ def threads() -> int:
 
 
 def serve(channel: socket.socket, chores: Iterator[str]) -> None:
-    """Answer requests until the other end is closed; do a chore whenever nobody asks."""
+    """Answer requests until the other end is closed; do a chore whenever nobody asks.
+
+    Parameters
+    ----------
+    channel : socket.socket
+        Socket to the parent.
+    chores : iterator of str
+        What is done while nobody waits.
+    """
     lines = channel.makefile("rb")
     _freeze()
     _send(channel, {"ready": os.getpid(), "threads": threads()})

@@ -16,6 +16,20 @@ def cards(found: Evaluation, before: Evaluation | None, lang: str, late: int | N
     """Return the four to six figures a leader looks at, each with its year, its line and a lamp.
 
     ``late`` is how many of the plan's tasks are overdue; None where it has none.
+
+    Parameters
+    ----------
+    found : Evaluation
+    before : Evaluation, optional
+        Of the year before.
+    lang : {"zh", "en"}
+    late : int, optional
+        Tasks overdue.
+
+    Returns
+    -------
+    str
+        HTML.
     """
     out = [_met_card(found, before, lang), _short_card(found, lang), _schools_card(found, lang)]
     out += [_composite_card(found, stage, lang) for stage in ("primary", "junior")]
@@ -110,7 +124,17 @@ def _countdown_card(found: Evaluation, late: int | None, lang: str) -> str:
 
 
 def coefficient_verdict(found: Evaluation, lang: str) -> str:
-    """Return how the difference coefficients stand in a sentence: how many exceed their limit, the largest."""
+    """Return how the difference coefficients stand in a sentence: how many exceed their limit, the largest.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     judged = found.cv[found.cv["limit"].notna()]
     known = [met for met in judged["met"] if met is not None]
     over, unknown = sum(met is False for met in known), len(judged) - len(known)

@@ -100,6 +100,15 @@ def geometry(county: County, lang: str = "zh") -> Geometry:
     """Collect and project everything of a county that a map draws.
 
     Places without coordinates are left out and counted: ``index["unplaced"]`` schools.
+
+    Parameters
+    ----------
+    county : County
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Geometry
     """
     buffer = PointBuffer()
     towns = county.tables["townships"]

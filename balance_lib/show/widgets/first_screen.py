@@ -94,7 +94,17 @@ def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
 
 
 def verdict(found: Evaluation, lang: str) -> str:
-    """Return the verdict in few words; the page's own choices say the rest."""
+    """Return the verdict in few words; the page's own choices say the rest.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     counts = found.counts()
     waiting = sum(counts[status] for status in OPEN)
     county = found.county_zh if lang == "zh" else found.county_en or found.county_zh
@@ -110,6 +120,16 @@ def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResul
 
     What fails stands before what is only not known; what was due first before what is due later; what no trend will
     mend before what mends itself; and what can be built or hired before a rule that counts such items once more.
+
+    Parameters
+    ----------
+    found : Evaluation
+    paths : mapping of str to ItemPath
+        Paths of the items by code.
+
+    Returns
+    -------
+    list of ItemResult
     """
 
     def key(result: ItemResult) -> tuple[Any, ...]:
@@ -124,6 +144,12 @@ def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResul
 
 def when(found: Evaluation, paths: Mapping[str, ItemPath]) -> tuple[Message, Message | None]:
     """Say when the last required item is forecast to pass, or that no year can be named and why.
+
+    Parameters
+    ----------
+    found : Evaluation
+    paths : mapping of str to ItemPath
+        Paths of the items by code.
 
     Returns
     -------
@@ -193,7 +219,17 @@ def quotable(words: str) -> str:
 
 
 def amount(result: ItemResult, model: PageModel) -> str:
-    """Say how much is missing of an item in what is bought, built, hired or measured, and at which school first."""
+    """Say how much is missing of an item in what is bought, built, hired or measured, and at which school first.
+
+    Parameters
+    ----------
+    result : ItemResult
+    model : PageModel
+
+    Returns
+    -------
+    str
+    """
     item, measure, lang, found = result.item, result.item.measure, model.lang, model.evaluation
     if result.status in WAITING:
         return text(f"leader.amount.{result.status}", lang)
@@ -240,6 +276,15 @@ def responsible(item: Item, model: PageModel) -> tuple[str, str]:
     """Return the first unit that leads an item, and all of them as people read them.
 
     A national standard names no unit of a county: where the county's own plan sets the same measure, its unit leads.
+
+    Parameters
+    ----------
+    item : Item
+    model : PageModel
+
+    Returns
+    -------
+    (str, str)
     """
     named = item.lead_unit
     if not named and item.measure is not None and model.county.plan in standards.ids():
@@ -284,6 +329,15 @@ def decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
 
     The cheapest action that closes a school's shortage of a failing item whole; where the list of prices knows none,
     the failing item that lies nearest to its line; where nothing fails, the finding that has only to be recorded.
+
+    Parameters
+    ----------
+    model : PageModel
+    outlook : Outlook
+
+    Returns
+    -------
+    (str, str)
     """
     from balance_lib.planning import remedies  # a second's work: only when the page has been shown
 

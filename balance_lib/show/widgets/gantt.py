@@ -73,7 +73,18 @@ class _Scale:
         return {"at": at, "wide": round(self.at(last + timedelta(days=1)) - at, 2)}
 
     def ticks(self, lang: str, most: int = 6) -> Sequence[dict[str, Any]]:
-        """Return the first days of months or quarters or years, at most so many."""
+        """Return the first days of months or quarters or years, at most so many.
+
+        Parameters
+        ----------
+        lang : {"zh", "en"}
+        most : int
+            How many are named at most.
+
+        Returns
+        -------
+        Sequence[dict of str to object]
+        """
         months = self.days / 30
         step = next(n for n in (1, 2, 3, 6, 12, 24, 60, 120, 1200) if months / n <= most)
         at = self.first.year * 12 + self.first.month  # the month after the first day

@@ -23,7 +23,17 @@ SIGNS = {">=": "≥", "<=": "≤", ">": "&gt;", "<": "&lt;", "==": "="}
 
 
 def items(paths: Sequence[ItemPath], lang: str) -> str:
-    """Return the open items with the date each reaches its line, or why not."""
+    """Return the open items with the date each reaches its line, or why not.
+
+    Parameters
+    ----------
+    paths : sequence of ItemPath
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     body = []
     for found in paths:
         state = outlook.state(found)
@@ -58,7 +68,24 @@ def _whole(table: str) -> str:
 def crossings(
     found: Paths, evaluated: Evaluation, names: dict[str, str], lang: str, *, of: str, only_short: bool = True
 ) -> str:
-    """Return schools (or townships) with what they lack in units and the year they reach the line."""
+    """Return schools (or townships) with what they lack in units and the year they reach the line.
+
+    Parameters
+    ----------
+    found : Paths
+    evaluated : Evaluation
+    names : dict of str to str
+        Names by id.
+    lang : {"zh", "en"}
+    of : str
+        Whose figures: ``school``, ``township`` or ``county``.
+    only_short : bool
+        Whether only what falls short is listed.
+
+    Returns
+    -------
+    str
+    """
     last = found.rows[~found.rows["projected"]].groupby("id").last()
     rows = found.crossings.set_index("id")
     needed = evaluated.schools.set_index(["school_id", "stage", "indicator"])["needed"]
@@ -102,7 +129,17 @@ def _year(year: float) -> int:
 
 
 def growth(rules: Sequence[GrowthRule], lang: str) -> str:
-    """Return the growth rules with their figures, a line a year."""
+    """Return the growth rules with their figures, a line a year.
+
+    Parameters
+    ----------
+    rules : sequence of GrowthRule
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     body = []
     for rule in rules:
         item = rule.result.item
@@ -133,7 +170,19 @@ def _figure(value: float, lang: str) -> str:
 
 
 def falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> str:
-    """Return the test whether each difference coefficient falls every year, with the coefficients."""
+    """Return the test whether each difference coefficient falls every year, with the coefficients.
+
+    Parameters
+    ----------
+    evaluated : Evaluation
+    table : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     standard: Standard = evaluated.standard
     table = table[table["year"] <= evaluated.year]
     years = sorted(int(year) for year in table["year"].unique())
@@ -165,12 +214,40 @@ def falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> str:
 
 
 def coefficients(evaluated: Evaluation, county: object, lang: str) -> str:
-    """Return the test of yearly falls for the county's history."""
+    """Return the test of yearly falls for the county's history.
+
+    Parameters
+    ----------
+    evaluated : Evaluation
+    county : object
+        The county, as a key.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return falls(evaluated, history_of_coefficients(county, evaluated.standard), lang)  # type: ignore[arg-type]
 
 
 def schools(found: Projection, names: dict[str, str], stage: str, year: int, lang: str) -> str:
-    """Return each school's pupils now and in a year to come, with the band, the largest change first."""
+    """Return each school's pupils now and in a year to come, with the band, the largest change first.
+
+    Parameters
+    ----------
+    found : Projection
+    names : dict of str to str
+        Names by id.
+    stage : str
+        ``primary`` or ``junior``.
+    year : int
+        School year, by its first calendar year.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     rows = found.schools[found.schools["stage"] == stage]
     now = rows[rows["year"] == found.base].set_index("school_id")["pupils"]
     then = rows[rows["year"] == year].set_index("school_id")
@@ -194,7 +271,19 @@ def schools(found: Projection, names: dict[str, str], stage: str, year: int, lan
 
 
 def projection_csv(found: Projection, names: dict[str, str], lang: str) -> bytes:
-    """Return the schools' and villages' pupils to come as CSV a spreadsheet opens."""
+    """Return the schools' and villages' pupils to come as CSV a spreadsheet opens.
+
+    Parameters
+    ----------
+    found : Projection
+    names : dict of str to str
+        Names by id.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+    """
     schools_ = found.schools.drop(columns="stirred").rename(columns={"school_id": "id"}).assign(of="school", band="")
     villages = found.villages.rename(columns={"village_id": "id"}).assign(of="village")
     table = pd.concat([schools_, villages], ignore_index=True)

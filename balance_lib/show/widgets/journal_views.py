@@ -22,12 +22,37 @@ LONG = 200
 
 
 def head(names: str, lang: str) -> list[str]:
-    """Return the heads of a table."""
+    """Return the heads of a table.
+
+    Parameters
+    ----------
+    names : str
+        Keys of the heads.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list of str
+    """
     return [text(f"journal.head.{name}", lang) for name in names.split()]
 
 
 def said(standard: Standard, code: str | None, otherwise: str, lang: str) -> str:
-    """Return what the plan itself says, with what it leaves open; ``otherwise`` where it says nothing."""
+    """Return what the plan itself says, with what it leaves open; ``otherwise`` where it says nothing.
+
+    Parameters
+    ----------
+    standard : Standard
+    code : str, optional
+        Code of the item.
+    otherwise : str
+        Words where there are none.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     if code is None:
         return f"<p>{escape(text(otherwise, lang))}</p>"
     item: Item = standard.item(code)
@@ -37,7 +62,18 @@ def said(standard: Standard, code: str | None, otherwise: str, lang: str) -> str
 
 
 def pair_table(rows: pd.DataFrame, lang: str) -> str:
-    """Return the pairs with their latest visit, overdue ones first."""
+    """Return the pairs with their latest visit, overdue ones first.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     body = [
         [
             lamp(LAMPS[row["status"]], lang, text(f"journal.status.{row['status']}", lang)),
@@ -58,7 +94,20 @@ def pair_table(rows: pd.DataFrame, lang: str) -> str:
 
 
 def visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
-    """Return the visit log, latest first."""
+    """Return the visit log, latest first.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+    """
     body = [
         [day(row["visited_on"]), safe(row["department"]) + _under(row["visitor"]), safe(row["place_name"]),
          safe(row["found"], LONG) + _under(_entry(row["entry_id"], lang)), day(_known(row["next_on"]))]
@@ -69,7 +118,18 @@ def visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
 
 
 def place_table(rows: pd.DataFrame, lang: str) -> str:
-    """Return the places' progress on their own schedules, furthest behind first."""
+    """Return the places' progress on their own schedules, furthest behind first.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     first = {True: text("workplan.page.pilot", lang), False: "", None: ""}
     body = [
         [
@@ -92,7 +152,18 @@ def place_table(rows: pd.DataFrame, lang: str) -> str:
 
 
 def pilot_table(rows: pd.DataFrame, lang: str) -> str:
-    """Return those that start first beside all others."""
+    """Return those that start first beside all others.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     body = [
         [escape(text(f"journal.group.{'pilot' if row['pilot'] else 'rest'}", lang)), str(row["places"]),
          str(row["items"]), percent(row["planned_share"]), percent(row["actual_share"])]
@@ -102,7 +173,18 @@ def pilot_table(rows: pd.DataFrame, lang: str) -> str:
 
 
 def report_table(rows: pd.DataFrame, lang: str) -> str:
-    """Return each unit's latest progress report, overdue ones first."""
+    """Return each unit's latest progress report, overdue ones first.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     body = [
         [safe(row["reporter"]), day(row["last_on"]), str(row["reports"]),
          *(safe(row[name], LONG) for name in ("achieved", "trouble", "next_steps")), day(row["next_on"]),
@@ -115,7 +197,18 @@ def report_table(rows: pd.DataFrame, lang: str) -> str:
 
 
 def works_table(rows: pd.DataFrame, lang: str) -> str:
-    """Return the works of each township and year beside what the plan asks for, shortest first."""
+    """Return the works of each township and year beside what the plan asks for, shortest first.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     body = [
         [safe(row["township"]), str(row["year"]), _figure(row["required"]), str(row["listed"]), str(row["done"]),
          *(_figure(row[name]) for name in ("area_m2", "area_done_m2", "investment_yuan")),
@@ -128,7 +221,19 @@ def works_table(rows: pd.DataFrame, lang: str) -> str:
 
 
 def option(row: dict[str, Any], key: tuple[str, ...]) -> str:
-    """Return a row of a journal as one line to choose by."""
+    """Return a row of a journal as one line to choose by.
+
+    Parameters
+    ----------
+    row : dict of str to object
+        Values by column.
+    key : tuple[str, ...]
+        Columns that make the key.
+
+    Returns
+    -------
+    str
+    """
     parts = (_said(row.get("place_name") if name == "place" else row[name]) for name in key if name != "place_kind")
     return harmless(" · ".join(parts), 90)
 

@@ -20,12 +20,36 @@ LAMP = {"open": "not_met", "in_progress": "not_due", "evidence": "evidence", "ve
 
 
 def state_lamp(state: str, lang: str) -> str:
-    """Return an entry's state as a lamp with its own word."""
+    """Return an entry's state as a lamp with its own word.
+
+    Parameters
+    ----------
+    state : str
+        State of the record.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return lamp(LAMP[state], lang, text(f"workplan.state.{state}", lang))
 
 
 def ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> str:
-    """Return the ledger: who puts what right by when, how old it is, how late."""
+    """Return the ledger: who puts what right by when, how old it is, how late.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+    """
     body = [_ledger_row(row, lang) for row in rows.head(most).to_dict("records")]
     names = (
         "status",
@@ -68,7 +92,18 @@ def _under(words: str) -> str:
 
 
 def entry_html(row: Mapping[str, Any], lang: str) -> str:
-    """Return one entry of the ledger in words, with its version: what the person sees before changing it."""
+    """Return one entry of the ledger in words, with its version: what the person sees before changing it.
+
+    Parameters
+    ----------
+    row : mapping of str to object
+        Values by column.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     facts = text(
         "workplan.page.entry",
         lang,
@@ -86,7 +121,18 @@ def entry_html(row: Mapping[str, Any], lang: str) -> str:
 
 
 def history_table(rows: pd.DataFrame, lang: str) -> str:
-    """Return the changes, newest first: when, who, what, before, after."""
+    """Return the changes, newest first: when, who, what, before, after.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     body = [
         [escape(_moment(row["at"])), safe(row["who"]), escape(text(f"workplan.action.{row['action']}", lang)),
          escape(text(f"workplan.field.{row['field']}", lang) if row["field"] else "–"),

@@ -75,7 +75,17 @@ class PageModel(traitlets.HasTraits):
         return None
 
     def choose(self, *, county: str | None = None, year: int | None = None, standard: str | None = None) -> None:
-        """Change what the page shows, in one step."""
+        """Change what the page shows, in one step.
+
+        Parameters
+        ----------
+        county : str, optional
+            Name of the county.
+        year : int, optional
+            School year; the last one without.
+        standard : str, optional
+            Id of the standard.
+        """
         self.lacks = []
         self.fault = self._fault_of(county or self.county_id) if county or self.county_id else None
         if county is not None and county != self.county_id:

@@ -10,6 +10,15 @@ def school_names(county: County, lang: str = "zh") -> dict[str, str]:
 
     Where one school does not bear it, all keep their full names: a name cut here and whole there reads as two kinds.
     A school without an English name keeps its own.
+
+    Parameters
+    ----------
+    county : County
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    dict of str to str
     """
     table = county.tables["schools"].drop_duplicates("school_id")
     called = table["name_zh"] if lang == "zh" else table["name_en"].fillna(table["name_zh"])

@@ -85,14 +85,39 @@ class Outlook:
         )
 
     def paths(self, of: str, stage: str, indicator: str) -> forecast.Paths:
-        """Return the paths of one indicator by school, township or county."""
+        """Return the paths of one indicator by school, township or county.
+
+        Parameters
+        ----------
+        of : str
+            Whose figures: ``school``, ``township`` or ``county``.
+        stage : str
+            ``primary`` or ``junior``.
+        indicator : str
+            Id of the indicator.
+
+        Returns
+        -------
+        forecast.Paths
+        """
         model = self.model
         return forecast.paths(
             model.county, model.standard, of=of, stage=stage, indicator=indicator, year=model.year, to=self.to
         )
 
     def place_panels(self, found: forecast.Paths, indicator: str) -> list[Panel]:
-        """Return what is drawn of the places that are worst off: those not in time first, the largest gap first."""
+        """Return what is drawn of the places that are worst off: those not in time first, the largest gap first.
+
+        Parameters
+        ----------
+        found : forecast.Paths
+        indicator : str
+            Id of the indicator.
+
+        Returns
+        -------
+        list of Panel
+        """
         lang, names = self.model.lang, self.names()
         spec = self.model.standard.indicators[indicator]
         last = found.rows[~found.rows["projected"]].groupby("id")["gap"].last()
@@ -154,7 +179,18 @@ def _word(status: str, year: float, to: int) -> Message:
 
 
 def summary(found: Evaluation, paths: list[ItemPath], lang: str) -> str:
-    """Say in one sentence how the open items stand."""
+    """Say in one sentence how the open items stand.
+
+    Parameters
+    ----------
+    found : Evaluation
+    paths : list of ItemPath
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     states = [state(path) for path in paths]
     if not paths:
         lined = [r.status for r in found.items if r.counts and r.threshold == r.threshold]

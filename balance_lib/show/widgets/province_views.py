@@ -55,7 +55,20 @@ class Standing:
 
     @classmethod
     def of(cls, province: ProvinceDataset, standard: str, year: int) -> Standing:
-        """Ask the dataset."""
+        """Ask the dataset.
+
+        Parameters
+        ----------
+        province : ProvinceDataset
+        standard : str
+            Id of the standard.
+        year : int
+            School year, by its first calendar year.
+
+        Returns
+        -------
+        Standing
+        """
         rows = province.sql(_RANKING, standard, year)
         rows = rows.assign(order=rows["verdict"].map(_ORDER)).sort_values(["order", "not_met", "open", "county"])
         broken = int(province.sql("SELECT count(*) AS n FROM counties WHERE state <> 'judged'")["n"].iloc[0])
@@ -75,13 +88,34 @@ class Standing:
         return str(found["t"].iloc[0]) if len(found) else self.standard
 
     def name(self, row: Any, lang: str) -> str:
-        """Return a county's name."""
+        """Return a county's name.
+
+        Parameters
+        ----------
+        row : object
+            Positions of villages.
+        lang : {"zh", "en"}
+
+        Returns
+        -------
+        str
+        """
         other = row.name_en if lang == "en" else None
         return str(other if isinstance(other, str) and other else row.name_zh)
 
 
 def standards_of(province: ProvinceDataset, lang: str) -> list[tuple[str, str]]:
-    """Return the standards of a dataset: title and id."""
+    """Return the standards of a dataset: title and id.
+
+    Parameters
+    ----------
+    province : ProvinceDataset
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list[tuple[str, str]]
+    """
     query = f"SELECT DISTINCT title_{lang} AS title, standard FROM standard_items ORDER BY standard DESC"
     return [(str(row.title), str(row.standard)) for row in province.sql(query).itertuples()]
 
@@ -92,7 +126,17 @@ def years_of(province: ProvinceDataset) -> list[int]:
 
 
 def sentence(found: Standing, lang: str) -> str:
-    """Say in one sentence how the counties stand."""
+    """Say in one sentence how the counties stand.
+
+    Parameters
+    ----------
+    found : Standing
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     verdicts = found.rows["verdict"]
     told = text(
         "province.sentence",
@@ -110,7 +154,17 @@ def sentence(found: Standing, lang: str) -> str:
 
 
 def cards(found: Standing, lang: str) -> str:
-    """Return the figures leaders ask for first."""
+    """Return the figures leaders ask for first.
+
+    Parameters
+    ----------
+    found : Standing
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     rows, n = found.rows, len(found.rows)
     verdicts = rows["verdict"]
 
@@ -135,7 +189,17 @@ def cards(found: Standing, lang: str) -> str:
 
 
 def ranking(found: Standing, lang: str) -> str:
-    """Return the counties in order, the best first."""
+    """Return the counties in order, the best first.
+
+    Parameters
+    ----------
+    found : Standing
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     keys = ("rank", "county", "verdict", "met", "short", "open", "share", "expected", "due")
     heads = [text(f"province.head.{key}", lang) for key in keys]
     body = []
@@ -152,7 +216,18 @@ def ranking(found: Standing, lang: str) -> str:
 
 
 def expected(row: Any, lang: str) -> str:
-    """Say when a county comes to meet the standard."""
+    """Say when a county comes to meet the standard.
+
+    Parameters
+    ----------
+    row : object
+        Positions of villages.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     if row.status == "met":
         return text("province.met_now", lang)
     if row.status == "crosses" and not pd.isna(row.expected):
@@ -165,7 +240,17 @@ def _year(value: Any) -> str:
 
 
 def late(found: Standing, lang: str) -> str:
-    """Return the counties that will miss their date, with the items that hold them back."""
+    """Return the counties that will miss their date, with the items that hold them back.
+
+    Parameters
+    ----------
+    found : Standing
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     title, note = text("province.late.title", lang), text("province.late.about", lang)
     rows = found.late
     if rows.empty:
@@ -199,7 +284,17 @@ def _holding_back(found: Standing, lang: str) -> dict[str, list[str]]:
 
 
 def weak(found: Standing, lang: str) -> str:
-    """Return the items most counties do not meet: what the province itself may have to see to."""
+    """Return the items most counties do not meet: what the province itself may have to see to.
+
+    Parameters
+    ----------
+    found : Standing
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     title, note = text("province.weak.title", lang), text("province.weak.about", lang)
     rows = found.province.sql(
         f"SELECT s.label_{lang} AS label, i.stage, count(*) FILTER (status = 'not_met') AS short, "
@@ -217,7 +312,17 @@ def weak(found: Standing, lang: str) -> str:
 
 
 def outline_map(found: Standing, lang: str) -> str:
-    """Return a schematic map of the counties, coloured and marked by their verdict."""
+    """Return a schematic map of the counties, coloured and marked by their verdict.
+
+    Parameters
+    ----------
+    found : Standing
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     import shapely
 
     shapes = found.province.sql("SELECT county, geometry FROM counties WHERE geometry IS NOT NULL")
@@ -268,7 +373,20 @@ def _shape(shape: Any, row: Any, found: Standing, lang: str) -> str:
 
 
 def spread(found: Standing, stage: str, indicator: str) -> tuple[pd.DataFrame, float]:
-    """Return how a coefficient lies over the counties in every year, and its limit."""
+    """Return how a coefficient lies over the counties in every year, and its limit.
+
+    Parameters
+    ----------
+    found : Standing
+    stage : str
+        ``primary`` or ``junior``.
+    indicator : str
+        Id of the indicator.
+
+    Returns
+    -------
+    (DataFrame, float)
+    """
     rows = found.province.sql(
         "SELECT year, quantile_cont(cv, 0.1) AS low, median(cv) AS middle, quantile_cont(cv, 0.9) AS high, "
         "count(*) AS counties FROM coefficients WHERE standard = ? AND stage = ? AND indicator = ? AND cv IS NOT NULL "
@@ -284,7 +402,17 @@ def spread(found: Standing, stage: str, indicator: str) -> tuple[pd.DataFrame, f
 
 
 def dates(found: Standing, lang: str) -> tuple[dict[str, int], dict[str, int], list[str]]:
-    """Count the counties by the year they come to meet the standard: in time, too late, and the bars in order."""
+    """Count the counties by the year they come to meet the standard: in time, too late, and the bars in order.
+
+    Parameters
+    ----------
+    found : Standing
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    (dict of str to int, dict of str to int, list of str)
+    """
     counts: dict[str, int] = {}
     too_late: dict[str, int] = {}
     late_ones = set(found.late["county"])
@@ -299,7 +427,17 @@ def dates(found: Standing, lang: str) -> tuple[dict[str, int], dict[str, int], l
 
 
 def ranking_csv(found: Standing, lang: str) -> bytes:
-    """Return the whole ranking as a CSV that spreadsheet programs open."""
+    """Return the whole ranking as a CSV that spreadsheet programs open.
+
+    Parameters
+    ----------
+    found : Standing
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+    """
     rows = found.rows
     name = [found.name(row, lang) for row in rows.itertuples()]
     frame = rows.assign(name=name, expected=[expected(row, lang) for row in rows.itertuples()], due=rows["due_year"])
@@ -310,7 +448,19 @@ def ranking_csv(found: Standing, lang: str) -> bytes:
 
 
 def foot(found: Standing, years: int, lang: str) -> str:
-    """Say where the figures are from."""
+    """Say where the figures are from.
+
+    Parameters
+    ----------
+    found : Standing
+    years : int
+        How many years.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     told = text("province.foot", lang, path=found.province.path.name, software=found.province.software,
                 n=len(found.rows), years=years)  # fmt: skip
     return f'<p class="bl-muted">{escape(told)}</p>'

@@ -24,17 +24,50 @@ NAME_MOST = 80
 
 
 def safe(given: object, most: int = NAME_MOST) -> str:
-    """Return text from outside as HTML that can do no harm, cut to a length; its direction cannot leave it."""
+    """Return text from outside as HTML that can do no harm, cut to a length; its direction cannot leave it.
+
+    Parameters
+    ----------
+    given : object
+        What was handed over.
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+    """
     return f"<bdi>{escape(harmless(given, most))}</bdi>"
 
 
 def head(names: tuple[str, ...], lang: str) -> list[str]:
-    """Return the heads of a table."""
+    """Return the heads of a table.
+
+    Parameters
+    ----------
+    names : tuple[str, ...]
+        Keys of the heads.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list of str
+    """
     return [text(f"workplan.head.{name}", lang) for name in names]
 
 
 def sentence(found: Register, lang: str) -> str:
-    """Return where the plan stands: one lamp, one sentence."""
+    """Return where the plan stands: one lamp, one sentence.
+
+    Parameters
+    ----------
+    found : Register
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     counts = found.counts()
     status = next((s for s in ("late", "blocked", "due_before_adoption") if counts[s]), "on_course")
     status = "done" if counts["done"] and counts["done"] == len(found.tasks) else status
@@ -44,7 +77,19 @@ def sentence(found: Register, lang: str) -> str:
 
 
 def cards(found: Register, ledger: pd.DataFrame, lang: str) -> str:
-    """Return the figures a leader looks at: done, late, blocked, the next date, the ledger."""
+    """Return the figures a leader looks at: done, late, blocked, the next date, the ledger.
+
+    Parameters
+    ----------
+    found : Register
+    ledger : DataFrame
+        Entries of the ledger.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     counts, total = found.counts(), len(found.tasks)
     planned, actual = shares(found.tasks, found.on)
     share = (
@@ -78,7 +123,17 @@ def _next_card(found: Register, lang: str) -> str:
 
 
 def stage_table(found: Register, lang: str) -> str:
-    """Return the plan's stages with their days and how many of their tasks are done and late."""
+    """Return the plan's stages with their days and how many of their tasks are done and late.
+
+    Parameters
+    ----------
+    found : Register
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     name = "label_zh" if lang == "zh" else "label_en"
     sign = {"over": "not_applicable", "current": "not_due", "ahead": "not_applicable"}
     rows = [
@@ -91,7 +146,17 @@ def stage_table(found: Register, lang: str) -> str:
 
 
 def inspection_table(found: Register, lang: str) -> str:
-    """Return the inspections the plan looks forward to, by date; empty where it names none."""
+    """Return the inspections the plan looks forward to, by date; empty where it names none.
+
+    Parameters
+    ----------
+    found : Register
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     codes = found.standard.plan.inspections if found.standard.plan else ()
     rows = found.tasks[found.tasks["task"].isin(codes)].sort_values("due", kind="stable")
     body = [
@@ -102,7 +167,17 @@ def inspection_table(found: Register, lang: str) -> str:
 
 
 def doubts(found: Register, lang: str) -> str:
-    """Return what is doubtful in the plan's own wording and how it is read, folded; empty where nothing is."""
+    """Return what is doubtful in the plan's own wording and how it is read, folded; empty where nothing is.
+
+    Parameters
+    ----------
+    found : Register
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     notes = [escape(note.get(lang, note["zh"])) for note in found.standard.notes]
     title = escape(text("workplan.page.doubts", lang, n=len(notes)))
     items = "".join(f"<li>{note}</li>" for note in notes)
@@ -110,7 +185,20 @@ def doubts(found: Register, lang: str) -> str:
 
 
 def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> str:
-    """Return the plan's working groups with what each has done."""
+    """Return the plan's working groups with what each has done.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    units : DataFrame
+        Rows by unit.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     mine = units.set_index("unit")
     body = []
     for row in rows.rename(columns={"code": "task"}).to_dict("records"):
@@ -120,14 +208,38 @@ def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> str:
 
 
 def task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> str:
-    """Return tasks with status, leading unit, date and what they wait for."""
+    """Return tasks with status, leading unit, date and what they wait for.
+
+    Parameters
+    ----------
+    tasks : DataFrame
+        Rows of the register.
+    lang : {"zh", "en"}
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+    """
     rows = [_task_row(row, lang) for row in tasks.head(most).to_dict("records")]
     heads = head(("status", "task", "unit", "due", "finding", "remark"), lang)
     return views.table(heads, rows, empty=text("workplan.page.no_task", lang)) + rest(len(tasks) - most, lang)
 
 
 def rest(n: int, lang: str) -> str:
-    """Return the line that says how many rows are not shown."""
+    """Return the line that says how many rows are not shown.
+
+    Parameters
+    ----------
+    n : int
+        How many there are.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return f'<p class="bl-muted">{escape(text("workplan.cli.more", lang, n=n))}</p>' if n > 0 else ""
 
 
@@ -157,7 +269,18 @@ def _under(words: str) -> str:
 
 
 def task_lamp(status: str, lang: str) -> str:
-    """Return a task's status as a lamp with its own word."""
+    """Return a task's status as a lamp with its own word.
+
+    Parameters
+    ----------
+    status : str
+        Status, as the register names it.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return lamp(TASKS[status], lang, text(f"workplan.status.{status}", lang))
 
 
@@ -166,7 +289,18 @@ def _days(left: int | None, lang: str) -> str:
 
 
 def unit_table(units: pd.DataFrame, lang: str) -> str:
-    """Return every unit with what it owes: by status, next date, planned against actual; no column without a figure."""
+    """Return every unit with what it owes: by status, next date, planned against actual; no column without a figure.
+
+    Parameters
+    ----------
+    units : DataFrame
+        Rows by unit.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     told = ("cooperating", "done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
     statuses = [status for status in told if units[status].any()]
     rows = [
@@ -194,7 +328,18 @@ def day(value: Any) -> str:
 
 
 def township_table(rows: pd.DataFrame, lang: str) -> str:
-    """Return the townships' progress, those that start first marked."""
+    """Return the townships' progress, those that start first marked.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     pilot = {True: text("workplan.page.pilot", lang), False: "", None: "–"}
     body = [
         [safe(row["township"]), escape(pilot[row["pilot"]]), str(row["schools"]), str(row["checks"]), str(row["met"]),
@@ -206,7 +351,20 @@ def township_table(rows: pd.DataFrame, lang: str) -> str:
 
 
 def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
-    """Return the schedule counted back from the dates; what can no longer be done in time is said in words."""
+    """Return the schedule counted back from the dates; what can no longer be done in time is said in words.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+    """
     body = []
     for row in rows.head(most).to_dict("records"):
         word = text(f"workplan.page.{'impossible' if row['impossible'] else 'possible'}", lang)
@@ -221,7 +379,21 @@ def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
 
 
 def works_html(found: Programme, on: date, required: float, lang: str) -> str:
-    """Return a programme of works: what the plan wants each year, area and cost, planned and done."""
+    """Return a programme of works: what the plan wants each year, area and cost, planned and done.
+
+    Parameters
+    ----------
+    found : Programme
+    on : date
+        Day it is judged on.
+    required : float
+        How many are required.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     plan = text(
         "workplan.page.works",
         lang,
@@ -262,7 +434,18 @@ def _whole(value: float) -> str:
 
 
 def achievement_table(rows: pd.DataFrame, lang: str) -> str:
-    """Return what the plan or report says has been reached, with the source's words."""
+    """Return what the plan or report says has been reached, with the source's words.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     body = []
     for row in rows.rename(columns={"code": "task"}).to_dict("records"):
         figure = f"{row['value']:,.10g}{unit(row['unit'])[lang]}" if row["value"] == row["value"] else row["words"]
@@ -278,6 +461,21 @@ def csv(rows: pd.DataFrame, lang: str, stamp: Stamp, *, on: date, synthetic: boo
     """Return a table as CSV a spreadsheet opens: heads for people, no cell a formula, with what it rests on.
 
     Columns whose name has no head in the locale are left out.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        Rows of the table.
+    lang : {"zh", "en"}
+    stamp : Stamp
+    on : date
+        Day it is judged on.
+    synthetic : bool
+        Whether any figure was made up.
+
+    Returns
+    -------
+    bytes
     """
     known = [name for name in rows.columns if has(f"workplan.csv.{name}")]
     out = {text(f"workplan.csv.{name}", lang): [_cell(value, name, lang) for value in rows[name]] for name in known}

@@ -65,7 +65,17 @@ class RunModel(PageModel):
         return date.today()
 
     def choose(self, *, county: str | None = None, year: int | None = None, standard: str | None = None) -> None:
-        """Change what the page shows; the day follows unless somebody chose one."""
+        """Change what the page shows; the day follows unless somebody chose one.
+
+        Parameters
+        ----------
+        county : str, optional
+            Name of the county.
+        year : int, optional
+            School year; the last one without.
+        standard : str, optional
+            Id of the standard.
+        """
         before = (self.county_id, self.standard_id)
         with self.hold_trait_notifications():
             super().choose(county=county, year=year, standard=standard)
@@ -87,7 +97,17 @@ class RunModel(PageModel):
             self.revision += 1
 
     def show(self, *, unit: str | None = None, status: str | None = None, plan_stage: str | None = None) -> None:
-        """Show only a unit's tasks, those of a status, or of a stage; an empty text shows all."""
+        """Show only a unit's tasks, those of a status, or of a stage; an empty text shows all.
+
+        Parameters
+        ----------
+        unit : str, optional
+            Unit, as written.
+        status : str, optional
+            Status, as the register names it.
+        plan_stage : str, optional
+            Stage of the plan.
+        """
         self.unit = self.unit if unit is None else unit
         self.status = self.status if status is None else status
         self.plan_stage = self.plan_stage if plan_stage is None else plan_stage
@@ -199,11 +219,37 @@ class RunModel(PageModel):
         return done
 
     def act(self, seen: Entry, action: str, *, who: str, note: str = "", **changes: object) -> None:
-        """Take a step with an entry as it was seen."""
+        """Take a step with an entry as it was seen.
+
+        Parameters
+        ----------
+        seen : Entry
+        action : str
+            What is done.
+        who : str
+            Who does it; recorded in the trail.
+        note : str
+            Remark, in the writer's words.
+        """
         self.saved.act(seen.entry_id, action, who=who, version=seen.version, stamp=self.stamp, note=note, **changes)
 
     def attach(self, seen: Entry, name: str, content: bytes, *, who: str) -> str:
-        """Attach a file to an entry; return its hash."""
+        """Attach a file to an entry; return its hash.
+
+        Parameters
+        ----------
+        seen : Entry
+        name : str
+            What it is called.
+        content : bytes
+            Bytes of the file.
+        who : str
+            Who does it; recorded in the trail.
+
+        Returns
+        -------
+        str
+        """
         return self.saved.add_evidence(
             name,
             content,
@@ -259,6 +305,21 @@ class RunModel(PageModel):
     ) -> str:
         """Write a new row into a journal, or change a row as it was seen; return its id.
 
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        values : mapping of str to object
+            Figures by name.
+        who : str
+            Who does it; recorded in the trail.
+        seen : mapping of str to object, optional
+            The record as it was shown; another one is refused.
+
+        Returns
+        -------
+        str
+
         Raises
         ------
         DataError
@@ -272,12 +333,37 @@ class RunModel(PageModel):
         return done
 
     def remove_from_journal(self, name: str, seen: Mapping[str, Any], *, who: str) -> None:
-        """Take a row off a journal as it was seen."""
+        """Take a row off a journal as it was seen.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        seen : mapping of str to object
+            The record as it was shown; another one is refused.
+        who : str
+            Who does it; recorded in the trail.
+        """
         self.saved.remove_from_journal(name, seen["row_id"], version=int(seen["version"]), who=who, **self._own)
         self.renew()
 
     def take_into_journal(self, name: str, file: str, content: bytes, *, who: str) -> tuple[int, int, int]:
         """Take a table into a journal; return how many rows are new, changed, and the same.
+
+        Parameters
+        ----------
+        name : str
+            What it is called.
+        file : str
+            File as the user knows it.
+        content : bytes
+            Bytes of the file.
+        who : str
+            Who does it; recorded in the trail.
+
+        Returns
+        -------
+        (int, int, int)
 
         Raises
         ------
@@ -292,7 +378,23 @@ class RunModel(PageModel):
     def record(
         self, task: str, *, state: str, who: str, due: date | None = None, done_on: date | None = None, note: str = ""
     ) -> None:
-        """Record how a task stands, if the record is still the one this page shows."""
+        """Record how a task stands, if the record is still the one this page shows.
+
+        Parameters
+        ----------
+        task : str
+            Id of the task.
+        state : str
+            State of the record.
+        who : str
+            Who does it; recorded in the trail.
+        due : date, optional
+            Day it is due.
+        done_on : date, optional
+            Day it was done.
+        note : str
+            Remark, in the writer's words.
+        """
         mine = self.records[self.records["task"] == task]
         version = int(mine["version"].iloc[0]) if len(mine) else 0
         self.saved.record_task(
@@ -304,6 +406,21 @@ class RunModel(PageModel):
 
 def read_rows(name: str, file: str, content: bytes, county: County, lang: str) -> list[dict[str, Any]]:
     """Return the rows of a table handed in for a journal.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    file : str
+        File as the user knows it.
+    content : bytes
+        Bytes of the file.
+    county : County
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list[dict of str to object]
 
     Raises
     ------
@@ -318,6 +435,17 @@ def read_rows(name: str, file: str, content: bytes, county: County, lang: str) -
 
 def read_sheet(file: str, content: bytes) -> list[list[str]]:
     """Return the rows of the one table in a CSV or XLSX file.
+
+    Parameters
+    ----------
+    file : str
+        File as the user knows it.
+    content : bytes
+        Bytes of the file.
+
+    Returns
+    -------
+    list[list of str]
 
     Raises
     ------
@@ -338,7 +466,22 @@ def read_sheet(file: str, content: bytes) -> list[list[str]]:
 
 
 def personal_numbers(name: str, rows: Iterable[Mapping[str, Any]], file: str, lang: str) -> list[Fault]:
-    """Return a fault for every text of a journal's rows that holds a telephone or identity number."""
+    """Return a fault for every text of a journal's rows that holds a telephone or identity number.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    rows : Iterable[mapping of str to object]
+        Rows to take in.
+    file : str
+        File as the user knows it.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    list of Fault
+    """
     from balance_lib.data.intake.cells import holds_personal_number
 
     asked = [column for column in workplan.JOURNALS[name].columns if column.kind in ("name", "text")]

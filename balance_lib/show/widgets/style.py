@@ -59,7 +59,26 @@ def lamp(status: str, lang: str = "zh", label: str | None = None) -> str:
 def card(
     title: str, figure: str, note: str = "", status: str | None = None, lang: str = "zh", label: str | None = None
 ) -> str:
-    """Return a card as HTML: a title, one figure, a note, and a lamp, by its own word, if there is a status."""
+    """Return a card as HTML: a title, one figure, a note, and a lamp, by its own word, if there is a status.
+
+    Parameters
+    ----------
+    title : str
+        Words at the head.
+    figure : str
+        Figure that is changed and returned.
+    note : str
+        Remark, in the writer's words.
+    status : str, optional
+        Status, as the register names it.
+    lang : {"zh", "en"}
+    label : str, optional
+        Words under the figure.
+
+    Returns
+    -------
+    str
+    """
     light = lamp(status, lang, label) if status else ""
     return (
         f'<section class="bl-card"><h3>{escape(title)}</h3><p class="bl-figure">{escape(figure)}</p>'
@@ -68,6 +87,18 @@ def card(
 
 
 def banner(text: str, kind: str = "note") -> str:
-    """Return a line across the page as HTML; kind is "note", "synthetic" or "error"."""
+    """Return a line across the page as HTML; kind is "note", "synthetic" or "error".
+
+    Parameters
+    ----------
+    text : str
+        The words.
+    kind : str
+        Kind, as the tables name it.
+
+    Returns
+    -------
+    str
+    """
     role = "alert" if kind == "error" else "note"
     return f'<div class="bl-banner" data-kind="{escape(kind)}" role="{role}">{escape(text)}</div>'

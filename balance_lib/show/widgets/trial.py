@@ -88,7 +88,13 @@ class Trial:
         self.change(rest.with_operations(made[state]()) if state in made else rest)
 
     def change(self, decided: Scenario | None = None, sliders: State | None = None) -> None:
-        """Take another scenario or other sliders, and remember the way back."""
+        """Take another scenario or other sliders, and remember the way back.
+
+        Parameters
+        ----------
+        decided : Scenario, optional
+        sliders : State, optional
+        """
         after = (decided or self.decided, sliders or self.sliders)
         if after != (self.decided, self.sliders):
             self.past.append((self.decided, self.sliders))

@@ -28,7 +28,17 @@ MOST_BREAKS = 12
 
 
 def headline(outcome: Outcome, lang: str) -> str:
-    """Return the outcome as a headline and four facts in a place of one height; the whole sentence is on demand."""
+    """Return the outcome as a headline and four facts in a place of one height; the whole sentence is on demand.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     moves, breaking = outcome.moves, [*outcome.broken("forbids"), *outcome.broken("breaks")]
     key = "unchanged" if outcome.status == "unchanged" else "done"
     closed, far = _closed(outcome), outcome.coverage.groupby("when")["far"].sum()
@@ -74,7 +84,19 @@ def _proof(outcome: Outcome, lang: str) -> str:
 
 
 def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> str:
-    """Return who is affected as the sliders have it now: few figures, at once."""
+    """Return who is affected as the sliders have it now: few figures, at once.
+
+    Parameters
+    ----------
+    tick : Tick
+    before : dict[str, dict of str to float]
+        Before it.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     cover = {name: _over_stages(tick.cover, name) for name in ("ride", "board", "far", "young_over")}
     was = {name: _over_stages(before, name) for name in cover}
     shown = _cards(
@@ -94,7 +116,18 @@ def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> s
 
 
 def outcome_cards(outcome: Outcome, lang: str, before: Outcome | None = None) -> str:
-    """Return who is affected by a whole outcome; what the last move changed is told and marked."""
+    """Return who is affected by a whole outcome; what the last move changed is told and marked.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    lang : {"zh", "en"}
+    before : Outcome, optional
+
+    Returns
+    -------
+    str
+    """
     figures, extra = _figures_of(outcome)
     last = {} if before is None else {key: value for key, (value, _) in _figures_of(before)[0].items()}
     return _cards(figures, extra, lang, last)
@@ -154,7 +187,17 @@ def _km(metres: float, lang: str) -> str:
 
 
 def affected(outcome: Outcome, lang: str) -> str:
-    """Return the villages that lose most, worst first, by name."""
+    """Return the villages that lose most, worst first, by name.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("village", "pupils", "extra", "way")]
     rows = []
     for row in outcome.worst.itertuples():
@@ -182,7 +225,17 @@ def _needs(row: Any, lang: str) -> str:
 
 
 def shares(outcome: Outcome, lang: str) -> str:
-    """Return which groups bear the change: by township, urban or rural, and grade band."""
+    """Return which groups bear the change: by township, urban or rural, and grade band.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     found = outcome.shares
     found = found[found["moved"] > 0]
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("group", "moved", "share", "extra", "way", "far")]
@@ -204,7 +257,17 @@ def _group(by: str, group: Any, lang: str) -> str:
 
 
 def gains(outcome: Outcome, lang: str) -> str:
-    """Return what changes for the county: before and after, with the difference."""
+    """Return what changes for the county: before and after, with the difference.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     rows = [[escape(name), said[0], said[1], said[2]] for name, said in _figures(outcome, lang)]
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("figure", "before", "after", "change")]
     return (
@@ -268,7 +331,17 @@ def _three(before: float, after: float, digits: int) -> tuple[str, str, str]:
 
 
 def rules(outcome: Outcome, lang: str) -> str:
-    """Return the rules it breaks: which, where, how far, and what would mend it; those that were broken before last."""
+    """Return the rules it breaks: which, where, how far, and what would mend it; those that were broken before last.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     found = sorted(outcome.breaks, key=lambda b: (not b.new, list(SEVERITY_LAMPS).index(b.severity)))
     if not found:
         return f"<p>{escape(text('page.consolidation.no_breaks', lang))}</p>"
@@ -283,7 +356,18 @@ def rules(outcome: Outcome, lang: str) -> str:
 
 
 def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
-    """Return scenarios side by side: losses first, then gains."""
+    """Return scenarios side by side: losses first, then gains.
+
+    Parameters
+    ----------
+    pairs : Sequence[tuple[str, Outcome]]
+        Names and outcomes.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     heads = [text("page.consolidation.head.figure", lang), *(name for name, _ in pairs)]
     columns = []
     for _, outcome in pairs:
@@ -322,7 +406,20 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
 
 
 def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], float], lang: str) -> str:
-    """Return how many difference coefficients lie beyond their limit as the sliders have it now."""
+    """Return how many difference coefficients lie beyond their limit as the sliders have it now.
+
+    Parameters
+    ----------
+    board : Board
+    tick : Tick
+    limits : dict[tuple[str, str], float]
+        Limits of the coefficients by stage and indicator.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     over = known = lacking = 0
     for s, stage in enumerate(STAGES):
         for i, name in enumerate(board.coefficients.indicators):
@@ -336,7 +433,17 @@ def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], flo
 
 
 def outcome_coefficients(outcome: Outcome, lang: str) -> str:
-    """Return how many difference coefficients lie beyond their limit, of a whole outcome."""
+    """Return how many difference coefficients lie beyond their limit, of a whole outcome.
+
+    Parameters
+    ----------
+    outcome : Outcome
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     rows = outcome.after.cv[outcome.after.cv["limit"].notna()]
     found = Counter(rows["met"])  # True, False, None: the evaluation has judged them
     return _beyond(found[False], found[False] + found[True], found[None], lang)

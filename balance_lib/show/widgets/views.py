@@ -27,7 +27,23 @@ _PRONOUNCED = re.compile(r"\([a-zü]*[āáǎàēéěèīíǐìōóǒòūúǔùǖ
 
 
 def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = (), empty: str = "") -> str:
-    """Return a table as HTML; the cells are HTML already, the heads are text."""
+    """Return a table as HTML; the cells are HTML already, the heads are text.
+
+    Parameters
+    ----------
+    heads : sequence of str
+        Heads of the columns.
+    rows : Iterable[sequence of str]
+        Rows, cell by cell; HTML.
+    numeric : sequence of int
+        Positions of columns with figures.
+    empty : str
+        Words where there is nothing.
+
+    Returns
+    -------
+    str
+    """
 
     def cell(tag: str, at: int, content: str) -> str:
         return f'<{tag} class="bl-number">{content}</{tag}>' if at in numeric else f"<{tag}>{content}</{tag}>"
@@ -41,20 +57,63 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence
 
 
 def panel(title: str, content: str, note: str = "") -> str:
-    """Return a titled panel as HTML."""
+    """Return a titled panel as HTML.
+
+    Parameters
+    ----------
+    title : str
+        Words at the head.
+    content : str
+        Bytes of the file.
+    note : str
+        Remark, in the writer's words.
+
+    Returns
+    -------
+    str
+    """
     under = f'<p class="bl-muted">{escape(note)}</p>' if note else ""
     return f'<section class="bl-panel"><h2>{escape(title)}</h2>{content}{under}</section>'
 
 
 def download(name: str, content: bytes, kind: str, label: str) -> str:
-    """Return a link that saves bytes as a file; the file travels in the link, no request is made."""
+    """Return a link that saves bytes as a file; the file travels in the link, no request is made.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    content : bytes
+        Bytes of the file.
+    kind : str
+        Kind, as the tables name it.
+    label : str
+        Words beside or above the figure.
+
+    Returns
+    -------
+    str
+    """
     data = base64.b64encode(content).decode()
     target = f'download="{escape(name)}" href="data:{kind};base64,{data}"'
     return f'<a class="bl-download bl-noprint" {target}>⬇ {escape(label)}</a>'
 
 
 def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang: str) -> pd.DataFrame:
-    """Return a table each row of which says what it rests on: rows are cut out and sent on."""
+    """Return a table each row of which says what it rests on: rows are cut out and sent on.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        Rows of the table.
+    county : County
+    standard : Standard, optional
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    DataFrame
+    """
     from balance_lib.office.store import Stamp  # only who downloads pays for the room
 
     told = {text(f"workplan.csv.stamp_{name}", lang): value for name, value in vars(Stamp.of(county, standard)).items()}
@@ -62,7 +121,17 @@ def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang
 
 
 def provenance(found: Evaluation, lang: str) -> str:
-    """Return the line every page ends with: year, source, versions, and what is synthetic."""
+    """Return the line every page ends with: year, source, versions, and what is synthetic.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     facts = text(
         "page.provenance",
         lang,
@@ -77,12 +146,32 @@ def provenance(found: Evaluation, lang: str) -> str:
 
 
 def synthetic(county: County, lang: str) -> str:
-    """Return the banner that says the data is made up; empty for real data."""
+    """Return the banner that says the data is made up; empty for real data.
+
+    Parameters
+    ----------
+    county : County
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return banner(text("banner.synthetic", lang), "synthetic") if county.synthetic else ""
 
 
 def verdict(found: Evaluation, lang: str) -> str:
-    """Return the verdict: one lamp, one sentence."""
+    """Return the verdict: one lamp, one sentence.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return render("verdict", lang, verdict=found.verdict, sentence=found.sentence(lang))
 
 
@@ -122,7 +211,18 @@ def lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> str:
 
 
 def units(named: str, lang: str) -> str:
-    """Return the units a source names, as people read a list."""
+    """Return the units a source names, as people read a list.
+
+    Parameters
+    ----------
+    named : str
+        As the source names them.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
 
     return ("、" if lang == "zh" else ", ").join(units_of(named))
@@ -153,12 +253,38 @@ def readable(quote: str) -> str:
 
 
 def category(name: str, lang: str) -> str:
-    """Return the name of a group of items for people; a group named in the source's own words stands as it is."""
+    """Return the name of a group of items for people; a group named in the source's own words stands as it is.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return text(f"category.{name}", lang) if has(f"category.{name}") else name
 
 
 def school_ranking(found: Evaluation, county: County, query: Callable[..., str], lang: str, most: int = 12) -> str:
-    """Return the schools with the most items short, worst first, and what they are short of."""
+    """Return the schools with the most items short, worst first, and what they are short of.
+
+    Parameters
+    ----------
+    found : Evaluation
+    county : County
+    query : Callable[..., str]
+        Query string of the address.
+    lang : {"zh", "en"}
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+    """
     towns = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["township"]
     worst = sorted(shortfalls(found, lang).items(), key=lambda pair: (-len(pair[1]), pair[0]))
     names, joint = school_names(county, lang), "、" if lang == "zh" else ", "
@@ -186,7 +312,17 @@ def _nobody_short(found: Evaluation, lang: str) -> str:
 
 
 def shortfalls(found: Evaluation, lang: str) -> dict[str, list[str]]:
-    """Return what each school is short of, in words; the rule over all indicators only where nothing else is."""
+    """Return what each school is short of, in words; the rule over all indicators only where nothing else is.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    dict[str, list of str]
+    """
     rules = {i.code for i in found.standard.items if i.measure and i.measure.source == "school_rule"}
     out: dict[str, list[str]] = {}
     for school, codes in found.problems().groupby("school_id")["code"]:
@@ -200,7 +336,18 @@ def _plain(value: object) -> str:
 
 
 def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
-    """Return what changed against the year before: newly met, newly short."""
+    """Return what changed against the year before: newly met, newly short.
+
+    Parameters
+    ----------
+    found : Evaluation
+    before : Evaluation, optional
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     if before is None:
         return f'<p class="bl-muted">{escape(text("page.card.no_before", lang))}</p>'
     was = {r.item.code: r.status for r in before.items}
@@ -220,7 +367,22 @@ def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
 
 
 def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short: bool = True) -> str:
-    """Return the schools against the items judged school by school: a mark, a word and the figure in each cell."""
+    """Return the schools against the items judged school by school: a mark, a word and the figure in each cell.
+
+    Parameters
+    ----------
+    found : Evaluation
+    county : County
+    lang : {"zh", "en"}
+    stage : str
+        ``primary`` or ``junior``.
+    only_short : bool
+        Whether only what falls short is listed.
+
+    Returns
+    -------
+    str
+    """
     columns = [r for r in found.items if r.counts and r.by_school is not None and r.item.stage in (stage, "all")]
     taught = set(found.schools.loc[found.schools["stage"] == stage, "school_id"])
     names = school_names(county, lang)
@@ -254,7 +416,18 @@ def _cell(found: tuple[object, str] | None) -> str:
 
 
 def met_lamp(met: object, lang: str) -> str:
-    """Return the lamp of a judgement that is True, False or unknown; empty when nothing was judged."""
+    """Return the lamp of a judgement that is True, False or unknown; empty when nothing was judged.
+
+    Parameters
+    ----------
+    met : object
+        Whether it is met.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     if met is None or met != met:
         return ""
     return lamp("met" if met else "not_met", lang)
@@ -266,12 +439,32 @@ def mark(status: str) -> str:
 
 
 def unit_word(item: Item, lang: str) -> str:
-    """Return the unit an item is judged in, as people write it."""
+    """Return the unit an item is judged in, as people write it.
+
+    Parameters
+    ----------
+    item : Item
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return unit(item.judged_unit)[lang].strip()
 
 
 def needs(found: Evaluation, lang: str) -> str:
-    """Return what is missing in units to build, buy or hire: by indicator and stage, over how many schools."""
+    """Return what is missing in units to build, buy or hire: by indicator and stage, over how many schools.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     rows = []
     for (name, stage), part in found.schools.groupby(["indicator", "stage"], sort=False):
         short = part[part["needed"] > 0]
@@ -298,7 +491,17 @@ def needs(found: Evaluation, lang: str) -> str:
 
 
 def items_csv(found: Evaluation, lang: str) -> bytes:
-    """Return every item with its finding as CSV a spreadsheet opens, with what it rests on."""
+    """Return every item with its finding as CSV a spreadsheet opens, with what it rests on.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+    """
     rows = found.as_dict(lang)["items"]
     frame = pd.DataFrame(rows).drop(columns=["rows", "notes"])
     frame["notes"] = [" ".join(row["notes"]) for row in rows]
@@ -312,7 +515,18 @@ def items_csv(found: Evaluation, lang: str) -> bytes:
 
 
 def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
-    """Return the school problem list (学校问题清单) as CSV a spreadsheet opens."""
+    """Return the school problem list (学校问题清单) as CSV a spreadsheet opens.
+
+    Parameters
+    ----------
+    found : Evaluation
+    county : County
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+    """
     names = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
     rows = found.problems()
     labels = {i.code: i.label(lang) for i in found.standard.items}

@@ -27,7 +27,19 @@ MOST_NAMES = 5
 
 
 def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
-    """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one."""
+    """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one.
+
+    Parameters
+    ----------
+    metres : float
+    lang : {"zh", "en"}
+    limit_m : float, optional
+        A limit it is told against: enough decimals to tell both apart.
+
+    Returns
+    -------
+    str
+    """
     if math.isnan(metres):
         return text("page.access.no_way", lang)
     if math.isinf(metres):
@@ -36,7 +48,20 @@ def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
 
 
 def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> str:
-    """Return the verdict: who lives within, who does not, and by which way of measuring."""
+    """Return the verdict: who lives within, who does not, and by which way of measuring.
+
+    Parameters
+    ----------
+    walk : Walking
+    found : CoverageCount
+    villages : int
+        How many there are.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     reach, to, limit = walk.reach, walk.target, walk.limit()
     year = walk.year
     stage = text(f"page.access.stages.{walk.choice}", lang)
@@ -62,7 +87,17 @@ def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> s
 
 
 def map_title(walk: Walking, lang: str) -> str:
-    """Return what heads and names the picture of the map."""
+    """Return what heads and names the picture of the map.
+
+    Parameters
+    ----------
+    walk : Walking
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     return text(
         "page.access.map_title", lang, county=walk.county.name(lang), year=walk.year,
         stage=text(f"page.access.stages.{walk.choice}", lang), radius=number(walk.radius_m / 1000),
@@ -71,7 +106,21 @@ def map_title(walk: Walking, lang: str) -> str:
 
 
 def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: int, lang: str) -> str:
-    """Return the figures side by side: attended and nearest school, who is outside, time, and the reported rate."""
+    """Return the figures side by side: attended and nearest school, who is outside, time, and the reported rate.
+
+    Parameters
+    ----------
+    walk : Walking
+    own : CoverageCount
+    nearest : CoverageCount
+    villages : int
+        How many there are.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     to, reach = walk.target, walk.reach
     mode = text(f"distance.mode.{walk.mode}", lang)
     chosen = own if to == "own" else nearest
@@ -87,7 +136,17 @@ def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: i
 
 
 def ranking(walk: Walking, lang: str) -> str:
-    """Return the townships with their coverage, lowest first, each with a bar."""
+    """Return the townships with their coverage, lowest first, each with a bar.
+
+    Parameters
+    ----------
+    walk : Walking
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     found = access.by_township(walk.reach, walk.radius_m, walk.target)
     found = found[found["pupils"] > 0]
     names = [escape(name or text("page.access.no_town", lang)) for name in found["township"].head(MOST_TOWNSHIPS)]
@@ -110,7 +169,21 @@ def _nobody_outside(walk: Walking, lang: str) -> str:
 
 
 def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
-    """Return the villages outside as they are given, worst first, and how many more there are."""
+    """Return the villages outside as they are given, worst first, and how many more there are.
+
+    Parameters
+    ----------
+    walk : Walking
+    found : DataFrame
+        Rows that are counted or shown.
+    left : int
+        Leftmost column.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     limit_m, none = walk.reach.table.limit_m, text("page.access.no_second", lang)
     names = [
         "village",
@@ -144,7 +217,17 @@ def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
 
 
 def notes(walk: Walking, lang: str) -> str:
-    """Return what every number rests on: what is left out, what is missing and named."""
+    """Return what every number rests on: what is left out, what is missing and named.
+
+    Parameters
+    ----------
+    walk : Walking
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     reach = walk.reach
     lines = [note.render(lang) for note in reach.notes()]
     lines += [text("page.access.nearest_note", lang), text("page.access.circles_note", lang)]
@@ -164,7 +247,19 @@ def notes(walk: Walking, lang: str) -> str:
 
 
 def story_of_village(walk: Walking, village_id: str, lang: str) -> str:
-    """Tell a village's story: its pupils, where they go, what is nearest, and how other ways of measuring see it."""
+    """Tell a village's story: its pupils, where they go, what is nearest, and how other ways of measuring see it.
+
+    Parameters
+    ----------
+    walk : Walking
+    village_id : str
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+        HTML.
+    """
     reach = walk.reach
     at = int(np.flatnonzero((reach.villages["village_id"] == village_id).to_numpy())[0])
     row, rows = reach.villages.iloc[at], reach.rows[reach.rows["village"] == at]
@@ -177,7 +272,19 @@ def story_of_village(walk: Walking, village_id: str, lang: str) -> str:
 
 
 def story_of_school(walk: Walking, school_id: str, lang: str) -> str:
-    """Tell a school's story: its pupils, how far they come, its catchment."""
+    """Tell a school's story: its pupils, how far they come, its catchment.
+
+    Parameters
+    ----------
+    walk : Walking
+    school_id : str
+        Id of the school.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     reach = walk.reach
     at = int(np.flatnonzero((reach.schools["school_id"] == school_id).to_numpy())[0])
     row, rows = reach.schools.iloc[at], reach.rows[reach.rows["school"] == at]
@@ -198,7 +305,18 @@ def story_of_school(walk: Walking, school_id: str, lang: str) -> str:
 
 
 def links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
-    """Return (village_id, school_id) of the ways that belong to a place: attended, or nearest."""
+    """Return (village_id, school_id) of the ways that belong to a place: attended, or nearest.
+
+    Parameters
+    ----------
+    walk : Walking
+    kind : {"school", "village"}
+    place_id : str
+
+    Returns
+    -------
+    list of (str, str)
+    """
     reach = walk.reach
     side = reach.villages["village_id"] if kind == "village" else reach.schools["school_id"]
     at = np.flatnonzero((side == place_id).to_numpy())
@@ -215,7 +333,17 @@ def links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
 
 
 def villages_csv(walk: Walking, lang: str) -> bytes:
-    """Return every village, band and school with its distances as CSV a spreadsheet opens."""
+    """Return every village, band and school with its distances as CSV a spreadsheet opens.
+
+    Parameters
+    ----------
+    walk : Walking
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+    """
     reach = walk.reach
     at, group, school = (reach.rows[name].to_numpy() for name in ("village", "group", "school"))
     near, second = reach.first[group, at], reach.second[group, at]
@@ -235,13 +363,34 @@ def villages_csv(walk: Walking, lang: str) -> bytes:
 
 
 def townships_csv(walk: Walking, lang: str) -> bytes:
-    """Return the townships' coverage as CSV a spreadsheet opens."""
+    """Return the townships' coverage as CSV a spreadsheet opens.
+
+    Parameters
+    ----------
+    walk : Walking
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    bytes
+    """
     found = access.by_township(walk.reach, walk.radius_m, walk.target)
     return _csv(walk, found.assign(share=found["share"].round(4)), lang)
 
 
 def near_schools(found: pd.DataFrame, lang: str) -> str:
-    """Return what lies near schools: counts by kind, then the list, what breaks a rule marked."""
+    """Return what lies near schools: counts by kind, then the list, what breaks a rule marked.
+
+    Parameters
+    ----------
+    found : DataFrame
+        Rows that are counted or shown.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
     if found.empty:
         return f"<p>{escape(text('page.access.near_none', lang))}</p>"
     counted = access.count_within(found)

@@ -32,6 +32,15 @@ def named_in(county: County, lang: str) -> County:
     """Return a county whose schools and villages are called by their names in a language, where they have one.
 
     The rooms below carry one name a place; on an English page it has to be the one the map shows.
+
+    Parameters
+    ----------
+    county : County
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    County
     """
     if lang == "zh":
         return county
@@ -40,7 +49,20 @@ def named_in(county: County, lang: str) -> County:
 
 
 def choice_for(county: County, year: int, wanted: str) -> str:
-    """Return the choice to open on: the wanted one where the county has pupils of its stage, else a stage that has."""
+    """Return the choice to open on: the wanted one where the county has pupils of its stage, else a stage that has.
+
+    Parameters
+    ----------
+    county : County
+    year : int
+        School year, by its first calendar year.
+    wanted : str
+        Ids that are looked for.
+
+    Returns
+    -------
+    str
+    """
     rows = county.table("school_years", year)
     taught = set(rows.loc[rows["pupils"] > 0, "stage"])
     return wanted if CHOICES[wanted][0] in taught else next((c for c in CHOICES if c in taught), wanted)
@@ -78,7 +100,19 @@ class Walking:
         self.radius_m = self.radius_m or self.limits()[0].metres or 0.0
 
     def keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
-        """Return a result, computed the first time it is asked for."""
+        """Return a result, computed the first time it is asked for.
+
+        Parameters
+        ----------
+        key : tuple
+            What the result depends on.
+        make : callable
+            Computes it.
+
+        Returns
+        -------
+        object
+        """
         if key not in self.kept:
             self.kept[key] = make()
         return self.kept[key]
@@ -106,7 +140,17 @@ class Walking:
         return self.reach_of(self.choice, self.mode)
 
     def reach_of(self, choice: str, mode: Mode) -> Reach:
-        """Return who walks where for another choice or way of measuring."""
+        """Return who walks where for another choice or way of measuring.
+
+        Parameters
+        ----------
+        choice : str
+        mode : Mode
+
+        Returns
+        -------
+        Reach
+        """
         stage, band = CHOICES[choice]
 
         def make() -> Reach:

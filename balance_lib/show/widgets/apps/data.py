@@ -262,7 +262,21 @@ XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
 def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) -> str:
-    """Return every fault as a table, worst first, with the whole list to download."""
+    """Return every fault as a table, worst first, with the whole list to download.
+
+    Parameters
+    ----------
+    faults : sequence of Fault
+    name : str
+        What it is called.
+    lang : {"zh", "en"}
+    most : int
+        How many are named at most.
+
+    Returns
+    -------
+    str
+    """
     ordered = sorted(faults, key=lambda f: (f.severity != "error", f.file, f.row or 0))
     rows: list[dict[str, Any]] = [fault.as_dict(lang) for fault in ordered]
     columns = ("severity", "file", "row", "column", "found", "expected", "hint")

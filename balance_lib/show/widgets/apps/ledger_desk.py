@@ -173,7 +173,19 @@ class LedgerDesk(W.VBox):
 
 
 def saved_file(name: str, content: bytes) -> str:
-    """Return a link that saves a file of evidence; it never opens inside the page."""
+    """Return a link that saves a file of evidence; it never opens inside the page.
+
+    Parameters
+    ----------
+    name : str
+        What it is called.
+    content : bytes
+        Bytes of the file.
+
+    Returns
+    -------
+    str
+    """
     data = base64.b64encode(content).decode()
     shown = escape(workplan.harmless(name, 80))
     target = f'download="{shown}" href="data:application/octet-stream;base64,{data}"'

@@ -112,6 +112,19 @@ class Overview(Page):
 def since(history: pd.DataFrame, code: str, year: int) -> int | None:
     """Return the first year of the run of years, ending in ``year``, in which an item was not met.
 
+    Parameters
+    ----------
+    history : DataFrame
+        Values and statuses by year.
+    code : str
+        Code of the item.
+    year : int
+        School year, by its first calendar year.
+
+    Returns
+    -------
+    int or None
+
     Examples
     --------
     >>> rows = pd.DataFrame({"year": [1, 2, 3], "code": "A", "status": ["not_met", "met", "not_met"]})

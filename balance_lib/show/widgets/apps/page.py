@@ -102,7 +102,15 @@ class Page(W.VBox):
             self._quiet = before
 
     def when_resting(self, act: Callable[[], Any], wait_s: float) -> None:
-        """Do what takes longer once the hand has rested; at once where no event loop runs (tests, scripts)."""
+        """Do what takes longer once the hand has rested; at once where no event loop runs (tests, scripts).
+
+        Parameters
+        ----------
+        act : Callable[[], object]
+            What is done.
+        wait_s : float
+            Seconds to wait.
+        """
         if self._later is not None:
             self._later.cancel()
             self._later = None

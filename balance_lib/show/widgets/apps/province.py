@@ -50,6 +50,16 @@ def passed(library: Library, standard: str) -> str | None:
     """Return how many counties pass in the last year judged, of how many; None where there is no province.
 
     By the standard given, or where the counties were not judged by it by the one the page of the province opens with.
+
+    Parameters
+    ----------
+    library : Library
+    standard : str
+        Id of the standard.
+
+    Returns
+    -------
+    str or None
     """
     data = dataset(library)
     if data is None:
