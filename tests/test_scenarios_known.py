@@ -144,6 +144,11 @@ def test_special_and_ordinary_schools_are_not_merged(ends: tuple[str, str]) -> N
     assert "特殊" in found[0].sentence("zh") and "special" in found[0].sentence("en")
 
 
+def test_a_special_school_does_not_become_an_ordinary_one() -> None:
+    found = check(with_special(), plan(ConvertStage(school_id="P", to="primary", classes=2)))
+    assert [fault.rule for fault in found] == ["scenario_special_convert"]
+
+
 def closed_last_year() -> County:
     """Return the toy county whose school B ran until the year before, with eight classes."""
     town = county()

@@ -141,6 +141,7 @@ class _Checker:
                 yield self.fault("senior", operation, operation.verb, self.told(operation.school_id))
             yield from self.others(operation)
             yield from self.values(operation)
+            yield from self.kind(operation)
             yield from self.rolls(operation)
 
     def others(self, operation: ops.Operation) -> Iterator[Fault]:
@@ -164,6 +165,11 @@ class _Checker:
             hosts = {o.school_id for o in self.effective if isinstance(o, ops.Attach | ops.ToPoint)}
             if operation.host_id in hosts or self.kinds.get(operation.host_id) == "teaching_point":
                 yield self.fault("host_is_point", operation, "to", self.told(operation.host_id))
+
+    def kind(self, operation: ops.Operation) -> Iterator[Fault]:
+        """Look for a special school that is to become an ordinary one: its pupils have nowhere else to go."""
+        if isinstance(operation, ops.ConvertStage) and self.kinds.get(operation.school_id) == "special":
+            yield self.fault("special_convert", operation, "to", operation.to)
 
     def rolls(self, operation: ops.Operation) -> Iterator[Fault]:
         """Look for rolls nobody recorded: who would move, what it would cost and what would be met is not known."""
