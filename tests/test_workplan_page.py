@@ -14,11 +14,12 @@ from typing import Any
 import pandas as pd
 import pytest
 
+from balance_lib import plain
 from balance_lib.data.county import County
 from balance_lib.office import workplan
 from balance_lib.office.store import Stamp, Store
 from balance_lib.show.plots import workplan as drawn
-from balance_lib.show.widgets import apps, register_views, views
+from balance_lib.show.widgets import apps, register_views
 from balance_lib.show.widgets.gantt import gantt
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.running import RunModel
@@ -332,8 +333,8 @@ def test_csv_leaves_out_nothing_but_unnamed_columns():
 
 def test_one_writer_makes_every_table_harmless():
     rows = pd.DataFrame({"=head": ["=1+1", "@x"], "学校": ["一小", None], "n": [1.5, float("nan")], "d": [-3, 4]})
-    assert views.csv(rows) == "\ufeff'=head,学校,n,d\r\n'=1+1,一小,1.5,-3\r\n'@x,,,4\r\n".encode()
-    assert views.csv(rows.head(0)) == "\ufeff'=head,学校,n,d\r\n".encode()
+    assert plain.as_csv(rows) == "\ufeff'=head,学校,n,d\r\n'=1+1,一小,1.5,-3\r\n'@x,,,4\r\n".encode()
+    assert plain.as_csv(rows.head(0)) == "\ufeff'=head,学校,n,d\r\n".encode()
 
 
 def test_index_has_a_card_with_a_live_figure(library):

@@ -87,6 +87,9 @@ class TickComputation:
         placed = flows.placed
         if (board.coefficients.own_row[to[placed], stage[placed]] < 0).any():
             return empty  # a stage that begins: what it holds, only the evaluation says
+        opened = board.index.isin(board.layout.opened.index) & ~closed
+        if (opened & (np.bincount(to[placed], pupils[placed], len(board.schools)) == 0)).any():
+            return empty  # a school that opens and draws nobody: an open school without a row is no data
         if board.coefficients.of_pupils and not closed[from_].all():
             return empty  # figures that go with pupils wherever they go
         change = np.zeros((len(board.schools), len(STAGES)))

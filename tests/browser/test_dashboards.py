@@ -105,7 +105,7 @@ def test_office_brings_a_list_in_by_upload(served: Served, visit: Any, counties:
     page = open_page(visit(served.url), "data")
     table = "学校代码,学校名称,学校类型,在校学生人数\n1,甲小学,小学,45\n2,乙小学,小学,{}\n"
     page.get_by_label("县文件夹名").fill("uploaded")
-    for pupils, ready in (("many", "有错误"), ("60", "预检通过")):
+    for pupils, ready in (("many", "有错误，没有写入"), ("60", "预检通过")):
         content = table.format(pupils).encode("gbk")
         with page.expect_file_chooser() as chooser:
             page.get_by_role("button", name="选择文件").click()
