@@ -104,6 +104,8 @@ def test_slider_of_the_balance_page_answers(served: Served, visit: Any) -> None:
 def test_office_brings_a_list_in_by_upload(served: Served, visit: Any, counties: Path) -> None:
     page = open_page(visit(served.url), "data")
     table = "学校代码,学校名称,学校类型,在校学生人数\n1,甲小学,小学,45\n2,乙小学,小学,{}\n"
+    page.get_by_label("经办人").first.fill("小李")
+    page.get_by_label("经办人").first.press("Tab")
     page.get_by_label("县文件夹名").fill("uploaded")
     for pupils, ready in (("many", "有错误，没有写入"), ("60", "预检通过")):
         content = table.format(pupils).encode("gbk")
