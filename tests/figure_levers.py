@@ -153,11 +153,23 @@ def _year_trials(item: Item, world: World, lever: str) -> Iterator[Trial]:
 
 
 def reported_trials(item: Item, bench: Bench) -> Iterator[Trial]:
-    """Yield trials of a figure the county reports under the item's code."""
-    key, line = f"{bench.standard.id}/{item.code}", line_of(item)
-    yield from trials_of(item, lambda x: x - line, lambda x: World({(0, key): x}), start=line, line=line)
+    """Yield trials of a figure the county reports under the item's code; what checks it is met, or open."""
+    key, line, checks = f"{bench.standard.id}/{item.code}", line_of(item), _checks_met(item, bench)
+    yield from trials_of(item, lambda x: x - line, lambda x: World({**checks, (0, key): x}), start=line, line=line)
+    if checks:
+        yield Trial(item, "checks blank", "no_data", World({(0, key): line}))
     yield Trial(item, "blank", "no_data", World({(0, key): math.nan}))
     yield Trial(item, "not reported", "no_data", World({(1, key): line}))
+
+
+def _checks_met(item: Item, bench: Bench) -> dict[tuple[int, str], float]:
+    """Return figures with which the county's items that check a reported one are met."""
+    assert item.measure is not None
+    checks = [bench.standard.item(code) for code in item.measure.checked_by]
+    out: dict[tuple[int, str], float] = {}
+    for check in (check for check in checks if check.measure and check.measure.source == "county"):
+        out |= next(t for t in county_trials(check, bench) if t.expected == "met").world.figures
+    return out
 
 
 def given_trials(item: Item, bench: Bench) -> Iterator[Trial]:

@@ -13,7 +13,7 @@ from balance_lib import standards
 from balance_lib.evaluation import county_items, indicators, school_items, wording
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.finding import Context, Measures, line_of
-from balance_lib.evaluation.result import ItemResult, Stated
+from balance_lib.evaluation.result import OPEN, ItemResult, Stated
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure
 
@@ -108,16 +108,20 @@ def _beside(result: ItemResult, measure: Measure, context: Context) -> ItemResul
 
 
 def _checked(result: ItemResult, measure: Measure, context: Context) -> ItemResult:
-    """Let no typed figure and no document say "met" while an item that checks it is not met by the data."""
-    failing = [code for code in measure.checked_by if judge(context.standard.item(code), context).status in _SHORT]
-    if result.status != "met" or not failing:
+    """Let no typed figure and no document say "met" while an item that checks it is not met by the data, or open."""
+    checks = [judge(context.standard.item(code), context) for code in measure.checked_by]
+    failing = [check for check in checks if check.status in _SHORT]
+    waiting = [check for check in checks if check.status in OPEN]
+    if result.status != "met" or not (failing or waiting):
         return result
     stated = Stated(result.status, result.value, result.source, result.basis)
-    note = Message(
-        "reason.stated.refuted", {"names": wording.item_names([context.standard.item(code) for code in failing])}
-    )
+    names = wording.item_names([check.item for check in failing or waiting])
+    note = Message(f"reason.stated.{'refuted' if failing else 'unchecked'}", {"names": names})
     reason = Message("reason.with_note", {"why": result.reason, "note": note})
-    return replace(result, status="not_met", basis="computed", stated=stated, conflict=True, reason=reason)
+    if failing:
+        return replace(result, status="not_met", basis="computed", stated=stated, conflict=True, reason=reason)
+    status = "no_data" if any(check.status == "no_data" for check in waiting) else "evidence"
+    return replace(result, status=status, basis="computed", stated=stated, gap=math.nan, reason=reason)
 
 
 def judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:

@@ -42,8 +42,8 @@ class Measure:
     reports the figure under the item's code) and evidence.
 
     ``otherwise`` is who decides where the county holds no such data at all: reported or evidence. ``checked_by`` names
-    items a figure typed in or a document cannot overrule: while one of them is not met, this one is not. ``gross`` says
-    that a share may lawfully stand above 100 %.
+    items a figure typed in or a document cannot overrule: while one of them is not met, this one is not; while one is
+    open, so is this one. ``gross`` says that a share may lawfully stand above 100 %.
     """
 
     source: str
