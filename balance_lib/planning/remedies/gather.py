@@ -234,12 +234,19 @@ class Builder(LeverEffects):
         if not ratio.known.all() or line != line:
             return [], "no_data"
         rows = self.rows_of(item, "county", ratio, np.array([line]), np.ones(1, bool), [item.stage], [""])
+        if measure.transform != "level" and any(self._beyond_reach(row) for row in rows):
+            return [], "past"
         facts = [self.book.figure(n) for n in indicators.names_in(measure.formula or "0")]
         fixed = [f.why for f in facts if f.basis == "fact"]
         layout = any(n.startswith("n_") for n in indicators.names_in(measure.formula or "0"))
         counts = any(isinstance(node, ast.Compare) for node in ast.walk(ast.parse(measure.formula or "0", mode="eval")))
         why = "layout" if layout or "layout" in fixed else "fact" if fixed else "not_linear" if counts else "no_lever"
         return self._sorted(rows, result, why)
+
+    def _beyond_reach(self, row: LinearCondition) -> bool:
+        """Tell whether a short row stays short when everything that moves it is done as far as it goes."""
+        most = sum(amount * self.levers[j].high for j, amount in row.at.items() if amount > 0)
+        return most > 0 and row.base + most < -1e-9
 
     def _past(self, result: ItemResult) -> list[int]:
         """Return the years before the judged one in which a rule over several years already failed."""
@@ -392,6 +399,8 @@ class Builder(LeverEffects):
                     tuple(frame.loc[here, "school_id"]))  # fmt: skip
 
     def _reason(self, why: str, result: ItemResult) -> Message:
+        if why == "past" and not self._past(result):
+            return Message("remedy.why.year_before", {"year": self.ground.year - 1})
         if why == "past":
             return Message("remedy.why.past", {"years": ", ".join(map(str, self._past(result)))})
         return Message(f"remedy.why.{why}", {})
