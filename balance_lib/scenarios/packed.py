@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from base64 import b64encode
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -76,25 +77,32 @@ def pack(board: BoardArrays) -> dict[str, Any]:
     }
 
 
-def plain_arrays(packed: dict[str, Any]) -> dict[str, Any]:
-    """Return a packed board as JSON holds it: each array as its type and its bytes in base64.
+def typed_arrays(packed: dict[str, Any], encode: Callable[[bytes], Any] = bytes) -> dict[str, Any]:
+    """Return a packed board as a page takes it: each array as its type and its bytes.
 
     Parameters
     ----------
     packed : dict
         As :func:`pack` returns it.
+    encode : callable
+        What becomes of the bytes of an array; they stay as they are without it.
 
     Returns
     -------
     dict
-        Ready for ``json.dumps``; ``unpack`` of ``tick.js`` reads it.
+        ``unpack`` of ``tick.js`` reads it.
     """
     return {
-        name: {"dtype": value.dtype.str[1:], "data": b64encode(np.ascontiguousarray(value).tobytes()).decode("ascii")}
+        name: {"dtype": value.dtype.str[1:], "data": encode(np.ascontiguousarray(value).tobytes())}
         if isinstance(value, np.ndarray)
         else value
         for name, value in packed.items()
     }
+
+
+def plain_arrays(packed: dict[str, Any]) -> dict[str, Any]:
+    """Return a packed board as JSON holds it: as :func:`typed_arrays`, the bytes in base64."""
+    return typed_arrays(packed, lambda content: b64encode(content).decode("ascii"))
 
 
 def _radius(board: BoardArrays, stage: str) -> float | None:

@@ -9,13 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import anywidget
-import numpy as np
 import traitlets
 from ipywidgets import widget_serialization
 
 from balance_lib import locale
 from balance_lib.scenarios.board import Board
-from balance_lib.scenarios.packed import pack
+from balance_lib.scenarios.packed import pack, typed_arrays
 from balance_lib.show.widgets import looks
 from balance_lib.show.widgets.county_map import CountyMap
 
@@ -91,7 +90,7 @@ class LiveTick(anywidget.AnyWidget):
         today : mapping of stage to mapping
             How pupils get to school before anything is done, as ``Tick.cover`` says it.
         """
-        given = {} if board is None else _sent(pack(board)) if board is not self._followed else {}
+        given = {} if board is None else typed_arrays(pack(board)) if board is not self._followed else {}
         with self.hold_sync():
             self.chart, self.decided, self.bus = chart, dict(decided), bus
             self.today = {stage: {"far": float(row["far"])} for stage, row in today.items()}
@@ -101,13 +100,3 @@ class LiveTick(anywidget.AnyWidget):
                 self._map = legends(self._lang) | places
             if board is not self._followed:
                 self._followed, self._board = board, given
-
-
-def _sent(packed: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a packed board as a widget sends it: each array as its type and its bytes."""
-    return {
-        name: {"dtype": value.dtype.str[1:], "data": np.ascontiguousarray(value).tobytes()}
-        if isinstance(value, np.ndarray)
-        else value
-        for name, value in packed.items()
-    }
