@@ -51,6 +51,15 @@ class Said:
     unknown: int | None = None
 
 
+OFFICIAL = re.compile(r"\d+项中\d+项达标(?:，\d+项未达标)?(?:，\d+项待定)?")
+
+
+def _official(words: str) -> dict[str, Said]:
+    """Read the count by the standard's own indicators, under the key of no item."""
+    found = OFFICIAL.search(words)
+    return {} if found is None else {"#": Said(shown=found.group())}
+
+
 Mouth = Callable[[County, Evaluation], Mapping[str, Said]]
 
 
@@ -62,6 +71,8 @@ def as_json(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read ``evaluate --json``."""
     told = json.loads(json.dumps(found.as_dict(LANG), ensure_ascii=False, allow_nan=False))
     out = {}
+    if (official := told["official"]) is not None:
+        out["#"] = Said(n=official["n"], passing=official["met"], below=official["not_met"], unknown=official["open"])
     for item in told["items"]:
         counts = item["counts"] or {}
         counted = {name: counts[name] for name in ("n", "at_line", "by_floor", "below", "unknown") if name in counts}
@@ -73,7 +84,8 @@ def command(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read the text of ``evaluate``: a sign, the code, the label and the reason."""
     signs = {"✓": "met", "✗": "not_met", "?": "no_data", "○": "evidence", "…": "not_due", "–": "not_applicable"}
     lines = re.findall(r"^  ([✓✗?○…–]) (\S+) +(.*)$", render.evaluation(found, LANG), re.M)
-    return {code: Said(signs[sign], shown=rest) for sign, code, rest in lines}
+    said = render.evaluation(found, LANG).split("\n\n")[0]
+    return {**_official(said), **{code: Said(signs[sign], shown=rest) for sign, code, rest in lines}}
 
 
 class _Lamps(HTMLParser):
@@ -171,7 +183,7 @@ def _paper(found: Evaluation, content: bytes) -> Mapping[str, Said]:
     for result in found.items:
         if result.counts:
             codes.setdefault(findings.label(result, LANG), []).append(result.item.code)
-    out: dict[str, Said] = {}
+    out = _official("\n".join(each.text for each in docx.Document(io.BytesIO(content)).paragraphs[:12]))
     for row in _table_rows(content):
         if len(row) != 5 or row[4] not in WORDS or len(codes.get(row[1], ())) != 1:
             continue

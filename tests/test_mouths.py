@@ -55,6 +55,9 @@ def agree(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
             total = sum(counts.values()) - counts["not_applicable"]
             out += _differ(mouth, code, "n", said.n, total) + _differ(mouth, code, "met", said.passing, counts["met"])
             continue
+        if code == "#":
+            out += _same_official(mouth, said, found)
+            continue
         result = found.item(code)
         if said.status is not None and not (mouth == "problem list" and result.status == "not_due"):
             out += _differ(mouth, code, "status", said.status, result.status)
@@ -68,6 +71,23 @@ def agree(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
             out += _shown(mouth, result, said.shown)
         out += _counts(mouth, code, said, result)
     return out
+
+
+def _same_official(mouth: str, said: Said, found: Evaluation) -> list[str]:
+    """Hold the count by the standard's own indicators: reckoned here again from the items of each."""
+    groups = []
+    for group in found.standard.official:
+        of = [r for r in found.items if r.counts and ({r.item.code, r.item.item_id} & set(group))]
+        groups.append({r.status for r in of})
+    short = sum(bool(each & {"not_met", "not_due"}) for each in groups)
+    met = sum(each <= {"met", "not_applicable"} for each in groups)
+    waiting = len(groups) - met - short
+    if said.shown is None:
+        return _differ(mouth, "#", "count", (said.n, said.passing, said.below, said.unknown),
+                       (len(groups), met, short, waiting))  # fmt: skip
+    parts = [f"{len(groups)}项中{met}项达标", *([f"{short}项未达标"] if short else []),
+             *([f"{waiting}项待定"] if waiting else [])]  # fmt: skip
+    return _differ(mouth, "#", "count", said.shown, "，".join(parts))
 
 
 def _counts(mouth: str, code: str, said: Said, result: ItemResult) -> list[str]:
@@ -113,6 +133,8 @@ def complete(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
         "command": {r.item.code for r in required if r.status in ("met", "not_met", "not_due", "not_applicable")},
         "problem list": {r.item.code for r in required if r.status == "not_met"},
     }.get(mouth, set())
+    if found.official is not None and mouth in ("json", "command", "self-report", "brief"):
+        wanted = {*wanted, "#"}
     return [f"{mouth}: says nothing of {code}" for code in sorted(wanted - set(told))]
 
 

@@ -28,6 +28,8 @@ def standard(found: Standard, lang: str) -> str:
 def evaluation(found: Evaluation, lang: str) -> str:
     """Write an evaluation: the verdict first, then what stands in the way, then everything else."""
     lines = [text(f"verdict.{found.verdict}", lang), found.sentence(lang)]
+    if found.official is not None:
+        lines.append(found.official.sentence(lang))
     if found.synthetic:
         lines.append(text("banner.synthetic", lang))
     for status in ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable"):

@@ -15,8 +15,18 @@ from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import schools
 from balance_lib.evaluation.finding import Measures
-from balance_lib.evaluation.judge import Context, judge
-from balance_lib.evaluation.result import BASES, OPEN, STATUSES, Evaluation, ItemResult, Measured, RowCounts, Stated
+from balance_lib.evaluation.judge import Context, group_counts, judge
+from balance_lib.evaluation.result import (
+    BASES,
+    OPEN,
+    STATUSES,
+    Evaluation,
+    GroupCounts,
+    ItemResult,
+    Measured,
+    RowCounts,
+    Stated,
+)
 from balance_lib.evaluation.wording import label_of, number
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Standard
@@ -26,6 +36,7 @@ __all__ = [
     "OPEN",
     "STATUSES",
     "Evaluation",
+    "GroupCounts",
     "ItemResult",
     "Measured",
     "RowCounts",
@@ -111,6 +122,7 @@ def evaluate(
         cv=schools.cvs_of(county, standard, switches, year),
         **tables,
         absent=context.frames.absent(year),
+        official=group_counts(standard.official, context) if standard.official and codes is None else None,
         provenance=_provenance(county, standard, context),
     )
 

@@ -13,14 +13,13 @@ from balance_lib import standards
 from balance_lib.evaluation import county_items, indicators, school_items, wording
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.finding import Context, Measures, line_of
-from balance_lib.evaluation.result import OPEN, ItemResult, Stated
+from balance_lib.evaluation.result import OPEN, SHORT, GroupCounts, ItemResult, Stated
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure
 
 __all__ = ["Context", "judge", "line_of"]
 
 _STATED = ("reported", "evidence")
-_SHORT = ("not_met", "not_due")
 
 
 def judge(item: Item, context: Context) -> ItemResult:
@@ -110,7 +109,7 @@ def _beside(result: ItemResult, measure: Measure, context: Context) -> ItemResul
 def _checked(result: ItemResult, measure: Measure, context: Context) -> ItemResult:
     """Let no typed figure and no document say "met" while an item that checks it is not met by the data, or open."""
     checks = [judge(context.standard.item(code), context) for code in measure.checked_by]
-    failing = [check for check in checks if check.status in _SHORT]
+    failing = [check for check in checks if check.status in SHORT]
     waiting = [check for check in checks if check.status in OPEN]
     if result.status != "met" or not (failing or waiting):
         return result
@@ -143,35 +142,47 @@ def judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:
         other = standards.load(measure.of)
         switches = tuple(sorted(other.switches().items()))
         context = replace(context, standard=other, switches=switches, found={})
-    found = {group: _of_group(group, context) for group in measure.items}
-    status = {group: _worst(results) for group, results in found.items()}
-    n, line = len(status), line_of(item)
-    line = float(n) if math.isnan(line) else line
-    met = [g for g, s in status.items() if s in ("met", "not_applicable")]
-    fails = [g for g, s in status.items() if s in _SHORT]
-    waiting = [g for g, s in status.items() if s in ("no_data", "evidence")]
+    counted, line = group_counts(measure.items, context), line_of(item)
+    line = float(counted.n) if math.isnan(line) else line
+    n, n_met, fails, waiting = counted.n, len(counted.met), counted.short, counted.open
+    found = {group[0]: _of_group(group, context) for group in measure.items}
 
     def rows() -> pd.DataFrame:
-        said = {"met": True, "not_applicable": True, **dict.fromkeys(_SHORT, False)}
-        judged = [said.get(s) for s in status.values()]
-        names = ["、".join(group) for group in status]
+        judged = [None if g in waiting else g not in fails for g in counted.status]
+        names = ["、".join(group) for group in measure.items]
         values = [math.nan if f is None else float(f) for f in judged]
         table = pd.DataFrame({"items": names, "value": values, "threshold": 1.0})
         return table.assign(met=pd.Series(judged, dtype=object))
 
-    key = "met" if len(met) >= line else "not_met" if len(met) + len(waiting) < line else "open"
-    told = {"n": n, "met": len(met), "fails": len(fails), "open": len(waiting)}
+    key = "met" if n_met >= line else "not_met" if n_met + len(waiting) < line else "open"
+    told = {"n": n, "met": n_met, "fails": len(fails), "open": len(waiting)}
     if n == 1:
         reason = reduce(wording.both, [_reason_of(result) for result in next(iter(found.values()))])
     elif key == "met":
         reason = Message("reason.items.met", told)
     else:
-        of = _SHORT if key == "not_met" else ("no_data", "evidence")
+        of = SHORT if key == "not_met" else ("no_data", "evidence")
         names = wording.item_names([r.item for g in (fails or waiting) for r in found[g] if r.status in of])
         reason = Message(f"reason.items.{key}{'_and_open' if fails and waiting else ''}", {**told, "names": names})
     if key == "open":
-        key = "no_data" if any(status[g] == "no_data" for g in waiting) else "evidence"
-    return ItemResult(item, key, reason, float(len(met)), line, float(len(met)) - line, rows)
+        key = "no_data" if any(counted.status[g] == "no_data" for g in waiting) else "evidence"
+    return ItemResult(item, key, reason, float(n_met), line, float(n_met) - line, rows)
+
+
+def group_counts(groups: Sequence[Sequence[str]], context: Context) -> GroupCounts:
+    """Count groups of items by the worst finding of each.
+
+    Parameters
+    ----------
+    groups : sequence of sequence of str
+        Codes of items; an item_id names all its required items.
+    context : Context
+
+    Returns
+    -------
+    GroupCounts
+    """
+    return GroupCounts({group[0]: _worst(_of_group(group, context)) for group in groups})
 
 
 def _reason_of(result: ItemResult) -> Message:
@@ -184,7 +195,7 @@ def _of_group(group: Sequence[str], context: Context) -> list[ItemResult]:
 
 
 def _worst(results: Sequence[ItemResult]) -> str:
-    order = (*_SHORT, "no_data", "evidence", "met", "not_applicable")
+    order = (*SHORT, "no_data", "evidence", "met", "not_applicable")
     return min((result.status for result in results), key=order.index, default="no_data")
 
 

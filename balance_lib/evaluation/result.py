@@ -22,6 +22,7 @@ from balance_lib.standards import Item, Standard
 STATUSES = ("met", "not_met", "no_data", "evidence", "not_due", "not_applicable")
 BASES = ("computed", "reported", "evidence")
 OPEN = ("no_data", "evidence", "not_due")
+SHORT = ("not_met", "not_due")
 
 
 @dataclass(frozen=True)
@@ -86,6 +87,52 @@ class RowCounts:
             "below": len(self.below), "unknown": len(self.unknown), "by_floor_ids": self.by_floor,
             "below_ids": self.below, "unknown_ids": self.unknown,
         }  # fmt: skip
+
+
+@dataclass(frozen=True)
+class GroupCounts:
+    """Count groups of items, such as the numbered indicators a standard is counted by.
+
+    Parameters
+    ----------
+    status : mapping of str to str
+        Status of each group by its first name: the worst of the items it holds.
+    """
+
+    status: Mapping[str, str]
+
+    @property
+    def n(self) -> int:
+        """Return how many groups there are."""
+        return len(self.status)
+
+    @cached_property
+    def met(self) -> list[str]:
+        """Return the groups that are met, or ask nothing of this county."""
+        return self._with("met", "not_applicable")
+
+    @cached_property
+    def short(self) -> list[str]:
+        """Return the groups that are not met, due or not."""
+        return self._with(*SHORT)
+
+    @cached_property
+    def open(self) -> list[str]:
+        """Return the groups that lack data or a document."""
+        return self._with("no_data", "evidence")
+
+    def _with(self, *statuses: str) -> list[str]:
+        return [name for name, status in self.status.items() if status in statuses]
+
+    def sentence(self, lang: str = "zh") -> str:
+        """Return the count in words."""
+        key = ("short" if self.short else "") + ("open" if self.open else "") or "met"
+        return text(f"official.{key}", lang, n=self.n, met=len(self.met), short=len(self.short), open=len(self.open))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the count with the names of what is not met and what is open."""
+        return {"n": self.n, "met": len(self.met), "not_met": len(self.short), "open": len(self.open),
+                "not_met_names": self.short, "open_names": self.open}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -180,7 +227,11 @@ class ItemResult:
 
 @dataclass(frozen=True, repr=False)
 class Evaluation(ShownEvaluation):
-    """Hold a county's evaluation against a standard in one year."""
+    """Hold a county's evaluation against a standard in one year.
+
+    ``official`` counts the numbered indicators the standard itself is counted by; None where it names none, or where
+    only some of its items were judged.
+    """
 
     county_id: str
     county_zh: str
@@ -195,6 +246,7 @@ class Evaluation(ShownEvaluation):
     cv: pd.DataFrame
     contributions: pd.DataFrame
     absent: Sequence[str] = ()
+    official: GroupCounts | None = None
     provenance: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -283,6 +335,7 @@ class Evaluation(ShownEvaluation):
             "verdict": self.verdict,
             "sentence": self.sentence(lang),
             "counts": self.counts(),
+            "official": None if self.official is None else self.official.as_dict(),
             "absent": list(self.absent),
             "items": [self._item_dict(result, lang) for result in self.items],
             "schools": records(self.schools),

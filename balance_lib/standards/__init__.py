@@ -209,6 +209,7 @@ def _build(raw: Mapping[str, Any]) -> Standard:
         own = {name: _indicator(name, spec, base) for name, spec in raw.get("indicators", {}).items()}
         fields["indicators"] = {**(base.indicators if base else {}), **own}
         fields["plan"] = _plan(raw.get("plan"))
+        fields["official"] = _groups(raw.get("official", ()))
         standard = Standard(items=tuple(_item(item) for item in raw["items"]), **fields)
     except (TypeError, ValueError, KeyError) as error:
         raise PolicyError(f"{raw.get('id')}: {error}") from error
@@ -228,6 +229,8 @@ def _dangling(standard: Standard) -> Iterable[str]:
             yield f"{item.code}: same_as: {item.same_as}"
         if item.measure is not None:
             yield from (f"{item.code}: {fault}" for fault in _dangling_measure(item.measure, standard))
+    known = {*standard.by_code, *(item.item_id for item in standard.items)}
+    yield from (f"official: {name}" for group in standard.official for name in group if name not in known)
     if standard.plan is not None:
         yield from _dangling_plan(standard.plan, standard)
 
@@ -313,14 +316,17 @@ def _measure(raw: Any) -> Measure | None:
     if stated := fields.pop("stated", None):
         return Measure(source=stated, **fields)
     if groups := fields.pop("items", None):
-        groups = tuple((group,) if isinstance(group, str) else tuple(group) for group in groups)
-        return Measure(source="items", items=groups, **fields)
+        return Measure(source="items", items=_groups(groups), **fields)
     source = next((key for key in _FORMULA_SOURCES if key in fields), None)
     if source is None:
         raise ValueError(f"measure {raw}: none of {', '.join(_FORMULA_SOURCES)}")
     fields["formula"] = fields.pop(source)
     fields["variants"] = _variants(fields.get("variants", ()))
     return Measure(source=source, **fields)
+
+
+def _groups(raw: Iterable[str | Sequence[str]]) -> tuple[tuple[str, ...], ...]:
+    return tuple((group,) if isinstance(group, str) else tuple(group) for group in raw)
 
 
 def _variants(raw: Iterable[Mapping[str, Any]]) -> tuple[Variant, ...]:

@@ -203,6 +203,7 @@ class Standard(Shown):
     definitions: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     indicators: Mapping[str, Indicator] = field(default_factory=dict)
     pass_points: float | None = None
+    official: Sequence[Sequence[str]] = ()
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plan: Plan | None = None
 

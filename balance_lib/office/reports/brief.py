@@ -56,10 +56,12 @@ def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool =
     counts = findings.category_counts(evaluation, lang)
     whole = findings.tally([r for results in findings.by_category(evaluation).values() for r in results])
     letter.heading(text("report.overview.heading", lang))
-    params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang), **whole}
     title = wording.sentence(evaluation.standard.title(lang), lang)
+    params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang), "standard": title}
+    if evaluation.official is not None:
+        letter.paragraph(text("report.overview.official", lang, official=evaluation.official.sentence(lang), **params))
     key = "counts" if whole["open"] else "counts_closed"
-    letter.paragraph(text(f"report.overview.{key}", lang, standard=title, **params))
+    letter.paragraph(text(f"report.overview.{key}", lang, **params, **whole))
     letter.paragraph(text(f"report.overview.{evaluation.verdict}", lang, **whole))
     head = [text(f"report.overview.{key}", lang) for key in ("category", "total", "met", "not_met", "open")]
     rows: list[list[object]] = [[name, *row] for name, *row in counts.itertuples(name=None)]
