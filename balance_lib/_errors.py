@@ -151,10 +151,6 @@ def fault_lines(faults: Sequence[Fault], lang: str) -> list[str]:
     ----------
     faults : sequence of Fault
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list of str
     """
     groups = grouped(faults)
     lines: list[str] = []
@@ -198,7 +194,6 @@ def reason(error: OSError, lang: str | None = None) -> Any:
     Parameters
     ----------
     error : OSError
-        What went wrong.
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
     """

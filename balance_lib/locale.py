@@ -91,10 +91,6 @@ def count_change(of: str, before: float, after: float, lang: str = "zh") -> str:
         Number after.
     lang : {"zh", "en"}
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> count_change("schools", 141, 141), count_change("points", 2, 3)
@@ -117,10 +113,6 @@ def bracket(words: str, lang: str = "zh") -> str:
     words : str
         What stands between the brackets.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
 
     Examples
     --------

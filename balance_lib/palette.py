@@ -24,13 +24,12 @@ CATCHMENT = "#5e3c99"
 
 # Okabe & Ito (2008), their black split in two greys: people with a colour vision deficiency tell them apart.
 SERIES = ("#0072b2", "#e69f00", "#009e73", "#cc79a7", "#56b4e9", "#d55e00", "#5b6470", "#1f2933")
-# ColorBrewer "YlGnBu" and "PuOr", five classes: safe for colour-blind readers and in print.
+# ColorBrewer "YlGnBu", five classes: safe for colour-blind readers and in print.
 SEQUENTIAL = ("#ffffcc", "#a1dab4", "#41b6c4", "#2c7fb8", "#253494")
-DIVERGING = ("#e66101", "#fdb863", "#f7f7f7", "#b2abd2", "#5e3c99")
 
 
 @dataclass(frozen=True)
-class Lamp:
+class _Lamp:
     """Show one status: the light itself, text on its tint, the tint, and a mark, so that colour is never alone."""
 
     fill: str
@@ -40,12 +39,12 @@ class Lamp:
 
 
 LAMPS = {
-    "met": Lamp("#009e73", "#00583f", "#e3f4ee", "✓"),
-    "not_met": Lamp("#d55e00", "#8f3600", "#fdeadb", "✗"),
-    "no_data": Lamp("#ffffff", "#474d55", "#eff0f2", "?"),
-    "evidence": Lamp("#e69f00", "#6f4a00", "#fff3d6", "!"),
-    "not_due": Lamp("#56b4e9", "#12527d", "#e4f2fb", "○"),
-    "not_applicable": Lamp("#c3c9d1", "#5a626d", "#f4f5f7", "–"),
+    "met": _Lamp("#009e73", "#00583f", "#e3f4ee", "✓"),
+    "not_met": _Lamp("#d55e00", "#8f3600", "#fdeadb", "✗"),
+    "no_data": _Lamp("#ffffff", "#474d55", "#eff0f2", "?"),
+    "evidence": _Lamp("#e69f00", "#6f4a00", "#fff3d6", "!"),
+    "not_due": _Lamp("#56b4e9", "#12527d", "#e4f2fb", "○"),
+    "not_applicable": _Lamp("#c3c9d1", "#5a626d", "#f4f5f7", "–"),
 }
 # A task's status is shown by the light of a finding, with a word of its own.
 TASKS = {

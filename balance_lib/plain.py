@@ -69,10 +69,6 @@ def as_yaml(value: Any, *, flow: bool = False) -> str:
     flow : bool
         Whether all stands on one line.
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> as_yaml({"school": "城关小学", "closed": True}, flow=True)

@@ -42,13 +42,8 @@ def closest(name: str, known: Iterable[str], guesses: bool = True) -> list[str]:
     name : str
         What somebody typed.
     known : iterable of str
-        Names there are.
     guesses : bool
         Whether words of the same meaning are tried too.
-
-    Returns
-    -------
-    list of str
 
     Examples
     --------
@@ -68,15 +63,9 @@ def unknown(what: str, name: str, known: Iterable[str]) -> AttributeError:
     Parameters
     ----------
     what : str
-        What was asked.
     name : str
         The name that is not there.
     known : iterable of str
-        Names there are.
-
-    Returns
-    -------
-    AttributeError
     """
     meant = closest(name, known)
     lang = locale.spoken()
@@ -196,7 +185,6 @@ class ShownOutcome(Shown):
         Parameters
         ----------
         most : int
-            How many are named at most.
         lang : str, optional
             Language of the words, ``zh`` or ``en``.
         """

@@ -61,10 +61,6 @@ def day_pupils(county: County, year: int) -> pd.DataFrame:
     county : County
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    DataFrame
     """
     rows = county.table("attendance", year)
     day = rows["pupils"] - rows["boarders"].fillna(0.0)
@@ -116,10 +112,6 @@ def positions(ids: Any, wanted: Any) -> Ints:
         Ids in their order.
     wanted : object
         Ids that are looked for.
-
-    Returns
-    -------
-    array of int
     """
     first = pd.Series(np.arange(len(ids)), index=ids)
     first = first[~first.index.duplicated()]
@@ -137,10 +129,6 @@ def pick(costs: Floats, row: Ints, column: Ints) -> Floats:
         Origin of each pair; -1 is not in the table.
     column : array of int
         Destination of each pair; -1 is not in the table.
-
-    Returns
-    -------
-    array of float
     """
     known = (row >= 0) & (column >= 0)
     out = np.full(len(row), np.nan)

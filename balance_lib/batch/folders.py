@@ -128,14 +128,14 @@ def _names(place: str, options: dict[str, Any]) -> list[str]:
 
 def _open(root: str, options: dict[str, Any]) -> tuple[Any, str]:
     if root.startswith(("http://", "https://")):
-        return Web(), root.rstrip("/")
+        return _Web(), root.rstrip("/")
     import fsspec  # type: ignore[import-untyped]
 
     files, base = fsspec.core.url_to_fs(root, **options)
     return files, str(base).rstrip("/")
 
 
-class Web:
+class _Web:
     """Read files of a web server by their addresses; fsspec's own way needs a further library."""
 
     def cat_file(self, address: str) -> bytes:

@@ -41,25 +41,16 @@ def columns(county: County, judged: Mapping[str, Mapping[int, Evaluation]], by: 
     for standard, of_year in judged.items():
         if of_year:
             last = of_year[max(of_year)]
-            due = target(county, last.standard, by)
+            due = _target(county, last.standard, by)
             mine = _rows(of_year, None if due is None else due.year - (due.month <= 8))
             rows += [{"standard": standard, **row} for row in [*mine, _whole(last, mine)]]
     return {name: [row.get(name) for row in rows] for name in TABLES["outlook"]}
 
 
-def target(county: County, standard: Standard, by: str | None) -> date | None:
+def _target(county: County, standard: Standard, by: str | None) -> date | None:
     """Return the day by which a county is to pass a standard: its folder's, else the one asked for, else none.
 
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    by : str or None
-        Deadline asked for: a year, a month or a day.
-
-    Returns
-    -------
-    date or None
+    ``by``: deadline asked for: a year, a month or a day.
     """
     named = (county.meta.get("targets") or {}).get(standard.id)
     return parse_deadline(str(named or by or ""))

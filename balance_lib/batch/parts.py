@@ -24,13 +24,8 @@ def name_of(county: str, key: str) -> str:
     Parameters
     ----------
     county : str
-        Id of the county.
     key : str
         As :func:`balance_lib.batch.options.key` makes it.
-
-    Returns
-    -------
-    str
     """
     return f"{quote(county, safe='')}~{key}.json.gz"
 
@@ -41,7 +36,6 @@ def pack(county: str, found: dict[str, Any]) -> bytes:
     Parameters
     ----------
     county : str
-        Id of the county.
     found : dict
         Its findings as plain JSON values.
 

@@ -106,10 +106,6 @@ def same(source: str, target: str) -> bool:
         Coordinate system it is in.
     target : str
         Coordinate system wanted.
-
-    Returns
-    -------
-    bool
     """
     return not _route(source, target)
 

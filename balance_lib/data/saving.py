@@ -40,7 +40,7 @@ def version_of(folder: Path) -> str:
 
 
 @contextmanager
-def held(folder: Path) -> Iterator[None]:
+def _held(folder: Path) -> Iterator[None]:
     """Keep other writers waiting, in this process and in others; what a killed one left behind is cleared up.
 
     The lock is on the folder above: it stands before the folder does, and no file is left lying about.
@@ -60,7 +60,7 @@ def held(folder: Path) -> Iterator[None]:
 def recover(folder: Path) -> None:
     """Put a folder back whose writer was killed between taking the old one away and putting the new one in place."""
     if _replaced(folder).is_dir() and not folder.exists():
-        with held(folder):
+        with _held(folder):
             pass
 
 
@@ -73,7 +73,7 @@ def recover_all(root: Path) -> None:
 @contextmanager
 def building(folder: Path) -> Iterator[Path]:
     """Yield an empty folder beside the one to be replaced; it is gone at the end unless it was put in place."""
-    with held(folder):
+    with _held(folder):
         fresh = _fresh(folder)
         fresh.mkdir()
         try:
@@ -116,7 +116,6 @@ def put_in_place(fresh: Path, folder: Path) -> None:
     fresh : Path
         The finished folder.
     folder : Path
-        Folder on disk.
     """
     if not folder.exists():
         fresh.replace(folder)

@@ -212,7 +212,6 @@ def history_of_item(
     county : County
     standard : Standard
     code : str
-        Code of the item.
     measures : mapping of int to Measures, optional
         Measures other rooms computed.
     definitions : mapping of str to bool, optional

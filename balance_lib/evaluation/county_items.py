@@ -53,10 +53,6 @@ def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     if not _applies(measure, context):
         return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
@@ -123,10 +119,6 @@ def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     given = context.given(measure.formula, item.stage)
     if given is None:
@@ -153,10 +145,6 @@ def judge_reported(item: Item, measure: Measure, context: Context) -> ItemResult
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     key = f"{context.standard.id}/{item.code}"
     value, source = _reported(context.county).get((context.year, key), (math.nan, None))
@@ -186,10 +174,6 @@ def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     key = (context.standard.id, item.code, context.year)
     finding, document = _evidence(context.county).get(key, (None, None))
@@ -216,10 +200,6 @@ def stated(item: Item, measure: Measure, context: Context) -> ItemResult | None:
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult or None
     """
     key = f"{context.standard.id}/{item.code}"
     if (context.year, key) in _reported(context.county):

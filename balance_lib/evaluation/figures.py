@@ -35,13 +35,8 @@ def rounded(value: float, places: int) -> Decimal:
     Parameters
     ----------
     value : float
-        The figure.
     places : int
         Digits behind the point.
-
-    Returns
-    -------
-    Decimal
 
     Examples
     --------
@@ -60,17 +55,11 @@ def places_beside(value: float, places: int, line: float = math.nan, operator: s
     Parameters
     ----------
     value : float
-        The figure.
     places : int
         Digits behind the point.
     line : float
-        Value that is required.
     operator : str
         Comparison, such as ``>=``.
-
-    Returns
-    -------
-    int
 
     Examples
     --------
@@ -94,19 +83,13 @@ def figure(
     Parameters
     ----------
     value : float, optional
-        The figure.
     places : int
         Digits behind the point.
     line : float
-        Value that is required.
     operator : str
         Comparison, such as ``>=``.
     blank : str
         Words for a figure that is missing.
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -134,10 +117,6 @@ def quantity(
     places : int, optional
         Decimals; by default those of the unit.
 
-    Returns
-    -------
-    mapping of language to str
-
     Examples
     --------
     >>> quantity(0.50004, "CV", 0.5, "<=")["en"], quantity(3.0, "schools")["zh"], quantity(1.0, "subjects")["en"]
@@ -161,13 +140,8 @@ def amount(gap: float, unit: str, places: int | None = None) -> dict[str, str]:
     gap : float
         Distance to what is required; negative is short.
     unit : str
-        Unit, as written.
     places : int, optional
         Digits behind the point.
-
-    Returns
-    -------
-    dict of str to str
     """
     return quantity(abs(gap), unit, 0.0, ">" if gap else ">=", places)
 

@@ -59,13 +59,8 @@ class Context:
         Parameters
         ----------
         name : str
-            What it is called.
         stage : str
             ``primary`` or ``junior``.
-
-        Returns
-        -------
-        Measured or None
         """
         handed_in = self.measures
         if handed_in is not None and (not handed_in or any(known == name for known, _ in handed_in)):
@@ -109,18 +104,12 @@ def single(
     ----------
     item : Item
     value : float
-        The figure.
     threshold : float
-        Value that is required.
     missing : Missing
         Says which figure is missing.
     note : Message, optional
     rows : Rows, optional
         Makes the rows behind the value.
-
-    Returns
-    -------
-    ItemResult
     """
     met = satisfies(value, item.operator, threshold)
     if met is None:
@@ -141,10 +130,6 @@ def worst_of(gap: Floats, among: Any) -> int:
         Distances to what is required; negative is short.
     among : object
         Which rows are looked at.
-
-    Returns
-    -------
-    int
     """
     at = np.flatnonzero(among)
     return int(at[np.argmin(np.where(np.isnan(gap[at]), np.inf, gap[at]))])

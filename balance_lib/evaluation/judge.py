@@ -33,10 +33,6 @@ def judge(item: Item, context: Context) -> ItemResult:
     ----------
     item : Item
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     key = (context.standard.id, item.code)
     if key not in context.found:
@@ -123,19 +119,8 @@ def _checked(result: ItemResult, measure: Measure, context: Context) -> ItemResu
     return replace(result, status=status, basis="computed", stated=stated, gap=math.nan, reason=reason)
 
 
-def judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge how many groups of other items are met: all, or as many as the item's line says.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
-
-    Returns
-    -------
-    ItemResult
-    """
+def _judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge how many groups of other items are met: all, or as many as the item's line says."""
     if not _applies(measure, context):
         return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
     if measure.of and measure.of != context.standard.id:
@@ -215,7 +200,7 @@ _JUDGES: dict[str, Callable[[Item, Measure, Context], ItemResult]] = {
     "school_rule": school_items.judge_rule,
     "cv": school_items.judge_cv,
     "given": county_items.judge_given,
-    "items": judge_items,
+    "items": _judge_items,
     "reported": county_items.judge_reported,
     "evidence": county_items.judge_evidence,
 }

@@ -45,10 +45,6 @@ def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     source, frames = measure.source, context.frames
     if source == "townships" and frames.frame(source).empty:  # every county has townships: the table is missing
@@ -175,7 +171,7 @@ def _every(
     }
     reason = Message(f"reason.every.{key}", params)
     if counted.by_floor:
-        floor = rule_floor(context.standard)
+        floor = _rule_floor(context.standard)
         told = {"floor": len(counted.by_floor), "names": wording.names(counted.by_floor, context.county)}
         passed = Message("reason.every.floor", {**params, **told, "percent": number(100 * floor)})
         reason = passed if key == "met" else Message("reason.with_note", {"why": reason, "note": passed})
@@ -184,7 +180,7 @@ def _every(
     return ItemResult(item, key, reason, float(values[worst]), float(lines[worst]), least, shown, counted)
 
 
-def rule_floor(standard: Standard) -> float:
+def _rule_floor(standard: Standard) -> float:
     """Return the share of a line a school must still reach in the indicator it may miss; 0 without such a rule."""
     floors = [i.measure.floor_share for i in standard.items if i.measure and i.measure.source == "school_rule"]
     return float(floors[0] or 0.0) if floors else 0.0
@@ -198,10 +194,6 @@ def judge_indicator(item: Item, measure: Measure, context: Context) -> ItemResul
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     sheet, stages = context.sheet, stages_of(item)
     at = sheet.rows(context.year, stages)
@@ -247,10 +239,6 @@ def judge_rule(item: Item, measure: Measure, context: Context) -> ItemResult:
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     rules = [rule for stage in stages_of(item) if (rule := _rule_of(stage, measure, context)) is not None]
     if not rules:
@@ -305,10 +293,6 @@ def judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:
     item : Item
     measure : Measure
     context : Context
-
-    Returns
-    -------
-    ItemResult
     """
     standard = standards.load(measure.of) if measure.of else context.standard
     switches = tuple(sorted(standard.switches().items())) if measure.of else context.switches

@@ -37,11 +37,6 @@ def findings(gap: Floats, operator: str, thresholds: Any) -> npt.NDArray[np.int8
     operator : str
         Comparison, such as ``>=``.
     thresholds : object
-        Values that are required.
-
-    Returns
-    -------
-    array
     """
     found: npt.NDArray[np.int8] = np.asarray(holds(gap, operator, thresholds)).astype(np.int8)
     found[np.isnan(gap)] = -1
@@ -63,11 +58,6 @@ def judge_column(values: pd.Series, operator: str, thresholds: pd.Series) -> pd.
     operator : str
         Comparison, such as ``>=``.
     thresholds : Series
-        Values that are required.
-
-    Returns
-    -------
-    DataFrame
     """
     return judged(values.to_numpy(dtype=float), operator, thresholds.to_numpy(dtype=float), values.index)
 
@@ -117,10 +107,6 @@ def rule_item(standard: Standard, stage: str) -> Item | None:
     standard : Standard
     stage : str
         ``primary`` or ``junior``.
-
-    Returns
-    -------
-    Item or None
     """
     for item in standard.items:
         if item.measure and item.measure.source == "school_rule" and item.stage in (stage, "all"):
@@ -184,11 +170,6 @@ class IndicatorSheet:
         year : int
             School year, by its first calendar year.
         stages : tuple[str, ...]
-            Stages.
-
-        Returns
-        -------
-        array of int
         """
         start, stop = np.searchsorted(self.year, [year, year + 1])
         at = np.arange(start, stop)
@@ -331,10 +312,6 @@ def sheet(county: County, standard: Standard, switches: Switches) -> IndicatorSh
     standard : Standard
     switches : Switches
         Definition switches and their values.
-
-    Returns
-    -------
-    IndicatorSheet
     """
     return IndicatorSheet(county, standard, switches)
 
@@ -373,10 +350,6 @@ def schools_of(county: County, standard: Standard, switches: Switches, year: int
         Definition switches and their values.
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    DataFrame
     """
     found = sheet(county, standard, switches)
     return found.table(found.rows(year)) if found.names else school_table(county, standard, switches)
@@ -414,10 +387,6 @@ def rules_of(county: County, standard: Standard, switches: Switches, year: int) 
         Definition switches and their values.
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    DataFrame
     """
     return _rules([sheet(county, standard, switches).rule(year, stage) for stage in STAGES])
 
@@ -466,10 +435,6 @@ def cvs_of(county: County, standard: Standard, switches: Switches, year: int) ->
         Definition switches and their values.
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    DataFrame
     """
     found = sheet(county, standard, switches)
     rows = [row for stage in sorted(STAGES) for row in found.coefficients(year, stage)]

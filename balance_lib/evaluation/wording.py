@@ -47,11 +47,6 @@ def required(item: Item, line: float) -> Message:
     ----------
     item : Item
     line : float
-        Value that is required.
-
-    Returns
-    -------
-    Message
     """
     said: Any = "0" if line == 0 else quantity(line, _bare(item.judged_unit))
     operator = _OPERATORS.get(item.operator, "eq")
@@ -65,17 +60,10 @@ def compared(item: Item, value: float, line: float, gap: float, *, met: bool) ->
     ----------
     item : Item
     value : float
-        The figure.
     line : float
-        Value that is required.
     gap : float
         Distance to what is required; negative is short.
     met : bool
-        Whether it is met.
-
-    Returns
-    -------
-    Message
     """
     key, transform = "met" if met else "not_met", "level" if item.measure is None else item.measure.transform
     unit, operator = item.judged_unit, _OPERATORS.get(item.operator, "eq")
@@ -106,11 +94,6 @@ def gap_of(gap: float, unit: str) -> dict[str, str]:
     gap : float
         Distance to what is required; negative is short.
     unit : str
-        Unit, as written.
-
-    Returns
-    -------
-    dict of str to str
     """
     return amount(gap, "percentage points", places_of(unit)) if unit.startswith("%") else amount(gap, _bare(unit))
 
@@ -136,14 +119,8 @@ def names(ids: Sequence[Any], county: County, most: int = 3) -> dict[str, str]:
     Parameters
     ----------
     ids : sequence of object
-        Ids.
     county : County
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    dict of str to str
     """
     return {
         lang: joint.join(str(known.get(i, i)) for i in ids[:most]) + ("…" if len(ids) > most else "")
@@ -171,10 +148,6 @@ def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, m
     year : int
         School year, by its first calendar year.
     measure : Measure
-
-    Returns
-    -------
-    Message
     """
     first = year - measure.years + 1 - (measure.transform != "level")
     every = data.column("county", "year")
@@ -193,7 +166,7 @@ def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, m
 
 def _missing_in(year: int, wanted: Sequence[str], data: indicators.Frames, figures: tuple[str, ...]) -> Message:
     absent = data.absent(year) if any(name.startswith(_SUMS) for name in wanted) else []
-    told: Any = label_list(wanted)
+    told: Any = _label_list(wanted)
     if absent:
         told = Message("reason.missing_of", {"names": told, "schools": names(absent, data.county)})
     return Message("reason.missing", {"names": told, "year": year, "figures": figures})
@@ -206,11 +179,6 @@ def item_names(items: Sequence[Item], most: int = 8) -> dict[str, str]:
     ----------
     items : sequence of Item
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    dict of str to str
     """
     return {
         lang: joint.join(f"{item.code} {item.label(lang)}" for item in items[:most])
@@ -226,10 +194,6 @@ def both(first: Message, second: Message) -> Message:
     ----------
     first : Message
     second : Message
-
-    Returns
-    -------
-    Message
     """
     return Message("reason.with_note", {**first.params, "why": first, "note": second})
 
@@ -257,7 +221,7 @@ def missing_rows(
     if blank.any():
         lacking = {name: int(where.sum()) for name, where in gone.items() if where.any()}
         told = {
-            "names": label_list(list(lacking)), "count": int(blank.sum()), "n": len(values), "lacking": lacking,
+            "names": _label_list(list(lacking)), "count": int(blank.sum()), "n": len(values), "lacking": lacking,
             "schools": names(list(dict.fromkeys(places[blank])), county),
         }  # fmt: skip
         said.append(Message("reason.missing_rows", told))
@@ -273,7 +237,7 @@ def _blank(column: Any) -> Any:
     return np.isnan(column) if column.dtype.kind == "f" else np.array([x is None or x != x for x in column], dtype=bool)
 
 
-def label_list(wanted: Sequence[str]) -> dict[str, str]:
+def _label_list(wanted: Sequence[str]) -> dict[str, str]:
     """Return the names of figures as people know them, in both languages."""
     return {
         lang: ("、" if lang == "zh" else ", ").join(label_of(name, lang) for name in wanted) for lang in ("zh", "en")

@@ -50,22 +50,11 @@ def carried(amounts: Any, years: Any, pupils: Any, way: str) -> tuple[Any, Any]:
         return per, np.where(pupils > 0, half / pupils, np.nan)
 
 
-def basis(value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
+def _basis(value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
     """Return what a half width is made of: the value with the years ahead, the series' own scatter, and chance.
 
     What goes wrong with a path is its trend, and a wrong trend errs in step with the years. Chance is one thing more
     or less at a place (a teacher, a room): much for few pupils, little for many.
-
-    Parameters
-    ----------
-    value : object
-        What is written.
-    own : object
-        Scatter of the series itself.
-    pupils : object
-        Pupils.
-    ahead : object
-        Years ahead.
     """
     value, ahead = np.broadcast_arrays(value, ahead)
     share = value * ahead
@@ -151,7 +140,7 @@ def _least_wrong(rows: pd.DataFrame, few: float, otherwise: str) -> str:
 def _factors(rows: pd.DataFrame) -> Any:
     if rows.empty:
         return None
-    left = basis(*(rows[name].to_numpy(dtype=float) for name in TOLD))
+    left = _basis(*(rows[name].to_numpy(dtype=float) for name in TOLD))
     return regress(left, (rows["forecast"] - rows["actual"]).abs().to_numpy(dtype=float), LEVEL)
 
 
@@ -162,13 +151,10 @@ def half_width(spread: Spread, value: Any, own: Any, pupils: Any, ahead: Any) ->
     ----------
     spread : Spread
     value : object
-        What is written.
     own : object
         Scatter of the series itself.
     pupils : object
-        Pupils.
     ahead : object
-        Years ahead.
     """
     share = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * float(assumptions()["spread"]["indicator"]["share"])
     assumed = np.hypot(own, share * value * ahead)
@@ -176,9 +162,9 @@ def half_width(spread: Spread, value: Any, own: Any, pupils: Any, ahead: Any) ->
         return assumed
     if spread.pooled:
         with np.errstate(divide="ignore", invalid="ignore"):
-            found = value * (basis(1.0, own / value, pupils * value, ahead) @ spread.factors)
+            found = value * (_basis(1.0, own / value, pupils * value, ahead) @ spread.factors)
     else:
-        found = basis(value, own, pupils, ahead) @ spread.factors
+        found = _basis(value, own, pupils, ahead) @ spread.factors
     return spread.weight * found + (1.0 - spread.weight) * assumed
 
 
@@ -193,10 +179,6 @@ def tested(rows: pd.DataFrame, what: str, ways: Mapping[str, str] | None = None)
         Whose figures they are.
     ways : mapping of str to str, optional
         How each indicator is carried on.
-
-    Returns
-    -------
-    DataFrame
     """
     parts = []
     for origin in rows["origin"].unique():

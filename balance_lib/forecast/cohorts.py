@@ -144,7 +144,6 @@ def births(
     ----------
     counts : Counts
     found : object
-        What stands there.
     steps : object
         Ratios of a cohort from year to year.
     years : int

@@ -98,10 +98,6 @@ def read(county: County, base: int | None = None) -> Counts:
     base : int, optional
         Last counted school year.
 
-    Returns
-    -------
-    Counts
-
     Raises
     ------
     NotFoundError

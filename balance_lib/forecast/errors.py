@@ -36,14 +36,10 @@ def banded(projection: Projection, county: County) -> Projection:
     ----------
     projection : Projection
     county : County
-
-    Returns
-    -------
-    Projection
     """
     settings = projection.settings
     width, tested = _measured(county, projection.base, settings.zoned, settings.migration, settings.level)
-    unborn, known = _unborn(projection), counted_years(read(county, projection.base))
+    unborn, known = _unborn(projection), _counted_years(read(county, projection.base))
     return replace(
         projection,
         villages=_with_band(projection.villages, projection.base, known, width["village"], unborn["band"]),
@@ -57,20 +53,20 @@ def banded(projection: Projection, county: County) -> Projection:
 @lru_cache(maxsize=16)
 def _measured(
     county: County, base: int, zoned: bool, migration: str, level: float
-) -> tuple[dict[str, Width], BackTest]:
+) -> tuple[dict[str, _Width], BackTest]:
     """Return the band's factors by kind and the back-test: measured once, whatever births are then assumed."""
-    rows = forecasts(county, base, zoned, migration)
+    rows = _forecasts(county, base, zoned, migration)
     width, tested = {}, []
     for kind in KINDS:
         mine = rows[rows["what"] == kind]
         scored = _scored(mine, kind, level)
-        width[kind] = Width.of(scored, fit(mine, kind, level), kind, level)
+        width[kind] = _Width.of(scored, fit(mine, kind, level), kind, level)
         tested.append(_tested(scored, kind, level))
     return width, BackTest(pd.concat(tested, ignore_index=True)[BACK_TEST_COLUMNS])
 
 
 @dataclass(frozen=True, eq=False)
-class Width:
+class _Width:
     """Hold how wide a kind's band is: factors of the half width, and how much wider each size and stage needs it.
 
     Parameters
@@ -87,7 +83,7 @@ class Width:
     scale: Mapping[str, Any]
 
     @classmethod
-    def of(cls, scored: pd.DataFrame, factors: Any, kind: str, level: float) -> Width:
+    def of(cls, scored: pd.DataFrame, factors: Any, kind: str, level: float) -> _Width:
         """Calibrate a band by errors of forecasts its factors have not seen: split conformal, by stage and size.
 
         Parameters
@@ -97,13 +93,8 @@ class Width:
         factors : object
             Factors of the band.
         kind : str
-            Kind, as the tables name it.
         level : float
             Share of cases a band is to hold.
-
-        Returns
-        -------
-        Width
 
         References
         ----------
@@ -117,7 +108,7 @@ class Width:
             sized = [score[size == at] for at in range(SIZES)]
             alike = [next((s for s in (own, score) if len(s) >= FEWEST), scored["score"]) for own in sized]
             # Errors of one target year are alike whatever year they are forecast from: never narrower than fitted.
-            scale[str(stage)] = np.array([max(1.0, weight * conformal(s, level) + 1.0 - weight) for s in alike])
+            scale[str(stage)] = np.array([max(1.0, weight * _conformal(s, level) + 1.0 - weight) for s in alike])
         return cls(factors, edges, scale)
 
     def half(self, pupils: Any, ahead: Any, stirred: Any, known: Any, stage: Any) -> Any:
@@ -126,9 +117,7 @@ class Width:
         Parameters
         ----------
         pupils : object
-            Pupils.
         ahead : object
-            Years ahead.
         stirred : object
             Share of pupils a change of layout moved.
         known : object
@@ -143,23 +132,14 @@ class Width:
         return half_width(pupils, ahead, stirred, known, factors=self.factors) * scale
 
 
-def conformal(scores: Any, level: float) -> float:
+def _conformal(scores: Any, level: float) -> float:
     """Return what the next score is at most in ``level`` of cases, if it is like these: their order says so.
 
-    Parameters
-    ----------
-    scores : object
-        Errors of earlier forecasts, in units of their basis.
-    level : float
-        Share of cases a band is to hold.
-
-    Returns
-    -------
-    float
+    ``scores``: errors of earlier forecasts, in units of their basis. ``level``: share of cases a band is to hold.
 
     Examples
     --------
-    >>> conformal([1.0, 4.0, 2.0, 3.0], 0.6)
+    >>> _conformal([1.0, 4.0, 2.0, 3.0], 0.6)
     3.0
     """
     ordered = np.sort(np.asarray(scores, dtype=float))
@@ -185,7 +165,7 @@ def _unborn(projection: Projection) -> dict[str, pd.Series]:
     return out
 
 
-def _with_band(table: pd.DataFrame, base: int, known: int, width: Width, unborn: pd.Series) -> pd.DataFrame:
+def _with_band(table: pd.DataFrame, base: int, known: int, width: _Width, unborn: pd.Series) -> pd.DataFrame:
     """Give projected rows their band: never below zero, and none where nobody is (a closed school)."""
     pupils = table["pupils"].to_numpy()
     stirred = table["stirred"].to_numpy() if "stirred" in table else np.zeros(len(table))
@@ -198,34 +178,21 @@ def _with_band(table: pd.DataFrame, base: int, known: int, width: Width, unborn:
 
 
 @lru_cache(maxsize=8)
-def forecasts(county: County, base: int, zoned: bool = True, migration: str = "observed") -> pd.DataFrame:
+def _forecasts(county: County, base: int, zoned: bool = True, migration: str = "observed") -> pd.DataFrame:
     """Forecast again from earlier years of the panel and set what was then counted beside it.
 
     Each origin knows only what was counted until then. Closures that happened are given: a layout is decided, not
     foretold. Schools that were not open at the origin, and years in which a figure was not counted, have no row.
 
-    Parameters
-    ----------
-    county : County
-    base : int
-        Last counted school year.
-    zoned : bool
-        Whether a class that changes moves the whole zone.
-    migration : str
-        Assumption about migration.
-
-    Returns
-    -------
-    DataFrame
-        origin, known (years counted until then), year, horizon, what, id, stage, band, forecast, actual, stirred.
+    ``base``: last counted school year. ``zoned``: whether a class that changes moves the whole zone.
     """
     counts = read(county, base)
     settings = ProjectionSettings(zoned=zoned, migration="none" if migration == "none" else "observed")
     parts = []
-    for origin in origins(counts):
+    for origin in _origins(counts):
         run = Run(county, counts.until(origin), base, settings)
         run.go()
-        known = counted_years(run.counts)
+        known = _counted_years(run.counts)
         parts += [_compare(run, counts, step).assign(known=known) for step in range(1, base - origin + 1)]
     if not parts:
         names = [*(c for c in BACK_TEST_COLUMNS if c not in ("low", "high", "inside")), "stirred", "known"]
@@ -233,12 +200,12 @@ def forecasts(county: County, base: int, zoned: bool = True, migration: str = "o
     return pd.concat(parts, ignore_index=True)
 
 
-def counted_years(counts: Counts) -> int:
+def _counted_years(counts: Counts) -> int:
     """Return how many school years a forecaster of the base year had before him."""
     return counts.flows["year"].nunique()
 
 
-def origins(counts: Counts) -> list[int]:
+def _origins(counts: Counts) -> list[int]:
     """Return the years to forecast from: those with three years before them where there are enough, at most so many."""
     told = sorted(set(counts.flows["year"]))[:-1]
     # A forecaster of the base year has the whole panel: origins with too short a past would widen the band for nothing.
@@ -328,9 +295,7 @@ def half_width(pupils: Any, ahead: Any, stirred: Any, known: Any, *, factors: An
     Parameters
     ----------
     pupils : object
-        Pupils.
     ahead : object
-        Years ahead.
     stirred : object
         Share of pupils a change of layout moved.
     known : object
@@ -364,7 +329,7 @@ def _tested(scored: pd.DataFrame, kind: str, level: float) -> pd.DataFrame:
     """Judge each forecast by a band fitted and calibrated without the forecasts of its own origin."""
     parts = []
     for origin, part in scored.groupby("origin"):
-        width = Width.of(scored[scored["origin"] != origin], part["factors"].iloc[0], kind, level)
+        width = _Width.of(scored[scored["origin"] != origin], part["factors"].iloc[0], kind, level)
         half = width.half(*(part[name].to_numpy() for name in (*BASIS, "stage")))
         low, high = np.maximum(part["forecast"] - half, 0.0), part["forecast"] + half
         inside = (part["actual"] >= low) & (part["actual"] <= high)

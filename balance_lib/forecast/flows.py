@@ -42,10 +42,6 @@ class PupilFlows:
         counts : Counts
         children : object
             Children by village and age.
-
-        Returns
-        -------
-        PupilFlows
         """
         rows = counts.flows[counts.flows["year"] == counts.base]
         code = rows["village"].to_numpy() * len(counts.schools) + rows["school"].to_numpy()
@@ -245,10 +241,6 @@ def closures(county: County, counts: Counts, settings: ProjectionSettings, to: i
     settings : ProjectionSettings
     to : int
         Last school year.
-
-    Returns
-    -------
-    dict[int, list of int]
     """
     table = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["closed_year"].dropna()
     said = {school: int(year) for school, year in table.items() if year > counts.base} | settings.closures
@@ -273,10 +265,6 @@ def receivers(county: County, counts: Counts, ways: PupilFlows, school: int) -> 
     ways : PupilFlows
     school : int
         Position of the school.
-
-    Returns
-    -------
-    dict of int to int
     """
     table = county.tables["schools"].drop_duplicates("school_id").set_index("school_id").reindex(counts.schools)
     at = {name: position for position, name in enumerate(counts.schools)}

@@ -131,7 +131,7 @@ def _paths(
     county: County, standard: Standard, of: str, stage: str | None, indicator: str | None, base: int, to: int
 ) -> Paths:
     series = read_series(county, standard, of, base).only(stage, indicator)
-    spreads, back_test = measured(county, standard, of, base)
+    spreads, back_test = _measured(county, standard, of, base)
     ends = _ahead(series, spreads, foretold(county, of, series.index, base, max(to, base), bands=True))
     names = {"of": of} | {name: series.named(name) for name in KEY}
     crossings = []
@@ -155,27 +155,16 @@ def _paths(
 
 
 @lru_cache(maxsize=12)
-def measured(county: County, standard: Standard, of: str, base: int) -> tuple[dict[str, Spread], BackTest]:
+def _measured(county: County, standard: Standard, of: str, base: int) -> tuple[dict[str, Spread], BackTest]:
     """Return how each indicator goes on and how wide its band is, and the back-test of both.
 
     Where there are too few forecasts to learn how an indicator goes on, the schools tell, of which there are many.
 
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    of : str
-        Whose figures: ``school``, ``township`` or ``county``.
-    base : int
-        Last counted school year.
-
-    Returns
-    -------
-    (dict of str to Spread, BackTest)
+    ``base``: last counted school year.
     """
     series = read_series(county, standard, of, base)
     rows = calibration.forecasts(series, lambda origin: _expected(county, of, series, origin, base))
-    ways = None if of == "school" else {k: v.way for k, v in measured(county, standard, "school", base)[0].items()}
+    ways = None if of == "school" else {k: v.way for k, v in _measured(county, standard, "school", base)[0].items()}
     return calibration.spreads(rows, ways), BackTest(calibration.tested(rows, of, ways))
 
 

@@ -147,10 +147,6 @@ def bounds(item: Item, values: Any) -> tuple[float, float]:
     item : Item
     values : object
         Figures, one for each place.
-
-    Returns
-    -------
-    (float, float)
     """
     low = -math.inf if (np.asarray(values, dtype=float) < 0).any() else 0.0
     return low, 100.0 if item.judged_unit in PER_CENT else math.inf

@@ -190,7 +190,6 @@ def forecasts(years: Sequence[int], values: Sequence[float], *, level: float = 0
     Parameters
     ----------
     years : sequence of int
-        School years.
     values : sequence of float
         Figures of the years, in their order.
     level : float
@@ -271,7 +270,6 @@ def cross(
     values : object
         Figures, one for each place.
     ahead : object
-        Years ahead.
     ends : tuple[object, object, object]
         Value, low and high of the years ahead.
     operator : str
@@ -280,10 +278,6 @@ def cross(
         Line as a function of the school year.
     unit : object
         Smallest step of the figure.
-
-    Returns
-    -------
-    Crossing
     """
     told = np.isfinite(values)
     if not told.any():
@@ -382,10 +376,6 @@ def with_line(path: pd.DataFrame, operator: str, line: float | Callable[[int], f
         Comparison, such as ``>=``.
     line : float or Callable[[int], float]
         Required value, or what gives it for a year.
-
-    Returns
-    -------
-    DataFrame
     """
     line_of = line if callable(line) else lambda year: float(line)
     lines = [line_of(int(year)) for year in path["year"]]

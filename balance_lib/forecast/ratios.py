@@ -24,7 +24,7 @@ LEAVER_AGES = (11, 14)
 
 
 @dataclass(frozen=True)
-class CohortCount:
+class _CohortCount:
     """Hold one count of whole cohorts: when each was counted, and how many children there were together."""
 
     first_cohort: int
@@ -61,7 +61,7 @@ def yearly(counts: Counts) -> Any:
     return np.exp(found[PART_OF])
 
 
-def _county_counts(counts: Counts) -> list[CohortCount]:
+def _county_counts(counts: Counts) -> list[_CohortCount]:
     """Return every county count of whole cohorts."""
     out = []
     for at, year in enumerate(counts.years):
@@ -72,11 +72,11 @@ def _county_counts(counts: Counts) -> list[CohortCount]:
         wide += [((0, 0), counts.births[:-1, at].sum())]
         for (low, high), value in wide:
             if value > 0:
-                out.append(CohortCount(year - high, (year,) * (high - low + 1), float(value)))
+                out.append(_CohortCount(year - high, (year,) * (high - low + 1), float(value)))
     return [*out, *_joined(out)]
 
 
-def _joined(found: list[CohortCount]) -> Iterator[CohortCount]:
+def _joined(found: list[_CohortCount]) -> Iterator[_CohortCount]:
     """Join single cohorts counted at one age in years running (births, leavers) to the spans others are counted in."""
     single = {(c.counted[0] - c.first_cohort, c.first_cohort): c for c in found if len(c.counted) == 1}
     for age, cohort in sorted(single):
@@ -84,12 +84,12 @@ def _joined(found: list[CohortCount]) -> Iterator[CohortCount]:
             run = [single.get((age, cohort + step)) for step in range(span)]
             known = [count for count in run if count is not None]
             if len(known) == span:
-                yield CohortCount(cohort, tuple(c.counted[0] for c in known), sum(c.value for c in known))
+                yield _CohortCount(cohort, tuple(c.counted[0] for c in known), sum(c.value for c in known))
 
 
-def _pairs(found: list[CohortCount]) -> Iterator[tuple[CohortCount, CohortCount]]:
+def _pairs(found: list[_CohortCount]) -> Iterator[tuple[_CohortCount, _CohortCount]]:
     """Return each count with the next later one of exactly the same cohorts."""
-    same: dict[tuple[int, int], list[CohortCount]] = defaultdict(list)
+    same: dict[tuple[int, int], list[_CohortCount]] = defaultdict(list)
     for count in found:
         same[count.first_cohort, len(count.counted)].append(count)
     for group in same.values():
@@ -169,10 +169,6 @@ def growth(steps: Any, age: int, to: int) -> float:
         Years of age.
     to : int
         Last school year.
-
-    Returns
-    -------
-    float
 
     Examples
     --------

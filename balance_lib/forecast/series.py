@@ -62,10 +62,6 @@ class IndicatorSeries:
             Stage; every one without.
         indicator : str, optional
             Indicator; every one without.
-
-        Returns
-        -------
-        IndicatorSeries
         """
         keep = np.ones(len(self.index), dtype=bool)
         for name, wanted in (("stage", stage), ("indicator", indicator)):
@@ -85,10 +81,6 @@ def read_series(county: County, standard: Standard, of: str, base: int) -> Indic
         Whose figures: ``school``, ``township`` or ``county``.
     base : int
         Last counted school year.
-
-    Returns
-    -------
-    IndicatorSeries
     """
     table = _table(county, standard, of, base)
     years = np.arange(int(table["year"].min()) if len(table) else base, base + 1)
@@ -112,7 +104,6 @@ def foretold(county: County, of: str, index: Any, base: int, to: int, *, bands: 
     of : str
         Whose figures: ``school``, ``township`` or ``county``.
     index : object
-        Index of the result.
     base : int
         Last counted school year.
     to : int

@@ -39,7 +39,7 @@ BOUND_SHARE, QUIET, MOST_PAIRS = 0.1, 20, 40_000
 
 
 @dataclass(eq=False)
-class Load:
+class _Load:
     """Hold one search under way on capacities.
 
     Parameters
@@ -81,7 +81,6 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
     Parameters
     ----------
     problem : Problem
-        Checked inputs.
     p : int
         Sites that are open.
     control : Control
@@ -97,10 +96,10 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
         Checked against the inputs; without a plan it says why.
     """
     n, m = problem.shape
-    impossible = (*count_reasons(problem, p), *load_reasons(problem, p))
+    impossible = (*count_reasons(problem, p), *_load_reasons(problem, p))
     if impossible:
         return nothing(n, m, "infeasible", impossible, seconds=control.seconds, method="counting")
-    load = begin(problem, p, seed)
+    load = _begin(problem, p, seed)
     whole = problem.in_whole_numbers
     ended, asked, quiet = False, False, 0
     tiny = n * m <= TINY
@@ -121,28 +120,13 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
                 ended = _exact(load, useful, status, control, gap, whole)
         control.tell(_finite(load.figures[1]), load.bound, load.best[0])
     if ended and not np.isfinite(load.figures[1]):
-        reasons = relaxed_reasons(problem, p, control)
+        reasons = _relaxed_reasons(problem, p, control)
         return nothing(n, m, "infeasible", reasons, seconds=control.seconds, method="HiGHS")
     return _finish(load, control, gap, ended or _done(load, gap))
 
 
-def begin(problem: Problem, p: int, seed: int) -> Load:
-    """Start from the plan without capacities.
-
-    Parameters
-    ----------
-    problem : Problem
-        Checked inputs.
-    p : int
-        Sites that are open.
-    seed : int
-        Of the random disturbances.
-
-    Returns
-    -------
-    Load
-        Plan, loads and prices to start from.
-    """
+def _begin(problem: Problem, p: int, seed: int) -> _Load:
+    """Start from the plan without capacities."""
     from balance_lib.optimise import load_kernel as kernel
 
     n, m = problem.shape
@@ -158,7 +142,7 @@ def begin(problem: Problem, p: int, seed: int) -> Load:
     figures = np.array([np.inf, np.inf, 2 * mean + 1e-9, 0.0, 2 * mean + 1e-9])
     made = (is_open, np.full(n, -1, np.int64), np.zeros(m))
     blank = (np.zeros(m, np.bool_), np.full(n, -1, np.int64), np.zeros(m))
-    load = Load(problem, p, table, near, close_by, made, blank, figures)
+    load = _Load(problem, p, table, near, close_by, made, blank, figures)
     demand, least, places = load.loads
     kernel.settle(table, near, demand, least, places, *made, np.ones(n, np.bool_), figures[2])
     if np.any(made[1] < 0):  # cannot be: median.first serves everybody, or strain does
@@ -176,7 +160,7 @@ def _close_by(cost: Floats) -> Any:
     return np.argsort(apart, axis=1, kind="stable").astype(np.int32)
 
 
-def _turn(load: Load, seed: int) -> None:
+def _turn(load: _Load, seed: int) -> None:
     """Search for about a tenth of a second."""
     from balance_lib.optimise import load_kernel as kernel
 
@@ -195,7 +179,7 @@ def _turn(load: Load, seed: int) -> None:
     )  # fmt: skip
 
 
-def _bound(load: Load, control: Control, whole: bool) -> tuple[Any, Any]:
+def _bound(load: _Load, control: Control, whole: bool) -> tuple[Any, Any]:
     """Raise the bound; return which pairs and (as status) which sites a better plan may still use."""
     from balance_lib.optimise import load_kernel as kernel
 
@@ -232,7 +216,7 @@ def _bound(load: Load, control: Control, whole: bool) -> tuple[Any, Any]:
     return np.where(useful, extra, np.inf), status
 
 
-def _first_prices(load: Load) -> Floats:
+def _first_prices(load: _Load) -> Floats:
     """Start between the costs of the nearest site and the one after it that a typical open share leaves."""
     m = load.table.shape[1]
     rank = min(m - 1, max(1, round(1.5 * m / load.p)))
@@ -241,11 +225,11 @@ def _first_prices(load: Load) -> Floats:
     return np.where(np.isfinite(ranked), ranked, highest)
 
 
-def _rough(load: Load) -> float:
+def _rough(load: _Load) -> float:
     return float(load.table[np.isfinite(load.table)].max() * load.table.shape[0])
 
 
-def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float, whole: bool) -> bool:
+def _exact(load: _Load, useful: Floats, status: Any, control: Control, gap: float, whole: bool) -> bool:
     """Hand what is left to HiGHS; return whether the search is over: proven at the gap, or proven impossible."""
     n, m = load.table.shape
     point, site = np.nonzero(np.isfinite(useful))
@@ -293,13 +277,13 @@ def _only_if_open(model: highs.HighsModel, site: Any) -> None:
     model.rows(np.concatenate((pair, pair)), columns, np.repeat([1.0, -1.0], k), np.full(k, -np.inf), 0.0)
 
 
-def _as_columns(load: Load, point: Any, site: Any) -> Floats | None:
+def _as_columns(load: _Load, point: Any, site: Any) -> Floats | None:
     """Return the best plan as columns of the model; None when it uses a pair left out."""
     used = (load.best[1][point] == site).astype(float)
     return np.concatenate((used, load.best[0].astype(float))) if used.sum() == load.table.shape[0] else None
 
 
-def _take(load: Load, values: Floats, point: Any, site: Any) -> None:
+def _take(load: _Load, values: Floats, point: Any, site: Any) -> None:
     """Take a plan of HiGHS when it is better and right."""
     n, m = load.table.shape
     chosen = values[: point.size] > 0.5
@@ -318,7 +302,7 @@ def _take(load: Load, values: Floats, point: Any, site: Any) -> None:
     load.best[0][:], load.best[1][:], load.best[2][:] = is_open, to, loads
 
 
-def _done(load: Load, gap: float) -> bool:
+def _done(load: _Load, gap: float) -> bool:
     upper = load.figures[1]
     return bool(np.isfinite(upper) and upper - load.bound <= max(gap, PROVEN_GAP / 2) * abs(upper) + 1e-12)
 
@@ -327,7 +311,7 @@ def _finite(value: float) -> float:
     return float(value) if np.isfinite(value) else float("nan")
 
 
-def _finish(load: Load, control: Control, gap: float, ended: bool) -> Solution:
+def _finish(load: _Load, control: Control, gap: float, ended: bool) -> Solution:
     n, m = load.table.shape
     if not np.isfinite(load.figures[1]):
         return nothing(n, m, "stopped", bound=load.bound, seconds=control.seconds)
@@ -342,20 +326,10 @@ def _finish(load: Load, control: Control, gap: float, ended: bool) -> Solution:
     return confirm(solution, load.problem, p=load.p)
 
 
-def load_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
+def _load_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
     """Return why no plan can exist, as far as adding up places and least loads shows.
 
-    Parameters
-    ----------
-    problem : Problem
-        Checked inputs.
-    p : int
-        Sites that are open.
-
-    Returns
-    -------
-    tuple of Reason
-        Empty where adding up shows nothing.
+    Returns: empty where adding up shows nothing.
     """
     demand, least, places = problem.demand, problem.min_load, problem.capacity
     assert demand is not None and least is not None and places is not None
@@ -379,22 +353,8 @@ def load_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
     return tuple(found)
 
 
-def relaxed_reasons(problem: Problem, p: int, control: Control) -> tuple[Reason, ...]:
-    """Say which limit to give way, and by how much: places, least loads and unserved points (elastic).
-
-    Parameters
-    ----------
-    problem : Problem
-        Checked inputs.
-    p : int
-        Sites that are open.
-    control : Control
-        Clock, progress and the wish to stop.
-
-    Returns
-    -------
-    tuple of Reason
-    """
+def _relaxed_reasons(problem: Problem, p: int, control: Control) -> tuple[Reason, ...]:
+    """Say which limit to give way, and by how much: places, least loads and unserved points (elastic)."""
     demand, least, places = problem.demand, problem.min_load, problem.capacity
     assert demand is not None and least is not None and places is not None
     n, m = problem.shape

@@ -102,7 +102,6 @@ def solve(problem: Problem, p: int, control: Control, *, radii: Radii | None = N
     Parameters
     ----------
     problem : Problem
-        Checked inputs.
     p : int
         Sites that are open.
     control : Control

@@ -102,7 +102,6 @@ class Control:
         bound : float
             Proven bound.
         is_open : array of bool, shape (sites,), optional
-            The plan.
         now : bool
             Whether it is reported whatever the time of the last report.
         """

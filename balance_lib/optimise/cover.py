@@ -46,7 +46,7 @@ Table = npt.NDArray[np.bool_]
 
 
 @dataclass(frozen=True, eq=False)
-class Core:
+class _Core:
     """Hold the rows and sites that decide.
 
     Parameters
@@ -72,12 +72,12 @@ class Core:
         """Return the weight that a choice does not reach."""
         return float(self.weights[~self.reach[:, chosen].any(axis=1)].sum())
 
-    def without(self, status: Any) -> Core:
+    def without(self, status: Any) -> _Core:
         """Return what is left once sites are open (1) or closed (-1) for good."""
         open_rows = ~self.reach[:, status == 1].any(axis=1)
         free = status == 0
         table, weights = _merge_equal(self.reach[open_rows][:, free], self.weights[open_rows])
-        return Core(table, self.sites[free], weights)
+        return _Core(table, self.sites[free], weights)
 
 
 def _lists(table: Table) -> tuple[Any, Any]:
@@ -93,7 +93,6 @@ def fewest(problem: Problem, control: Control, *, gap: float = 0.0) -> Solution:
     Parameters
     ----------
     problem : Problem
-        Checked inputs.
     control : Control
         Clock, progress and the wish to stop.
     gap : float
@@ -172,18 +171,18 @@ def least_cover(
     return chosen, fixed + bound
 
 
-def _reduced_cover(reach: Table, left: Flags, must_open: Flags, may_open: Flags) -> tuple[Flags, Core]:
+def _reduced_cover(reach: Table, left: Flags, must_open: Flags, may_open: Flags) -> tuple[Flags, _Core]:
     """Return the sites that must open, and what is left to decide."""
     from balance_lib.optimise import dominance
 
     rows, sites, chosen = left.copy(), may_open & ~must_open, must_open.copy()
     dominance.thin_cover(dominance.pack(reach), dominance.pack(reach.T), rows, sites, chosen)
     sites &= reach[rows].any(axis=0)
-    core = Core(reach[rows][:, sites], np.flatnonzero(sites), np.ones(int(rows.sum())))
+    core = _Core(reach[rows][:, sites], np.flatnonzero(sites), np.ones(int(rows.sum())))
     return chosen, core
 
 
-def _cover_core(core: Core, control: Control, gap: float, enough: int | None, quick: bool) -> tuple[Flags, float]:
+def _cover_core(core: _Core, control: Control, gap: float, enough: int | None, quick: bool) -> tuple[Flags, float]:
     """Return a small cover and a proven bound of the smallest; any cover of ``enough`` sites will do."""
     from balance_lib.optimise import cover_dual, cover_search
 
@@ -211,7 +210,7 @@ def _cover_core(core: Core, control: Control, gap: float, enough: int | None, qu
 
 
 def _prove_cover(
-    core: Core, status: Any, limit: int, control: Control, apart: float, enough: int | None
+    core: _Core, status: Any, limit: int, control: Control, apart: float, enough: int | None
 ) -> tuple[Flags | None, float]:
     """Look with HiGHS for a cover of at most ``limit`` sites among those not fixed; return it and a bound."""
     rest, n_open = core.without(status), int((status == 1).sum())
@@ -246,7 +245,6 @@ def most(problem: Problem, p: int, control: Control, *, gap: float = 0.0) -> Sol
     Parameters
     ----------
     problem : Problem
-        Checked inputs.
     p : int
         Sites that are open.
     control : Control
@@ -303,7 +301,7 @@ def _most(reach: npt.NDArray[np.bool_], problem: Problem, p: int, control: Contr
     return with_spare(chosen, problem, p), never + max(0.0, bound)
 
 
-def _reduced_most(reach: Table, may_open: Flags, weights: Floats) -> Core:
+def _reduced_most(reach: Table, may_open: Flags, weights: Floats) -> _Core:
     """Leave out sites that reach nothing but what another one reaches; rows that are equal become one."""
     from balance_lib.optimise import dominance
 
@@ -311,10 +309,10 @@ def _reduced_most(reach: Table, may_open: Flags, weights: Floats) -> Core:
     stay = may_open.copy()
     dominance.thin_sites(dominance.pack(reach.T), reach.shape[0], stay)
     reach, weights = _merge_equal(reach[:, stay], weights)
-    return Core(reach, np.flatnonzero(stay), weights)
+    return _Core(reach, np.flatnonzero(stay), weights)
 
 
-def _most_of_core(core: Core, p: int, control: Control, gap: float) -> tuple[Flags, float]:
+def _most_of_core(core: _Core, p: int, control: Control, gap: float) -> tuple[Flags, float]:
     """Return the p sites that miss least, and a proven bound of what is missed."""
     from balance_lib.optimise import cover_dual, cover_search
 
@@ -360,7 +358,7 @@ def _stack(status: Any, prices: Floats, bound: float) -> Any:
 
 
 def _prove_most(
-    core: Core, status: Any, p: int, best: Flags, control: Control, gap: float, apart: float
+    core: _Core, status: Any, p: int, best: Flags, control: Control, gap: float, apart: float
 ) -> tuple[Flags, float]:
     """Hand HiGHS the sites not fixed; return its choice and its bound of what is missed."""
     rest, chosen = core.without(status), status == 1
@@ -388,7 +386,6 @@ def with_spare(chosen: Flags, problem: Problem, p: int) -> Flags:
     chosen : array of bool, shape (sites,)
         Changed in place.
     problem : Problem
-        Checked inputs.
     p : int
         Sites that are open.
 

@@ -27,20 +27,11 @@ from balance_lib.optimise.lagrangian import cheapest, fix
 
 
 @compiled
-def most_undecided(status, often):
+def _most_undecided(status, often):
     """Return the free site chosen nearest to half of the time; -1 when none is free.
 
-    Parameters
-    ----------
-    status : array of int, shape (sites,)
-        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
-    often : array of float, shape (sites,)
-        How often each was chosen lately, 0 to 1.
-
-    Returns
-    -------
-    int
-        Position of the site.
+    ``status`` (sites,): 1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed. ``often``
+    (sites,): how often each was chosen lately, 0 to 1.
     """
     pick, best = -1, -1.0
     for j in range(status.size):
@@ -253,7 +244,7 @@ def branch(core, weights, p, by, upper, best_open, stack, nodes, rounds):
         often[:] = 0.0
         bound, upper = ascend(core, weights, 0.0, p, status, u, by, upper, best_open, rounds, 1.0, 5, often)
         upper = _polish(core, weights, p, often, upper, best_open)
-        pick = most_undecided(status, often)
+        pick = _most_undecided(status, often)
         if max(bound, parent) >= upper - by or pick < 0:
             continue  # nothing is free: the relaxed choice was a plan and has been counted
         for likely in (False, True):

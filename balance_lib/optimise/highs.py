@@ -85,7 +85,7 @@ class HighsModel:
 
 
 @dataclass(frozen=True, eq=False)
-class HighsSolution:
+class _HighsSolution:
     """Hold what HiGHS found.
 
     Parameters
@@ -116,7 +116,7 @@ def solve(
     found: Callable[[Floats, float], None] | None = None,
     stop_below: float | None = None,
     stop_above: float | None = None,
-) -> HighsSolution:
+) -> _HighsSolution:
     """Solve a model.
 
     Parameters
@@ -155,20 +155,20 @@ def solve(
     return _answer(h, whole)
 
 
-def _answer(h: Any, whole: bool) -> HighsSolution:
+def _answer(h: Any, whole: bool) -> _HighsSolution:
     import highspy
 
     status = h.getModelStatus()
     if status == highspy.HighsModelStatus.kInfeasible:
-        return HighsSolution(None, float("inf"), True)
+        return _HighsSolution(None, float("inf"), True)
     info = h.getInfo()
     has_plan = info.primal_solution_status == highspy.SolutionStatus.kSolutionStatusFeasible
     values = np.array(h.getSolution().col_value) if has_plan else None
     if whole:
-        return HighsSolution(values, float(info.mip_dual_bound), False)
+        return _HighsSolution(values, float(info.mip_dual_bound), False)
     solved = status == highspy.HighsModelStatus.kOptimal
     duals = np.array(h.getSolution().row_dual) if solved else None
-    return HighsSolution(values, float(info.objective_function_value) if solved else -float("inf"), False, duals)
+    return _HighsSolution(values, float(info.objective_function_value) if solved else -float("inf"), False, duals)
 
 
 def _watch(h: Any, control: Control, found: Callable[[Floats, float], None] | None) -> None:

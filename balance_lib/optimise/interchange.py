@@ -111,23 +111,12 @@ def nearest(near, is_open):
 
 
 @compiled
-def move(near, near_cost, nowhere, state, goes_in, goes_out):
+def _move(near, near_cost, nowhere, state, goes_in, goes_out):
     """Open a site, close a site, or both (-1: none), and renew what they touch.
 
-    Parameters
-    ----------
-    near : array of int, shape (points, sites)
-        Sites of each demand point, nearest first.
-    near_cost : array of float, shape (points, sites)
-        Costs in the order of ``near``.
-    nowhere : float
-        Cost of not being served: larger than any other.
-    state : tuple of arrays
-        As :func:`empty_state` makes it; changed in place.
-    goes_in : int
-        Site to open, -1 none.
-    goes_out : int
-        Site to close, -1 none.
+    ``near`` (points, sites): sites of each demand point, nearest first. ``near_cost`` (points, sites): costs in the
+    order of ``near``. ``nowhere``: cost of not being served: larger than any other. ``state``: as :func:`empty_state`
+    makes it; changed in place. ``goes_in``: site to open, -1 none. ``goes_out``: site to close, -1 none.
     """
     is_open, first, second = state[0], state[1], state[2]
     d2 = state[4]
@@ -213,9 +202,9 @@ def descend(near, near_cost, nowhere, state, keep):
                     best, goes_in, goes_out = profit, j, opened[q]
         if goes_in < 0:
             return total
-        move(near, near_cost, nowhere, state, goes_in, goes_out)
+        _move(near, near_cost, nowhere, state, goes_in, goes_out)
         if d1.sum() >= total:  # rounding promised a gain that is none
-            move(near, near_cost, nowhere, state, goes_out, goes_in)
+            _move(near, near_cost, nowhere, state, goes_out, goes_in)
             return d1.sum()
 
 
@@ -242,7 +231,7 @@ def fill(near, near_cost, nowhere, state, p):
         for j in range(is_open.size):
             if not is_open[j] and (best < 0 or gain[j] > gain[best]):
                 best = j
-        move(near, near_cost, nowhere, state, best, -1)
+        _move(near, near_cost, nowhere, state, best, -1)
 
 
 @compiled
@@ -270,7 +259,7 @@ def thin(near, near_cost, nowhere, state, keep, p):
         for j in range(is_open.size):
             if is_open[j] and not keep[j] and (best < 0 or loss[j] < loss[best]):
                 best = j
-        move(near, near_cost, nowhere, state, -1, best)
+        _move(near, near_cost, nowhere, state, -1, best)
 
 
 @compiled
@@ -280,7 +269,7 @@ def _go_to(near, near_cost, nowhere, state, wanted):
     out = np.flatnonzero(is_open & ~wanted)
     into = np.flatnonzero(wanted & ~is_open)
     for q in range(out.size):
-        move(near, near_cost, nowhere, state, into[q], out[q])
+        _move(near, near_cost, nowhere, state, into[q], out[q])
 
 
 @compiled
@@ -320,7 +309,7 @@ def shake(near, near_cost, nowhere, state, keep, rounds, strength, seed):
             if opened.size == 0 or closed.size == 0:
                 return best
             goes_out = opened[np.random.randint(opened.size)]
-            move(near, near_cost, nowhere, state, closed[np.random.randint(closed.size)], goes_out)
+            _move(near, near_cost, nowhere, state, closed[np.random.randint(closed.size)], goes_out)
         found = descend(near, near_cost, nowhere, state, keep)
         if found < best * (1 - 1e-12) - 1e-12:
             best = found
@@ -438,10 +427,10 @@ def sweep_unions(near, near_cost, nowhere, keep, opens, objectives, apart, risin
         union = opens[p] | opens[max(least, p - apart)] | opens[min(m, p + apart)]
         for j in range(m):
             if union[j] and not is_open[j]:
-                move(near, near_cost, nowhere, state, j, -1)
+                _move(near, near_cost, nowhere, state, j, -1)
         for j in range(m):
             if is_open[j] and not union[j]:
-                move(near, near_cost, nowhere, state, -1, j)
+                _move(near, near_cost, nowhere, state, -1, j)
         thin(near, near_cost, nowhere, state, keep, p)
         _record(p, descend(near, near_cost, nowhere, state, keep), is_open, opens, objectives)
 

@@ -183,7 +183,7 @@ def _strain(load, least, places):
 
 
 @compiled
-def strain_of(load, is_open, least, places):
+def _strain_of(load, is_open, least, places):
     """Return by how much loads break their limits in all.
 
     Parameters
@@ -259,7 +259,7 @@ def settle(cost, near, demand, least, places, is_open, site, load, waiting, pric
 
 
 @compiled
-def improve(cost, near, demand, least, places, is_open, site, load, price, breadth, stirred):
+def _improve(cost, near, demand, least, places, is_open, site, load, price, breadth, stirred):
     """Shift points and exchange pairs until nothing is better. Return the cost without the price of strain.
 
     Only pairs of sites of which one is ``stirred`` are looked at; what changes is stirred in turn.
@@ -367,7 +367,7 @@ def _carry(i, a, b, site, load, demand, head, after, before):
 
 
 @compiled
-def relocate(cost, demand, least, places, is_open, keep, may, site, load, stirred):
+def _relocate(cost, demand, least, places, is_open, keep, may, site, load, stirred):
     """Move stirred open sites to the closed one that serves their points at least cost. Return whether any moved.
 
     Parameters
@@ -427,7 +427,7 @@ def relocate(cost, demand, least, places, is_open, keep, may, site, load, stirre
 
 
 @compiled
-def polish(cost, near, demand, least, places, is_open, keep, may, site, load, price, breadth, stirred):
+def _polish(cost, near, demand, least, places, is_open, keep, may, site, load, price, breadth, stirred):
     """Improve assignments and places of sites in turns. Return the cost.
 
     Parameters
@@ -459,9 +459,9 @@ def polish(cost, near, demand, least, places, is_open, keep, may, site, load, pr
     stirred : array of bool, shape (sites,)
         Sites whose points have changed since they were last looked at.
     """
-    total = improve(cost, near, demand, least, places, is_open, site, load, price, breadth, stirred)
-    while relocate(cost, demand, least, places, is_open, keep, may, site, load, stirred):
-        total = improve(cost, near, demand, least, places, is_open, site, load, price, breadth, stirred)
+    total = _improve(cost, near, demand, least, places, is_open, site, load, price, breadth, stirred)
+    while _relocate(cost, demand, least, places, is_open, keep, may, site, load, stirred):
+        total = _improve(cost, near, demand, least, places, is_open, site, load, price, breadth, stirred)
     return total
 
 
@@ -546,7 +546,7 @@ def search(cost, near, site_near, demand, least, places, keep, may, now, best, f
             continue
         for j in range(m):  # the first round, and one now and then, looks everywhere
             stirred[j] = turn % 50 == 0 or trial_load[j] != load[j] or trial_open[j] != is_open[j]
-        total = polish(
+        total = _polish(
             cost,
             near,
             demand,
@@ -561,7 +561,7 @@ def search(cost, near, site_near, demand, least, places, keep, may, now, best, f
             breadth,
             stirred,
         )
-        strain = strain_of(trial_load, trial_open, least, places)
+        strain = _strain_of(trial_load, trial_open, least, places)
         if strain <= tolerance:
             figures[2] /= 1.05
             if total < figures[1] * (1 - 1e-12):

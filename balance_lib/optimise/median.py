@@ -105,7 +105,7 @@ class Sorted:
 
 
 @dataclass(eq=False)
-class MedianSearch:
+class _MedianSearch:
     """Hold one search under way: the best choice of sites, what is proven, and multipliers to go on with."""
 
     upper: float
@@ -183,13 +183,13 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
             return found
         search = found
     control.tell(search.upper, search.bound, spread(table, search.is_open, m), now=True)
-    ended = prove(table, p, search, control, Aim(gap, problem.in_whole_numbers, m))
-    return finish(problem, table, p, search, control, gap=gap, ended=ended)
+    ended = _prove(table, p, search, control, Aim(gap, problem.in_whole_numbers, m))
+    return _finish(problem, table, p, search, control, gap=gap, ended=ended)
 
 
 def first(
     table: Sorted, p: int, *, seed: int = 0, start: Flags | None = None, rounds: int = FIRST_ROUNDS
-) -> MedianSearch:
+) -> _MedianSearch:
     """Return a first plan by greedy opening, exchange and a few disturbances.
 
     Parameters
@@ -204,10 +204,6 @@ def first(
         A plan to start from.
     rounds : int
         Disturbances.
-
-    Returns
-    -------
-    MedianSearch
     """
     from balance_lib.optimise import interchange
 
@@ -218,7 +214,7 @@ def first(
     return _search(state, float(upper))
 
 
-def begin(table: Sorted, is_open: Flags) -> MedianSearch:
+def begin(table: Sorted, is_open: Flags) -> _MedianSearch:
     """Return a search that knows this plan only.
 
     Parameters
@@ -227,24 +223,20 @@ def begin(table: Sorted, is_open: Flags) -> MedianSearch:
         Sites and costs of each point in order.
     is_open : array of bool, shape (sites,)
         Open sites.
-
-    Returns
-    -------
-    MedianSearch
     """
     state = table.state(is_open)
     return _search(state, float(state[3].sum()))
 
 
-def _search(state: Any, upper: float) -> MedianSearch:
+def _search(state: Any, upper: float) -> _MedianSearch:
     """Start the multipliers between the costs of the nearest open site and the next."""
     nearest, second = state[3], state[4]
-    return MedianSearch(
+    return _MedianSearch(
         upper, state[0].copy(), -np.inf, nearest + np.minimum(second - nearest, nearest.mean() + 1e-9) / 2
     )
 
 
-def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) -> MedianSearch | Solution:
+def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) -> _MedianSearch | Solution:
     """Start from the fewest sites that reach everybody; or prove that more than p are needed."""
     from balance_lib.optimise import cover
 
@@ -258,21 +250,10 @@ def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) ->
     return nothing(n, m, "stopped", seconds=control.seconds, bound=-np.inf)
 
 
-def prove(table: Sorted, p: int, search: MedianSearch, control: Control, aim: Aim) -> bool:
+def _prove(table: Sorted, p: int, search: _MedianSearch, control: Control, aim: Aim) -> bool:
     """Raise the bound and better the plan in place until they meet; return False when stopped before.
 
-    Parameters
-    ----------
-    table : Sorted
-        Sites and costs of each point in order.
-    p : int
-        Sites that are open.
-    search : MedianSearch
-        Best plan, bound and multipliers; changed in place.
-    control : Control
-        Clock, progress and the wish to stop.
-    aim : Aim
-        When the bound is good enough.
+    ``search``: best plan, bound and multipliers; changed in place.
     """
     if search.upper <= 0:  # no cost is negative: nothing is better than nothing
         search.bound = 0.0
@@ -285,7 +266,7 @@ def prove(table: Sorted, p: int, search: MedianSearch, control: Control, aim: Ai
     return branch(table, rest, master, p, search, control, aim)
 
 
-def relax(table: Sorted, p: int, search: MedianSearch, aim: Aim) -> bool:
+def relax(table: Sorted, p: int, search: _MedianSearch, aim: Aim) -> bool:
     """Raise the bound by the Lagrangian dual, and say which sites no better plan has otherwise; return whether it did.
 
     Sites' ``status`` is 1 open, -1 closed, 0 in question.
@@ -344,7 +325,7 @@ def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Flags, Any
 
 
 def branch(
-    table: Sorted, rest: Sorted, master: tree.Master, p: int, search: MedianSearch, control: Control, aim: Aim
+    table: Sorted, rest: Sorted, master: tree.Master, p: int, search: _MedianSearch, control: Control, aim: Aim
 ) -> bool:
     """Branch on what is in question, on a model of the ``rest`` of the sites; return False when stopped before.
 
@@ -398,32 +379,14 @@ def spread(table: Sorted, is_open: Flags, n_sites: int) -> Flags:
     return flags
 
 
-def finish(
-    problem: Problem, table: Sorted, p: int, search: MedianSearch, control: Control, *, gap: float, ended: bool
+def _finish(
+    problem: Problem, table: Sorted, p: int, search: _MedianSearch, control: Control, *, gap: float, ended: bool
 ) -> Solution:
     """Return a search as a checked solution.
 
-    Parameters
-    ----------
-    problem : Problem
-        Checked inputs.
-    table : Sorted
-        Sites and costs of each point in order.
-    p : int
-        Sites that are open.
-    search : MedianSearch
-        Best plan, bound and multipliers; changed in place.
-    control : Control
-        Clock, progress and the wish to stop.
-    gap : float
-        Share at which a proof is good enough; 0 proves to the end.
-    ended : bool
-        Whether the search ended by itself.
-
-    Returns
-    -------
-    Solution
-        Checked against the inputs; without a plan it says why.
+    ``search``: best plan, bound and multipliers; changed in place. ``gap``: share at which a proof is good enough; 0
+    proves to the end. ``ended``: whether the search ended by itself. Returns: checked against the inputs; without a
+    plan it says why.
     """
     is_open = spread(table, search.is_open, problem.shape[1])
     assignment = problem.nearest(is_open)

@@ -201,7 +201,6 @@ def count_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
     Parameters
     ----------
     problem : Problem
-        Checked inputs.
     p : int
         Sites that are open.
 

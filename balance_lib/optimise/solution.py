@@ -162,10 +162,6 @@ def nothing(n_points: int, n_sites: int, status: Status, reasons: tuple[Reason, 
         Why there is no plan.
     **more : object
         Further fields of Solution.
-
-    Returns
-    -------
-    Solution
     """
     closed, nobody = np.zeros(n_sites, np.bool_), np.full(n_points, -1, np.int64)
     return Solution(closed, nobody, float("nan"), more.pop("bound", float("nan")), status, reasons, **more)

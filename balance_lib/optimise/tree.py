@@ -92,17 +92,13 @@ class Master:
             Value of the worst plan that is still to be bettered.
         u : array of float, shape (points,)
             Multipliers of the Lagrangian bound.
-
-        Returns
-        -------
-        Master
         """
         import highspy
 
         n, m = table.near.shape
         scale = MEAN_COST * n / max(highest, 1e-300)
         cost = np.where(np.isfinite(table.cost), table.cost, highest) * scale
-        member, children = families(table.near, cost)
+        member, children = _families(table.near, cost)
         h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (("output_flag", False), ("threads", 1), ("simplex_strategy", 1)):
             h.setOptionValue(option, value)
@@ -173,20 +169,11 @@ class Master:
         self.group_row = {g: int(number[row]) for g, row in self.group_row.items()}
 
 
-def families(near: Any, cost: Floats) -> tuple[Floats, Any]:
+def _families(near: Any, cost: Floats) -> tuple[Floats, Any]:
     """Return the family tree of sites by likeness of their costs: members of each group, and whom larger ones join.
 
-    Parameters
-    ----------
-    near : array of int, shape (points, sites)
-        Sites of each demand point, nearest first.
-    cost : array of float, shape (points, sites)
-        Costs in the order of ``near``.
-
-    Returns
-    -------
-    (array, array)
-        Members, shape (groups, sites); and joins, shape (sites - 1, 2).
+    ``near`` (points, sites): sites of each demand point, nearest first. ``cost`` (points, sites): costs in the order of
+    ``near``. Returns: members, shape (groups, sites); and joins, shape (sites - 1, 2).
     """
     from scipy.cluster.hierarchy import linkage
     from scipy.spatial.distance import pdist
@@ -205,7 +192,7 @@ def families(near: Any, cost: Floats) -> tuple[Floats, Any]:
 
 
 @dataclass(eq=False)
-class Node:
+class _Node:
     """Hold one part of the search: limits on counts, its bound, and the linear model's choice there."""
 
     bound: float
@@ -214,7 +201,7 @@ class Node:
 
 
 @dataclass(eq=False)
-class Tree:
+class _Tree:
     """Hold one search; ``upper`` is in the unit of costs."""
 
     master: Master
@@ -258,7 +245,7 @@ def prove(
         Told the best value, what is proven, and the sites of the plan where it was found here, at every node.
     """
     unit, nodes, ties, undecided = master.scale, 0, 0, np.inf
-    search = Tree(master, table, p, upper, margin, control, table.state(table.keep))
+    search = _Tree(master, table, p, upper, margin, control, table.state(table.keep))
     master.forget()
     master.highs.changeRowBounds(0, p, p)
     root = _relax(search, {int(j): (float(status[j] > 0),) * 2 for j in np.flatnonzero(status)}, -np.inf)
@@ -284,7 +271,7 @@ def prove(
     return nodes
 
 
-def _halves(search: Tree, node: Node, group: int) -> list[Limits]:
+def _halves(search: _Tree, node: _Node, group: int) -> list[Limits]:
     """Return the limits of the two parts a node falls into; parts no count of p sites fits are left out."""
     from balance_lib.optimise import cuts
 
@@ -302,7 +289,7 @@ def _halves(search: Tree, node: Node, group: int) -> list[Limits]:
     return found
 
 
-def _relax(search: Tree, limits: Limits, parent: float) -> Node | None:
+def _relax(search: _Tree, limits: Limits, parent: float) -> _Node | None:
     """Solve the linear model under these limits, adding cuts; try to better the plan. None when it was not solved."""
     from balance_lib.optimise import cuts, lagrangian
 
@@ -336,10 +323,10 @@ def _relax(search: Tree, limits: Limits, parent: float) -> Node | None:
     if bound < search.cut:
         _round(search, y)
         limits = {**limits, **{int(j): (float(fixed[j] > 0),) * 2 for j in np.flatnonzero(fixed != status)}}
-    return Node(bound, limits, y)
+    return _Node(bound, limits, y)
 
 
-def _run(search: Tree, steps: int | None = None) -> tuple[Any, Any, float]:
+def _run(search: _Tree, steps: int | None = None) -> tuple[Any, Any, float]:
     """Let HiGHS go on from where it stands; return y, theta and value, None when it did not end."""
     import highspy
 
@@ -373,7 +360,7 @@ def _prices(master: Master, limits: Limits) -> tuple[Floats, Floats, float]:
     return u, prices, float(total)
 
 
-def _round(search: Tree, y: Floats) -> None:
+def _round(search: _Tree, y: Floats) -> None:
     """Open the p sites of largest y and exchange from there."""
     from balance_lib.optimise import interchange
 
@@ -386,7 +373,7 @@ def _round(search: Tree, y: Floats) -> None:
         search.upper, search.is_open = float(found), search.state[0].copy()
 
 
-def _choose(search: Tree, node: Node) -> int:
+def _choose(search: _Tree, node: _Node) -> int:
     """Return the group whose count is best rounded both ways: tried in the model until known; -1 if all are whole."""
     master = search.master
     count = master.member @ node.y
@@ -409,7 +396,7 @@ def _choose(search: Tree, node: Node) -> int:
     return chosen
 
 
-def _try(search: Tree, node: Node, group: int, part: float) -> float:
+def _try(search: _Tree, node: _Node, group: int, part: float) -> float:
     """Return how much a few steps of the simplex raise the bound in both parts of a node."""
     master, worth = search.master, 1.0
     count = float(np.floor(master.member[group] @ node.y + 1e-6))
@@ -424,7 +411,7 @@ def _try(search: Tree, node: Node, group: int, part: float) -> float:
     return worth
 
 
-def _learn(master: Master, group: int, node: Node, child: Node) -> None:
+def _learn(master: Master, group: int, node: _Node, child: _Node) -> None:
     count = master.member[group] @ node.y
     part = count - np.floor(count + 1e-6)
     up = master.member[group] @ child.y > count

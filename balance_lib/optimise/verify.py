@@ -47,7 +47,6 @@ def confirm(solution: Solution, problem: Problem, *, p: int | None = None, at_mo
     ----------
     solution : Solution
     problem : Problem
-        Checked inputs.
     p : int, optional
         Sites that must be open; not checked without it.
     at_most : bool

@@ -61,11 +61,6 @@ def crowded(layout: Layout, rows: pd.DataFrame) -> pd.DataFrame:
     ----------
     layout : Layout
     rows : DataFrame
-        Rows of the table.
-
-    Returns
-    -------
-    DataFrame
     """
     villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
     return rows.assign(village=rows["village_id"].map(villages["name_zh"])) if len(rows) else rows
@@ -145,10 +140,6 @@ def schools(layout: Layout, after: Base) -> pd.DataFrame:
     ----------
     layout : Layout
     after : Base
-
-    Returns
-    -------
-    DataFrame
     """
     frame, settings = layout.frame, layout.scenario.settings
     out = pd.DataFrame({"school_id": frame.index, "school": frame["name_zh"].to_numpy()})
@@ -293,10 +284,6 @@ def bookkeeping(layout: Layout, after: Base, unplaced: float) -> Bookkeeping:
     after : Base
     unplaced : float
         Pupils without a school.
-
-    Returns
-    -------
-    Bookkeeping
     """
     frame = layout.frame
     point_before, point = frame["kind_before"] == "teaching_point", frame["kind"] == "teaching_point"

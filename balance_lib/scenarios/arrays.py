@@ -32,7 +32,7 @@ STAGE_OF_BAND = np.array([STAGES.index(STAGE_OF[band]) for band in BANDS])
 
 
 @dataclass(frozen=True, eq=False)
-class Zone:
+class _Zone:
     """Hold which groups a school that opens or takes up a stage draws: all of them, or the first that fit.
 
     Parameters
@@ -214,7 +214,7 @@ class LayoutArrays:
         order = np.argsort(np.where(np.isfinite(self.g_metres), self.g_metres, np.inf), kind="stable")
         return order[np.isfinite(self.g_metres[order])]
 
-    def _zones(self) -> list[Zone]:
+    def _zones(self) -> list[_Zone]:
         """Return whom each school that opens or takes up a stage draws, in the order in which they do."""
         out, at = [], np.maximum(self.g_school, 0)
         plain = (self.g_school >= 0) & (self.sector[at] == 0)
@@ -231,7 +231,7 @@ class LayoutArrays:
                 rows = rows[np.argsort(-saved[rows], kind="stable")]
             else:
                 continue
-            out.append(Zone(school, rows, whole=bool(villages)))
+            out.append(_Zone(school, rows, whole=bool(villages)))
         return out
 
     def places(self, caps: tuple[int, int]) -> Floats:

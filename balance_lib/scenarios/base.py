@@ -184,12 +184,8 @@ class TravelDistances:
             Ids or positions of villages.
         schools : object
             Ids or positions of schools.
-
-        Returns
-        -------
-        array of float
         """
-        return access_pick(self.table.metres, self._rows(villages), self._columns(schools))
+        return _access_pick(self.table.metres, self._rows(villages), self._columns(schools))
 
     def minutes(self, villages: Any, schools: Any) -> Floats:
         """Return the walking minutes of each pair.
@@ -200,12 +196,8 @@ class TravelDistances:
             Ids or positions of villages.
         schools : object
             Ids or positions of schools.
-
-        Returns
-        -------
-        array of float
         """
-        return access_pick(self.table.minutes, self._rows(villages), self._columns(schools))
+        return _access_pick(self.table.minutes, self._rows(villages), self._columns(schools))
 
     def road_metres(self, villages: Any, schools: Any) -> Floats:
         """Return the way along the road; without roads, or off them, the straight line times a detour.
@@ -216,16 +208,12 @@ class TravelDistances:
             Ids or positions of villages.
         schools : object
             Ids or positions of schools.
-
-        Returns
-        -------
-        array of float
         """
         factor = self.detour if self.table.mode == "straight" else 1.0
         other = self.metres(villages, schools) * factor
         if self.road is None:
             return other
-        road = access_pick(self.road.metres, self._rows(villages), self._columns(schools))
+        road = _access_pick(self.road.metres, self._rows(villages), self._columns(schools))
         return np.where(np.isfinite(road), road, other)
 
     def _rows(self, ids: Any) -> npt.NDArray[np.int64]:
@@ -235,21 +223,10 @@ class TravelDistances:
         return np.array([self.school.get(s, -1) for s in ids], dtype=np.int64)
 
 
-def access_pick(costs: Floats, row: Any, column: Any) -> Floats:
+def _access_pick(costs: Floats, row: Any, column: Any) -> Floats:
     """Return the cost of each pair; NaN where either is not in the table (-1).
 
-    Parameters
-    ----------
-    costs : array of float
-        Costs between all origins and destinations.
-    row : object
-        Positions of villages.
-    column : object
-        Positions of schools.
-
-    Returns
-    -------
-    array of float
+    ``row``: positions of villages. ``column``: positions of schools.
     """
     out = np.full(len(row), np.nan)
     known = (row >= 0) & (column >= 0)
@@ -267,10 +244,6 @@ def of(county: County, scenario: Scenario) -> Base:
     ----------
     county : County
     scenario : Scenario
-
-    Returns
-    -------
-    Base
 
     Raises
     ------
@@ -311,10 +284,6 @@ def ways(county: County, mode: Mode, *, roads: bool, detour: float) -> TravelDis
         Whether the way along roads is measured too.
     detour : float
         How much longer roads are than straight lines.
-
-    Returns
-    -------
-    TravelDistances
     """
     road = None
     if roads:
@@ -331,10 +300,6 @@ def with_schools(ways_: TravelDistances, county: County, added: pd.DataFrame) ->
     county : County
     added : DataFrame
         Schools added.
-
-    Returns
-    -------
-    TravelDistances
     """
     from balance_lib.access import distance
 

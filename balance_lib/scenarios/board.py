@@ -58,10 +58,6 @@ class Board(BoardArrays):
         Parameters
         ----------
         state : State
-
-        Returns
-        -------
-        Tick
         """
         births = self.layout.scenario.settings.births_percent
         if state.births_percent not in (None, births):

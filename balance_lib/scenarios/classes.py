@@ -12,7 +12,7 @@ import numpy as np
 from balance_lib.data import tables
 from balance_lib.scenarios.settings import default
 
-SMALL_FROM, SMALL_CLASS = 50, 30  # as the two flags of the official form are named
+SMALL_CLASS = 30  # a largest class below it raises a flag of the official form
 
 
 def formed(
@@ -35,9 +35,9 @@ def formed(
     """
     there = row["classes"] if classes is None else classes
     found = sizes(bands, row["grades"], there, cap)
-    edges = [most for _, most in size_bands()]
+    edges = [most for _, most in _size_bands()]
     counts = np.bincount(np.searchsorted(edges, found), minlength=len(edges)) if found else np.zeros(len(edges))
-    out: dict[str, Any] = {name: float(n) for (name, _), n in zip(size_bands(), counts, strict=True)}
+    out: dict[str, Any] = {name: float(n) for (name, _), n in zip(_size_bands(), counts, strict=True)}
     pupils = sum(bands.values())
     rural = row.get("small_rural_50_99"), row.get("largest_class_under_30")
     out["classes"] = float(len(found))
@@ -83,7 +83,7 @@ def _missing(value: Any) -> bool:
 
 
 @cache
-def size_bands() -> tuple[tuple[str, float], ...]:
+def _size_bands() -> tuple[tuple[str, float], ...]:
     """Return the columns of classes by size with the largest class of each."""
     names = [name for name in tables.table("school_years").columns if name.startswith("classes_")]
     return tuple((name, math.inf if name.endswith("up") else float(name.split("_")[-1])) for name in names)

@@ -282,10 +282,6 @@ class _Checker:
         ----------
         first : ops.Operation
         second : ops.Operation
-
-        Returns
-        -------
-        bool
         """
         kinds = {type(first), type(second)}
         return kinds in ({ops.Keep, ops.ConvertStage}, {ops.Keep, ops.Attach}, {ops.ToPoint, ops.Attach})

@@ -82,7 +82,6 @@ def handed_on(row: Mapping[str, float], names: Sequence[str], weights: Sequence[
     Parameters
     ----------
     row : mapping of str to float
-        Figures by name.
     names : sequence of str
         Names of the figures.
     weights : sequence of float

@@ -126,15 +126,10 @@ class Layout:
         Parameters
         ----------
         school_id : str
-            Id of the school.
         stage : str
             ``primary`` or ``junior``.
         pupils : dict of str to float
             Pupils by band.
-
-        Returns
-        -------
-        int
         """
         grades, cap = float(self._grades(stage)[school_id]), self.scenario.settings.class_cap(stage)
         taught = {band: grades - 3.0 if band == "g4_6" else 3.0 for band in pupils}
@@ -186,10 +181,6 @@ def ways_of(layout: Layout, *, roads: bool) -> TravelDistances:
     layout : Layout
     roads : bool
         Whether the way along roads is measured too.
-
-    Returns
-    -------
-    TravelDistances
     """
     county, mode = layout.base.county, layout.scenario.settings.mode
     found = ways(county, mode, roads=roads, detour=default("road_detour"))
@@ -203,10 +194,6 @@ def of(base: Base, scenario: Scenario) -> Layout:
     ----------
     base : Base
     scenario : Scenario
-
-    Returns
-    -------
-    Layout
     """
     today = _today(base)
     rows = today.to_dict("index")
@@ -259,10 +246,6 @@ def opening_classes(county: County, operation: ops.Open, year: int) -> dict[str,
     operation : ops.Open
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    dict of str to float
     """
     given = {"primary": float(operation.classes_primary), "junior": float(operation.classes_junior)}
     rows = county.tables["school_years"]

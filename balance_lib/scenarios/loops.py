@@ -157,7 +157,6 @@ def cover(stage, band, day, board, metres, minutes, ride, radius, young_limit):
     metres : array or number
         Way of each group in metres.
     minutes : array or number
-        Minutes.
     ride : array or number
         Minutes by bus; NaN where none goes.
     radius : array or number
@@ -228,7 +227,6 @@ def quantile(order, stage, s, day, metres, more, more_stage, more_day, more_metr
     more_metres : array or number
         Ways of the moved groups, metres.
     total : array or number
-        The amount.
     share : array or number
         Share of the pupils.
     """
@@ -341,7 +339,6 @@ def divided(total, weights, out):
     Parameters
     ----------
     total : array or number
-        The amount.
     weights : array or number
         Weights of the receivers.
     out : array or number

@@ -59,10 +59,6 @@ class Flows:
         ----------
         arrays : LayoutArrays
         parts : Parts
-
-        Returns
-        -------
-        Flows
         """
         rows, to = parts[:2]
         rank, n = np.append(arrays.rank, -1) + 1, len(arrays.schools) + 1

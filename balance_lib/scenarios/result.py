@@ -17,7 +17,6 @@ from balance_lib.scenarios import tell
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.shown import ShownOutcome
 
-SEVERITIES = ("forbids", "breaks", "warns")
 WORST = 10
 
 
@@ -71,8 +70,8 @@ class Break:
             "rule": self.rule,
             "severity": self.severity,
             "where": list(self.where),
-            "amount": plain(self.amount),
-            "limit": plain(self.limit),
+            "amount": _plain(self.amount),
+            "limit": _plain(self.limit),
             "new": self.new,
             "what": self.what(lang),
             "mend": self.mend(lang),
@@ -247,21 +246,21 @@ class Outcome(ShownOutcome):
             "attendance": self.basis,
             "warning": text("scenarios.estimated_warning", lang) if self.basis == "estimated" else None,
             "synthetic": self.synthetic,
-            "moved": plain(self.moved),
+            "moved": _plain(self.moved),
             "breaks": [found.as_dict(lang) for found in self.breaks],
-            "bookkeeping": {name: plain(value) for name, value in vars(book).items()}
+            "bookkeeping": {name: _plain(value) for name, value in vars(book).items()}
             | {"sentence": book.sentence(lang)},
-            "layout": records(self.layout),
-            "affected": records(self.affected),
-            "worst": records(self.worst),
-            "shares": records(self.shares),
-            "coverage": records(self.coverage),
-            "moves": records(self.moves),
-            "schools": records(self.schools),
-            "costs": [{**row, "label": text(f"scenarios.cost.{row['item']}", lang)} for row in records(self.costs)],
-            "goods": records(self.goods),
+            "layout": _records(self.layout),
+            "affected": _records(self.affected),
+            "worst": _records(self.worst),
+            "shares": _records(self.shares),
+            "coverage": _records(self.coverage),
+            "moves": _records(self.moves),
+            "schools": _records(self.schools),
+            "costs": [{**row, "label": text(f"scenarios.cost.{row['item']}", lang)} for row in _records(self.costs)],
+            "goods": _records(self.goods),
             "solution": {
-                name: plain(value) if not isinstance(value, tuple) else list(value)
+                name: _plain(value) if not isinstance(value, tuple) else list(value)
                 for name, value in self.solution.items()
             },
             "evaluation": {
@@ -272,12 +271,12 @@ class Outcome(ShownOutcome):
         }
 
 
-def plain(value: Any) -> Any:
+def _plain(value: Any) -> Any:
     """Return a plain value; whole numbers as such: most figures here count pupils, schools and metres."""
     found = values.plain(value)
     return int(found) if isinstance(found, float) and found == int(found) else found
 
 
-def records(frame: pd.DataFrame) -> list[dict[str, Any]]:
+def _records(frame: pd.DataFrame) -> list[dict[str, Any]]:
     """Return the rows of a table as plain values."""
-    return [{name: plain(value) for name, value in row.items()} for row in values.records(frame)]
+    return [{name: _plain(value) for name, value in row.items()} for row in values.records(frame)]

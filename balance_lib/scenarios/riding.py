@@ -36,10 +36,6 @@ def radius_m(layout: Layout, stage: str) -> float:
     layout : Layout
     stage : str
         ``primary`` or ``junior``.
-
-    Returns
-    -------
-    float
     """
     given = getattr(layout.scenario.settings, f"walk_{stage}_m")
     metres = access.walking_radius(stage, layout.base.county.plan).metres if given is None else given
@@ -62,13 +58,8 @@ def bus_minutes(arrays: LayoutArrays, settings: Settings, village: Any, school: 
     arrays : LayoutArrays
     settings : Settings
     village : object
-        Ids of villages.
     school : object
         Ids of schools.
-
-    Returns
-    -------
-    array of float
     """
     out = np.full(np.shape(village), np.nan) if arrays.lines is None else arrays.lines[village, school]
     if settings.bus_minutes is not None:
@@ -245,13 +236,8 @@ def coverage_table(before: dict[str, dict[str, float]], after: dict[str, dict[st
     Parameters
     ----------
     before : dict[str, dict of str to float]
-        Before it.
     after : dict[str, dict of str to float]
         After the scenario.
-
-    Returns
-    -------
-    DataFrame
     """
     rows = [
         {"when": when, "stage": stage, **found[stage]} for when, found in (("before", before), ("after", after))

@@ -180,10 +180,6 @@ def judged_years(county: County, standard: Standard, year: int) -> County:
     standard : Standard
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    County
     """
     first = year - max((_looks_back(item) for item in standard.judged), default=0)
     frames = {}

@@ -181,8 +181,3 @@ def default(name: str) -> float:
 def unit_costs() -> Mapping[str, Mapping[str, Any]]:
     """Return the unit costs of ``defaults.yaml``: value (yuan), unit, zh, en, source; all may be overridden."""
     return dict(_defaults()["unit_costs"])
-
-
-def sources() -> Mapping[str, Mapping[str, Any]]:
-    """Return the limits of ``defaults.yaml``: value, unit, source, verified."""
-    return dict(_defaults()["limits"])

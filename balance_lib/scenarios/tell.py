@@ -21,16 +21,11 @@ def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
     Parameters
     ----------
     county : str
-        Name of the county.
     year : int
         School year, by its first calendar year.
     counts : mapping of str to float
         Numbers by name.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     told = {
         "county": county, "year": year, "moved": number(counts["moved"]), "villages": counts["villages"],
@@ -51,10 +46,6 @@ def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, la
     young_minutes : float
         Minutes a young pupil may travel.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     if moves.empty:
         return text("scenarios.sentence.nobody", lang)
@@ -83,10 +74,6 @@ def gains(costs: pd.DataFrame, before: Evaluation, after: Evaluation, lang: str)
     before : Evaluation
     after : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     yuan = costs.groupby("kind")["change_yuan"].sum()
     met = [len(evaluation.with_status("met")) for evaluation in (before, after)]
@@ -105,10 +92,6 @@ def procedure(of: Procedure, lang: str) -> str:
     ----------
     of : Procedure
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     taken, due = (
         text("scenarios.and", lang).join(step.message.render(lang) for step in steps) for steps in (of.taken, of.due)

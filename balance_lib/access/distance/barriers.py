@@ -72,10 +72,6 @@ def crosses(water: Any, start: Floats, end: Floats) -> npt.NDArray[np.bool_]:
         Start points, in cells.
     end : array of float
         End points, in cells.
-
-    Returns
-    -------
-    array of bool
     """
     import shapely
 

@@ -19,7 +19,7 @@ ISLAND_CELLS = 50  # ground smaller than this, walled in by voids, cliffs or a r
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
 
 
-class Ground(Protocol):
+class _Ground(Protocol):
     """What a terrain tells of its ground: heights, connected parts, and water nobody wades."""
 
     @property
@@ -78,7 +78,7 @@ class Footing:
     firm: npt.NDArray[np.bool_]
 
 
-def stand(places: Places, terrain: Ground, cap_m: float, flat_kph: float) -> Footing:
+def stand(places: Places, terrain: _Ground, cap_m: float, flat_kph: float) -> Footing:
     """Put places on the ground: on the up to four cells whose centres surround them, else on the nearest within a cap.
 
     A place never steps across water, nor onto a patch of less than 50 cells where larger ground is within the cap.
@@ -91,10 +91,6 @@ def stand(places: Places, terrain: Ground, cap_m: float, flat_kph: float) -> Foo
         Metres at most to the nearest ground.
     flat_kph : float
         Walking speed on the flat, km/h.
-
-    Returns
-    -------
-    Footing
     """
     relief, at = terrain.relief, terrain.relief.cells(places.lon, places.lat)
     cells = np.floor(np.where(np.isfinite(at), at, -9.0))[:, None, :].astype(np.int64) + CORNERS
@@ -148,7 +144,7 @@ def _interpolate(at: Floats, cells: Ints, ground: Floats, usable: Any, run: Floa
     return np.where(total > 1e-9, (weight * ground).sum(axis=1) / np.where(total > 1e-9, total, 1.0), nearest)
 
 
-def _move(footing: Footing, i: int, terrain: Ground, cap_m: float, flat_kph: float) -> None:
+def _move(footing: Footing, i: int, terrain: _Ground, cap_m: float, flat_kph: float) -> None:
     """Put one place onto the nearest larger ground within the cap on its side of the water, and write it down."""
     step = np.array(terrain.relief.cell_m)[::-1]
     low = np.maximum(np.ceil(footing.at[i] - cap_m / step), 0).astype(int)
@@ -185,6 +181,6 @@ def _lookup(raster: Any, cells: Any, outside: float) -> Any:
     return np.where(inside, raster[np.where(inside, r, 0), np.where(inside, c, 0)], outside)
 
 
-def _flat(cells: Any, terrain: Ground) -> Any:
+def _flat(cells: Any, terrain: _Ground) -> Any:
     """Return indexes into the padded raster."""
     return (cells[..., 0] + RIM) * terrain.padded[1] + cells[..., 1] + RIM

@@ -43,7 +43,7 @@ class Extract:
     rivers : GeoJSON mapping
         Rivers and canals as lines; streams are stepped across.
     report : mapping of str to int
-        ``ways`` with a highway tag, ``walkable`` among them, ``closed`` to walkers, ``cut`` (ways of which the extract
+        ``ways`` with a highway tag, ``_walkable`` among them, ``closed`` to walkers, ``cut`` (ways of which the extract
         lacks nodes: the pieces it has are used), ``rivers``.
     """
 
@@ -94,27 +94,27 @@ def read_osm(path: str | Path) -> Extract:
             if "highway" not in tags:
                 continue
             report["ways"] += 1
-            if not walkable(tags):
+            if not _walkable(tags):
                 report["closed"] += 1
                 continue
             report["walkable"] += 1
             ref, lon, lat = _nodes(way)
             report["cut"] += bool(np.isnan(lon).any())
-            roads.append((kind(tags), ref, lon, lat))
+            roads.append((_kind(tags), ref, lon, lat))
     except (RuntimeError, OSError) as error:
         raise DataError([Fault("osm_unreadable", Path(path).name, found=str(error).splitlines()[0])]) from error
     report["rivers"] = len(courses)
     return Extract(_edges(roads), {"type": "FeatureCollection", "features": courses}, report)
 
 
-def walkable(tags: Mapping[str, str]) -> bool:
+def _walkable(tags: Mapping[str, str]) -> bool:
     """Tell from a way's tags whether people may walk along it.
 
     Examples
     --------
-    >>> walkable({"highway": "residential"}), walkable({"highway": "motorway"})
+    >>> _walkable({"highway": "residential"}), _walkable({"highway": "motorway"})
     (True, False)
-    >>> walkable({"highway": "track", "access": "no"}), walkable({"highway": "track", "access": "no", "foot": "yes"})
+    >>> _walkable({"highway": "track", "access": "no"}), _walkable({"highway": "track", "access": "no", "foot": "yes"})
     (False, True)
     """
     highway, foot = tags.get("highway", "no"), tags.get("foot")
@@ -125,7 +125,7 @@ def walkable(tags: Mapping[str, str]) -> bool:
     return highway not in OTHERS and tags.get("access") not in SHUT
 
 
-def kind(tags: Mapping[str, str]) -> str:
+def _kind(tags: Mapping[str, str]) -> str:
     """Return the canonical kind of a way: bridge, path, street or road."""
     if tags.get("bridge", "no") != "no":
         return "bridge"

@@ -91,10 +91,6 @@ class Relief:
             Affine transform of the raster.
         crs : object
             Coordinate system.
-
-        Returns
-        -------
-        Relief
         """
         from rasterio.crs import CRS
 
@@ -127,10 +123,6 @@ class Relief:
             Longitudes in degrees.
         lat : array
             Latitudes in degrees.
-
-        Returns
-        -------
-        array of float
         """
         x, y = self._plane.transform(np.asarray(lon, dtype=float), np.asarray(lat, dtype=float))
         grid = self.transform
@@ -146,10 +138,6 @@ class Relief:
             Rows, counted from 0; whole numbers are the middles of cells.
         column : array
             Columns, counted from 0; whole numbers are the middles of cells.
-
-        Returns
-        -------
-        (array of float, array of float)
         """
         grid = self.transform
         x, y = (np.asarray(at, dtype=float) + 0.5 for at in (column, row))

@@ -168,10 +168,6 @@ def shortest(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats
         End node of each edge.
     length : array of float
         Lengths in metres.
-
-    Returns
-    -------
-    (array of int, array of int, array of float)
     """
     order = np.lexsort((length, end, start))
     start, end, length = start[order], end[order], length[order]
@@ -191,10 +187,6 @@ def both_ways(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Float
         End node of each edge.
     length : array of float
         Lengths in metres.
-
-    Returns
-    -------
-    (array of int, array of int, array of float)
     """
     return np.concatenate([start, end]), np.concatenate([end, start]), np.concatenate([length, length])
 

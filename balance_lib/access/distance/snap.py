@@ -51,10 +51,6 @@ def snap(places: Places, roads: Roads, cap_m: float) -> Snapped:
     roads : Roads
     cap_m : float
         Farthest straight line from a place to its road.
-
-    Returns
-    -------
-    Snapped
     """
     main, other = (_nearest(places, roads, *tree, cap_m) for tree in roads.trees)
     take = np.isnan(main[2]) & np.isfinite(other[2])

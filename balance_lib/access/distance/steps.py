@@ -25,10 +25,6 @@ def between(row_step: int, column_step: int) -> list[tuple[int, int]]:
     column_step : int
         Columns a step goes right.
 
-    Returns
-    -------
-    list[tuple[int, int]]
-
     Examples
     --------
     >>> between(0, 1), between(1, -1), between(-2, 1)

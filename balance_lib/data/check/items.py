@@ -34,7 +34,7 @@ PARTS = {
 
 
 @cache
-def known_items() -> Mapping[str, Mapping[str, Any]]:
+def _known_items() -> Mapping[str, Mapping[str, Any]]:
     """Return every item a county can report: common ones, those of one standard, and ``<standard>/<code>``."""
     known: dict[str, Mapping[str, Any]] = dict(standards.common_inputs())
     for name in standards.ids():
@@ -55,7 +55,7 @@ def check(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
         Conforming tables by name.
     """
     items = frames["county_years"].dropna(subset=["item"])
-    known = known_items()
+    known = _known_items()
     lost = items[~items["item"].isin(known)]
     yield from each("item_unknown", "county_years", lost, "item", severity="warning",
                     near=lambda row: nearest(row["item"], list(known)))  # fmt: skip

@@ -65,17 +65,10 @@ def blanks(rule: str, table: str, rows: pd.DataFrame, of: int, column: str) -> I
     rule : str
         Rule whose text is told.
     table : str
-        Rows of the table.
     rows : DataFrame
-        Rows of the table.
     of : int
         How many there are in all.
     column : str
-        Column of the table.
-
-    Returns
-    -------
-    iterator of Fault
     """
     if len(rows) == of and of > 1:
         yield Fault(rule, tables.table(table).file, None, column, None, "warning", {"n": of})

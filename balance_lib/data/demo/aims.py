@@ -49,21 +49,15 @@ class Aims:
         Parameters
         ----------
         school_id : str
-            Id of the school.
         indicator : str
-            Id of the indicator.
         stage : str
             ``primary`` or ``junior``.
         year : int
             School year, by its first calendar year.
-
-        Returns
-        -------
-        float
         """
         if stage not in standards.STAGES:
             return 0.0
-        return required(indicator, stage) * self.factor[school_id][indicator] * along(self.push, year)
+        return _required(indicator, stage) * self.factor[school_id][indicator] * along(self.push, year)
 
     def target(self, table: pd.DataFrame, indicator: str) -> Any:
         """Return that value for every row of the panel; special schools are left out.
@@ -71,9 +65,7 @@ class Aims:
         Parameters
         ----------
         table : DataFrame
-            Rows of the table.
         indicator : str
-            Id of the indicator.
         """
         columns = (table[name] for name in ("school_id", "stage", "year", "kind_now"))
         return np.array(
@@ -86,22 +78,16 @@ class Aims:
         Parameters
         ----------
         school_id : str
-            Id of the school.
         indicator : str
-            Id of the indicator.
         stage : str
             ``primary`` or ``junior``.
         year : int
             School year, by its first calendar year.
-
-        Returns
-        -------
-        float
         """
         factor = self.factor[school_id][indicator]
         if stage not in standards.STAGES or factor >= 1 or along(self.push, year) < PUSHED:
             return np.inf
-        return required(indicator, stage) * factor
+        return _required(indicator, stage) * factor
 
     def most(self, table: pd.DataFrame, indicator: str) -> Any:
         """Return the most units (teachers, rooms) per 100 pupils of schools that are left short.
@@ -109,9 +95,7 @@ class Aims:
         Parameters
         ----------
         table : DataFrame
-            Rows of the table.
         indicator : str
-            Id of the indicator.
         """
         columns = (table[name] for name in ("school_id", "stage", "year", "kind_now", "pupils"))
         return np.array(
@@ -127,26 +111,19 @@ class Aims:
         Parameters
         ----------
         school_id : str
-            Id of the school.
         indicator : str
-            Id of the indicator.
         stage : str
             ``primary`` or ``junior``.
         year : int
             School year, by its first calendar year.
         pupils : float
-            Pupils.
-
-        Returns
-        -------
-        float
         """
         limit = self.limit(school_id, indicator, stage, year)
         if not np.isfinite(limit):
             return float(np.inf)
         units = float(np.floor(round(limit * pupils / 100, 6)))
         slight = self.factor[school_id][indicator] >= FLOOR
-        return float(np.inf) if slight and units < FLOOR * required(indicator, stage) * pupils / 100 else units
+        return float(np.inf) if slight and units < FLOOR * _required(indicator, stage) * pupils / 100 else units
 
     def need(self, table: pd.DataFrame, indicator: str) -> Any:
         """Return how many units (teachers, rooms) per 100 pupils make the target.
@@ -154,28 +131,14 @@ class Aims:
         Parameters
         ----------
         table : DataFrame
-            Rows of the table.
         indicator : str
-            Id of the indicator.
         """
         return np.ceil(np.round(self.target(table, indicator) * table["pupils"].to_numpy() / 100, 6)).astype(int)
 
 
 @cache
-def required(indicator: str, stage: str) -> float:
-    """Return what the 2017 standard asks of an indicator.
-
-    Parameters
-    ----------
-    indicator : str
-        Id of the indicator.
-    stage : str
-        ``primary`` or ``junior``.
-
-    Returns
-    -------
-    float
-    """
+def _required(indicator: str, stage: str) -> float:
+    """Return what the 2017 standard asks of an indicator."""
     return float(standards.load("quality_2017").by_code[f"{INDICATORS[indicator]}-{stage}"].value)
 
 

@@ -85,13 +85,8 @@ def weighted_pupils(kind: str, pupils: Mapping[str, float]) -> float:
     Parameters
     ----------
     kind : str
-        Kind, as the tables name it.
     pupils : mapping of str to float
         Pupils by stage.
-
-    Returns
-    -------
-    float
 
     Examples
     --------

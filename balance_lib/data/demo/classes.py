@@ -76,13 +76,8 @@ def flags(school: School, pupils: int, sizes: list[int]) -> dict[str, int]:
     ----------
     school : School
     pupils : int
-        Pupils.
     sizes : list of int
         Sizes of the classes.
-
-    Returns
-    -------
-    dict of str to int
     """
     rural = school.location == "rural"
     return {

@@ -121,10 +121,6 @@ def along(points: Mapping[int, float], year: float) -> float:
         Values of some years.
     year : float
         The year.
-
-    Returns
-    -------
-    float
     """
     return float(np.interp(year, list(points), list(points.values())))
 

@@ -72,10 +72,6 @@ def attendance(
     settlements : Settlements
     plan : mapping of str to object
         What the county's plan says of its schools.
-
-    Returns
-    -------
-    DataFrame
     """
     table = flows.assign(band=flows["grade"].map(BANDS), stage=np.where(flows["grade"] <= 6, "primary", "junior"))
     key = ["year", "village", "school_id", "stage", "band"]
@@ -131,10 +127,6 @@ class _Places:
         schools : list of School
         year : int
             School year, by its first calendar year.
-
-        Returns
-        -------
-        DataFrame
         """
         near = np.array([np.hypot(self.x - s.x, self.y - s.y) for s in schools]).T
         pull = self._pull(schools, near, year)

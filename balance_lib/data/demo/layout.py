@@ -12,7 +12,7 @@ from balance_lib.data.demo.demography import in_town
 from balance_lib.data.demo.settlements import Settlements
 from balance_lib.data.demo.skeleton import Skeleton
 
-PRIMARY, JUNIOR, SENIOR = (1, 6), (7, 9), (10, 12)
+PRIMARY, JUNIOR = (1, 6), (7, 9)
 NEAR_CENTRE_M = 1250.0  # a village this near the central school has none of its own
 THROUGH = ("nine_year", "twelve_year", "complete_secondary")
 GRADES = {

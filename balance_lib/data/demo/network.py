@@ -23,7 +23,7 @@ LINK_M = 3500.0  # neighbouring villages this near are linked to each other as w
 
 
 @dataclass(frozen=True)
-class DemoNetwork:
+class _DemoNetwork:
     """Hold the made-up roads and rivers of a county.
 
     Parameters
@@ -37,7 +37,7 @@ class DemoNetwork:
     rivers: dict[str, Any]
 
 
-def build(terrain: DemoTerrain, settlements: Settlements) -> DemoNetwork:
+def build(terrain: DemoTerrain, settlements: Settlements) -> _DemoNetwork:
     """Lay the network: the cheapest tree of roads between seats, some second roads, and paths for every village.
 
     Cheapest is by length, steepness and rivers to bridge. Both trees come from one search out of all places at once:
@@ -61,7 +61,7 @@ def build(terrain: DemoTerrain, settlements: Settlements) -> DemoNetwork:
     paths = grid.link(np.unique(np.concatenate([villages, roads.cells])), joined=roads.cells, extra_m=LINK_M)
     streets = _street_cells(grid, settlements)
     pieces = _pieces(grid, roads, paths, np.unique(np.concatenate([seats, villages])), lines)
-    return DemoNetwork(_table(grid, pieces, roads, streets, lines), _layer(lines, courses))
+    return _DemoNetwork(_table(grid, pieces, roads, streets, lines), _layer(lines, courses))
 
 
 @dataclass(frozen=True)

@@ -58,10 +58,6 @@ def settle(villages: pd.DataFrame, n_schools: int, random: Random) -> SettledCou
         Schools to place.
     random : Random
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    SettledCounty
     """
     n = len(villages)
     seat = ~villages.duplicated("town").to_numpy()
@@ -185,10 +181,6 @@ def village_years(land: SettledCounty, year: int) -> pd.DataFrame:
     land : SettledCounty
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    DataFrame
     """
     size = land.villages["size"].to_numpy()
     return pd.DataFrame(
@@ -214,15 +206,10 @@ def school_years(land: SettledCounty, years: Sequence[int], strong: bool, random
     ----------
     land : SettledCounty
     years : sequence of int
-        School years.
     strong : bool
         Whether the county stands well.
     random : Random
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    DataFrame
     """
     base = _rows(land, years, strong, random)
     level, spread, pace = random.normal(0.4, 0.3), 0.1 + 0.5 * random.beta(1.2, 2.5), random.normal(0.015, 0.02)
@@ -389,17 +376,11 @@ def county_years(rows: pd.DataFrame, years: Sequence[int], strong: bool, random:
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     years : sequence of int
-        School years.
     strong : bool
         Whether the county stands well.
     random : Random
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    DataFrame
     """
     taught = rows[rows["stage"].isin(STAGES)]
     pupils = taught.groupby("year")["pupils"].sum()
@@ -457,15 +438,10 @@ def evidence(years: Sequence[int], strong: bool, random: Random) -> pd.DataFrame
     Parameters
     ----------
     years : sequence of int
-        School years.
     strong : bool
         Whether the county stands well.
     random : Random
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    DataFrame
     """
     rows = []
     good = 1.0 if strong or random.random() < 0.3 else random.beta(20, 1.2)

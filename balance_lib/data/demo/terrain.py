@@ -214,7 +214,6 @@ def write_geotiff(terrain: DemoTerrain, path: Path) -> None:
     ----------
     terrain : DemoTerrain
     path : Path
-        Where it lies.
     """
     import rasterio  # heavy, and only this function needs it
     from rasterio.transform import from_origin

@@ -83,11 +83,6 @@ def heading(path: Sequence[str], subject: str = "school") -> Heading | None:
     path : sequence of str
         Headings above the column, from the top.
     subject : str
-        What it is about.
-
-    Returns
-    -------
-    Heading or None
 
     Examples
     --------
@@ -135,11 +130,6 @@ def unclear(path: Sequence[str], subject: str) -> Sequence[str] | None:
     path : sequence of str
         Headings above the column, from the top.
     subject : str
-        What it is about.
-
-    Returns
-    -------
-    sequence of str or None
 
     Examples
     --------
@@ -156,13 +146,7 @@ def column(subject: str, name: str) -> tables.Column:
     Parameters
     ----------
     subject : str
-        What it is about.
     name : str
-        What it is called.
-
-    Returns
-    -------
-    tables.Column
     """
     return _spec(subject, name).columns[name]
 
@@ -173,12 +157,7 @@ def belongs(text: str, column: tables.Column) -> bool:
     Parameters
     ----------
     text : str
-        The words.
     column : tables.Column
-
-    Returns
-    -------
-    bool
 
     Examples
     --------
@@ -267,11 +246,6 @@ def unit_factor(written: str, unit: str) -> float | None:
     written : str
         As written in the file.
     unit : str
-        Unit, as written.
-
-    Returns
-    -------
-    float or None
 
     Examples
     --------
@@ -300,13 +274,8 @@ def codes(column: str, choices: tuple[tuple[str, str], ...]) -> Mapping[str, str
     Parameters
     ----------
     column : str
-        Column of the table.
     choices : tuple[tuple[str, str], ...]
         Codes and their words.
-
-    Returns
-    -------
-    mapping of str to str
     """
     known = {key(word): code for code, label in choices for word in (code, label)}
     for code, spellings in dictionary()["values"].get(column, {}).items():

@@ -32,13 +32,7 @@ def refuse(name: str, content: bytes) -> Fault | None:
     Parameters
     ----------
     name : str
-        What it is called.
     content : bytes
-        Bytes of the file.
-
-    Returns
-    -------
-    Fault or None
 
     Raises
     ------

@@ -42,21 +42,8 @@ class Left:
     why: str
 
 
-def paths(grid: Grid, first: int, last: int) -> list[Path]:
-    """Return the path of headings of each column, from the upper header row to the lowest.
-
-    Parameters
-    ----------
-    grid : Grid
-    first : int
-        First column.
-    last : int
-        Last column.
-
-    Returns
-    -------
-    list of Path
-    """
+def _paths(grid: Grid, first: int, last: int) -> list[Path]:
+    """Return the path of headings of each column, from the upper header row to the lowest."""
     rows = grid.rows[first : last + 1]
     out = []
     for column in range(len(rows[0])):
@@ -92,14 +79,14 @@ def find_header(grid: Grid, score: Callable[[list[Path]], int], at: tuple[int, i
     """
     if at:
         first, last = at[0] - 1, at[1] - 1
-        return Header(first, last, paths(grid, first, last)) if last < len(grid.rows) else None
+        return Header(first, last, _paths(grid, first, last)) if last < len(grid.rows) else None
     best, found = 0, None
     for depth in range(1, HEADER_DEPTH + 1):
         for first in range(min(HEADER_SEARCHED, len(grid.rows) - depth + 1)):
             last = first + depth - 1
             if not _looks_like_header(grid.rows[last]):
                 continue
-            here = paths(grid, first, last)
+            here = _paths(grid, first, last)
             if (points := score(here)) > best:
                 best, found = points, Header(first, last, here)
     return found
@@ -121,10 +108,6 @@ def match(label: str, columns: Sequence[Path]) -> list[int]:
         Words beside or above the figure.
     columns : sequence of Path
         Headings of each column.
-
-    Returns
-    -------
-    list of int
 
     Examples
     --------
@@ -208,11 +191,6 @@ def report(grid: Grid, left: Sequence[Left], key: str) -> list[Fault]:
     left : sequence of Left
         What was left out.
     key : str
-        Key of the entry.
-
-    Returns
-    -------
-    list of Fault
     """
     faults = [Fault("keyless_row", grid.label, item.row + 1, key) for item in left if item.why == "keyless_row"]
     for why in ("total_row", "header_row", "note_row"):
@@ -249,16 +227,10 @@ def places(
     Parameters
     ----------
     labels : iterable of str
-        Words of the sheet.
     header : Header
     file : str
-        File as the user knows it.
     known : mapping of str to int, optional
         Columns that are known already.
-
-    Returns
-    -------
-    (dict of str to int, list of Fault)
     """
     import difflib
 

@@ -136,10 +136,6 @@ def bring_in(
         sound key is left out. The faults are still told, as warnings.
     dry_run : bool
         Whether only to tell what would be done.
-
-    Returns
-    -------
-    Brought
     """
     holds = [table for table in PLACED if (into / tables.table(table).file).is_file()]
     given = read(sources, mapping=mapping, supplement=supplement, year=year, crs=crs, holds=holds, progress=progress)

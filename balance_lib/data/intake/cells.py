@@ -224,15 +224,10 @@ def choice(raw: object, names: Mapping[str, str | Sequence[str]], shown: str) ->
     Parameters
     ----------
     raw : object
-        As read from the file.
     names : Mapping[str, str or sequence of str]
         Words by code.
     shown : str
         Words for the choice in the message.
-
-    Returns
-    -------
-    Cell
 
     Examples
     --------
@@ -268,12 +263,12 @@ def text(raw: object) -> str | None:
     return str(raw).strip()
 
 
-def day(raw: object) -> Cell:
+def _day(raw: object) -> Cell:
     """Read a date as ISO text.
 
     Examples
     --------
-    >>> day("2024年3月1日").value, day("2024/3/1").value, day("去年").broken
+    >>> _day("2024年3月1日").value, _day("2024/3/1").value, _day("去年").broken
     ('2024-03-01', '2024-03-01', 'date')
     """
     if is_blank(raw):
@@ -304,7 +299,7 @@ def of_column(raw: object, column: Column, lang: str = "zh") -> Cell:
     if column.name in FREE_TEXT and holds_personal_number(raw):
         return Cell(note="personal_data")
     if column.type in ("text", "date"):
-        return day(raw) if column.type == "date" else Cell(text(raw))
+        return _day(raw) if column.type == "date" else Cell(text(raw))
     if column.type == "flag":
         return flag(raw)
     unit = UNIT_WORDS.get(column.unit)
@@ -328,7 +323,6 @@ def judge(value: float, column: Column) -> tuple[str, dict[str, Any]] | None:
     Parameters
     ----------
     value : float
-        The figure.
     column : Column
 
     Returns

@@ -63,7 +63,6 @@ def plausible(form: Form, values: Mapping[str, Any], taught: Sequence[str]) -> N
     ----------
     form : Form
     values : mapping of str to object
-        Figures by name.
     taught : sequence of str
         Stages the school teaches.
     """

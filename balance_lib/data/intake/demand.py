@@ -61,7 +61,6 @@ def with_demand(
     rasters : sequence of SourceFile
         GeoTIFFs of people or children per cell; see :func:`parts`. Any projection; cells below 0 are no data.
     year : int
-        School year.
     grid_m : float
         Side of the squares whose people become one point, metres.
 

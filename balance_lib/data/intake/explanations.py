@@ -25,7 +25,6 @@ def write_about(book: Workbook, lang: str) -> None:
     Parameters
     ----------
     book : Workbook
-        Workbook that is written into.
     lang : {"zh", "en"}
     """
     sheet = book.create_sheet(locale.text("intake.sheet.about", lang))
@@ -62,7 +61,6 @@ def write_items(book: Workbook, lang: str) -> None:
     Parameters
     ----------
     book : Workbook
-        Workbook that is written into.
     lang : {"zh", "en"}
     """
     sheet = book.create_sheet(locale.text("intake.sheet.items", lang))

@@ -106,7 +106,7 @@ def read_forms(source: SourceFile, *, year: int | None, wanted: str | None = Non
     for sheet in sheets:
         for name in (wanted,) if wanted else ("school", "county"):
             if is_form(sheet, layout(name)):
-                form = read_lines(sheet, layout(name), f"{source.name} / {sheet.title}")
+                form = _read_lines(sheet, layout(name), f"{source.name} / {sheet.title}")
                 parts.append(_school(form, year) if name == "school" else _county(form, year))
     if not parts and not faults:
         faults = [Fault("not_a_form", source.name, severity="error" if wanted else "warning")]
@@ -135,10 +135,6 @@ def is_form(sheet: WorkbookSheet, form: FormLayout) -> bool:
     ----------
     sheet : WorkbookSheet
     form : FormLayout
-
-    Returns
-    -------
-    bool
     """
     hits: dict[int, int] = {}
     for row in sheet.rows:
@@ -148,20 +144,8 @@ def is_form(sheet: WorkbookSheet, form: FormLayout) -> bool:
     return max(hits.values(), default=0) >= _SEEN_AS_FORM
 
 
-def read_lines(sheet: WorkbookSheet, form: FormLayout, file: str) -> Form:
-    """Read the lines of a form by their labels; missing, unknown and doubled lines and other units are faults.
-
-    Parameters
-    ----------
-    sheet : WorkbookSheet
-    form : FormLayout
-    file : str
-        File as the user knows it.
-
-    Returns
-    -------
-    Form
-    """
+def _read_lines(sheet: WorkbookSheet, form: FormLayout, file: str) -> Form:
+    """Read the lines of a form by their labels; missing, unknown and doubled lines and other units are faults."""
     out = Form(form, file)
     head = _header(sheet, form)
     if head is None:
@@ -237,19 +221,8 @@ def _check_unit(unit: object, row: FormRow, out: Form) -> None:
         out.values[row.key] = None
 
 
-def understand(form: Form, applies: Mapping[str, bool]) -> dict[str, Any]:
-    """Turn the raw values of a form into canonical ones; what cannot be understood is a fault and "no data".
-
-    Parameters
-    ----------
-    form : Form
-    applies : mapping of str to bool
-        Which parts of the form apply.
-
-    Returns
-    -------
-    dict of str to object
-    """
+def _understand(form: Form, applies: Mapping[str, bool]) -> dict[str, Any]:
+    """Turn the raw values of a form into canonical ones; what cannot be understood is a fault and "no data"."""
     return {row.key: _value(form, row, applies.get(row.key, True)) for row in form.layout.rows if row.key in form.at}
 
 
@@ -267,13 +240,13 @@ def _value(form: Form, row: FormRow, applies: bool) -> Any:
         return None
     if cell.note:
         form.fault(cell.note, row, raw, "warning", **cell.params)
-    elif cell.value is None and row.required and applies and row.key not in form_errors(form):
+    elif cell.value is None and row.required and applies and row.key not in _form_errors(form):
         identity = row.column in _IDENTITY or row.meta == "year"
         form.fault("required" if identity else "form_blank", row, None, "error" if identity else "warning")
     return cell.value
 
 
-def form_errors(form: Form) -> set[str]:
+def _form_errors(form: Form) -> set[str]:
     """Return the names of the lines that already have an error."""
     labels = {fault.column for fault in form.faults if fault.severity == "error"}
     return {row.key for row in form.layout.rows if row.label in labels}
@@ -304,7 +277,7 @@ def _school(form: Form, year: int | None) -> Return:
     kind = _cell(form.values.get("kind"), kind_row).value
     taught = _stages(form, kind)
     applies = {row.key: not taught or row.stage is None or row.stage in taught for row in form.layout.rows}
-    values = understand(form, applies)
+    values = _understand(form, applies)
     check_together(form, values, taught)
     plausible(form, values, taught)
     out = Return(faults=form.faults, dropped=form.dropped, about=_about(form))
@@ -359,7 +332,7 @@ def _place(form: Form, values: Mapping[str, Any], taught: Sequence[str]) -> dict
 def _county(form: Form, year: int | None) -> Return:
     if year is not None and is_blank(form.values.get("year")):
         form.values["year"] = year  # asked for beside the form
-    values = understand(form, {})
+    values = _understand(form, {})
     check_together(form, values, ())
     stated = values.get("year")
     if stated is not None and year is not None and stated != year:

@@ -68,10 +68,6 @@ def read_grids(source: Path | str | SourceFile, *, encoding: str | None = None) 
         A CSV/TSV (UTF-8 with or without byte-order mark, UTF-16, GBK/GB18030; comma, semicolon or tab) or a workbook.
     encoding : str, optional
         Encoding of a text file that cannot be told from its bytes, such as ``big5`` or ``latin-1``.
-
-    Returns
-    -------
-    (list of Grid, list of Fault)
     """
     source = SourceFile.of(source)
     suffix = Path(source.name).suffix.casefold()
@@ -112,13 +108,8 @@ def decode(content: bytes, encoding: str | None = None) -> tuple[str | None, str
     Parameters
     ----------
     content : bytes
-        Bytes of the file.
     encoding : str, optional
         Encoding; guessed without.
-
-    Returns
-    -------
-    (str or None, str)
 
     Examples
     --------

@@ -117,20 +117,8 @@ def _feature(lon: float, lat: float, about: dict[str, Any]) -> dict[str, Any]:
     return {"type": "Feature", "properties": about, "geometry": {"type": "Point", "coordinates": [lon, lat]}}
 
 
-def write_roads(source: SourceFile, county: County, folder: Path) -> list[Fault]:
-    """Write the ways of an extract around a county into a folder.
-
-    Parameters
-    ----------
-    source : SourceFile
-    county : County
-    folder : Path
-        Folder on disk.
-
-    Returns
-    -------
-    list of Fault
-    """
+def _write_roads(source: SourceFile, county: County, folder: Path) -> list[Fault]:
+    """Write the ways of an extract around a county into a folder."""
     need("terrain")
     import osmium
 
@@ -159,20 +147,8 @@ def write_roads(source: SourceFile, county: County, folder: Path) -> list[Fault]
     return [Fault("ground_written", source.name, None, None, None, "warning", {"file": ROADS, "n": kept})]
 
 
-def write_relief(sources: Sequence[SourceFile], county: County, folder: Path) -> list[Fault]:
-    """Write tiles of relief around a county as one GeoTIFF into a folder.
-
-    Parameters
-    ----------
-    sources : sequence of SourceFile
-    county : County
-    folder : Path
-        Folder on disk.
-
-    Returns
-    -------
-    list of Fault
-    """
+def _write_relief(sources: Sequence[SourceFile], county: County, folder: Path) -> list[Fault]:
+    """Write tiles of relief around a county as one GeoTIFF into a folder."""
     need("terrain")
     import rasterio
     import rasterio.warp
@@ -215,10 +191,6 @@ def raster_path(source: SourceFile, place: Path) -> str:
     source : SourceFile
     place : Path
         Folder it is put into.
-
-    Returns
-    -------
-    str
     """
     if isinstance(source.content, Path):
         path = source.content
@@ -259,15 +231,10 @@ def staged(sources: Sequence[SourceFile], county: County, folder: Path) -> list[
     sources : sequence of SourceFile
     county : County
     folder : Path
-        Folder on disk.
-
-    Returns
-    -------
-    list of Fault
     """
-    faults = [fault for one in sources if is_extract(one.name) for fault in write_roads(one, county, folder)]
+    faults = [fault for one in sources if is_extract(one.name) for fault in _write_roads(one, county, folder)]
     tiles = [one for one in sources if not is_extract(one.name) and is_relief(one.name)]
-    return faults + (write_relief(tiles, county, folder) if tiles else [])
+    return faults + (_write_relief(tiles, county, folder) if tiles else [])
 
 
 def put(staging: Path, folder: Path) -> None:

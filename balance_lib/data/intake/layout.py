@@ -48,7 +48,7 @@ class FormRow:
 
 
 @dataclass(frozen=True)
-class Kind:
+class _Kind:
     """Describe one school type as the forms write it, and the stages it teaches."""
 
     written: str
@@ -97,7 +97,6 @@ class Form:
             Rule whose text is told.
         row : FormRow, optional
         found : object
-            What stands there.
         severity : str
             ``error`` or ``warning``.
         """
@@ -120,9 +119,9 @@ def layout(name: str) -> FormLayout:
 
 
 @cache
-def kinds() -> Mapping[str, Kind]:
+def kinds() -> Mapping[str, _Kind]:
     """Return the school types a form may name, by code."""
-    return {code: Kind(**spec) for code, spec in _raw()["kinds"].items()}
+    return {code: _Kind(**spec) for code, spec in _raw()["kinds"].items()}
 
 
 def write_school_form(county: County, school_id: str, year: int) -> bytes:

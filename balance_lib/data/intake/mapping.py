@@ -106,7 +106,7 @@ class Target:
 
 
 @dataclass(frozen=True)
-class Join:
+class _Join:
     """Say which other source's columns are brought in, by which column here and there."""
 
     source: str
@@ -131,7 +131,7 @@ class SourceMapping:
     swap: bool = False
     rows: str | None = None
     missing: frozenset[str] = frozenset()
-    join: Join | None = None
+    join: _Join | None = None
     lent: tuple[str, ...] = ()
     where: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     constants: Sequence[tuple[str, str, Any]] = ()
@@ -152,10 +152,6 @@ class SourceMapping:
             Position among the sheets.
         hidden : bool
             Whether the sheet is hidden.
-
-        Returns
-        -------
-        bool
         """
         if self.sheet is None or title is None:
             return not hidden
@@ -301,7 +297,7 @@ def _source(raw: Mapping[str, Any], file: str, faults: list[Fault]) -> SourceMap
         swap=raw.get("swap", False),
         rows=raw.get("rows"),
         missing=frozenset(aliases.fold(word) for word in missing),
-        join=Join(join["source"], join["by"], join.get("key", join["by"])) if join else None,
+        join=_Join(join["source"], join["by"], join.get("key", join["by"])) if join else None,
         where={
             label: tuple(str(value) for value in (given if isinstance(given, list) else [given]))
             for label, given in raw.get("where", {}).items()

@@ -47,9 +47,7 @@ class SheetRecords:
         line : int
             Row of the sheet.
         column : str
-            Column of the table.
         found : object
-            What stands there.
         severity : str
             ``error`` or ``warning``.
         """
@@ -64,10 +62,6 @@ class SheetRecords:
         fault : Fault
         titles : mapping of str to str
             Titles of the columns.
-
-        Returns
-        -------
-        Fault
         """
         line = self.lines[fault.row - 2] if fault.row else None
         names = [self.headings.get(name, name) for name in str(fault.column).split("+")]
@@ -87,11 +81,6 @@ def read_page(sheet: WorkbookSheet, spec: Table, place: str) -> SheetRecords:
     sheet : WorkbookSheet
     spec : Table
     place : str
-        Where it stands in the file.
-
-    Returns
-    -------
-    SheetRecords
     """
     page = SheetRecords(spec, place, sheet.title, tables.empty(spec.name))
     first, columns = _columns(sheet, page)
@@ -204,7 +193,6 @@ def read_county(sheet: WorkbookSheet, place: str) -> tuple[dict[str, Any], list[
     ----------
     sheet : WorkbookSheet
     place : str
-        Where it stands in the file.
 
     Returns
     -------

@@ -56,10 +56,6 @@ def read(blocks: Iterable[Any], *, year: int | None) -> tuple[list[Piece], list[
         Sheets as :mod:`balance_lib.data.intake.wide` cuts them.
     year : int or None
         School year where neither a column nor the mapping says it.
-
-    Returns
-    -------
-    (list of Piece, list of Fault)
     """
     out: list[Piece] = []
     faults: list[Fault] = []

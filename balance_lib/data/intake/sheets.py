@@ -18,7 +18,7 @@ _FILLS = {"key": "1F4E78", "required": "C55A11", "optional": "E7E6E6", "name": "
 
 
 @dataclass(frozen=True)
-class ItemName:
+class _ItemName:
     """One thing the column ``item`` of county_years may hold: what people choose, and its canonical name."""
 
     shown: str
@@ -33,12 +33,7 @@ def sheet_title(name: str, lang: str = "zh") -> str:
     Parameters
     ----------
     name : str
-        What it is called.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -56,10 +51,6 @@ def heading(column: Column, lang: str = "zh") -> str:
     column : Column
     lang : {"zh", "en"}
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> heading(tables.table("school_years").columns["pupils"])
@@ -70,7 +61,7 @@ def heading(column: Column, lang: str = "zh") -> str:
 
 
 @cache
-def item_names(lang: str = "zh") -> Sequence[ItemName]:
+def item_names(lang: str = "zh") -> Sequence[_ItemName]:
     """Return the items of county_years that standards ask for: common ones, then those of single standards.
 
     A name two items share stands for neither; then the canonical name is shown.
@@ -80,7 +71,9 @@ def item_names(lang: str = "zh") -> Sequence[ItemName]:
         specs |= {key: spec for key, spec in standard.inputs.items() if key not in specs}
     labels = [str(spec[lang]) for spec in specs.values()]
     return tuple(
-        ItemName(key if labels.count(str(spec[lang])) > 1 else str(spec[lang]), key, str(spec[lang]), str(spec["unit"]))
+        _ItemName(
+            key if labels.count(str(spec[lang])) > 1 else str(spec[lang]), key, str(spec[lang]), str(spec["unit"])
+        )
         for key, spec in specs.items()
     )
 
@@ -115,10 +108,6 @@ def range_text(column: Column, lang: str = "zh") -> str:
     column : Column
     lang : {"zh", "en"}
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> range_text(tables.table("schools").columns["lon"]), range_text(tables.table("school_years").columns["pupils"])
@@ -146,10 +135,6 @@ def meaning(spec: Table, column: Column, lang: str = "zh") -> str:
     column : Column
     lang : {"zh", "en"}
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> meaning(tables.table("school_years"), tables.table("school_years").columns["kind"])
@@ -169,7 +154,6 @@ def styled(sheet: Any, value: Any, role: str | None = None, *, text: bool = Fals
     sheet : object
         Sheet of the workbook.
     value : object
-        What is written.
     role : str, optional
         Role of the cell: its style follows.
     text : bool

@@ -53,9 +53,7 @@ class _Beside:
             Rule whose text is told.
         entry : _Entry
         column : str
-            Column of the table.
         found : object
-            What stands there.
         severity : str
             ``error`` or ``warning``.
         """

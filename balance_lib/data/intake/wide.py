@@ -24,7 +24,7 @@ MOST_ROWS = 200_000
 
 
 @dataclass(frozen=True)
-class Block:
+class _Block:
     """Hold one sheet cut for reading: its mapping with the place of every column, and its rows of data."""
 
     grid: Grid
@@ -40,13 +40,8 @@ class Block:
         Parameters
         ----------
         row : int
-            Row of the table or sheet.
         label : str
             Words beside or above the figure.
-
-        Returns
-        -------
-        str
         """
         return self.grid.rows[row][self.at[label]]
 
@@ -96,7 +91,7 @@ def read_wide(
     if given and where is not None:
         given = _filtered(given, where)
     faults: list[Fault] = []
-    blocks: list[Block] = []
+    blocks: list[_Block] = []
     sources = _files(path)
     for source in sources:
         found, told = _mapped_blocks(source, given, crs) if given else _known_blocks(source, crs)
@@ -159,7 +154,7 @@ def _grids(source: SourceFile, declared: str | None, encoding: str | None = None
     return read_grids(source, encoding=encoding)
 
 
-def _bounded(blocks: Sequence[Block]) -> tuple[list[Block], list[Fault]]:
+def _bounded(blocks: Sequence[_Block]) -> tuple[list[_Block], list[Fault]]:
     """Leave out sheets with more rows than a county's list can have."""
     long = [one for one in blocks if len(one.rows) > MOST_ROWS]
     told = {"most": f"{MOST_ROWS:,}"}
@@ -167,7 +162,7 @@ def _bounded(blocks: Sequence[Block]) -> tuple[list[Block], list[Fault]]:
     return [one for one in blocks if len(one.rows) <= MOST_ROWS], faults
 
 
-def _mapped_blocks(source: SourceFile, given: ColumnMapping, declared: str | None) -> tuple[list[Block], list[Fault]]:
+def _mapped_blocks(source: SourceFile, given: ColumnMapping, declared: str | None) -> tuple[list[_Block], list[Fault]]:
     """Cut the sheets of one file as the mapping says."""
     wanted = [spec for spec in given.sources if spec.takes_file(source.name)]
     if not wanted:
@@ -176,7 +171,7 @@ def _mapped_blocks(source: SourceFile, given: ColumnMapping, declared: str | Non
     if not grids:
         return [], faults
     taken: set[str] = set()
-    blocks: list[Block] = []
+    blocks: list[_Block] = []
     for spec in wanted:
         found, told = (_cut_as_known if spec.known else _cut_as_mapped)(grids, spec)
         faults += told
@@ -187,8 +182,8 @@ def _mapped_blocks(source: SourceFile, given: ColumnMapping, declared: str | Non
 
 
 def _put_together(
-    blocks: Sequence[Block], given: ColumnMapping, sources: Sequence[SourceFile]
-) -> tuple[list[Block], list[Fault]]:
+    blocks: Sequence[_Block], given: ColumnMapping, sources: Sequence[SourceFile]
+) -> tuple[list[_Block], list[Fault]]:
     """Join the sources of all files, then filter; name a source that another needs and no file is."""
     wanted = {spec.join.source for spec in given.sources if spec.join}
     names = ", ".join(source.name for source in sources)
@@ -201,7 +196,7 @@ def _put_together(
     return [_chosen(one, faults) for one in joined if one.mapping.columns or one.mapping.constants], faults
 
 
-def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Block], list[Fault]]:
+def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[_Block], list[Fault]]:
     """Cut every sheet a source takes. A sheet that was not named is taken only if all wanted columns are there."""
     meant = [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]
     labels = list(dict.fromkeys([*(list(spec.columns) if spec.join else spec.labels), *spec.lent]))
@@ -226,7 +221,7 @@ def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Blo
     return out, faults
 
 
-def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Block], list[Fault]]:
+def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[_Block], list[Fault]]:
     """Cut every sheet a source takes by what its headers say themselves, but for the columns the source names."""
     out, faults = [], []
     for grid in [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]:
@@ -246,7 +241,7 @@ def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Bloc
 
 def _cut(
     grid: Grid, spec: SourceMapping, header: Header, asked: Sequence[Fault] = ()
-) -> tuple[Block | None, list[Fault]]:
+) -> tuple[_Block | None, list[Fault]]:
     """Cut a sheet by a mapping; columns of ``asked`` are told already."""
     spec = _with_shape(grid, spec).exchanged()
     needed = spec.labels
@@ -265,7 +260,7 @@ def _cut(
         [at[label] for label in kept.columns if label in at],
     )
     faults += told + block.report(grid, left, header.name(at[keys[0]]) if keys else "")
-    return Block(grid, kept if spec.join else _within_reach(kept, at), header, at, data, left), faults
+    return _Block(grid, kept if spec.join else _within_reach(kept, at), header, at, data, left), faults
 
 
 def _with_shape(grid: Grid, spec: SourceMapping) -> SourceMapping:
@@ -319,7 +314,7 @@ def _left_sheet(grid: Grid) -> Fault:
     return Fault("sheet_left_out", grid.file, None, None, grid.sheet, "warning")
 
 
-def _joined(here: Block, blocks: Sequence[Block], faults: list[Fault]) -> Block:
+def _joined(here: _Block, blocks: Sequence[_Block], faults: list[Fault]) -> _Block:
     """Bring the columns of another source, in whatever file, to the rows of this one by their shared code."""
     join = here.mapping.join
     others = [b for b in blocks if join and b.mapping.name == join.source]
@@ -373,7 +368,7 @@ def _within_reach(spec: SourceMapping, at: Mapping[str, int]) -> SourceMapping:
     return replace(spec, columns={label: targets for label, targets in spec.columns.items() if label in at})
 
 
-def _chosen(here: Block, faults: list[Fault]) -> Block:
+def _chosen(here: _Block, faults: list[Fault]) -> _Block:
     """Keep only the rows the filter wants."""
     where = {k: {aliases.fold(v) for v in wanted} for k, wanted in here.mapping.where.items() if k in here.at}
     if not where:
@@ -388,7 +383,7 @@ def _chosen(here: Block, faults: list[Fault]) -> Block:
 # Without one -------------------------------------------------------------------------------------------------------
 
 
-def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[Block], list[Fault]]:
+def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[_Block], list[Fault]]:
     """Cut the sheets whose headers are known by themselves."""
     grids, faults = _grids(source, declared)
     blocks = []
@@ -413,7 +408,7 @@ def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[Block]
 # Coordinates and provenance ----------------------------------------------------------------------------------------
 
 
-def _record(one: Block, year: int | None) -> dict[str, Any]:
+def _record(one: _Block, year: int | None) -> dict[str, Any]:
     """Return where the rows of one sheet came from and what was left out."""
     record = {
         "file": one.grid.file,

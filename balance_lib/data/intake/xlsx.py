@@ -57,9 +57,7 @@ class WorkbookSheet:
         Parameters
         ----------
         row : int
-            Row of the table or sheet.
         column : int
-            Column of the table.
         """
         values = self.rows[row - 1] if 0 < row <= len(self.rows) else ()
         return values[column] if 0 <= column < len(values) else None
@@ -79,13 +77,7 @@ class SourceFile:
         Parameters
         ----------
         source : Path or str or bytes or SourceFile
-            The file.
         name : str, optional
-            What it is called.
-
-        Returns
-        -------
-        SourceFile
         """
         if isinstance(source, SourceFile):
             return source
@@ -123,13 +115,7 @@ def read_book(name: str, content: bytes) -> tuple[list[WorkbookSheet], list[Faul
     Parameters
     ----------
     name : str
-        What it is called.
     content : bytes
-        Bytes of the file.
-
-    Returns
-    -------
-    (list of WorkbookSheet, list of Fault)
     """
     import openpyxl
 
@@ -266,13 +252,8 @@ def to_bytes(book: Workbook, *, compress: bool = True) -> bytes:
     Parameters
     ----------
     book : Workbook
-        Workbook that is written into.
     compress : bool
         Whether the file is packed.
-
-    Returns
-    -------
-    bytes
     """
     raw = io.BytesIO()
     book.save(raw)
@@ -305,7 +286,6 @@ def put(cell: Any, value: object) -> Any:
     cell : object
         Cell of the sheet.
     value : object
-        What is written.
     """
     if value is None or (isinstance(value, float) and value != value):
         return cell

@@ -129,13 +129,7 @@ def conform(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     Parameters
     ----------
     frame : DataFrame
-        Rows of the table.
     name : str
-        What it is called.
-
-    Returns
-    -------
-    DataFrame
     """
     spec = table(name)
     given = frame.reset_index(drop=True).reindex(columns=list(spec.columns))

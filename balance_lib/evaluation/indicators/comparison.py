@@ -13,7 +13,7 @@ Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
 
 
-def slack(threshold: Any) -> Any:
+def _slack(threshold: Any) -> Any:
     """Return how far a figure may stand from its line and still be on it: 1e-9, relative for large thresholds."""
     return TOLERANCE * np.maximum(1.0, np.abs(threshold))
 
@@ -24,15 +24,9 @@ def shortfall(value: float, operator: str, threshold: float) -> float:
     Parameters
     ----------
     value : float
-        The figure.
     operator : str
         Comparison, such as ``>=``.
     threshold : float
-        Value that is required.
-
-    Returns
-    -------
-    float
     """
     # Numbers of Python: numpy's own take ten times as long.
     return float(gaps(float(value), operator, float(threshold)))
@@ -47,15 +41,9 @@ def satisfies(value: float, operator: str, threshold: float) -> bool | None:
     Parameters
     ----------
     value : float
-        The figure.
     operator : str
         Comparison, such as ``>=``.
     threshold : float
-        Value that is required.
-
-    Returns
-    -------
-    bool or None
 
     Examples
     --------
@@ -76,14 +64,13 @@ def gaps(values: Any, operator: str, thresholds: Any) -> Any:
     operator : str
         Comparison, such as ``>=``.
     thresholds : object
-        Values that are required.
     """
     if operator in (">=", ">"):
         return values - thresholds
     if operator in ("<=", "<"):
         return thresholds - values
     away = np.abs(values - thresholds)
-    return np.where(away <= slack(thresholds), 0.0, -away)
+    return np.where(away <= _slack(thresholds), 0.0, -away)
 
 
 def holds(gap: Any, operator: str, thresholds: Any) -> Any:
@@ -96,9 +83,8 @@ def holds(gap: Any, operator: str, thresholds: Any) -> Any:
     operator : str
         Comparison, such as ``>=``.
     thresholds : object
-        Values that are required.
     """
-    return gap > slack(thresholds) if operator in ("<", ">") else gap >= -slack(thresholds)
+    return gap > _slack(thresholds) if operator in ("<", ">") else gap >= -_slack(thresholds)
 
 
 def compare(left: Any, operator: str, right: Any) -> Any:
@@ -114,5 +100,5 @@ def compare(left: Any, operator: str, right: Any) -> Any:
         Right-hand side.
     """
     if operator == "!=":
-        return ~(np.abs(left - right) <= slack(right))
+        return ~(np.abs(left - right) <= _slack(right))
     return holds(gaps(left, operator, right), operator, right)

@@ -82,10 +82,6 @@ def formula(source: str, blank_is_zero: tuple[str, ...] = ()) -> Formula:
         The formula.
     blank_is_zero : tuple[str, ...]
         Figures of which a blank means none.
-
-    Returns
-    -------
-    Formula
     """
     return Formula(source, blank_is_zero)
 

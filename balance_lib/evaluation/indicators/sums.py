@@ -29,33 +29,14 @@ def sums(figures: Floats, group: Ints, n: int) -> Floats:
     group : array of int
         Group of each row.
     n : int
-        How many there are.
-
-    Returns
-    -------
-    array of float
     """
     if not len(figures) or not figures.shape[1]:
         return np.zeros((n, figures.shape[1]))
     return pd.DataFrame(figures).groupby(group).sum().reindex(range(n)).to_numpy()  # compensated sums
 
 
-def counted(which: Bools, group: Ints, n: int) -> Ints:
-    """Count by group and column.
-
-    Parameters
-    ----------
-    which : array of bool
-        What is counted, a row each.
-    group : array of int
-        Group of each row.
-    n : int
-        How many there are.
-
-    Returns
-    -------
-    array of int
-    """
+def _counted(which: Bools, group: Ints, n: int) -> Ints:
+    """Count by group and column."""
     order = np.argsort(group, kind="stable")
     out = np.zeros((n, which.shape[1]), dtype=np.int64)
     if len(order):
@@ -74,13 +55,8 @@ def all_missing(figures: Floats, group: Ints, n: int) -> Bools:
     group : array of int
         Group of each row.
     n : int
-        How many there are.
-
-    Returns
-    -------
-    array of bool
     """
-    return counted(~np.isnan(figures), group, n) == 0
+    return _counted(~np.isnan(figures), group, n) == 0
 
 
 def strict(figures: Floats, group: Ints, n: int) -> Floats:
@@ -93,13 +69,8 @@ def strict(figures: Floats, group: Ints, n: int) -> Floats:
     group : array of int
         Group of each row.
     n : int
-        How many there are.
-
-    Returns
-    -------
-    array of float
     """
-    return np.where(counted(np.isnan(figures), group, n) > 0, np.nan, sums(figures, group, n))
+    return np.where(_counted(np.isnan(figures), group, n) > 0, np.nan, sums(figures, group, n))
 
 
 def by_year(figures: Floats, years: Floats, every: Floats) -> Floats:
@@ -113,10 +84,6 @@ def by_year(figures: Floats, years: Floats, every: Floats) -> Floats:
         School year of each row.
     every : array of float
         Every year of the county.
-
-    Returns
-    -------
-    array of float
     """
     group, n = np.searchsorted(every, years), len(every)
     there = np.bincount(group, minlength=n) > 0

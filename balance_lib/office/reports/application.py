@@ -110,10 +110,6 @@ def application(
     small_counts : bool
         Print counts of children by personal attributes also when they are under five; for the inspection only.
 
-    Returns
-    -------
-    Application
-
     Raises
     ------
     NotFoundError
@@ -122,7 +118,7 @@ def application(
     standard = evaluation.standard
     if not fits(standard):
         raise NotFoundError("standard", standard.id, [STANDARD])
-    facts = Facts(county, evaluation, small_counts=small_counts)
+    facts = _Facts(county, evaluation, small_counts=small_counts)
     return Application(
         stamp=ReportStamp.of_evaluation(county, evaluation, made_on),
         basic={column["code"]: facts.value(column["figure"]) for column in layout()["I"]["columns"]},
@@ -136,7 +132,7 @@ def application(
     )
 
 
-class Facts:
+class _Facts:
     """Hold one year's county figures and the counts the forms ask for beyond them."""
 
     def __init__(self, county: County, evaluation: Evaluation, *, small_counts: bool = False) -> None:
@@ -171,13 +167,8 @@ class Facts:
         Parameters
         ----------
         name : str
-            What it is called.
         style : str, optional
             How the figure is shown in the form.
-
-        Returns
-        -------
-        str
         """
         if name == "limit":
             return number(self.limit(str(style))).replace(",", "")
@@ -218,7 +209,7 @@ class Facts:
             if result.basis == "evidence":
                 reason = wording.sentence(wording.plain(result.reason.render("zh"), 600))
                 parts.append(f"{result.item.label_zh}：{reason}" if len(results) > 1 else reason)
-        return ApplicationAnswer(self.print(row["label"]), wording.full_width("".join(parts)), ANSWERS[worst(results)])
+        return ApplicationAnswer(self.print(row["label"]), wording.full_width("".join(parts)), ANSWERS[_worst(results)])
 
     def short(self, code: str, kinds: Sequence[str] | None = None) -> float:
         """Count the schools that fail an item, of some kinds or all; NaN when one cannot be judged.
@@ -226,13 +217,8 @@ class Facts:
         Parameters
         ----------
         code : str
-            Code of the item.
         kinds : sequence of str, optional
             Kinds.
-
-        Returns
-        -------
-        float
         """
         rows = self.results[code].rows
         if rows is None:  # no school of that sort
@@ -291,7 +277,7 @@ class Facts:
         }
 
 
-def worst(results: Iterable[ItemResult]) -> str:
+def _worst(results: Iterable[ItemResult]) -> str:
     """Return the status that decides when several items are asked in one line."""
     return min((result.status for result in results), key=_WORST.index)
 
@@ -316,7 +302,7 @@ def _compliance(evaluation: Evaluation) -> pd.DataFrame:
     return pd.DataFrame(rows, columns=["stage", "indicator", "n", "met", "pct", "unknown"])
 
 
-def _schools(facts: Facts) -> pd.DataFrame:
+def _schools(facts: _Facts) -> pd.DataFrame:
     """List the schools of 表Ⅱ-2: primary parts first, then junior parts, each numbered from one."""
     evaluation, names = facts.evaluation, [part["id"] for part in layout()["indicators"]]
     values = evaluation.schools.pivot_table(
@@ -341,7 +327,7 @@ def _schools(facts: Facts) -> pd.DataFrame:
                 **{name: float(values.loc[key, name]) for name in names},
                 **{f"{name}_line": _line(parts[key], name) for name in names},
                 "passes": rules.get(key),
-                "remark": remark(parts[key], evaluation.standard, key[0]),
+                "remark": _remark(parts[key], evaluation.standard, key[0]),
             }
         )
     out = pd.DataFrame(rows, columns=None if rows else ["stage", "school_id", "name", "passes", "remark"])
@@ -360,21 +346,8 @@ def _school_name(own: pd.Series, stage: str) -> str:
     return wording.plain(own["name_zh"]) + (f"（{part}）" if part else "")
 
 
-def remark(part: pd.DataFrame, standard: Standard, stage: str) -> str:
-    """Say which indicators a school meets, which it meets to the floor, and which it misses (columns L7–L13).
-
-    Parameters
-    ----------
-    part : DataFrame
-        Rows of this part.
-    standard : Standard
-    stage : str
-        ``primary`` or ``junior``.
-
-    Returns
-    -------
-    str
-    """
+def _remark(part: pd.DataFrame, standard: Standard, stage: str) -> str:
+    """Say which indicators a school meets, which it meets to the floor, and which it misses (columns L7–L13)."""
     rule = next((i.measure for i in standard.items if i.measure and i.measure.source == "school_rule"), None)
     floor = float(rule.floor_share or 0.0) if rule else 0.0
     found: dict[str, list[str]] = {"met": [], "floor": [], "below": [], "unknown": []}
@@ -387,15 +360,15 @@ def remark(part: pd.DataFrame, standard: Standard, stage: str) -> str:
             sort = "met" if row["met"] else "floor" if row["ratio"] >= floor - 1e-9 else "below"
         found[sort].append(f"L{column}")
     words = {"met": "达标", "floor": f"达到{floor:.0%}", "below": f"低于{floor:.0%}", "unknown": "无数据"}
-    return "；".join(f"{runs(codes)}{words[sort]}" for sort, codes in found.items() if codes)
+    return "；".join(f"{_runs(codes)}{words[sort]}" for sort, codes in found.items() if codes)
 
 
-def runs(codes: Sequence[str]) -> str:
+def _runs(codes: Sequence[str]) -> str:
     """Join column codes, neighbours as a range.
 
     Examples
     --------
-    >>> runs(["L7", "L8", "L9", "L11"])
+    >>> _runs(["L7", "L8", "L9", "L11"])
     'L7—L9、L11'
     """
     numbers = [int(code[1:]) for code in codes]
@@ -410,7 +383,7 @@ def runs(codes: Sequence[str]) -> str:
     )
 
 
-def _counts(facts: Facts) -> dict[str, float]:
+def _counts(facts: _Facts) -> dict[str, float]:
     """Count the rows of 表Ⅱ-2 by sort, for its first note."""
     listed = facts.evaluation.schools[["stage", "school_id"]].drop_duplicates()
     kind = listed["school_id"].map(facts.schools["kind"])

@@ -94,7 +94,7 @@ def _title(outcome: Outcome, lang: str) -> str:
 
 def _maps(letter: Letter, outcome: Outcome, lang: str) -> None:
     """Draw where the schools lie before and after, what goes, what changes and what is new."""
-    table = outcome.schools.merge(places(outcome.changed, outcome.baseline), on="school_id", how="left")
+    table = outcome.schools.merge(_places(outcome.changed, outcome.baseline), on="school_id", how="left")
     if table[["lon", "lat"]].isna().all(axis=None):
         return
     plain = table["kind_before"].map(lambda kind: "point" if kind == "teaching_point" else "kept")
@@ -350,7 +350,7 @@ def _basis(letter: Letter, outcome: Outcome, lang: str) -> None:
     letter.small(text("report.argument.basis", lang, **params))
 
 
-def places(*counties: County) -> pd.DataFrame:
+def _places(*counties: County) -> pd.DataFrame:
     """Return where the schools of counties lie: school_id, lon, lat; the first county that knows a school counts."""
     rows = pd.concat([county.tables["schools"][["school_id", "lon", "lat"]] for county in counties])
     return rows.drop_duplicates("school_id")

@@ -32,9 +32,9 @@ def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: 
     letter = Letter(stamp, title, lang)
     letter.line(text("report.brief.subtitle", lang, year=stamp.school_year(lang), day=stamp.day(lang)))
     overview(letter, evaluation, lang, drawn=False)
-    shortfalls(letter, evaluation, lang)
+    _shortfalls(letter, evaluation, lang)
     by_school(letter, county, evaluation, lang, most=MOST_SCHOOLS, drawn=False)
-    school_map(letter, county, evaluation, lang)
+    _school_map(letter, county, evaluation, lang)
     differences(letter, evaluation, lang, listed=False)
     open_items(letter, evaluation, lang)
     _next_steps(letter, evaluation, lang)
@@ -71,15 +71,8 @@ def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool =
         figure(letter, charts.items_by_category, counts, caption=text("report.overview.figure", lang))
 
 
-def shortfalls(letter: Letter, evaluation: Evaluation, lang: str) -> None:
-    """List the items not met.
-
-    Parameters
-    ----------
-    letter : Letter
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
+def _shortfalls(letter: Letter, evaluation: Evaluation, lang: str) -> None:
+    """List the items not met."""
     letter.heading(text("report.shortfalls.heading", lang))
     found = evaluation.with_status("not_met")
     if not found:
@@ -117,7 +110,6 @@ def by_school(
     evaluation : Evaluation
     lang : {"zh", "en"}
     most : int
-        How many are named at most.
     drawn : bool
         Whether pictures are drawn.
     """
@@ -138,16 +130,8 @@ def by_school(
         letter.small(text("report.schools.more", lang, shown=most, n=len(rows)))
 
 
-def school_map(letter: Letter, county: County, evaluation: Evaluation, lang: str) -> None:
-    """Draw which schools fall short, the year before beside this one where it is known.
-
-    Parameters
-    ----------
-    letter : Letter
-    county : County
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
+def _school_map(letter: Letter, county: County, evaluation: Evaluation, lang: str) -> None:
+    """Draw which schools fall short, the year before beside this one where it is known."""
     years = [year for year in (evaluation.year - 1, evaluation.year) if year in county.years]
     place = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")[["lon", "lat"]].astype(float)
     panels = []

@@ -63,7 +63,6 @@ def visits(
     ----------
     county : County
     standard : Standard
-        The plan.
     journals : mapping of journal name to DataFrame
         ``Store.journal`` of pairings and visits.
     year : int

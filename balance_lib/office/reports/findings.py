@@ -34,10 +34,6 @@ class Names:
         ----------
         county : County
         lang : {"zh", "en"}
-
-        Returns
-        -------
-        Names
         """
         table = county.tables["schools"].drop_duplicates("school_id")
         column = table["name_zh"] if lang == "zh" else table["name_en"].fillna(table["name_zh"])
@@ -54,10 +50,6 @@ def label(result: ItemResult, lang: str = "zh") -> str:
     ----------
     result : ItemResult
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return wording.sentence(wording.plain(result.item.label(lang), 300, lang), lang)
 
@@ -69,10 +61,6 @@ def requirement(result: ItemResult, lang: str = "zh") -> str:
     ----------
     result : ItemResult
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     if result.item.veto:
         return text("report.veto.required", lang)
@@ -88,10 +76,6 @@ def present(result: ItemResult, lang: str = "zh") -> str:
     ----------
     result : ItemResult
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     if _by_evidence(result):
         key = result.status if result.status in ("met", "not_met") else "open"
@@ -104,21 +88,11 @@ def present(result: ItemResult, lang: str = "zh") -> str:
         return words + "".join(text(f"report.{key}", lang, n=n, of=of) for key, n in more.items() if n)
     if math.isnan(result.value):
         return text("status.not_applicable" if result.status == "not_applicable" else "status.no_data", lang)
-    return value(result, lang)
+    return _value(result, lang)
 
 
-def value(result: ItemResult, lang: str = "zh") -> str:
-    """Return an item's figure with its unit, with the digits that tell it from its line.
-
-    Parameters
-    ----------
-    result : ItemResult
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
+def _value(result: ItemResult, lang: str = "zh") -> str:
+    """Return an item's figure with its unit, with the digits that tell it from its line."""
     item = result.item
     return wording.sentence(quantity(result.value, item.judged_unit, result.threshold, item.operator)[lang], lang)
 
@@ -130,10 +104,6 @@ def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
     ----------
     results : iterable of ItemResult
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list[list of object]
     """
     return [
         [place, label(r, lang), requirement(r, lang), present(r, lang), text(f"status.{r.status}", lang)]
@@ -148,10 +118,6 @@ def sentence(result: ItemResult, lang: str = "zh") -> str:
     ----------
     result : ItemResult
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
     gap = "" if math.isnan(result.gap) or result.counted is not None else _gap(result, lang)
@@ -173,12 +139,7 @@ def category(name: str, lang: str = "zh") -> str:
     Parameters
     ----------
     name : str
-        What it is called.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return text(f"category.{name}", lang) if has(f"category.{name}") else wording.name(name, lang)
 
@@ -192,10 +153,6 @@ def by_category(evaluation: Evaluation, lang: str = "zh") -> dict[str, list[Item
     ----------
     evaluation : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    dict[str, list of ItemResult]
     """
     found: dict[str, list[ItemResult]] = {}
     for result in evaluation.items:
@@ -217,10 +174,6 @@ def category_counts(evaluation: Evaluation, lang: str = "zh") -> pd.DataFrame:
     ----------
     evaluation : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame
     """
     counts = {name: tally(results) for name, results in by_category(evaluation, lang).items()}
     return pd.DataFrame(counts).T.reindex(columns=["total", "met", "not_met", "open"]).astype(int)
@@ -233,10 +186,6 @@ def indicator_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]
     ----------
     evaluation : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    dict of str to str
     """
     return {k: wording.sentence(spec.label(lang), lang) for k, spec in evaluation.standard.indicators.items()}
 
@@ -248,10 +197,6 @@ def coefficient_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, st
     ----------
     evaluation : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    dict of str to str
     """
     labels, cv = indicator_labels(evaluation, lang), evaluation.cv
     limited = cv.loc[cv["indicator"] == COMPOSITE, "limit"].notna().any()
@@ -270,10 +215,6 @@ def failing_schools(evaluation: Evaluation, names: Names, lang: str = "zh") -> l
     names : Names
         Names of the schools.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list[list of object]
     """
     labels, specs = indicator_labels(evaluation, lang), evaluation.standard.indicators
     passes = evaluation.rules.set_index(["school_id", "stage"])["passes"] if len(evaluation.rules) else {}
@@ -316,10 +257,6 @@ def needs(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
     ----------
     evaluation : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list[list of object]
     """
     out: list[list[object]] = []
     for name, spec in evaluation.standard.indicators.items():
@@ -340,10 +277,6 @@ def coefficient_rows(evaluation: Evaluation, lang: str = "zh") -> list[list[obje
     ----------
     evaluation : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list[list of object]
     """
     table = evaluation.cv.set_index(["stage", "indicator"])
     stages = [stage for stage in STAGES if stage in set(evaluation.cv["stage"])]
@@ -351,23 +284,13 @@ def coefficient_rows(evaluation: Evaluation, lang: str = "zh") -> list[list[obje
     for name, words in coefficient_labels(evaluation, lang).items():
         row: list[object] = [words]
         for stage in stages:
-            row += coefficient(table.loc[(stage, name)], lang) if (stage, name) in table.index else ["–", "–"]
+            row += _coefficient(table.loc[(stage, name)], lang) if (stage, name) in table.index else ["–", "–"]
         out.append(row)
     return out
 
 
-def coefficient(row: pd.Series, lang: str = "zh") -> list[object]:
-    """Return one coefficient with three decimals, and whether it keeps the limit.
-
-    Parameters
-    ----------
-    row : Series
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    list of object
-    """
+def _coefficient(row: pd.Series, lang: str = "zh") -> list[object]:
+    """Return one coefficient with three decimals, and whether it keeps the limit."""
     if math.isnan(row["cv"]):
         return ["–", text("status.no_data", lang)]
     shown = wording.figure(row["cv"], 3, row["limit"], "<=")
@@ -382,10 +305,6 @@ def coefficient_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]
     ----------
     evaluation : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list of str
     """
     labels, out = coefficient_labels(evaluation, lang), []
     judged = evaluation.cv[evaluation.cv["indicator"].isin(list(labels)) & evaluation.cv["limit"].notna()]
@@ -397,7 +316,7 @@ def coefficient_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]
         worst = known.sort_values("cv", kind="stable").iloc[-1]
         beyond = sum(met is False for met in known["met"])
         params = {
-            "stage": stage_name(stage, lang),
+            "stage": _stage_name(stage, lang),
             "n": len(mine),
             "known": len(known),
             "within": len(known) - beyond,
@@ -412,19 +331,8 @@ def coefficient_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]
     return out
 
 
-def stage_name(stage: str, lang: str = "zh") -> str:
-    """Return the name of a stage as it begins a sentence.
-
-    Parameters
-    ----------
-    stage : str
-        ``primary`` or ``junior``.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
+def _stage_name(stage: str, lang: str = "zh") -> str:
+    """Return the name of a stage as it begins a sentence."""
     name = text(f"stage.{stage}", lang)
     return name[:1].upper() + name[1:]
 
@@ -436,17 +344,13 @@ def rule_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
     ----------
     evaluation : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list of str
     """
     out = []
     for stage in STAGES:
         flags = evaluation.rules.loc[evaluation.rules["stage"] == stage, "passes"] if len(evaluation.rules) else []
         if len(flags):
             count = {k: sum(flag is k for flag in flags) for k in (True, False, None)}
-            words = text("report.rule.sentence", lang, stage=stage_name(stage, lang), n=len(flags),
+            words = text("report.rule.sentence", lang, stage=_stage_name(stage, lang), n=len(flags),
                          passes=count[True], fails=count[False])  # fmt: skip
             out.append(words + (text("report.rule.lacking", lang, n=count[None]) if count[None] else ""))
     return out

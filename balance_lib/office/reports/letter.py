@@ -71,7 +71,6 @@ class Letter:
         Parameters
         ----------
         words : str
-            The words.
         level : int
             Level of the heading, 1 the highest.
         """

@@ -305,10 +305,6 @@ def periods(days: Sequence[date], lang: str = "zh") -> list[tuple[str, date, dat
         Days.
     lang : {"zh", "en"}
 
-    Returns
-    -------
-    list[tuple[str, date, date]]
-
     Examples
     --------
     >>> [name for name, _, _ in periods([date(2022, 11, 5), date(2023, 1, 2)])]
@@ -361,9 +357,7 @@ def open_sheet(
     Parameters
     ----------
     book : Workbook
-        Workbook that is written into.
     key : str
-        Key of the entry.
     columns : Mapping[str, tuple[float, str]]
         Heads with width and format.
     stamp : ReportStamp
@@ -372,10 +366,6 @@ def open_sheet(
         Rows that stay in sight.
     extra : sequence of str
         Further heads.
-
-    Returns
-    -------
-    SheetWriter
     """
     title = text(f"report.lists.{key}.title", lang)
     page = SheetWriter(book, title, [wide for wide, _ in columns.values()], stamp, lang=lang)
@@ -397,7 +387,6 @@ def put_row(page: SheetWriter, columns: Mapping[str, tuple[float, str]], row: Ma
     columns : Mapping[str, tuple[float, str]]
         Heads with width and format.
     row : mapping of str to object
-        Values by column.
     lang : {"zh", "en"}
     """
     page.data([_cell(name, row.get(name), lang) for name in columns], align=[align for _, align in columns.values()])

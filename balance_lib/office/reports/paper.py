@@ -80,7 +80,6 @@ class SheetWriter:
         Parameters
         ----------
         words : str
-            The words.
         align : str
             Alignment.
         """
@@ -151,11 +150,8 @@ class SheetWriter:
         Parameters
         ----------
         row : int
-            Row of the table or sheet.
         column : int
-            Column of the table.
         title : str
-            Words at the head.
         """
         from openpyxl.worksheet.hyperlink import Hyperlink
 
@@ -196,11 +192,8 @@ class SheetWriter:
         Parameters
         ----------
         row : int
-            Row of the table or sheet.
         column : int
-            Column of the table.
         value : object
-            What is written.
         font : object
             Font of the cell.
         place : object
@@ -279,7 +272,6 @@ def origin_sheet(book: Workbook, stamp: ReportStamp, notes: Sequence[str], lang:
     Parameters
     ----------
     book : Workbook
-        Workbook that is written into.
     stamp : ReportStamp
     notes : sequence of str
         Remarks, a line each.

@@ -32,7 +32,7 @@ _ORDER = ("not_met", "no_data", "met", "not_applicable")
 
 
 @cache
-def layout() -> Mapping[str, Any]:
+def _layout() -> Mapping[str, Any]:
     """Return the table as it is printed."""
     source = resources.files(__package__).joinpath("school_table.yaml").read_text("utf-8")
     return dict(yaml.load(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
@@ -66,7 +66,7 @@ def write(
     stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
     book = new_book()
     front = SheetWriter(book, "学校目录", (8, 14, 50, 22, 16), stamp, landscape=False)
-    front.title(layout()["title"])
+    front.title(_layout()["title"])
     front.line(f"{stamp.county()}　{stamp.school_year()}", align="center")
     front.head([["序号", "学校代码", "学校名称", "学校类型", "资源配置综合达标"]])
     for place, school in enumerate(wanted, 1):
@@ -76,16 +76,16 @@ def write(
         row = front.data(values, align=["center", "center", "left", "left", "center"])
         front.link(row, 3, title)
     front.finish()
-    origin_sheet(book, stamp, layout()["notes"])
+    origin_sheet(book, stamp, _layout()["notes"])
     return book_of(book)
 
 
 def _sheet(book: Any, data: _Schools, school: str, stamp: ReportStamp, place: int) -> str:
     page = SheetWriter(book, f"{place} {data.name(school)}".replace("'", ""), (11, 37, 50, 9), stamp, landscape=False)
-    page.title(layout()["title"])
+    page.title(_layout()["title"])
     page.line(data.line(school), align="center")
-    page.head([layout()["head"]])
-    for group in layout()["groups"]:
+    page.head([_layout()["head"]])
+    for group in _layout()["groups"]:
         first = page.row
         for row in group["rows"]:
             found = data.found(school, row)
@@ -96,7 +96,7 @@ def _sheet(book: Any, data: _Schools, school: str, stamp: ReportStamp, place: in
         for line in range(first + 1, page.row):
             page.sheet.cell(line, 1).value = None
         page.merge(first, 1, page.row - 1, 1)
-    for words in layout()["notes"]:
+    for words in _layout()["notes"]:
         page.note(words)
     page.finish()
     return str(page.sheet.title)
@@ -109,7 +109,7 @@ class _Schools:
         frames = indicators.frames(county, evaluation.standard)
         self.county, self.evaluation = county, evaluation
         whole = frames.schools[frames.schools["year"] == evaluation.year]
-        extra = {name: indicators.evaluate(whole, formula) for name, formula in layout()["figures"].items()}
+        extra = {name: indicators.evaluate(whole, formula) for name, formula in _layout()["figures"].items()}
         self.schools = whole.assign(**extra).set_index("school_id")
         stages = frames.stages[frames.stages["year"] == evaluation.year]
         self.stages = stages.drop_duplicates(["school_id", "stage"]).set_index(["school_id", "stage"])
@@ -121,7 +121,7 @@ class _Schools:
         county_row = frames.county_years[frames.county_years["year"] == evaluation.year]
         self.whole_county = {
             name: float(indicators.evaluate(county_row, formula).iloc[0])
-            for name, formula in layout()["county_figures"].items()
+            for name, formula in _layout()["county_figures"].items()
         }
         self.senior = senior.drop_duplicates("school_id").set_index("school_id")["pupils"]
 
@@ -151,11 +151,6 @@ class _Schools:
         school : str
             Id or name of the school.
         row : mapping of str to object
-            Values by column.
-
-        Returns
-        -------
-        (str, str)
         """
         status = self._status(school, row)
         if status == "not_applicable":
@@ -184,13 +179,7 @@ class _Schools:
         school : str
             Id or name of the school.
         words : str
-            The words.
         row : mapping of str to object
-            Values by column.
-
-        Returns
-        -------
-        str
         """
 
         def shown(first: str, second: str | None) -> str:
@@ -213,7 +202,7 @@ class _Schools:
         if name == "all_pupils":
             return _printed(own["pupils"] + (self.senior[school] if school in self.senior.index else 0.0), 0)
         value = self.whole_county[name] if name in self.whole_county else own[name]
-        return _printed(value, layout()["places"].get(name, 0))
+        return _printed(value, _layout()["places"].get(name, 0))
 
     def _staged(self, school: str, stage: str, name: str, row: Mapping[str, Any]) -> str:
         if stage not in self.taught(school):
@@ -231,7 +220,7 @@ class _Schools:
         if name == "count":
             per = self.evaluation.standard.indicators[row["indicator"]].need_per_unit
             return _printed(value * own["pupils"] / per, 0)
-        return _printed(value, layout()["places"][name], line)
+        return _printed(value, _layout()["places"][name], line)
 
 
 def _printed(value: float, places: int, line: float = math.nan) -> str:

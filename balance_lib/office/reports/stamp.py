@@ -45,10 +45,6 @@ class ReportStamp:
         evaluation : Evaluation
         made_on : date, optional
             Day the paper bears.
-
-        Returns
-        -------
-        ReportStamp
         """
         standard, used = evaluation.standard, evaluation.provenance.get("definitions", {})
         stamp = cls.of(county, standard, evaluation.year, on=evaluation.on, made_on=made_on)
@@ -68,10 +64,6 @@ class ReportStamp:
             Day it is judged on.
         made_on : date, optional
             Day the paper bears.
-
-        Returns
-        -------
-        ReportStamp
         """
         return cls(
             county.county_id,
@@ -101,7 +93,7 @@ class ReportStamp:
 
     def day(self, lang: str = "zh") -> str:
         """Return the day the paper bears."""
-        return day(self.made_on, lang)
+        return _day(self.made_on, lang)
 
     def banner(self, lang: str = "zh") -> str:
         """Return the warning that the figures are made up; "" for real ones."""
@@ -124,7 +116,7 @@ class ReportStamp:
         values = {
             "county": self.county(lang),
             "school_year": self.school_year(lang),
-            "judged_on": day(self.on, lang),
+            "judged_on": _day(self.on, lang),
             "made_on": self.day(lang),
             "standard": f"{self.standard.title(lang)} ({self.standard.id})",
             "version": self.version or "–",
@@ -161,33 +153,18 @@ class ReportStamp:
         Parameters
         ----------
         key : str
-            Key of the entry.
         suffix : str
             Ending of the file name.
-
-        Returns
-        -------
-        str
         """
         return f"{file_name(self.county_id, self.year, self.standard.id, key)}{suffix}"
 
 
-def day(when: date, lang: str = "zh") -> str:
+def _day(when: date, lang: str = "zh") -> str:
     """Return a day as an official paper writes it.
-
-    Parameters
-    ----------
-    when : date
-        The day.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
 
     Examples
     --------
-    >>> day(date(2023, 8, 31)), day(date(2023, 8, 31), "en")
+    >>> _day(date(2023, 8, 31)), _day(date(2023, 8, 31), "en")
     ('2023年8月31日', '31 August 2023')
     """
     if lang == "zh":

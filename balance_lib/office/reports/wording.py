@@ -44,14 +44,8 @@ def plain(value: object, most: int = CELL_MOST, lang: str = "zh") -> str:
     Parameters
     ----------
     value : object
-        What is written.
     most : int
-        How many are named at most.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -76,12 +70,7 @@ def name(value: object, lang: str = "zh") -> str:
     Parameters
     ----------
     value : object
-        What is written.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return plain(" ".join(plain(value, lang=lang).split()), NAME_MOST, lang)
 
@@ -96,13 +85,8 @@ def sheet_title(value: object, taken: Collection[str] = ()) -> str:
     Parameters
     ----------
     value : object
-        What is written.
     taken : collection of str
         Names that are taken.
-
-    Returns
-    -------
-    str
 
     Examples
     --------
@@ -151,11 +135,6 @@ def sentence(words: str, lang: str = "zh") -> str:
     Parameters
     ----------
     words : str
-        The words.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return full_width(words) if lang == "zh" else words

@@ -82,15 +82,9 @@ def read(engine: Engine, folder: Path, source: Path, *, replace: bool = False) -
     engine : Engine
         Connection pool of the store.
     folder : Path
-        Folder on disk.
     source : Path
-        The file.
     replace : bool
         Whether a store that stands is overwritten.
-
-    Returns
-    -------
-    dict of str to int
 
     Raises
     ------

@@ -74,10 +74,6 @@ def days(county: County, standard: Standard) -> list[date]:
     ----------
     county : County
     standard : Standard
-
-    Returns
-    -------
-    list of date
     """
     first, last = date(county.years[0], 9, 1), date(county.years[-1] + 1, 8, 31)
     plan = standard.plan

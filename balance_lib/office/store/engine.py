@@ -80,7 +80,6 @@ def migrate(connection: Connection, to: str) -> None:
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     to : str
         Revision to go to.
     """

@@ -40,13 +40,7 @@ def kind_of(name: str, content: bytes) -> str:
     Parameters
     ----------
     name : str
-        What it is called.
     content : bytes
-        Bytes of the file.
-
-    Returns
-    -------
-    str
 
     Raises
     ------
@@ -86,16 +80,10 @@ def keep(folder: Path, content: bytes) -> str:
     Parameters
     ----------
     folder : Path
-        Folder on disk.
     content : bytes
-        Bytes of the file.
-
-    Returns
-    -------
-    str
     """
     sha = hashlib.sha256(content).hexdigest()
-    target = path_of(folder, sha)
+    target = _path_of(folder, sha)
     if target.is_file():
         return sha
     # The mode holds for the last folder only: each is made by itself, for the owner alone.
@@ -113,20 +101,8 @@ def keep(folder: Path, content: bytes) -> str:
     return sha
 
 
-def path_of(folder: Path, sha: str) -> Path:
-    """Return where the bytes of a hash stand.
-
-    Parameters
-    ----------
-    folder : Path
-        Folder on disk.
-    sha : str
-        SHA-256 digest of the file.
-
-    Returns
-    -------
-    Path
-    """
+def _path_of(folder: Path, sha: str) -> Path:
+    """Return where the bytes of a hash stand."""
     return folder / sha[:2] / sha
 
 
@@ -136,13 +112,7 @@ def read(folder: Path, sha: str) -> bytes:
     Parameters
     ----------
     folder : Path
-        Folder on disk.
     sha : str
-        SHA-256 digest of the file.
-
-    Returns
-    -------
-    bytes
 
     Raises
     ------
@@ -151,9 +121,9 @@ def read(folder: Path, sha: str) -> bytes:
     StoreError
         If they are not what was stored.
     """
-    if len(sha) != 64 or not set(sha) <= set("0123456789abcdef") or not path_of(folder, sha).is_file():
+    if len(sha) != 64 or not set(sha) <= set("0123456789abcdef") or not _path_of(folder, sha).is_file():
         raise NotFoundError("evidence", harmless(sha, 64))
-    content = path_of(folder, sha).read_bytes()
+    content = _path_of(folder, sha).read_bytes()
     if hashlib.sha256(content).hexdigest() != sha:
         raise StoreError("evidence_damaged", sha=sha[:12])
     return content
@@ -178,30 +148,18 @@ def index(
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     sha : str
-        SHA-256 digest of the file.
     name : str
-        What it is called.
     kind : str
-        Kind, as the tables name it.
     size : int
         Bytes.
     who : str
         Who does it; recorded in the trail.
     county_id : str
-        Id of the county.
     standard_id : str
-        Id of the standard.
     entry_id : str
-        Id of the entry.
     task : str
-        Id of the task.
     stamp : Stamp
-
-    Returns
-    -------
-    str
     """
     at, new = trail.now(), trail.fresh_id()
     told = {
@@ -225,17 +183,9 @@ def listed(connection: Connection, county_id: str, standard_id: str | None, entr
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     county_id : str
-        Id of the county.
     standard_id : str, optional
-        Id of the standard.
     entry_id : str, optional
-        Id of the entry.
-
-    Returns
-    -------
-    DataFrame
     """
     asked = select(*(TABLE.c[name] for name in COLUMNS)).where(TABLE.c.county_id == county_id)
     if standard_id is not None:

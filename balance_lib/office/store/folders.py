@@ -77,7 +77,6 @@ def keep_import(
     store : Store
     county : County
     folder : Path
-        Folder on disk.
     rows : mapping of str to int
         Rows of each table.
     files : sequence of str

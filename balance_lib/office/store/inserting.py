@@ -14,16 +14,9 @@ def insert_unless_there(connection: Connection, table: Table, values: Mapping[st
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     table : Table
     values : mapping of str to object
-        Figures by name.
     key : str
-        Key of the entry.
-
-    Returns
-    -------
-    bool
     """
     # Loading the dialect that is not used would cost every page a fifth of a second.
     if connection.dialect.name == "postgresql":

@@ -48,17 +48,9 @@ def rows(connection: Connection, name: str, county_id: str, standard_id: str) ->
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     name : str
-        What it is called.
     county_id : str
-        Id of the county.
     standard_id : str
-        Id of the standard.
-
-    Returns
-    -------
-    DataFrame
     """
     listed, table = columns(name), TABLES[name]
     asked = select(*(table.c[c] for c in listed)).where(table.c.county_id == county_id)
@@ -72,16 +64,9 @@ def add(connection: Connection, name: str, values: Mapping[str, Any], owner: Own
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     name : str
-        What it is called.
     values : mapping of str to object
-        Figures by name.
     owner : Owner
-
-    Returns
-    -------
-    str
 
     Raises
     ------
@@ -111,20 +96,12 @@ def change(
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     name : str
-        What it is called.
     row_id : str
-        Id of the row.
     changes : mapping of str to object
-        Fields that change.
     owner : Owner
     version : int
         Version the change was made from; another one is refused.
-
-    Returns
-    -------
-    int
 
     Raises
     ------
@@ -148,11 +125,8 @@ def remove(connection: Connection, name: str, row_id: str, owner: Owner, *, vers
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     name : str
-        What it is called.
     row_id : str
-        Id of the row.
     owner : Owner
     version : int
         Version the change was made from; another one is refused.
@@ -173,16 +147,10 @@ def take(connection: Connection, name: str, given: Iterable[Mapping[str, Any]], 
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     name : str
-        What it is called.
     given : Iterable[mapping of str to object]
         Rows to take in.
     owner : Owner
-
-    Returns
-    -------
-    (int, int, int)
     """
     journal, new, changed, same = _journal(name), 0, 0, 0
     for values in given:

@@ -37,20 +37,13 @@ def open_entries(
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     problems : DataFrame
         Schools that fall short, as the evaluation lists them.
     county_id : str
-        Id of the county.
     standard_id : str
-        Id of the standard.
     who : str
         Who does it; recorded in the trail.
     stamp : Stamp
-
-    Returns
-    -------
-    (int, int)
     """
     at, opened = trail.now(), 0
     for row in problems.to_dict("records"):
@@ -89,13 +82,7 @@ def entry(connection: Connection, entry_id: str) -> Entry:
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     entry_id : str
-        Id of the entry.
-
-    Returns
-    -------
-    Entry
 
     Raises
     ------
@@ -115,15 +102,8 @@ def entries(connection: Connection, county_id: str, standard_id: str | None) -> 
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     county_id : str
-        Id of the county.
     standard_id : str, optional
-        Id of the standard.
-
-    Returns
-    -------
-    DataFrame
     """
     asked = select(*(TABLE.c[name] for name in COLUMNS)).where(TABLE.c.county_id == county_id)
     if standard_id is not None:
@@ -148,24 +128,15 @@ def step(
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     entry_id : str
-        Id of the entry.
     action : str
-        What is done.
     who : str
         Who does it; recorded in the trail.
     version : int
         Version the change was made from; another one is refused.
     stamp : Stamp
     note : str
-        Remark, in the writer's words.
     changes : mapping of str to object
-        Fields that change.
-
-    Returns
-    -------
-    Entry
 
     Raises
     ------
@@ -176,7 +147,7 @@ def step(
     """
     before = entry(connection, entry_id)
     if before.version != version:
-        raise conflict(connection, before)
+        raise _conflict(connection, before)
     clean = {name: trail.bounded(v, LENGTHS[name]) if name in LENGTHS else v for name, v in changes.items()}
     at, why = trail.now(), trail.bounded(note)
     after = workplan.act(before, action, at=at, note=why, **clean)
@@ -193,22 +164,11 @@ def _save(connection: Connection, before: Entry, after: Entry, stamp: Stamp) -> 
     same = (before.entry_id == TABLE.c.entry_id) & (before.version == TABLE.c.version)
     done = connection.execute(update(TABLE).where(same).values(**values, **vars(stamp)))  # type: ignore[arg-type]
     if done.rowcount != 1:
-        raise conflict(connection, entry(connection, before.entry_id))
+        raise _conflict(connection, entry(connection, before.entry_id))
 
 
-def conflict(connection: Connection, found: Entry) -> ConflictError:
-    """Return the error that tells who changed an entry, and when.
-
-    Parameters
-    ----------
-    connection : Connection
-        Open connection to the store.
-    found : Entry
-
-    Returns
-    -------
-    ConflictError
-    """
+def _conflict(connection: Connection, found: Entry) -> ConflictError:
+    """Return the error that tells who changed an entry, and when."""
     last = select(Change.who, Change.at).where(Change.subject_id == found.entry_id).order_by(Change.change_id.desc())
     row = connection.execute(last.limit(1)).first()
     who, at = (row.who, row.at) if row else ("", found.changed_at)

@@ -25,10 +25,6 @@ class Utc(TypeDecorator[datetime]):
             The moment.
         dialect : Dialect
             Database the value goes to.
-
-        Returns
-        -------
-        datetime or None
         """
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
@@ -38,13 +34,8 @@ class Utc(TypeDecorator[datetime]):
         Parameters
         ----------
         value : object
-            What is written.
         dialect : Dialect
             Database the value goes to.
-
-        Returns
-        -------
-        datetime or None
         """
         return None if value is None else value.replace(tzinfo=UTC)
 

@@ -39,30 +39,18 @@ def record(
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     county_id : str
-        Id of the county.
     standard_id : str
-        Id of the standard.
     task : str
-        Id of the task.
     state : str
-        State of the record.
     who : str
         Who does it; recorded in the trail.
     version : int
         Version the change was made from; another one is refused.
     stamp : Stamp
     due : date, optional
-        Day it is due.
     done_on : date, optional
-        Day it was done.
     note : str
-        Remark, in the writer's words.
-
-    Returns
-    -------
-    int
 
     Raises
     ------
@@ -103,15 +91,8 @@ def records(connection: Connection, county_id: str, standard_id: str) -> pd.Data
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     county_id : str
-        Id of the county.
     standard_id : str
-        Id of the standard.
-
-    Returns
-    -------
-    DataFrame
     """
     asked = select(*(TABLE.c[name] for name in COLUMNS))
     asked = asked.where((TABLE.c.county_id == county_id) & (TABLE.c.standard_id == standard_id)).order_by(TABLE.c.task)

@@ -47,22 +47,12 @@ def add(
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     yaml : str
-        The scenario as YAML.
     name : str
-        What it is called.
     author : str
-        Who made it.
     county_id : str
-        Id of the county.
     standard_id : str
-        Id of the standard.
     stamp : Stamp
-
-    Returns
-    -------
-    str
 
     Raises
     ------
@@ -88,18 +78,11 @@ def change(connection: Connection, scenario_id: str, *, version: int, author: st
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     scenario_id : str
-        Id of the scenario in the store.
     version : int
         Version the change was made from; another one is refused.
     author : str
-        Who made it.
     stamp : Stamp
-
-    Returns
-    -------
-    int
 
     Raises
     ------
@@ -126,13 +109,10 @@ def remove(connection: Connection, scenario_id: str, *, version: int, author: st
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     scenario_id : str
-        Id of the scenario in the store.
     version : int
         Version the change was made from; another one is refused.
     author : str
-        Who made it.
     stamp : Stamp
 
     Raises
@@ -155,15 +135,9 @@ def get(connection: Connection, scenario_id: str, version: int | None = None) ->
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     scenario_id : str
-        Id of the scenario in the store.
     version : int, optional
         Version the change was made from; another one is refused.
-
-    Returns
-    -------
-    SavedScenario
 
     Raises
     ------
@@ -196,13 +170,7 @@ def listed(connection: Connection, county_id: str) -> pd.DataFrame:
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     county_id : str
-        Id of the county.
-
-    Returns
-    -------
-    DataFrame
     """
     heads = [name for name in COLUMNS if name != "yaml"]
     asked = select(*(TABLE.c[name] for name in heads)).where(TABLE.c.county_id == county_id)

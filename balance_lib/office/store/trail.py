@@ -51,10 +51,6 @@ def clock(moment: datetime, seed: int) -> Iterator[None]:
         The moment.
     seed : int
         Seed of chance.
-
-    Returns
-    -------
-    iterator of None
     """
     token = _CLOCK.set((moment, random.Random(seed)))
     try:
@@ -96,13 +92,7 @@ def bounded(given: object, most: int = TEXT_MOST) -> str:
     Parameters
     ----------
     given : object
-        What was handed over.
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    str
 
     Raises
     ------
@@ -184,7 +174,6 @@ def last(connection: Connection, subject: Subject) -> Mapping[str, Any] | None:
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     subject : Subject
 
     Returns
@@ -202,7 +191,6 @@ def write_next(connection: Connection, subject: Subject, **facts: Any) -> None:
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     subject : Subject
     """
     before = last(connection, subject)
@@ -256,15 +244,10 @@ def frame(connection: Connection, asked: Select[Any], columns: Sequence[str]) ->
     Parameters
     ----------
     connection : Connection
-        Open connection to the store.
     asked : Select[object]
         Query.
     columns : sequence of str
         Names of the columns.
-
-    Returns
-    -------
-    DataFrame
     """
     rows = list(connection.execute(asked))
     return pd.DataFrame(

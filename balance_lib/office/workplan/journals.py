@@ -26,7 +26,7 @@ _RANGES = {"days": (1, 366), "number": (0, 1e12), "year": (1900, 2100)}
 
 
 @dataclass(frozen=True)
-class JournalColumn:
+class _JournalColumn:
     """Describe one column: ``kind`` is name, text, day, days, number, year, place or entry."""
 
     name: str
@@ -44,7 +44,7 @@ class Journal:
 
     name: str
     key: Sequence[str]
-    columns: Sequence[JournalColumn]
+    columns: Sequence[_JournalColumn]
 
     def title(self, lang: str = "zh") -> str:
         """Return the journal's name for people."""
@@ -66,7 +66,7 @@ def _journal(name: str, key: str, *columns: str) -> Journal:
     parts = (column.rstrip("!").split(":") for column in columns)
     need = (column.endswith("!") for column in columns)
     return Journal(
-        name, key.split(), tuple(JournalColumn(c, kind, n) for (c, kind), n in zip(parts, need, strict=True))
+        name, key.split(), tuple(_JournalColumn(c, kind, n) for (c, kind), n in zip(parts, need, strict=True))
     )
 
 
@@ -257,7 +257,7 @@ def _folded(words: object) -> str:
 Broken = tuple[str, dict[str, Any]]
 
 
-def _read(column: JournalColumn, given: Any, places: PlaceFinder) -> tuple[Any, Broken | None]:
+def _read(column: _JournalColumn, given: Any, places: PlaceFinder) -> tuple[Any, Broken | None]:
     """Return a cell's value, or which rule it breaks."""
     if column.kind in ("name", "text", "entry"):
         most = TEXT_MOST if column.kind == "text" else NAME_MOST

@@ -34,7 +34,7 @@ Records = Mapping[str, Mapping[str, Any]]
 
 
 @dataclass(frozen=True)
-class TaskFinding:
+class _TaskFinding:
     """Hold what the figures say of a task: the worst of its facts, how many are met, and on which day it was found."""
 
     status: str = ""
@@ -44,7 +44,7 @@ class TaskFinding:
 
 
 @dataclass(frozen=True)
-class Papers:
+class _Papers:
     """Hold what the county's documents say of a plan's facts on a day.
 
     ``known`` gives, by fact and school year (None: of any year), the latest finding and since which day it stands;
@@ -55,21 +55,16 @@ class Papers:
     dated: frozenset[tuple[str, int | None]]
 
     @classmethod
-    def of(cls, standard_id: str, evidence: pd.DataFrame | None, on: date) -> Papers:
+    def of(cls, standard_id: str, evidence: pd.DataFrame | None, on: date) -> _Papers:
         """Read the table of evidence; a later document takes the place of an earlier one.
 
         Parameters
         ----------
         standard_id : str
-            Id of the standard.
         evidence : DataFrame, optional
             Findings recorded.
         on : date
             Day it is judged on.
-
-        Returns
-        -------
-        Papers
         """
         known: dict[tuple[str, int | None], tuple[str, date]] = {}
         dated: set[tuple[str, int | None]] = set()
@@ -258,7 +253,7 @@ def register(
     """
     known = _known(records, on)
     listed = [task.redated(known.get(task.task, {}).get("due")) for task in tasks(standard, on)]
-    papers = Papers.of(standard.id, evidence, on)
+    papers = _Papers.of(standard.id, evidence, on)
     results = _by_task(evaluation)
     findings = {task.task: _finding(task, results, papers, on, evaluation) for task in listed}
     after = standard.plan.after if standard.plan else {}
@@ -303,23 +298,23 @@ def _by_task(evaluation: Evaluation | None) -> Mapping[str, Sequence[ItemResult]
 
 
 def _finding(
-    task: Task, results: Mapping[str, Sequence[ItemResult]], papers: Papers, on: date, evaluation: Evaluation | None
-) -> TaskFinding:
+    task: Task, results: Mapping[str, Sequence[ItemResult]], papers: _Papers, on: date, evaluation: Evaluation | None
+) -> _TaskFinding:
     if task.kind in ("task", "output"):
         days = [day for code in task.codes for finding, day in [papers.known.get((code, None), ("", on))]
                 if finding == "met"]  # fmt: skip
         against = any(papers.known.get((code, None), ("", on))[0] == "not_met" for code in task.codes)
         worst = "not_met" if against else "met" if len(days) == len(task.codes) else ""
-        return TaskFinding(worst, len(task.codes), len(days), max(days, default=None))
+        return _TaskFinding(worst, len(task.codes), len(days), max(days, default=None))
     if evaluation is None:
-        return TaskFinding(facts=len(task.codes))
+        return _TaskFinding(facts=len(task.codes))
     mine = results.get(task.task, ())
     found = [_on_day(result, papers, evaluation.year, on) for result in mine]
     worst = min(found, key=WORST.index, default="")
-    return TaskFinding(worst, len(found), sum(status == "met" for status in found))
+    return _TaskFinding(worst, len(found), sum(status == "met" for status in found))
 
 
-def _on_day(result: ItemResult, papers: Papers, year: int, on: date) -> str:
+def _on_day(result: ItemResult, papers: _Papers, year: int, on: date) -> str:
     """Return what was known of a fact on a day: later papers do not count, and what is due later is not due."""
     status, key = result.status, (result.item.code, year)
     by_paper = result.basis == "evidence"
@@ -330,7 +325,7 @@ def _on_day(result: ItemResult, papers: Papers, year: int, on: date) -> str:
     return status
 
 
-def _done(task: Task, finding: TaskFinding, record: Mapping[str, Any], fresh: bool) -> bool:
+def _done(task: Task, finding: _TaskFinding, record: Mapping[str, Any], fresh: bool) -> bool:
     if record.get("state") == "done":
         return True
     return finding.status == "met" and (fresh or not task.due_before_adoption)
@@ -338,7 +333,7 @@ def _done(task: Task, finding: TaskFinding, record: Mapping[str, Any], fresh: bo
 
 def _row(
     task: Task,
-    finding: TaskFinding,
+    finding: _TaskFinding,
     record: Mapping[str, Any],
     done: set[str],
     after: Mapping[str, Sequence[str]],

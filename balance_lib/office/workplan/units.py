@@ -22,7 +22,6 @@ def unit_table(tasks: pd.DataFrame, units: Mapping[str, tuple[Sequence[str], Seq
     Parameters
     ----------
     tasks : DataFrame
-        A register's tasks.
     units : mapping of task to (leading units, cooperating units)
     on : date
 
@@ -46,23 +45,14 @@ def unit_table(tasks: pd.DataFrame, units: Mapping[str, tuple[Sequence[str], Seq
     return pd.DataFrame(rows, columns=list(COLUMNS))
 
 
-def planned(starts: date | None, due: date, on: date) -> float:
+def _planned(starts: date | None, due: date, on: date) -> float:
     """Return which part of a task should be done by a day: it grows evenly from its first day to its date.
 
-    Parameters
-    ----------
-    starts : date or None
-        First day; without one, or one after the date, the task is due at once.
-    due, on : date
-
-    Returns
-    -------
-    float
-        0 to 1.
+    ``starts``: first day; without one, or one after the date, the task is due at once. Returns: 0 to 1.
 
     Examples
     --------
-    >>> [planned(date(2020, 1, 1), date(2020, 1, 10), date(2020, 1, day)) for day in (5, 10, 20)]
+    >>> [_planned(date(2020, 1, 1), date(2020, 1, 10), date(2020, 1, day)) for day in (5, 10, 20)]
     [0.5, 1.0, 1.0]
     """
     if on >= due:
@@ -83,15 +73,10 @@ def planned_share(tasks: pd.DataFrame, on: date) -> float:
     Parameters
     ----------
     tasks : DataFrame
-        Rows of the register.
     on : date
         Day it is judged on.
-
-    Returns
-    -------
-    float
     """
-    return math.fsum(planned(s, d, on) for s, d in zip(tasks["starts"], tasks["due"], strict=True)) / len(tasks)
+    return math.fsum(_planned(s, d, on) for s, d in zip(tasks["starts"], tasks["due"], strict=True)) / len(tasks)
 
 
 def shares(tasks: pd.DataFrame, on: date) -> tuple[float, float]:

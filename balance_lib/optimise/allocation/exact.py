@@ -61,7 +61,7 @@ class ZoningModel:
 
 
 @dataclass(frozen=True, eq=False)
-class ZoningSolution:
+class _ZoningSolution:
     """Hold what HiGHS found: the value of each pair, the bound, prices of places and of going without."""
 
     share: Floats | None
@@ -79,7 +79,7 @@ def solve(
     start: Bools | None = None,
     time_limit_s: float = math.inf,
     gap: float = 0.0,
-) -> ZoningSolution:
+) -> _ZoningSolution:
     """Solve a programme.
 
     Parameters
@@ -137,7 +137,7 @@ def _hint(highs: Any, programme: ZoningModel, start: Bools) -> None:
     highs.setSolution(hint)
 
 
-def _read(highs: Any, programme: ZoningModel, whole: bool) -> ZoningSolution:
+def _read(highs: Any, programme: ZoningModel, whole: bool) -> _ZoningSolution:
     import highspy
 
     status, info = highs.getModelStatus(), highs.getInfo()
@@ -148,9 +148,9 @@ def _read(highs: Any, programme: ZoningModel, whole: bool) -> ZoningSolution:
     share = np.array(solution.col_value)[:pairs] if known else None
     none = np.zeros((m, kinds)), 0.0
     if whole:
-        return ZoningSolution(share, float(info.mip_dual_bound), optimal, *none)
+        return _ZoningSolution(share, float(info.mip_dual_bound), optimal, *none)
     if not optimal:
-        return ZoningSolution(share, math.nan, False, *none)
+        return _ZoningSolution(share, math.nan, False, *none)
     dual = np.clip(-np.array(solution.row_dual), 0.0, None)
     prices = dual[n : n + m * kinds].reshape(kinds, m).T
-    return ZoningSolution(share, float(info.objective_function_value), True, prices, float(dual[-1]))
+    return _ZoningSolution(share, float(info.objective_function_value), True, prices, float(dual[-1]))

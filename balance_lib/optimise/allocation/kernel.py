@@ -29,12 +29,12 @@ from balance_lib.compiled import compiled
 _FAST = {"nnan", "nsz", "reassoc", "contract"}
 
 
-def vectorised(function: Callable[..., Any]) -> Any:
+def _vectorised(function: Callable[..., Any]) -> Any:
     """Compile a loop whose least value the processor may look for in several lanes at once."""
     return compiled(function, fastmath=_FAST)
 
 
-@vectorised
+@_vectorised
 def _relax(way, parent, next_way, next_parent, barred, arc, price, here, site):
     """Shorten the ways to all sites by the arcs of one; return the least priced way to a site not yet settled."""
     best = math.inf
@@ -118,10 +118,7 @@ def _search(step, u, load, capacity, price, arc, way, parent, barred, settled, t
     ``way[q]`` and ``parent[q]`` stand as they were before the q-th site was settled, so that a later search may go back
     to any of them. Ways are sums of arcs without prices and stay true when prices rise.
 
-    Returns
-    -------
-    (site, step)
-        A site with free places, -1 if none can be reached; and how many are settled.
+    Returns: a site with free places, -1 if none can be reached; and how many are settled.
     """
     while load[u] >= capacity[u] - tolerance:
         settled[step] = u

@@ -54,10 +54,6 @@ def assign_nearest(problem: AllocationProblem, method: Any = "nearest") -> Alloc
         Its places are not looked at.
     method : {"nearest", "zoned", "transport"}
         What the allocation says it was made by.
-
-    Returns
-    -------
-    Allocation
     """
     pupils = problem.pupils
     points = np.flatnonzero(problem.reachable & (pupils > 0))

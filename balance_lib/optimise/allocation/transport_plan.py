@@ -59,12 +59,12 @@ def transport(cost: Any, demand: Any, capacity: Any, *, is_open: Any = None) -> 
     problem = AllocationProblem.of(cost, demand, capacity, is_open)
     if not problem.flat:
         raise ValueError("transport places one kind of pupils at a time; zoned takes several")
-    found = solve_transport(problem)
+    found = _solve_transport(problem)
     check(found, problem)
     return found
 
 
-def solve_transport(problem: AllocationProblem) -> Allocation:
+def _solve_transport(problem: AllocationProblem) -> Allocation:
     """Solve the transport problem of one kind of pupils."""
     rows = np.flatnonzero(problem.reachable & (problem.pupils > 0))
     columns = np.flatnonzero(problem.is_open)

@@ -77,25 +77,15 @@ def zoned(
     ([1, 0, 0], 52.0, 'optimal')
     """
     problem = AllocationProblem.of(cost, demand, capacity, is_open)
-    found = solve_zoned(problem, time_limit_s=time_limit_s, gap=gap)
+    found = _solve_zoned(problem, time_limit_s=time_limit_s, gap=gap)
     check(found, problem)
     return found
 
 
-def solve_zoned(problem: AllocationProblem, *, time_limit_s: float = 10.0, gap: float = 0.0) -> Allocation:
+def _solve_zoned(problem: AllocationProblem, *, time_limit_s: float = 10.0, gap: float = 0.0) -> Allocation:
     """Solve a zoning problem; see :func:`zoned`.
 
-    Parameters
-    ----------
-    problem : AllocationProblem
-    time_limit_s : float
-        Wall seconds for the proof.
-    gap : float
-        Share at which a proof is good enough.
-
-    Returns
-    -------
-    Allocation
+    ``gap``: share at which a proof is good enough.
     """
     free = assign_nearest(problem, "zoned")
     load = free.load.reshape(problem.capacity.shape)

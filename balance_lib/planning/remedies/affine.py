@@ -72,10 +72,6 @@ class Ratio:
             Required values.
         slack : float
             How much a limit may be passed.
-
-        Returns
-        -------
-        Affine
         """
         return self.num.plus(self.den.scaled(-(line + slack)))
 
@@ -92,10 +88,6 @@ def ratio_of(formula: str, frame: pd.DataFrame, movable: AbstractSet[str], blank
         Columns an action can change.
     blank_is_zero : sequence of str
         Columns whose blank means none.
-
-    Returns
-    -------
-    Ratio
 
     Raises
     ------
@@ -181,10 +173,6 @@ def either(yes: np.ndarray, one: Ratio, other: Ratio) -> Ratio:
         Where the first holds.
     one : Ratio
     other : Ratio
-
-    Returns
-    -------
-    Ratio
     """
     return Ratio(
         _mixed(yes, one.num, other.num), _mixed(yes, one.den, other.den), np.where(yes, one.known, other.known)

@@ -37,11 +37,6 @@ def changed(county: County, year: int, changes: pd.DataFrame) -> County:
     year : int
         School year, by its first calendar year.
     changes : DataFrame
-        Fields that change.
-
-    Returns
-    -------
-    County
     """
     rows, figures = county.tables["school_years"].copy(), county.tables["county_years"].copy()
     place = {
@@ -70,10 +65,6 @@ def changes_of(ground: LeverCells, levers: Sequence[Lever], x: Floats) -> pd.Dat
     levers : sequence of Lever
     x : array of float
         Values of the actions, in their order.
-
-    Returns
-    -------
-    DataFrame
     """
     moved: dict[Cell, float] = {}
     for lever, units in zip(levers, x, strict=True):

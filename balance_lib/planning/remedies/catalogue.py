@@ -74,7 +74,7 @@ class Action:
 
 
 @dataclass(frozen=True)
-class Figure:
+class _Figure:
     """Say what can be done about a county figure: moved at a price, by decision, only aimed at, or not at all."""
 
     match: str
@@ -93,7 +93,7 @@ class Catalogue:
     actions: Mapping[str, Action]
     rotations: Mapping[str, Action]
     county_actions: Mapping[str, Action]
-    figures: Sequence[Figure]
+    figures: Sequence[_Figure]
     parts: Sequence[tuple[str, str]]
     horizon_years: int = 3
 
@@ -102,9 +102,9 @@ class Catalogue:
         """Return every action by its id."""
         return {**self.actions, **self.rotations, **self.county_actions}
 
-    def figure(self, name: str) -> Figure:
+    def figure(self, name: str) -> _Figure:
         """Return what can be done about a county figure: the first pattern that fits."""
-        return next((f for f in self.figures if fnmatchcase(name, f.match)), Figure("*", "decision"))
+        return next((f for f in self.figures if fnmatchcase(name, f.match)), _Figure("*", "decision"))
 
     def without(self, banned: Sequence[str]) -> Catalogue:
         """Return the catalogue without some actions or kinds of action.
@@ -173,7 +173,7 @@ def _build(raw: Any, file: str) -> Catalogue:
         {name: _action(name, spec) for name, spec in raw.get("actions", {}).items()},
         {name: _rotation(name, spec) for name, spec in raw.get("rotate", {}).items()},
         {name: _action(name, spec) for name, spec in raw.get("county_actions", {}).items()},
-        tuple(Figure(**spec) for spec in raw.get("figures", [])),
+        tuple(_Figure(**spec) for spec in raw.get("figures", [])),
         tuple((part, whole) for part, whole in raw.get("parts", [])),
         int(raw.get("horizon_years", 3)),
     )

@@ -146,10 +146,6 @@ def value(row: LinearCondition, x: Floats) -> float:
     row : LinearCondition
     x : array of float
         Values of the actions, in their order.
-
-    Returns
-    -------
-    float
     """
     return row.base + sum(amount * x[j] for j, amount in row.at.items())
 

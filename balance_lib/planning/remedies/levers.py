@@ -121,11 +121,6 @@ class LeverCells:
         stage : str
             ``primary`` or ``junior``.
         column : str
-            Column of the table.
-
-        Returns
-        -------
-        Cell or None
         """
         for at in dict.fromkeys((stage, "shared")):
             value = self.values.get((school, at, column), math.nan)
@@ -143,13 +138,8 @@ class LeverCells:
         source : str
             Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
         column : str
-            Column of the table.
         cells : mapping of Cell to int
             Positions of the figures.
-
-        Returns
-        -------
-        sparse.csr_matrix
         """
         if source == "county":
             return self._county_matrix(column, cells)
@@ -196,11 +186,6 @@ def school_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lev
     ----------
     ground : LeverCells
     actions : mapping of str to Action
-        Actions by id.
-
-    Returns
-    -------
-    list of Lever
     """
     out: dict[tuple[str, str, str], Lever] = {}
     location = ground.county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["location"].to_dict()
@@ -230,10 +215,6 @@ def rotation_levers(ground: LeverCells, rotations: Mapping[str, Action]) -> list
     ground : LeverCells
     rotations : mapping of str to Action
         Actions by which teachers rotate.
-
-    Returns
-    -------
-    list of Lever
     """
     out = []
     taught = ground.frame("stages")[["school_id", "stage"]]
@@ -260,11 +241,6 @@ def county_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lev
     ----------
     ground : LeverCells
     actions : mapping of str to Action
-        Actions by id.
-
-    Returns
-    -------
-    list of Lever
     """
     out = []
     for action in actions.values():
@@ -282,16 +258,11 @@ def figure_lever(ground: LeverCells, book: Catalogue, name: str, direction: floa
     ground : LeverCells
     book : Catalogue
     name : str
-        What it is called.
     direction : float
         To the destinations or back.
-
-    Returns
-    -------
-    Lever
     """
     figure = book.figure(name)
-    unit = unit_of(ground.standard, name)
+    unit = _unit_of(ground.standard, name)
     each = ground.figures.get(figure.per, math.nan) if figure.per else 1.0
     priced = figure.basis == "priced" and direction > 0 and each == each
     basis = figure.basis if not (figure.basis == "priced" and not priced) else "decision"
@@ -306,19 +277,8 @@ def figure_lever(ground: LeverCells, book: Catalogue, name: str, direction: floa
     )  # fmt: skip
 
 
-def unit_of(standard: Standard, name: str) -> str:
-    """Return the unit of a county figure; of one reported under an item's code, the item's own.
-
-    Parameters
-    ----------
-    standard : Standard
-    name : str
-        What it is called.
-
-    Returns
-    -------
-    str
-    """
+def _unit_of(standard: Standard, name: str) -> str:
+    """Return the unit of a county figure; of one reported under an item's code, the item's own."""
     spec = {**standards.common_inputs(), **standard.inputs}.get(name)
     if spec is not None:
         return str(spec.get("unit", ""))

@@ -204,10 +204,6 @@ class RemedyModel:
             Position of the row.
         ratio : float
             Ratio of two figures.
-
-        Returns
-        -------
-        (dict of int to float, float)
         """
         cone, found = self.demands.cones[k], self.tangents[k]
         assert found is not None
@@ -321,10 +317,6 @@ def matrix_of(rows: list[dict[int, float]], width: int) -> sparse.csr_matrix:
         Coefficients of each row by position.
     width : int
         Columns of the matrix.
-
-    Returns
-    -------
-    sparse.csr_matrix
     """
     lengths = [len(row) for row in rows]
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)

@@ -54,11 +54,6 @@ class LeverEffects:
         source : str
             Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
         column : str
-            Column of the table.
-
-        Returns
-        -------
-        sparse.csr_matrix
         """
         key = (source, column)
         if key not in self._matrices:
@@ -81,11 +76,6 @@ class LeverEffects:
             Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
         form : Affine
         rows : array
-            Positions of the rows.
-
-        Returns
-        -------
-        sparse.csr_matrix
         """
         out = sparse.csr_matrix((int(rows.sum()), self.effects.shape[1]))
         for column, coef in form.coef.items():
@@ -105,17 +95,10 @@ class LeverEffects:
             Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
         ratio : Ratio
         lines : array of float
-            Values that are required.
         rows : array
-            Positions of the rows.
         stages : sequence of str
-            Stages.
         ids : sequence of str
             Ids in their order.
-
-        Returns
-        -------
-        list of LinearCondition
         """
         strict = STRICT if item.operator in ("<", ">") else 0.0
         sign = -1.0 if item.operator in ("<=", "<") else 1.0
@@ -139,13 +122,8 @@ class LeverEffects:
         ----------
         standard : Standard
         indicator : str
-            Id of the indicator.
         switches : mapping of str to bool
             Definition switches and their values.
-
-        Returns
-        -------
-        (Ratio, array)
         """
         key = (standard.id, indicator)
         if key not in self._ratios:

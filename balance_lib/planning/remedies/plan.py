@@ -30,7 +30,6 @@ UNHELPED_COLUMNS = ["code", "status", "why", "reason"]
 SHORT_COLUMNS = ["code", "school_id", "stage", "indicator", "missing", "unit", "reason"]
 ALLOWED_COLUMNS = ["school_id", "stage", "indicator", "value", "line"]
 COEFFICIENT_COLUMNS = ["stage", "indicator", "limit", "before", "after"]
-PHASE_COLUMNS = ["year", "once_yuan", "yearly_yuan", "total_yuan", "budget_yuan"]
 
 
 @dataclass(frozen=True, repr=False)

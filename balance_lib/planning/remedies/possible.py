@@ -25,10 +25,6 @@ def possible(moves: LeverEffects, county_parts: Sequence[tuple[str, str]]) -> It
     moves : LeverEffects
     county_parts : Sequence[tuple[str, str]]
         County figures and their parts.
-
-    Returns
-    -------
-    iterator of LinearCondition
     """
     touched: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
     rows = entries_of(moves.effects)
@@ -101,10 +97,6 @@ def lendable(moves: LeverEffects, loans: Sequence[LinearCondition]) -> list[Leve
     ----------
     moves : LeverEffects
     loans : sequence of LinearCondition
-
-    Returns
-    -------
-    list of Lever
     """
     out = list(moves.levers)
     held = {j for row in loans if not row.equal for j in row.at}

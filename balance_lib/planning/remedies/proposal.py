@@ -79,10 +79,6 @@ class RemedyPlanner:
         ----------
         ground : LeverCells
         found : Evaluation
-
-        Returns
-        -------
-        (list of Lever, array of float)
         """
         levers = school_levers(ground, {i: a for i, a in self.book.actions.items() if a.first})
         units = np.zeros(len(levers))
@@ -109,10 +105,6 @@ class RemedyPlanner:
         ----------
         county : County
         found : Evaluation
-
-        Returns
-        -------
-        Demands
         """
         ground = LeverCells(county, self.standard, self.year)
         levers = [
@@ -139,10 +131,6 @@ class RemedyPlanner:
             Share at which a proof is good enough.
         tell : Tell
             Called with progress.
-
-        Returns
-        -------
-        RemedyPlan
         """
         started = time.monotonic()
         before = self.judged(self.county)

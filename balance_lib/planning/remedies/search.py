@@ -181,10 +181,6 @@ class RemedySearch:
             Values of the actions, in their order.
         loose : bool
             Whether small breaches count as kept.
-
-        Returns
-        -------
-        bool
         """
         held = [cone for cone in self.demands.cones if not self.loose & set(cone.codes)]
         return loose or all(cone.coefficient(x) <= cone.limit + 1e-10 for cone in held)
@@ -264,10 +260,6 @@ def rounded(demands: Demands, x: Floats) -> Floats:
     demands : Demands
     x : array of float
         Values of the actions, in their order.
-
-    Returns
-    -------
-    array of float
     """
     steps = np.array([1.0 if lever.whole else lever.step for lever in demands.levers])
     highs = np.array([lever.high for lever in demands.levers])

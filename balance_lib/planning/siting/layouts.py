@@ -239,10 +239,6 @@ def resized(plan: Scenario, stage: str, classes: Mapping[str, int]) -> Scenario:
         ``primary`` or ``junior``.
     classes : mapping of str to int
         Classes by stage.
-
-    Returns
-    -------
-    Scenario
     """
     rest = [o for o in plan.operations if not (isinstance(o, Resize) and o.stage == stage and o.school_id in classes)]
     more = [Resize(school_id=school, stage=stage, classes=number) for school, number in classes.items()]
@@ -255,12 +251,7 @@ def first_named(names: Iterable[str], lang: str) -> str:
     Parameters
     ----------
     names : iterable of str
-        Names.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     all_ = list(dict.fromkeys(names))
     joined = ("、" if lang == "zh" else ", ").join(all_[:NAMED])

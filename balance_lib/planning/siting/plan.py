@@ -229,10 +229,6 @@ def name_of(drawn: CountyLayout, solution: Solution) -> str:
     ----------
     drawn : CountyLayout
     solution : Solution
-
-    Returns
-    -------
-    str
     """
     stage, opened = text(f"stage.{drawn.stage}", "zh"), int((drawn.new & solution.open).sum())
     key = "optimise.scenario_name_opening" if opened else "optimise.scenario_name"

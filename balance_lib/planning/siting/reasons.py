@@ -32,10 +32,6 @@ def counted(drawn: CountyLayout, schools: int | None) -> tuple[Reason, ...]:
     drawn : CountyLayout
     schools : int, optional
         How many stay open.
-
-    Returns
-    -------
-    tuple of Reason
     """
     if schools is None:
         return ()
@@ -57,10 +53,6 @@ def reasons(
         How many stay open.
     control : Control
     fixed : SiteChoice, optional
-
-    Returns
-    -------
-    tuple of Reason
     """
     found = []
     for rule in _rules(model.layout, schools):

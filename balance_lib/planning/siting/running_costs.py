@@ -86,10 +86,6 @@ class Rates:
             Schools that are open.
         loads : array of float
             Pupils of each school.
-
-        Returns
-        -------
-        float
         """
         teachers, funded = self.needed(loads)
         return float((self.fixed + self.teacher * teachers + self.funds * funded)[is_open].sum())

@@ -64,10 +64,6 @@ class LayoutSearch:
         control : Control
         explain : bool
             Whether reasons are looked for.
-
-        Returns
-        -------
-        (Solution, PlanCheck or None)
         """
         drawn = self.layout
         counted = why_not.counted(drawn, schools)

@@ -86,12 +86,7 @@ def sentence(table: pd.DataFrame, lang: str = "zh") -> str:
     Parameters
     ----------
     table : DataFrame
-        Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     out = []
     for row in table.itertuples():

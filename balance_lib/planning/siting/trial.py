@@ -123,7 +123,7 @@ class Trials:
 
     def _carry_out(self, choice: SiteChoice) -> PlanCheck:
         drawn_of = self.layout
-        scenario = scenario_of(drawn_of, choice)
+        scenario = _scenario_of(drawn_of, choice)
         if not drawn_of.goals.capacity:
             scenario = self._with_classes(scenario)
         drawn = layout.of(drawn_of.drawn.base, scenario)
@@ -151,18 +151,8 @@ class Trials:
         return resized(plan, stage, needed)
 
 
-def scenario_of(drawn: CountyLayout, choice: SiteChoice) -> Scenario:
-    """Return a choice as a scenario on the layout's baseline; teaching points of a closed school get another host.
-
-    Parameters
-    ----------
-    drawn : CountyLayout
-    choice : SiteChoice
-
-    Returns
-    -------
-    Scenario
-    """
+def _scenario_of(drawn: CountyLayout, choice: SiteChoice) -> Scenario:
+    """Return a choice as a scenario on the layout's baseline; teaching points of a closed school get another host."""
     kept = {o.school_id for o in drawn.baseline.operations if isinstance(o, Keep)}
     keeps = [Keep(school_id=str(s)) for s in sorted(set(drawn.goals.protected) - kept)]
     closed = drawn.changes(choice.flags)

@@ -18,7 +18,7 @@ MOST_ROWS = 40
 
 
 @dataclass(frozen=True)
-class CellView:
+class _CellView:
     """Hold what one cell shows.
 
     Parameters
@@ -41,16 +41,16 @@ class CellView:
     calls: Sequence[str] = ()
 
 
-def headline(result: Any) -> str:
+def _headline(result: Any) -> str:
     """Return what a result is in a line: the title and its facts, then the sentence."""
-    cell = cell_of(result, locale.spoken())
+    cell = _cell_of(result, locale.spoken())
     return " · ".join(filter(None, [cell.title, *map(str, cell.facts), cell.sentence])).replace("\n", " ")
 
 
-def html(result: Any) -> str:
+def _html(result: Any) -> str:
     """Return a result as HTML for a cell."""
     lang = locale.spoken()
-    cell = cell_of(result, lang)
+    cell = _cell_of(result, lang)
     rows = pd.DataFrame() if cell.table is None else cell.table
     left = len(rows) - MOST_ROWS
     numeric = [n for n, column in enumerate(rows.columns) if pd.api.types.is_numeric_dtype(rows.iloc[:, n])]
@@ -70,18 +70,8 @@ def _template() -> Any:
     return Environment(loader=PackageLoader("balance_lib.show.desk"), autoescape=True).get_template("cell.html.j2")
 
 
-def cell_of(result: Any, lang: str) -> CellView:
-    """Return what a result shows of itself, by its class or the nearest above it.
-
-    Parameters
-    ----------
-    result : object
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    CellView
-    """
+def _cell_of(result: Any, lang: str) -> _CellView:
+    """Return what a result shows of itself, by its class or the nearest above it."""
     for kind in type(result).__mro__:
         if kind.__name__ in CELLS:
             return CELLS[kind.__name__](result, lang)
@@ -101,7 +91,7 @@ def _said(value: Any, head: str) -> str:
     return str(value)
 
 
-def _county(county: Any, lang: str) -> CellView:
+def _county(county: Any, lang: str) -> _CellView:
     years = county.years
     span = f"{years[0]}–{years[-1]}" if years else text("desk.no_years", lang)
     facts = [county.county_id, span, county.plan or "–", county.crs]
@@ -116,106 +106,107 @@ def _county(county: Any, lang: str) -> CellView:
         ".scenario()",
         ".schools",
     )
-    return CellView(county.name(lang), facts, "", counts, tables.enrolment(county, lang), calls)
+    return _CellView(county.name(lang), facts, "", counts, tables.enrolment(county, lang), calls)
 
 
-def _standard(standard: Any, lang: str) -> CellView:
+def _standard(standard: Any, lang: str) -> _CellView:
     facts = [standard.id, standard.document, standard.issued]
     rows = [(i.code, i.label(lang), tables.stage_word(i.stage, lang), tables.line(i), i.deadline or "–")
             for i in standard.judged]  # fmt: skip
     heads = [text(f"desk.head.{name}", lang) for name in ("code", "item", "stage", "line", "deadline")]
     counts = [(text("desk.count.items", lang), len(standard.items)), (text("desk.count.judged", lang), len(rows))]
-    return CellView(standard.title(lang), [f for f in facts if f], "", counts, pd.DataFrame(rows, columns=heads),
+    return _CellView(standard.title(lang), [f for f in facts if f], "", counts, pd.DataFrame(rows, columns=heads),
                 (".item(code)", "county.evaluate(standard)"))  # fmt: skip
 
 
-def _evaluation(found: Any, lang: str) -> CellView:
+def _evaluation(found: Any, lang: str) -> _CellView:
     name = found.county_zh if lang == "zh" else found.county_en or found.county_zh
     chips = [(text(f"status.{status}", lang), n) for status, n in found.counts().items() if n]
     calls = (".plot_gaps()", ".map()", ".table()", ".problems()", ".item(code)")
-    return CellView(name, [str(found.year), found.standard.id], found.sentence(lang), chips,
+    return _CellView(name, [str(found.year), found.standard.id], found.sentence(lang), chips,
                     tables.open_items(found, lang),
                 calls)  # fmt: skip
 
 
-def _coverage(found: Any, lang: str) -> CellView:
+def _coverage(found: Any, lang: str) -> _CellView:
     facts = [str(found.reach.year), text(f"stage.{found.reach.stage}", lang), text(f"distance.mode.{found.by}", lang)]
     calls = (".map()", ".outside()", ".by_township()", ".plot()")
-    return CellView(found.county.name(lang), facts, found.sentence(lang), (), found.by_township(lang), calls)
+    return _CellView(found.county.name(lang), facts, found.sentence(lang), (), found.by_township(lang), calls)
 
 
-def _history(found: Any, lang: str) -> CellView:
+def _history(found: Any, lang: str) -> _CellView:
     facts = [f"{found.years[0]}–{found.years[-1]}", found.standard.id]
     calls = (".plot(item=code)", '.plot(item=indicator, by="township")', ".items", ".schools")
-    return CellView(found.county.name(lang), facts, "", (), tables.history_wide(found, lang), calls)
+    return _CellView(found.county.name(lang), facts, "", (), tables.history_wide(found, lang), calls)
 
 
-def _scenario(scenario: Any, lang: str) -> CellView:
+def _scenario(scenario: Any, lang: str) -> _CellView:
     rows = pd.DataFrame([tables.operation(o, lang) for o in scenario.operations],
                         columns=[text("desk.head.what", lang), text("desk.head.school", lang), ""])  # fmt: skip
     facts = [scenario.county_id, str(scenario.year)]
     facts += [f"→ {scenario.judged_year}"] if scenario.judged_year != scenario.year else []
-    return CellView(scenario.name, facts, text("desk.operations", lang, n=len(scenario.operations)), (),
+    return _CellView(scenario.name, facts, text("desk.operations", lang, n=len(scenario.operations)), (),
                 rows if len(rows) else None,
                 (".close(id)", ".merge(id, into=id)", ".open(id, …)", ".evaluate()"))  # fmt: skip
 
 
-def _draft(draft: Any, lang: str) -> CellView:
+def _draft(draft: Any, lang: str) -> _CellView:
     return _scenario(draft.scenario, lang)
 
 
-def _outcome(found: Any, lang: str) -> CellView:
+def _outcome(found: Any, lang: str) -> _CellView:
     name = found.county_zh if lang == "zh" else found.county_en or found.county_zh
     facts = [found.scenario.name, str(found.scenario.judged_year), text(f"scenarios.status.{found.status}", lang)]
     chips = [(text("desk.count.moved", lang), tables.number(found.moved)),
              (text("desk.count.broken", lang), len(found.broken()))]  # fmt: skip
     calls = (".map()", ".map(before=True)", ".plot()", ".affected", ".schools", ".costs", ".after")
-    return CellView(name, facts, found.sentence(lang), chips, tables.affected(found, lang), calls)
+    return _CellView(name, facts, found.sentence(lang), chips, tables.affected(found, lang), calls)
 
 
-def _comparison(found: Any, lang: str) -> CellView:
-    return CellView(text("desk.comparison", lang), [found.county_name(lang)], "", (), found.wide(lang),
+def _comparison(found: Any, lang: str) -> _CellView:
+    return _CellView(text("desk.comparison", lang), [found.county_name(lang)], "", (), found.wide(lang),
                 (".plot()", ".table", ".outcomes[name]"))  # fmt: skip
 
 
-def _proposal(found: Any, lang: str) -> CellView:
+def _proposal(found: Any, lang: str) -> _CellView:
     names = found.layout.drawn.frame["name_zh"]
     rows = [(text("desk.closed", lang), s, names.get(s, s)) for s in found.closed]
     rows += [(text("desk.opened", lang), s, names.get(s, s)) for s in found.opened]
     heads = [text(f"desk.head.{name}", lang) for name in ("what", "id", "school")]
     table = pd.DataFrame(rows, columns=heads) if rows else None
-    return CellView(found.scenario.name, [found.scenario.county_id, str(found.scenario.year)], found.sentence(lang), (),
-                table, (".map()", ".outcome", ".scenario", ".closed"))  # fmt: skip
+    about = [found.scenario.county_id, str(found.scenario.year)]
+    parts = (".map()", ".outcome", ".scenario", ".closed")
+    return _CellView(found.scenario.name, about, found.sentence(lang), (), table, parts)
 
 
-def _frontier(found: Any, lang: str) -> CellView:
+def _frontier(found: Any, lang: str) -> _CellView:
     stage = text(f"stage.{found.stage}", lang)
     rows = found.table[["schools", "extra_pupil_km", "mean_m", "worst_m", "moved", "proven"]].round(1)
     heads = [
         text(f"desk.head.{name}", lang) for name in ("schools", "extra_km", "mean_m", "worst_m", "moved", "proven")
     ]
-    return CellView(stage, [text("desk.frontier", lang)], "", (), rows.set_axis(heads, axis=1),
+    return _CellView(stage, [text("desk.frontier", lang)], "", (), rows.set_axis(heads, axis=1),
                 (".plot()", ".scenario(schools)"))  # fmt: skip
 
 
-def _plan(found: Any, lang: str) -> CellView:
+def _plan(found: Any, lang: str) -> _CellView:
     facts = [found.county_id, str(found.year), found.standard.id, f"→ {found.by.isoformat()}"]
-    return CellView(text("desk.remedy", lang), facts, found.sentence(lang) + found.compared(lang), (),
+    return _CellView(text("desk.remedy", lang), facts, found.sentence(lang) + found.compared(lang), (),
                 tables.actions(found, lang), (".plot()", ".table(county)", ".open_items()", ".prices()"))  # fmt: skip
 
 
-def _projection(found: Any, lang: str) -> CellView:
+def _projection(found: Any, lang: str) -> _CellView:
     told = found.back_test.sentence(lang) if found.back_test is not None else ""
-    return CellView(text("desk.projection", lang), [found.county_id, f"{found.base}–{found.to}"], told, (),
+    return _CellView(text("desk.projection", lang), [found.county_id, f"{found.base}–{found.to}"], told, (),
                 tables.pupils(found, lang), (".plot()", ".plot(village=…)", ".schools", ".villages"))  # fmt: skip
 
 
-def _forecast(found: Any, lang: str) -> CellView:
+def _forecast(found: Any, lang: str) -> _CellView:
     cell = _projection(found.projection, lang)
-    return CellView(found.county.name(lang), cell.facts[1:], cell.sentence, (), cell.table, cell.calls)
+    return _CellView(found.county.name(lang), cell.facts[1:], cell.sentence, (), cell.table, cell.calls)
 
 
-CELLS: dict[str, Callable[[Any, str], CellView]] = {
+CELLS: dict[str, Callable[[Any, str], _CellView]] = {
     "County": _county, "Standard": _standard, "Evaluation": _evaluation, "Coverage": _coverage, "History": _history,
     "Scenario": _scenario, "ScenarioDraft": _draft, "Outcome": _outcome, "Comparison": _comparison,
     "Proposal": _proposal, "CountyFrontier": _frontier, "RemedyPlan": _plan, "Projection": _projection,

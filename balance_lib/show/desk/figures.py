@@ -47,10 +47,6 @@ def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
         Stage; every one without.
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     lang, rows = lang or locale.spoken(), []
     for result in found.with_status("not_met"):
@@ -93,10 +89,6 @@ def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
         ``primary`` or ``junior``.
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     lang = lang or locale.spoken()
     return plots.coefficient_bars(found.cv[found.cv["stage"] == stage], labels=_labels(found.standard, lang), lang=lang)
@@ -113,10 +105,6 @@ def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: s
         ``primary`` or ``junior``.
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     from balance_lib import evaluation
 
@@ -133,10 +121,6 @@ def coverage(found: Sequence[Coverage], lang: str | None) -> go.Figure:
     found : sequence of Coverage
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     lang = lang or locale.spoken()
     figure = blank(text(f"stage.{found[0].reach.stage}", lang), lang, height=360)
@@ -266,13 +250,8 @@ def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
     ----------
     found : Outcome
     most : int
-        How many are named at most.
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     lang = lang or locale.spoken()
     affected = found.affected.assign(km=found.affected["extra_m"] * found.affected["pupils"] / 1000)
@@ -313,10 +292,6 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
     found : Comparison
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     lang, table = lang or locale.spoken(), found.table
     wanted = ("moved", "farther", "far", "broken", "cv_over", "not_met", "running_yuan", "building_yuan")
@@ -370,10 +345,6 @@ def remedy(found: RemedyPlan, what: str, lang: str | None) -> go.Figure:
     found : RemedyPlan
     what : {"kinds", "bound", "coefficients"}
     lang : {"zh", "en"}, optional
-
-    Returns
-    -------
-    Figure
     """
     from balance_lib.show.plots import remedies
 
@@ -393,15 +364,9 @@ def forecast(found: Forecast, village: str | None, school: str | None, lang: str
     ----------
     found : Forecast
     village : str, optional
-        The village.
     school : str, optional
-        The school.
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     county: Any = found.county
     rows = county.tables["school_years"]
@@ -430,17 +395,11 @@ def projection(
     ----------
     found : Projection
     village : str, optional
-        The village.
     school : str, optional
-        The school.
     counted : DataFrame, optional
         Counted figures.
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     rows = found.county
     if school is not None:

@@ -49,11 +49,6 @@ def county_map(
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
     height : int
-        Height in pixels.
-
-    Returns
-    -------
-    CountyMap
     """
     lang = lang or locale.spoken()
     chart = _chart(county, year, stage, lang, height)
@@ -73,19 +68,8 @@ def county_map(
     return chart
 
 
-def coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
-    """Map schools, circles of the radius, and the villages outside.
-
-    Parameters
-    ----------
-    found : Coverage
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    CountyMap
-    """
+def _coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
+    """Map schools, circles of the radius, and the villages outside."""
     lang, reach = lang or locale.spoken(), found.reach
     chart = _chart(found.county, reach.year, reach.stage, lang)
     plain = MapClass("open", text("page.access.school_classes.open", lang), palette.ACCENT, palette.INK, always=True)
@@ -96,28 +80,13 @@ def coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
     return chart
 
 
-def evaluation_map(
+def _evaluation_map(
     found: Evaluation, county: County | None, *, item: str | None, stage: str | None, radius_m: float | None,
     lang: str | None,
 ) -> CountyMap:  # fmt: skip
     """Map the schools by what was found of them.
 
-    Parameters
-    ----------
-    found : Evaluation
-    county : County, optional
-    item : str, optional
-        Code of the item.
-    stage : str, optional
-        Stage; every one without.
-    radius_m : float, optional
-        Walking radius in metres.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    CountyMap
+    ``stage``: stage; every one without. ``radius_m``: walking radius in metres.
     """
     lang = lang or locale.spoken()
     place = county or OPENED.get(str(found.provenance["county_hash"]))
@@ -130,20 +99,10 @@ def evaluation_map(
     return chart
 
 
-def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None) -> CountyMap:
+def _outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None) -> CountyMap:
     """Map the schools as the scenario leaves them, or as they are today.
 
-    Parameters
-    ----------
-    found : Outcome
-    before : bool
-        Whether the map shows the county as it stands.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    CountyMap
+    ``before``: whether the map shows the county as it stands.
     """
     lang, year = lang or locale.spoken(), found.scenario.year
     county = found.baseline
@@ -172,24 +131,14 @@ def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None
     return chart
 
 
-def proposal_map(found: Proposal, *, before: bool = False, lang: str | None = None) -> CountyMap:
+def _proposal_map(found: Proposal, *, before: bool = False, lang: str | None = None) -> CountyMap:
     """Map a plan as the scenario carries it out.
 
-    Parameters
-    ----------
-    found : Proposal
-    before : bool
-        Whether the map shows the county as it stands.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    CountyMap
+    ``before``: whether the map shows the county as it stands.
     """
     if found.outcome is None:
         raise ValueError("; ".join(found.reasons(lang or locale.spoken())) or found.solution.status)
-    return outcome_map(found.outcome, before=before, lang=lang)
+    return _outcome_map(found.outcome, before=before, lang=lang)
 
 
 def _chart(county: County, year: int, stage: str | None, lang: str, height: int = 560) -> CountyMap:

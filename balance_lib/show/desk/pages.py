@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from balance_lib.show.widgets.apps import Access, Consolidation
 
 
-class OneCounty(Library):
+class _OneCounty(Library):
     """A library of the one county at hand, whether or not it stands in a folder."""
 
     def __init__(self, county: County) -> None:
@@ -65,10 +65,6 @@ def trial(county: County, lang: str | None = None) -> Consolidation:
     county : County
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Consolidation
     """
     from balance_lib.show.widgets.apps import Consolidation
 
@@ -76,4 +72,4 @@ def trial(county: County, lang: str | None = None) -> Consolidation:
 
 
 def _model(county: County, lang: str | None) -> PageModel:
-    return PageModel(OneCounty(county), {"county": county.county_id, "lang": lang or locale.spoken()})
+    return PageModel(_OneCounty(county), {"county": county.county_id, "lang": lang or locale.spoken()})

@@ -30,10 +30,6 @@ def schools(county: County, year: int | None = None) -> GeoDataFrame:
     county : County
     year : int, optional
         School year; the last one without.
-
-    Returns
-    -------
-    GeoDataFrame
     """
     frame = county.table("schools").drop_duplicates("school_id")
     rows = county.tables["school_years"]
@@ -56,10 +52,6 @@ def villages(county: County, year: int | None = None) -> GeoDataFrame:
     county : County
     year : int, optional
         School year; the last one without.
-
-    Returns
-    -------
-    GeoDataFrame
     """
     frame = county.table("villages").drop_duplicates("village_id")
     ages = county.tables["village_years"]
@@ -107,11 +99,6 @@ def layer(county: County, file: str) -> GeoDataFrame:
     ----------
     county : County
     file : str
-        File as the user knows it.
-
-    Returns
-    -------
-    GeoDataFrame
     """
     import geopandas
 

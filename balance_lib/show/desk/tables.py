@@ -53,10 +53,6 @@ def enrolment(county: Any, lang: str) -> pd.DataFrame:
     ----------
     county : object
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame
     """
     rows = county.tables["school_years"]
     rows = rows[rows["stage"].isin(STAGES)]
@@ -73,13 +69,8 @@ def items(found: Any, lang: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     found : object
-        What stands there.
     lang : str, optional
         Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    DataFrame
     """
     lang = lang or locale.spoken()
     rows = [
@@ -97,12 +88,7 @@ def open_items(found: Any, lang: str) -> pd.DataFrame | None:
     Parameters
     ----------
     found : object
-        What stands there.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame or None
     """
     rows = [
         (r.item.code, r.item.label(lang), text(f"status.{r.status}", lang), r.reason.render(lang),
@@ -119,12 +105,7 @@ def history_wide(found: Any, lang: str) -> pd.DataFrame:
     Parameters
     ----------
     found : object
-        What stands there.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame
     """
     rows = found.items[found.items["value"].notna()]
     wide = rows.pivot_table(index="code", columns="year", values="value")
@@ -143,12 +124,7 @@ def operation(done: Any, lang: str) -> tuple[str, str, str]:
     Parameters
     ----------
     done : object
-        What was done.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    (str, str, str)
     """
     facts = {
         key: value for key, value in done.as_dict().items() if key not in (done.verb, "teachers", "equipment", "books")
@@ -162,12 +138,7 @@ def affected(found: Any, lang: str) -> pd.DataFrame | None:
     Parameters
     ----------
     found : object
-        What stands there.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame or None
     """
     rows = found.affected
     names = {"village": "village", "township": "township", "pupils": "pupils", "extra_m": "extra_m",
@@ -184,12 +155,7 @@ def actions(found: Any, lang: str) -> pd.DataFrame | None:
     Parameters
     ----------
     found : object
-        What stands there.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame or None
     """
     from balance_lib.planning.remedies import figure_word
 
@@ -212,12 +178,7 @@ def pupils(found: Any, lang: str) -> pd.DataFrame:
     Parameters
     ----------
     found : object
-        What stands there.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame
     """
     wide = found.county.pivot_table(index="year", columns="stage", values=["pupils", "low", "high"])
     rows = {text("desk.head.year", lang): wide.index}

@@ -124,10 +124,6 @@ def of_frames(
     roads : object
         Roads, as the table ``edges`` has them.
 
-    Returns
-    -------
-    Geometry
-
     Raises
     ------
     ValueError

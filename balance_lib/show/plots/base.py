@@ -76,7 +76,7 @@ STATUS_SYMBOLS = {
 }
 
 
-class Chart(go.Figure):
+class _Chart(go.Figure):
     """A plotly figure that lives in a notebook without a copy of plotly, and leaves a still picture when saved."""
 
     _ipython_display_ = None  # plotly's own ways would put megabytes of script into the notebook
@@ -117,7 +117,7 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
     Figure
     """
     axis = {"gridcolor": palette.RULE, "linecolor": palette.MUTED, "zerolinecolor": palette.RULE, "automargin": True}
-    return Chart(
+    return _Chart(
         layout={
             "template": "none",
             "autosize": True,
@@ -168,14 +168,8 @@ def said(words: str, lang: str, *, height: float = 160) -> go.Figure:
     Parameters
     ----------
     words : str
-        The words.
     lang : {"zh", "en"}
     height : float
-        Height in pixels.
-
-    Returns
-    -------
-    Figure
     """
     figure = blank("", lang, height=height)
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
@@ -195,10 +189,6 @@ def month_axis(figure: go.Figure, lang: str) -> go.Figure:
     ----------
     figure : Figure
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Figure
     """
     month, year = ("%Y年%-m月", "%Y年") if lang == "zh" else ("%b %Y", "%Y")
     stops = [
@@ -216,11 +206,6 @@ def year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
     ----------
     figure : Figure
     years : sequence of int
-        School years.
-
-    Returns
-    -------
-    Figure
     """
     if not years:
         return figure
@@ -272,10 +257,6 @@ def wrap(label: str, width: int = 5) -> str:
         Words beside or above the figure.
     width : int
         Width.
-
-    Returns
-    -------
-    str
     """
     if " " in label:
         return "<br>".join(textwrap.wrap(label, 3 * width))

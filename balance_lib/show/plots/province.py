@@ -34,10 +34,6 @@ def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.na
     limit : float
         Its limit; NaN where it has none.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    plotly Figure
     """
     figure = _below(blank(text("province.trend.title", lang, figure=label), lang, height=400))
     years = whole(rows["year"])

@@ -25,10 +25,6 @@ def cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     ----------
     plan : RemedyPlan
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Figure
     """
     found = {"bound": plan.bound_yuan, "plan": plan.cost_yuan, "greedy": plan.greedy_yuan}
     if plan.greedy_yuan == plan.greedy_yuan and plan.budget_yuan == plan.budget_yuan:
@@ -57,10 +53,6 @@ def plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     ----------
     plan : RemedyPlan
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Figure
     """
     rows = plan.lines.groupby("kind")[["once_yuan", "yearly_yuan"]].sum() / WAN
     kinds = [kind for kind in KIND_COLOURS if kind in rows.index and rows.loc[kind].sum() > 0][::-1]
@@ -84,10 +76,6 @@ def plan_phases(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     ----------
     plan : RemedyPlan
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Figure
     """
     rows = plan.phases
     figure = blank(text("remedy.plot.phases_title", lang), lang, height=300)

@@ -61,10 +61,6 @@ def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
     ----------
     panel : Panel
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Figure
     """
     figure = blank(panel.title, lang, height=400)
     figure.update_layout(margin={"l": 16, "r": 24, "t": 112, "b": 40})
@@ -84,10 +80,6 @@ def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") ->
     columns : int
         Pictures in a row.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Figure
     """
     lines = max(1, math.ceil(len(panels) / columns))
     figure = blank("", lang, height=lines * (PANEL_PX + HEAD_PX) + 16)

@@ -66,7 +66,7 @@ _REPLACED = {
 MESSAGES = ["comm_open", "comm_close", "comm_msg", "comm_info_request", "kernel_info_request"]
 
 
-class Dashboards(Voila):
+class _Dashboards(Voila):
     """Serve the dashboards: Voila with a first page, short addresses, assets, and errors in Chinese and English."""
 
     sockets: list[socket.socket]
@@ -114,13 +114,13 @@ class Dashboards(Voila):
             signal.signal(signal.SIGHUP, self._handle_signal_stop)
         self._fill_later()
         self.ioloop.run_in_executor(None, packed, "engine.js")  # before anybody waits for it
-        announce(self)
+        _announce(self)
         try:
             self.ioloop.start()
         except KeyboardInterrupt:
             pass
         finally:
-            say("serve.stopping")
+            _say("serve.stopping")
             with contextlib.suppress(KeyboardInterrupt):
                 self.stop()
 
@@ -199,7 +199,7 @@ def serve(
     traits["Voila"]["identity_provider_class"] = roles.Roles
     traits["Roles"] = {"viewer_token": viewer_token or ""}
     # The instance, since Voila's parts find the log through it: a failing cell's traceback belongs there.
-    app = Dashboards.instance(config=Config(traits))
+    app = _Dashboards.instance(config=Config(traits))
     app.sockets, app.wished, app.others = sockets, port, others
     app.known = gate.names([*hosts, host])
     app.ioloop = IOLoop.current()  # a signal may come before the server listens
@@ -219,10 +219,6 @@ def hold_port(port: int, ip: str) -> list[socket.socket]:
     ip : str
         Address to listen on.
 
-    Returns
-    -------
-    list of socket.socket
-
     Raises
     ------
     OSError
@@ -238,20 +234,20 @@ def hold_port(port: int, ip: str) -> list[socket.socket]:
     raise OSError(errno.EADDRINUSE, locale.text("serve.no_port", "zh", low=port, high=port + TRIES))
 
 
-def address(app: Dashboards) -> str:
+def address(app: _Dashboards) -> str:
     """Return the address of the first page as a person on this machine opens it."""
     host = "127.0.0.1" if app.ip in ("", "*", "0.0.0.0", "::") else app.ip
     shown = f"[{host}]" if ":" in host else host
     return f"http://{shown}:{app.port}{app.base_url}"
 
 
-def announce(app: Dashboards) -> None:
+def _announce(app: _Dashboards) -> None:
     """Say in both languages where the pages are, whether the port is another one, and who can open them."""
     if app.wished and app.port != app.wished:
-        say("serve.port_taken", wished=app.wished, port=app.port)
-    say("serve.running", address=address(app))
+        _say("serve.port_taken", wished=app.wished, port=app.port)
+    _say("serve.running", address=address(app))
     if not settings.local(app.ip):
-        say(
+        _say(
             "serve.open_to_all" if not app.token else "serve.token",
             name=socket.gethostname(),
             port=app.port,
@@ -259,7 +255,7 @@ def announce(app: Dashboards) -> None:
         )
 
 
-def say(key: str, **params: Any) -> None:
+def _say(key: str, **params: Any) -> None:
     """Print a text in Chinese and in English."""
     for lang in locale.LANGUAGES:
         print(locale.text(key, lang, **params), flush=True)

@@ -25,7 +25,7 @@ NEEDED = {"@voila-dashboards/widgets-manager8": ("883.", "496.")}
 
 
 @cache
-def extensions() -> list[tuple[str, Path, dict[str, str]]]:
+def _extensions() -> list[tuple[str, Path, dict[str, str]]]:
     """Return each extension's name, folder, and what its package says of the build; read once, not for every page."""
     found = []
     for name in EXTENSIONS:
@@ -41,7 +41,7 @@ def extensions() -> list[tuple[str, Path, dict[str, str]]]:
 def engine() -> bytes:
     """Return the script that runs a page: what starts it early, the extensions, Voila's chunks, and Voila itself."""
     parts = [(STATIC / "early.js").read_text(encoding="utf-8")]
-    for name, folder, build in extensions():
+    for name, folder, build in _extensions():
         entry = folder / build["load"]
         chunks = [file for file in sorted(entry.parent.glob("[0-9]*.js")) if file.name.startswith(NEEDED.get(name, ""))]
         parts += [*map(_alone, chunks), entry.read_text(encoding="utf-8")]
@@ -77,7 +77,7 @@ def page_config(found: dict[str, Any], *, base_url: str, version: str, **_: Any)
     -------
     dict of str to object
     """
-    listed = [{"name": name, **build} for name, _, build in extensions()]
+    listed = [{"name": name, **build} for name, _, build in _extensions()]
     ours = {"name": "balance", "load": f"extension.js?v={version}", "extension": "./extension"}
     folder = url_path_join(base_url, "voila")
     return found | {"federated_extensions": [ours], "bundledExtensions": listed, "fullLabextensionsUrl": folder}

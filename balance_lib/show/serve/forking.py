@@ -42,7 +42,7 @@ class Zygote:
         self._channel: socket.socket | None = None
         self._answers: Any = None
 
-    def fork(self, argv: list[str], env: dict[str, str], cwd: str) -> Forked:
+    def fork(self, argv: list[str], env: dict[str, str], cwd: str) -> _Forked:
         """Return a new kernel's process.
 
         Parameters
@@ -54,10 +54,6 @@ class Zygote:
         cwd : str
             Working folder.
 
-        Returns
-        -------
-        Forked
-
         Raises
         ------
         OSError
@@ -68,7 +64,7 @@ class Zygote:
                 self._start(env)
             request = {"argv": argv, "env": env, "cwd": cwd}
             self._channel.sendall(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]
-            return Forked(int(self._answer()["pid"]))
+            return _Forked(int(self._answer()["pid"]))
 
     def _start(self, env: dict[str, str]) -> None:
         self.close()
@@ -105,7 +101,7 @@ class Zygote:
         self._process = self._channel = self._answers = None
 
 
-class Forked:
+class _Forked:
     """Stand for a process that is not our child, as far as a provisioner wants to know it.
 
     A process file descriptor stays with the process it was opened for: a number that another process has got since is

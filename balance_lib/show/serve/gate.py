@@ -36,10 +36,6 @@ def welcome(host: str, known: frozenset[str]) -> bool:
     known : frozenset of str
         Names the server answers to.
 
-    Returns
-    -------
-    bool
-
     Examples
     --------
     >>> known = names(["balance.example.cn"])
@@ -59,7 +55,7 @@ def welcome(host: str, known: frozenset[str]) -> bool:
     return True
 
 
-class Stranger(tornado.web.RequestHandler):
+class _Stranger(tornado.web.RequestHandler):
     """Say that nothing is served under this name, and what the administrator can do."""
 
     SUPPORTED_METHODS = tornado.web.RequestHandler.SUPPORTED_METHODS
@@ -86,4 +82,4 @@ class Gate(Router):
         """Hand a request on if it comes under a name of ours."""
         if welcome(request.headers.get("Host", ""), self.known):
             return self.app.find_handler(request, **kwargs)
-        return self.app.get_handler_delegate(request, Stranger)
+        return self.app.get_handler_delegate(request, _Stranger)

@@ -89,7 +89,7 @@ class _Giving:
         return kernel_id
 
 
-class OneVisitors:
+class _OneVisitors:
     """Answer for a kernel to the visitor it serves, and to nobody else who is let in."""
 
     identity_provider: Any
@@ -104,13 +104,13 @@ class OneVisitors:
             raise tornado.web.HTTPError(403)
 
 
-class Kernel(OneVisitors, KernelHandler):
+class Kernel(_OneVisitors, KernelHandler):
     """Tell a page whether its kernel still runs; a kernel is ended by Voila's own request only."""
 
     SUPPORTED_METHODS = ("GET",)
 
 
-class Shutdown(OneVisitors, VoilaShutdownKernelHandler):
+class Shutdown(_OneVisitors, VoilaShutdownKernelHandler):
     """End the kernel of a page that is left."""
 
 
@@ -152,11 +152,6 @@ class TemplateFile(TemplateStaticFileHandler):
         root : str
             Folder of county folders.
         path : str
-            Where it lies.
-
-        Returns
-        -------
-        str
         """
         try:
             return str(super().get_absolute_path(root, path))
@@ -182,7 +177,7 @@ class Home(Secure, BaseVoilaHandler):
         self.redirect(url_path_join(self.base_url, "voila/render", f"{name}.ipynb{query}"))
 
 
-class Channels(OneVisitors, VoilaKernelWebsocketHandler):
+class Channels(_OneVisitors, VoilaKernelWebsocketHandler):
     """Carry a page's widget messages, in the frames every browser of ours uses.
 
     In the older frames the server takes each message apart and puts it together again: one page's state of a few
@@ -239,7 +234,7 @@ class Asset(tornado.web.RequestHandler):
         """Send the file; a browser that has it is told so."""
         if name not in ASSETS:
             raise tornado.web.HTTPError(404)
-        body, kind = asset(name)
+        body, kind = _asset(name)
         self.set_header("Vary", "Accept-Encoding")
         if "gzip" in self.request.headers.get("Accept-Encoding", ""):
             body = packed(name)
@@ -281,7 +276,7 @@ ASSETS = {
 
 
 @cache
-def asset(name: str) -> tuple[bytes, str]:
+def _asset(name: str) -> tuple[bytes, str]:
     """Return a file's bytes and type, straight from the installed packages: nothing is copied or written."""
     read, kind = ASSETS[name]
     return read(), kind
@@ -290,13 +285,13 @@ def asset(name: str) -> tuple[bytes, str]:
 @cache
 def packed(name: str) -> bytes:
     """Return a file's bytes packed as small as they go: once here, not by the proxy for every visitor."""
-    return gzip.compress(asset(name)[0], 9, mtime=0)
+    return gzip.compress(_asset(name)[0], 9, mtime=0)
 
 
 @cache
 def version(name: str) -> str:
     """Return a short digest of a file, for its address."""
-    return hashlib.sha256(asset(name)[0]).hexdigest()[:12]
+    return hashlib.sha256(_asset(name)[0]).hexdigest()[:12]
 
 
 @cache
@@ -304,5 +299,5 @@ def look() -> str:
     """Return a short digest of everything that makes the look of a page: style sheets and the page's script."""
     static = SHARE / "voila" / "templates" / TEMPLATE / "static"
     theirs = [bundle.static(name) for name in ("index.css", "theme-light.css")]
-    parts = [asset("balance.css")[0], *(file.read_bytes() for file in [*theirs, *sorted(static.iterdir())])]
+    parts = [_asset("balance.css")[0], *(file.read_bytes() for file in [*theirs, *sorted(static.iterdir())])]
     return hashlib.sha256(b"".join(parts)).hexdigest()[:12]

@@ -52,10 +52,6 @@ class Visitors:
         kernel_id : str
         handler : RequestHandler
             Of the request.
-
-        Returns
-        -------
-        bool
         """
         visitor = self._known(handler)
         return visitor is not None and self._of.get(kernel_id) == visitor

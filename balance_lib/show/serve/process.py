@@ -20,7 +20,7 @@ def without_debugger() -> None:
     sys.modules.setdefault("debugpy", None)  # type: ignore[arg-type]  # how Python marks what is not to be imported
 
 
-def limit() -> None:
+def _limit() -> None:
     """Hold this process to its share of memory: what asks for more fails by itself and harms no other page.
 
     ``BALANCE_KERNEL_MB`` says how much; 0 sets no limit. Windows has no such limit.
@@ -69,7 +69,7 @@ def made(argv: list[str]) -> Any:
     """
     from ipykernel.kernelapp import IPKernelApp
 
-    limit()
+    _limit()
     app = IPKernelApp.instance()
     with _unlisted():
         app.initialize(argv)

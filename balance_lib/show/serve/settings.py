@@ -22,7 +22,7 @@ EXTENSIONS = ["@voila-dashboards/widgets-manager8", "@jupyter-widgets/jupyterlab
 
 
 @dataclass(frozen=True)
-class ServedPage:
+class _ServedPage:
     """Name one dashboard: the notebook's stem, its titles, its place in the list."""
 
     name: str
@@ -35,7 +35,7 @@ class ServedPage:
         return {"name": self.name, "zh": self.title_zh, "en": self.title_en}
 
 
-def pages(folder: Path) -> list[ServedPage]:
+def pages(folder: Path) -> list[_ServedPage]:
     """Return the dashboards of a folder, in the order and with the titles their notebooks' metadata give.
 
     A notebook says ``"title": "总览", "title_en": "Overview", "order": 2`` in its metadata; without, its file name is
@@ -47,7 +47,7 @@ def pages(folder: Path) -> list[ServedPage]:
         title = str(facts.get("title") or file.stem)
         first = 0 if file.stem == "index" else 99
         found.append(
-            ServedPage(file.stem, title, str(facts.get("title_en") or title), float(facts.get("order", first)))
+            _ServedPage(file.stem, title, str(facts.get("title_en") or title), float(facts.get("order", first)))
         )
     return sorted(found, key=lambda page: (page.order, page.name))
 

@@ -43,7 +43,7 @@ KERNEL = (
 )  # fmt: skip
 
 
-def load() -> None:
+def _load() -> None:
     """Import what every kernel and every page needs; what a kernel imports by itself it shares with nobody."""
     without_debugger()
     for name in KERNEL:
@@ -90,7 +90,7 @@ def _rehearse(name: str, county: str) -> None:
         Widget.close_all()
 
 
-def threads() -> int:
+def _threads() -> int:
     """Return how many threads this process runs; a fork keeps only the one that forks."""
     return sum(1 for _ in Path("/proc/self/task").iterdir())
 
@@ -107,7 +107,7 @@ def serve(channel: socket.socket, chores: Iterator[str]) -> None:
     """
     lines = channel.makefile("rb")
     _freeze()
-    _send(channel, {"ready": os.getpid(), "threads": threads()})
+    _send(channel, {"ready": os.getpid(), "threads": _threads()})
     busy = True
     while True:
         readable, _, _ = select.select([channel], [], [], 0 if busy else REAP_S)
@@ -177,7 +177,7 @@ def main() -> None:
     """Load, then fork on demand."""
     channel = socket.socket(fileno=int(sys.argv[1]))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl+C is for the server: it closes the socket when it is done
-    load()
+    _load()
     with contextlib.suppress(BrokenPipeError, ConnectionResetError):  # the server ended without waiting for an answer
         serve(channel, rehearsals())
 

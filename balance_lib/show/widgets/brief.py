@@ -42,7 +42,7 @@ _BYTES = re.compile(r"^_(geometry|kinds|pupils|dots|classes|values|circles|villa
 
 
 @dataclass(frozen=True)
-class Curve:
+class _Curve:
     """Hold an item over the years as a small picture: points in a box of 0–100 by 0–40, the line, the forecast's band.
 
     Parameters
@@ -72,7 +72,7 @@ class Curve:
 
 
 @dataclass(frozen=True)
-class CoefficientBar:
+class _CoefficientBar:
     """Hold one difference coefficient against its limit, ready to be drawn; shares are lengths in percent."""
 
     stage: str
@@ -122,7 +122,7 @@ def write(model: PageModel, plans: Sequence[Scenario] = (), *, made_on: date | N
     return render(
         "brief", lang,
         county=county, found=found, screen=screen, decision=first_screen.decision(model, outlook)[0],
-        counts=found.counts(), early=early, curves=curves(model, outlook), coefficients=coefficients(model),
+        counts=found.counts(), early=early, curves=_curves(model, outlook), coefficients=_coefficients(model),
         comparison=_comparison(outcomes, lang), outcomes=outcomes, stages=STAGES,
         radius_km={s: round(board.radius_m[s] / 1000, 1) if np.isfinite(board.radius_m[s]) else None for s in STAGES},
         made_on=(made_on or date.today()).isoformat(), provenance=Markup(views.provenance(found, lang)),
@@ -131,19 +131,10 @@ def write(model: PageModel, plans: Sequence[Scenario] = (), *, made_on: date | N
     )  # fmt: skip
 
 
-def curves(model: PageModel, outlook: Outlook) -> list[Curve]:
+def _curves(model: PageModel, outlook: Outlook) -> list[_Curve]:
     """Return the required items that are not met, each over its years, the most pressing first.
 
-    Parameters
-    ----------
-    model : PageModel
-    outlook : Outlook
-        Of the same model.
-
-    Returns
-    -------
-    list of Curve
-        At most :data:`MOST_CURVES`; an item without a figure in two years has none.
+    Returns: at most :data:`MOST_CURVES`; an item without a figure in two years has none.
     """
     out = []
     paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
@@ -156,7 +147,7 @@ def curves(model: PageModel, outlook: Outlook) -> list[Curve]:
     return out[:MOST_CURVES]
 
 
-def _curve(rows: pd.DataFrame, label: str, told: str) -> Curve:
+def _curve(rows: pd.DataFrame, label: str, told: str) -> _Curve:
     rows = rows[rows["value"].notna()].sort_values("year")
     figures = rows[[name for name in ("value", "low", "high", "threshold") if name in rows]].to_numpy(float)
     low, high = np.nanmin(figures), np.nanmax(figures)
@@ -179,24 +170,17 @@ def _curve(rows: pd.DataFrame, label: str, told: str) -> Curve:
     ahead = pd.concat([known.tail(1), after])
     band = points(after, "high") + points(after, "low")[::-1] if {"low", "high"} <= set(rows) else []
     line = rows["threshold"].dropna()
-    return Curve(
+    return _Curve(
         label, told, " ".join(points(known, "value")), " ".join(points(ahead, "value")) if len(after) else "",
         " ".join(band), float(y(line.iloc[-1])) if len(line) else None, int(years[0]), int(years[-1]),
         number(round(float(np.nanmin(figures)), 2)), number(round(float(np.nanmax(figures)), 2)),
     )  # fmt: skip
 
 
-def coefficients(model: PageModel) -> list[CoefficientBar]:
+def _coefficients(model: PageModel) -> list[_CoefficientBar]:
     """Return the difference coefficients that have a limit, as bars on one scale.
 
-    Parameters
-    ----------
-    model : PageModel
-
-    Returns
-    -------
-    list of CoefficientBar
-        In the order of the evaluation; one that is not known has no bar.
+    Returns: in the order of the evaluation; one that is not known has no bar.
     """
     found, lang = model.evaluation, model.lang
     rows = found.cv[found.cv["limit"].notna()]
@@ -210,7 +194,7 @@ def coefficients(model: PageModel) -> list[CoefficientBar]:
         known = row.cv == row.cv
         status = "no_data" if not known else "met" if row.met else "not_met"
         out.append(
-            CoefficientBar(
+            _CoefficientBar(
                 locale.text(f"stage.{row.stage}", lang), label, number(round(row.cv, 3)) if known else "–",
                 number(row.limit), 100 * row.cv / top if known else 0.0, 100 * row.limit / top, status,
             )

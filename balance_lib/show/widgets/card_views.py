@@ -130,10 +130,6 @@ def coefficient_verdict(found: Evaluation, lang: str) -> str:
     ----------
     found : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     judged = found.cv[found.cv["limit"].notna()]
     known = [met for met in judged["met"] if met is not None]

@@ -105,10 +105,6 @@ def geometry(county: County, lang: str = "zh") -> Geometry:
     ----------
     county : County
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Geometry
     """
     buffer = PointBuffer()
     towns = county.tables["townships"]

@@ -30,7 +30,7 @@ DOUBT_FROM = 10  # earlier forecasts it takes to tell
 
 
 @dataclass(frozen=True)
-class Step:
+class _Step:
     """Hold one open item as a leader reads it: how much is missing, whose it is, by when, and what to expect."""
 
     code: str
@@ -54,10 +54,10 @@ class FirstScreen:
     sentence: str
     when: str
     tested: str
-    steps: Sequence[Step]
+    steps: Sequence[_Step]
 
     @property
-    def obstacles(self) -> Sequence[Step]:
+    def obstacles(self) -> Sequence[_Step]:
         """Return the items named on the first screen."""
         return self.steps[:NAMED]
 
@@ -86,25 +86,15 @@ def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
     told, tested = when(found, paths)
     return FirstScreen(
         verdict=found.verdict,
-        sentence=verdict(found, lang),
+        sentence=_verdict(found, lang),
         when=told.render(lang),
         tested=tested.render(lang) if tested is not None else "",
         steps=[_step(result, paths.get(result.item.code), model) for result in waiting],
     )
 
 
-def verdict(found: Evaluation, lang: str) -> str:
-    """Return the verdict in few words; the page's own choices say the rest.
-
-    Parameters
-    ----------
-    found : Evaluation
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
+def _verdict(found: Evaluation, lang: str) -> str:
+    """Return the verdict in few words; the page's own choices say the rest."""
     counts = found.counts()
     waiting = sum(counts[status] for status in OPEN)
     county = found.county_zh if lang == "zh" else found.county_en or found.county_zh
@@ -125,11 +115,6 @@ def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResul
     ----------
     found : Evaluation
     paths : mapping of str to ItemPath
-        Paths of the items by code.
-
-    Returns
-    -------
-    list of ItemResult
     """
 
     def key(result: ItemResult) -> tuple[Any, ...]:
@@ -149,7 +134,6 @@ def when(found: Evaluation, paths: Mapping[str, ItemPath]) -> tuple[Message, Mes
     ----------
     found : Evaluation
     paths : mapping of str to ItemPath
-        Paths of the items by code.
 
     Returns
     -------
@@ -169,7 +153,7 @@ def when(found: Evaluation, paths: Mapping[str, ItemPath]) -> tuple[Message, Mes
     if stuck:
         first = stuck[0].item
         to = max(int(paths[r.item.code].rows["year"].max()) for r in stuck)
-        named = {lang: quotable(first.label(lang)) for lang in LANGUAGES}
+        named = {lang: _quotable(first.label(lang)) for lang in LANGUAGES}
         return Message("leader.when.not_before", {"to": to, "n": len(stuck), "first": named}), tested
     if not dated or not reliable:
         return Message("leader.when.unknown", {"m": len(failing) + len(waiting)}), tested
@@ -189,7 +173,7 @@ def _tested(paths: Sequence[ItemPath]) -> tuple[Message | None, bool]:
     return Message(f"leader.tested.{'held' if reliable else 'missed'}", {"n": n, "inside": inside}), reliable
 
 
-def _step(result: ItemResult, path: ItemPath | None, model: PageModel) -> Step:
+def _step(result: ItemResult, path: ItemPath | None, model: PageModel) -> _Step:
     item, found, lang = result.item, model.evaluation, model.lang
     unit, owner = responsible(item, model)
     past = item.due is not None and item.due < found.on
@@ -198,7 +182,7 @@ def _step(result: ItemResult, path: ItemPath | None, model: PageModel) -> Step:
     if past and not early:
         due = text("leader.late", lang, due=item.deadline)
     plan = owner and f"workplan.ipynb?{model.query(unit=unit)}"
-    return Step(
+    return _Step(
         code=item.code,
         label=item.label(lang),
         status=result.status,
@@ -213,7 +197,7 @@ def _step(result: ItemResult, path: ItemPath | None, model: PageModel) -> Step:
     )
 
 
-def quotable(words: str) -> str:
+def _quotable(words: str) -> str:
     """Return words to stand between quotation marks: their own marks become single ones."""
     return words.translate(str.maketrans("“”", "‘’"))
 
@@ -225,10 +209,6 @@ def amount(result: ItemResult, model: PageModel) -> str:
     ----------
     result : ItemResult
     model : PageModel
-
-    Returns
-    -------
-    str
     """
     item, measure, lang, found = result.item, result.item.measure, model.lang, model.evaluation
     if result.status in WAITING:
@@ -281,10 +261,6 @@ def responsible(item: Item, model: PageModel) -> tuple[str, str]:
     ----------
     item : Item
     model : PageModel
-
-    Returns
-    -------
-    (str, str)
     """
     named = item.lead_unit
     if not named and item.measure is not None and model.county.plan in standards.ids():
@@ -334,10 +310,6 @@ def decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
     ----------
     model : PageModel
     outlook : Outlook
-
-    Returns
-    -------
-    (str, str)
     """
     from balance_lib.planning import remedies  # a second's work: only when the page has been shown
 
@@ -348,7 +320,7 @@ def decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
         if not waiting:
             return text("leader.decide.nothing", lang), ""
         item = waiting[0].item
-        told = text(f"leader.decide.{waiting[0].status}", lang, item=quotable(item.label(lang)), n=len(waiting))
+        told = text(f"leader.decide.{waiting[0].status}", lang, item=_quotable(item.label(lang)), n=len(waiting))
         return told, f"data.ipynb?{model.query(item=item.code)}"
     best = remedies.marginal(county, model.standard, year=model.year, measures=access.measures(county, model.year))
     whole = best[(best["missing_after"] == 0) & (best["missing_before"] > 0)]
@@ -362,16 +334,16 @@ def decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
         facts = {
             "school": school, "action": action.label(lang), "n": number(row["units"]), "effect": effect,
             "unit": remedies.unit_word(row["unit"], lang), "cost": remedies.wan(row["cost_yuan"], lang),
-            "item": quotable(result.item.label(lang)),
+            "item": _quotable(result.item.label(lang)),
         }  # fmt: skip
         return text("leader.decide.step", lang, **facts), plan
     nearest = min(outlook.open_items(), key=_distance, default=None)
     if nearest is None:
         first = found.with_status("not_met")[0]
         return text(
-            "leader.decide.unpriced", lang, item=quotable(first.item.label(lang)), amount=amount(first, model)
+            "leader.decide.unpriced", lang, item=_quotable(first.item.label(lang)), amount=amount(first, model)
         ), plan
-    facts = {"item": quotable(nearest.item.label(lang)), "amount": amount(nearest, model)}
+    facts = {"item": _quotable(nearest.item.label(lang)), "amount": amount(nearest, model)}
     return text("leader.decide.unpriced", lang, **facts), plan
 
 

@@ -79,7 +79,6 @@ class _Scale:
         ----------
         lang : {"zh", "en"}
         most : int
-            How many are named at most.
 
         Returns
         -------

@@ -29,10 +29,6 @@ def items(paths: Sequence[ItemPath], lang: str) -> str:
     ----------
     paths : sequence of ItemPath
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     body = []
     for found in paths:
@@ -75,16 +71,11 @@ def crossings(
     found : Paths
     evaluated : Evaluation
     names : dict of str to str
-        Names by id.
     lang : {"zh", "en"}
     of : str
         Whose figures: ``school``, ``township`` or ``county``.
     only_short : bool
         Whether only what falls short is listed.
-
-    Returns
-    -------
-    str
     """
     last = found.rows[~found.rows["projected"]].groupby("id").last()
     rows = found.crossings.set_index("id")
@@ -135,10 +126,6 @@ def growth(rules: Sequence[GrowthRule], lang: str) -> str:
     ----------
     rules : sequence of GrowthRule
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     body = []
     for rule in rules:
@@ -169,20 +156,8 @@ def _figure(value: float, lang: str) -> str:
     return "–" if value != value else number(round(value, 2 if abs(value) < 1e5 else 0))
 
 
-def falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> str:
-    """Return the test whether each difference coefficient falls every year, with the coefficients.
-
-    Parameters
-    ----------
-    evaluated : Evaluation
-    table : DataFrame
-        Rows of the table.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
+def _falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> str:
+    """Return the test whether each difference coefficient falls every year, with the coefficients."""
     standard: Standard = evaluated.standard
     table = table[table["year"] <= evaluated.year]
     years = sorted(int(year) for year in table["year"].unique())
@@ -222,12 +197,8 @@ def coefficients(evaluated: Evaluation, county: object, lang: str) -> str:
     county : object
         The county, as a key.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
-    return falls(evaluated, history_of_coefficients(county, evaluated.standard), lang)  # type: ignore[arg-type]
+    return _falls(evaluated, history_of_coefficients(county, evaluated.standard), lang)  # type: ignore[arg-type]
 
 
 def schools(found: Projection, names: dict[str, str], stage: str, year: int, lang: str) -> str:
@@ -237,16 +208,11 @@ def schools(found: Projection, names: dict[str, str], stage: str, year: int, lan
     ----------
     found : Projection
     names : dict of str to str
-        Names by id.
     stage : str
         ``primary`` or ``junior``.
     year : int
         School year, by its first calendar year.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     rows = found.schools[found.schools["stage"] == stage]
     now = rows[rows["year"] == found.base].set_index("school_id")["pupils"]
@@ -277,12 +243,7 @@ def projection_csv(found: Projection, names: dict[str, str], lang: str) -> bytes
     ----------
     found : Projection
     names : dict of str to str
-        Names by id.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    bytes
     """
     schools_ = found.schools.drop(columns="stirred").rename(columns={"school_id": "id"}).assign(of="school", band="")
     villages = found.villages.rename(columns={"village_id": "id"}).assign(of="village")

@@ -21,19 +21,8 @@ LAMPS = {"overdue": "not_met", "never": "evidence", "on_course": "met", "undated
 LONG = 200
 
 
-def head(names: str, lang: str) -> list[str]:
-    """Return the heads of a table.
-
-    Parameters
-    ----------
-    names : str
-        Keys of the heads.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    list of str
-    """
+def _head(names: str, lang: str) -> list[str]:
+    """Return the heads of a table."""
     return [text(f"journal.head.{name}", lang) for name in names.split()]
 
 
@@ -44,14 +33,9 @@ def said(standard: Standard, code: str | None, otherwise: str, lang: str) -> str
     ----------
     standard : Standard
     code : str, optional
-        Code of the item.
     otherwise : str
         Words where there are none.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     if code is None:
         return f"<p>{escape(text(otherwise, lang))}</p>"
@@ -88,7 +72,7 @@ def pair_table(rows: pd.DataFrame, lang: str) -> str:
         ]
         for row in rows.head(MOST).to_dict("records")
     ]
-    heads = head("status department place interval visits last found next late", lang)
+    heads = _head("status department place interval visits last found next late", lang)
     empty = text("journal.page.no_pairs", lang)
     return views.table(heads, body, numeric=[4, 8], empty=empty) + rest(len(rows) - MOST, lang)
 
@@ -99,21 +83,15 @@ def visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     lang : {"zh", "en"}
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    str
     """
     body = [
         [day(row["visited_on"]), safe(row["department"]) + _under(row["visitor"]), safe(row["place_name"]),
          safe(row["found"], LONG) + _under(_entry(row["entry_id"], lang)), day(_known(row["next_on"]))]
         for row in rows.sort_values("visited_on", ascending=False, kind="stable").head(most).to_dict("records")
     ]  # fmt: skip
-    heads = [text("journal.column.visited_on", lang), *head("department place found next", lang)]
+    heads = [text("journal.column.visited_on", lang), *_head("department place found next", lang)]
     return views.table(heads, body, empty=text("journal.page.no_visits", lang)) + rest(len(rows) - most, lang)
 
 
@@ -146,7 +124,7 @@ def place_table(rows: pd.DataFrame, lang: str) -> str:
         ]
         for row in rows.head(MOST).to_dict("records")
     ]
-    heads = head("behind name pilot items done overdue planned actual next_due waits_for", lang)
+    heads = _head("behind name pilot items done overdue planned actual next_due waits_for", lang)
     empty = text("journal.page.no_places", lang)
     return views.table(heads, body, numeric=[3, 4, 5, 6, 7], empty=empty) + rest(len(rows) - MOST, lang)
 
@@ -157,19 +135,14 @@ def pilot_table(rows: pd.DataFrame, lang: str) -> str:
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     body = [
         [escape(text(f"journal.group.{'pilot' if row['pilot'] else 'rest'}", lang)), str(row["places"]),
          str(row["items"]), percent(row["planned_share"]), percent(row["actual_share"])]
         for row in rows.to_dict("records")
     ]  # fmt: skip
-    return views.table(head("group places items planned actual", lang), body, numeric=[1, 2, 3, 4])
+    return views.table(_head("group places items planned actual", lang), body, numeric=[1, 2, 3, 4])
 
 
 def report_table(rows: pd.DataFrame, lang: str) -> str:
@@ -191,7 +164,7 @@ def report_table(rows: pd.DataFrame, lang: str) -> str:
          f"<b>{row['days_late']}</b>" if row["days_late"] else ""]
         for row in rows.head(MOST).to_dict("records")
     ]  # fmt: skip
-    heads = head("reporter last reports achieved trouble next_steps next late", lang)
+    heads = _head("reporter last reports achieved trouble next_steps next late", lang)
     heads[1] = text("journal.column.reported_on", lang)
     return views.table(heads, body, numeric=[2, 7], empty=text("journal.page.no_reports", lang))
 
@@ -215,7 +188,7 @@ def works_table(rows: pd.DataFrame, lang: str) -> str:
          f"<b>{_figure(row['short'])}</b>" if row["short"] else ""]
         for row in rows.head(MOST).to_dict("records")
     ]  # fmt: skip
-    heads = head("township year required listed finished area area_done investment short", lang)
+    heads = _head("township year required listed finished area area_done investment short", lang)
     empty = text("journal.page.no_works", lang)
     return views.table(heads, body, numeric=range(2, 9), empty=empty) + rest(len(rows) - MOST, lang)
 
@@ -226,13 +199,8 @@ def option(row: dict[str, Any], key: tuple[str, ...]) -> str:
     Parameters
     ----------
     row : dict of str to object
-        Values by column.
     key : tuple[str, ...]
         Columns that make the key.
-
-    Returns
-    -------
-    str
     """
     parts = (_said(row.get("place_name") if name == "place" else row[name]) for name in key if name != "place_kind")
     return harmless(" · ".join(parts), 90)

@@ -19,19 +19,8 @@ from balance_lib.show.widgets.style import lamp
 LAMP = {"open": "not_met", "in_progress": "not_due", "evidence": "evidence", "verified": "met"}
 
 
-def state_lamp(state: str, lang: str) -> str:
-    """Return an entry's state as a lamp with its own word.
-
-    Parameters
-    ----------
-    state : str
-        State of the record.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
+def _state_lamp(state: str, lang: str) -> str:
+    """Return an entry's state as a lamp with its own word."""
     return lamp(LAMP[state], lang, text(f"workplan.state.{state}", lang))
 
 
@@ -73,7 +62,7 @@ def _ledger_row(row: Mapping[str, Any], lang: str) -> list[str]:
     again = text("workplan.page.reopened", lang, n=row["reopened"]) if row["reopened"] else ""
     late = f"<b>{row['days_late']}</b>" if row["days_late"] else ""
     return [
-        state_lamp(row["state"], lang) + _under(again),
+        _state_lamp(row["state"], lang) + _under(again),
         safe(row["school"]) + _under(row["township"]),
         f"<b>{safe(row['code'])}</b> {safe(row['item'])}" + _under(row["stage_word"]),
         _figure(row["value"]),
@@ -97,12 +86,7 @@ def entry_html(row: Mapping[str, Any], lang: str) -> str:
     Parameters
     ----------
     row : mapping of str to object
-        Values by column.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     facts = text(
         "workplan.page.entry",
@@ -117,7 +101,7 @@ def entry_html(row: Mapping[str, Any], lang: str) -> str:
         version=row["version"],
     )
     closed = text(f"workplan.page.closed.{row['closed_by']}", lang) if row["closed_by"] else ""
-    return f"<p>{state_lamp(row['state'], lang)} {safe(facts, 600)} {escape(closed)}</p>"
+    return f"<p>{_state_lamp(row['state'], lang)} {safe(facts, 600)} {escape(closed)}</p>"
 
 
 def history_table(rows: pd.DataFrame, lang: str) -> str:
@@ -126,12 +110,7 @@ def history_table(rows: pd.DataFrame, lang: str) -> str:
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     body = [
         [escape(_moment(row["at"])), safe(row["who"]), escape(text(f"workplan.action.{row['action']}", lang)),

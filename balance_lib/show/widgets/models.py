@@ -80,11 +80,9 @@ class PageModel(traitlets.HasTraits):
         Parameters
         ----------
         county : str, optional
-            Name of the county.
         year : int, optional
             School year; the last one without.
         standard : str, optional
-            Id of the standard.
         """
         self.lacks = []
         self.fault = self._fault_of(county or self.county_id) if county or self.county_id else None

@@ -15,10 +15,6 @@ def school_names(county: County, lang: str = "zh") -> dict[str, str]:
     ----------
     county : County
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    dict of str to str
     """
     table = county.tables["schools"].drop_duplicates("school_id")
     called = table["name_zh"] if lang == "zh" else table["name_en"].fillna(table["name_zh"])

@@ -94,11 +94,6 @@ class Outlook:
         stage : str
             ``primary`` or ``junior``.
         indicator : str
-            Id of the indicator.
-
-        Returns
-        -------
-        forecast.Paths
         """
         model = self.model
         return forecast.paths(
@@ -112,11 +107,6 @@ class Outlook:
         ----------
         found : forecast.Paths
         indicator : str
-            Id of the indicator.
-
-        Returns
-        -------
-        list of Panel
         """
         lang, names = self.model.lang, self.names()
         spec = self.model.standard.indicators[indicator]
@@ -186,10 +176,6 @@ def summary(found: Evaluation, paths: list[ItemPath], lang: str) -> str:
     found : Evaluation
     paths : list of ItemPath
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     states = [state(path) for path in paths]
     if not paths:

@@ -61,13 +61,8 @@ class Standing:
         ----------
         province : ProvinceDataset
         standard : str
-            Id of the standard.
         year : int
             School year, by its first calendar year.
-
-        Returns
-        -------
-        Standing
         """
         rows = province.sql(_RANKING, standard, year)
         rows = rows.assign(order=rows["verdict"].map(_ORDER)).sort_values(["order", "not_met", "open", "county"])
@@ -95,10 +90,6 @@ class Standing:
         row : object
             Positions of villages.
         lang : {"zh", "en"}
-
-        Returns
-        -------
-        str
         """
         other = row.name_en if lang == "en" else None
         return str(other if isinstance(other, str) and other else row.name_zh)
@@ -111,10 +102,6 @@ def standards_of(province: ProvinceDataset, lang: str) -> list[tuple[str, str]]:
     ----------
     province : ProvinceDataset
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list[tuple[str, str]]
     """
     query = f"SELECT DISTINCT title_{lang} AS title, standard FROM standard_items ORDER BY standard DESC"
     return [(str(row.title), str(row.standard)) for row in province.sql(query).itertuples()]
@@ -132,10 +119,6 @@ def sentence(found: Standing, lang: str) -> str:
     ----------
     found : Standing
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     verdicts = found.rows["verdict"]
     told = text(
@@ -160,10 +143,6 @@ def cards(found: Standing, lang: str) -> str:
     ----------
     found : Standing
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     rows, n = found.rows, len(found.rows)
     verdicts = rows["verdict"]
@@ -195,10 +174,6 @@ def ranking(found: Standing, lang: str) -> str:
     ----------
     found : Standing
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     keys = ("rank", "county", "verdict", "met", "short", "open", "share", "expected", "due")
     heads = [text(f"province.head.{key}", lang) for key in keys]
@@ -207,7 +182,7 @@ def ranking(found: Standing, lang: str) -> str:
         share = access.percent(math.nan if pd.isna(row.share) else float(row.share))
         body.append(
             [str(at), escape(found.name(row, lang)), lamp(row.verdict, lang), str(row.met), str(row.not_met),
-             str(row.open), share, escape(expected(row, lang)), _year(row.due_year)]
+             str(row.open), share, escape(_expected(row, lang)), _year(row.due_year)]
         )  # fmt: skip
     note = text("province.ranking.about", lang, most=MOST)
     return views.panel(
@@ -215,19 +190,8 @@ def ranking(found: Standing, lang: str) -> str:
     )
 
 
-def expected(row: Any, lang: str) -> str:
-    """Say when a county comes to meet the standard.
-
-    Parameters
-    ----------
-    row : object
-        Positions of villages.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
+def _expected(row: Any, lang: str) -> str:
+    """Say when a county comes to meet the standard."""
     if row.status == "met":
         return text("province.met_now", lang)
     if row.status == "crosses" and not pd.isna(row.expected):
@@ -246,10 +210,6 @@ def late(found: Standing, lang: str) -> str:
     ----------
     found : Standing
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     title, note = text("province.late.title", lang), text("province.late.about", lang)
     rows = found.late
@@ -258,7 +218,7 @@ def late(found: Standing, lang: str) -> str:
     labels = _holding_back(found, lang)
     heads = [text(f"province.head.{key}", lang) for key in ("county", "due", "expected", "items")]
     body = [
-        [escape(found.name(row, lang)), _year(row.due_year), escape(expected(row, lang)),
+        [escape(found.name(row, lang)), _year(row.due_year), escape(_expected(row, lang)),
          escape(_listed(labels.get(row.county, []), lang))]
         for row in rows.head(MOST).itertuples()
     ]  # fmt: skip
@@ -290,10 +250,6 @@ def weak(found: Standing, lang: str) -> str:
     ----------
     found : Standing
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     title, note = text("province.weak.title", lang), text("province.weak.about", lang)
     rows = found.province.sql(
@@ -318,10 +274,6 @@ def outline_map(found: Standing, lang: str) -> str:
     ----------
     found : Standing
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     import shapely
 
@@ -381,11 +333,6 @@ def spread(found: Standing, stage: str, indicator: str) -> tuple[pd.DataFrame, f
     stage : str
         ``primary`` or ``junior``.
     indicator : str
-        Id of the indicator.
-
-    Returns
-    -------
-    (DataFrame, float)
     """
     rows = found.province.sql(
         "SELECT year, quantile_cont(cv, 0.1) AS low, median(cv) AS middle, quantile_cont(cv, 0.9) AS high, "
@@ -408,17 +355,13 @@ def dates(found: Standing, lang: str) -> tuple[dict[str, int], dict[str, int], l
     ----------
     found : Standing
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    (dict of str to int, dict of str to int, list of str)
     """
     counts: dict[str, int] = {}
     too_late: dict[str, int] = {}
     late_ones = set(found.late["county"])
     years = set()
     for row in found.rows.itertuples():
-        word = expected(row, lang)
+        word = _expected(row, lang)
         years |= {word} if word.isdigit() else set()
         into = too_late if row.county in late_ones else counts
         into[word] = into.get(word, 0) + 1
@@ -433,14 +376,10 @@ def ranking_csv(found: Standing, lang: str) -> bytes:
     ----------
     found : Standing
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    bytes
     """
     rows = found.rows
     name = [found.name(row, lang) for row in rows.itertuples()]
-    frame = rows.assign(name=name, expected=[expected(row, lang) for row in rows.itertuples()], due=rows["due_year"])
+    frame = rows.assign(name=name, expected=[_expected(row, lang) for row in rows.itertuples()], due=rows["due_year"])
     frame = frame.assign(verdict=[text(f"verdict.{each}", lang) for each in rows["verdict"]])
     keys = ["county", "name", "verdict", "met", "not_met", "open", "schools", "pupils", "share", "expected", "due",
             "in_time", "synthetic"]  # fmt: skip
@@ -456,10 +395,6 @@ def foot(found: Standing, years: int, lang: str) -> str:
     years : int
         How many years.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     told = text("province.foot", lang, path=found.province.path.name, software=found.province.software,
                 n=len(found.rows), years=years)  # fmt: skip

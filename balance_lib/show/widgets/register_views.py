@@ -29,13 +29,7 @@ def safe(given: object, most: int = NAME_MOST) -> str:
     Parameters
     ----------
     given : object
-        What was handed over.
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    str
     """
     return f"<bdi>{escape(harmless(given, most))}</bdi>"
 
@@ -46,12 +40,7 @@ def head(names: tuple[str, ...], lang: str) -> list[str]:
     Parameters
     ----------
     names : tuple[str, ...]
-        Keys of the heads.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    list of str
     """
     return [text(f"workplan.head.{name}", lang) for name in names]
 
@@ -63,16 +52,12 @@ def sentence(found: Register, lang: str) -> str:
     ----------
     found : Register
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     counts = found.counts()
     status = next((s for s in ("late", "blocked", "due_before_adoption") if counts[s]), "on_course")
     status = "done" if counts["done"] and counts["done"] == len(found.tasks) else status
     words = escape(found.sentence(lang))
-    light = task_lamp(status, lang)
+    light = _task_lamp(status, lang)
     return f'<section class="bl-verdict" data-status="{TASKS[status]}"><p>{light} {words}</p></section>'
 
 
@@ -85,10 +70,6 @@ def cards(found: Register, ledger: pd.DataFrame, lang: str) -> str:
     ledger : DataFrame
         Entries of the ledger.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     counts, total = found.counts(), len(found.tasks)
     planned, actual = shares(found.tasks, found.on)
@@ -129,10 +110,6 @@ def stage_table(found: Register, lang: str) -> str:
     ----------
     found : Register
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     name = "label_zh" if lang == "zh" else "label_en"
     sign = {"over": "not_applicable", "current": "not_due", "ahead": "not_applicable"}
@@ -152,15 +129,11 @@ def inspection_table(found: Register, lang: str) -> str:
     ----------
     found : Register
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     codes = found.standard.plan.inspections if found.standard.plan else ()
     rows = found.tasks[found.tasks["task"].isin(codes)].sort_values("due", kind="stable")
     body = [
-        [task_lamp(row["status"], lang), _task(row, lang), day(row["due"]), safe(_days(row["days_left"], lang))]
+        [_task_lamp(row["status"], lang), _task(row, lang), day(row["due"]), safe(_days(row["days_left"], lang))]
         for row in rows.to_dict("records")
     ]
     return views.table(head(("status", "inspection", "due", "remark"), lang), body) if body else ""
@@ -173,10 +146,6 @@ def doubts(found: Register, lang: str) -> str:
     ----------
     found : Register
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     notes = [escape(note.get(lang, note["zh"])) for note in found.standard.notes]
     title = escape(text("workplan.page.doubts", lang, n=len(notes)))
@@ -190,14 +159,8 @@ def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> str:
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     units : DataFrame
-        Rows by unit.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     mine = units.set_index("unit")
     body = []
@@ -213,14 +176,8 @@ def task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> str:
     Parameters
     ----------
     tasks : DataFrame
-        Rows of the register.
     lang : {"zh", "en"}
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    str
     """
     rows = [_task_row(row, lang) for row in tasks.head(most).to_dict("records")]
     heads = head(("status", "task", "unit", "due", "finding", "remark"), lang)
@@ -233,12 +190,7 @@ def rest(n: int, lang: str) -> str:
     Parameters
     ----------
     n : int
-        How many there are.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return f'<p class="bl-muted">{escape(text("workplan.cli.more", lang, n=n))}</p>' if n > 0 else ""
 
@@ -250,7 +202,7 @@ def _task_row(row: Mapping[str, Any], lang: str) -> list[str]:
     waits = text("workplan.cli.waits", lang, tasks=row["blocked_by"]) if row["blocked_by"] else ""
     days = "" if row["status"] == "done" else _days(row["days_left"], lang)
     return [
-        task_lamp(row["status"], lang),
+        _task_lamp(row["status"], lang),
         _task(row, lang),
         f"{safe(row['lead_unit'] or text('page.no_owner', lang))}{_under(helps)}",
         f'<span style="white-space:nowrap">{safe(due or text("page.no_date", lang))}{_under(days)}</span>',
@@ -268,19 +220,8 @@ def _under(words: str) -> str:
     return f"<br><span class='bl-muted'>{safe(words, 160)}</span>" if words else ""
 
 
-def task_lamp(status: str, lang: str) -> str:
-    """Return a task's status as a lamp with its own word.
-
-    Parameters
-    ----------
-    status : str
-        Status, as the register names it.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
+def _task_lamp(status: str, lang: str) -> str:
+    """Return a task's status as a lamp with its own word."""
     return lamp(TASKS[status], lang, text(f"workplan.status.{status}", lang))
 
 
@@ -294,12 +235,7 @@ def unit_table(units: pd.DataFrame, lang: str) -> str:
     Parameters
     ----------
     units : DataFrame
-        Rows by unit.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     told = ("cooperating", "done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
     statuses = [status for status in told if units[status].any()]
@@ -333,12 +269,7 @@ def township_table(rows: pd.DataFrame, lang: str) -> str:
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     pilot = {True: text("workplan.page.pilot", lang), False: "", None: "–"}
     body = [
@@ -356,14 +287,8 @@ def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     lang : {"zh", "en"}
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    str
     """
     body = []
     for row in rows.head(most).to_dict("records"):
@@ -389,10 +314,6 @@ def works_html(found: Programme, on: date, required: float, lang: str) -> str:
     required : float
         How many are required.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     plan = text(
         "workplan.page.works",
@@ -439,12 +360,7 @@ def achievement_table(rows: pd.DataFrame, lang: str) -> str:
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     body = []
     for row in rows.rename(columns={"code": "task"}).to_dict("records"):
@@ -465,17 +381,12 @@ def csv(rows: pd.DataFrame, lang: str, stamp: Stamp, *, on: date, synthetic: boo
     Parameters
     ----------
     rows : DataFrame
-        Rows of the table.
     lang : {"zh", "en"}
     stamp : Stamp
     on : date
         Day it is judged on.
     synthetic : bool
         Whether any figure was made up.
-
-    Returns
-    -------
-    bytes
     """
     known = [name for name in rows.columns if has(f"workplan.csv.{name}")]
     out = {text(f"workplan.csv.{name}", lang): [_cell(value, name, lang) for value in rows[name]] for name in known}

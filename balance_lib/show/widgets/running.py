@@ -70,11 +70,9 @@ class RunModel(PageModel):
         Parameters
         ----------
         county : str, optional
-            Name of the county.
         year : int, optional
             School year; the last one without.
         standard : str, optional
-            Id of the standard.
         """
         before = (self.county_id, self.standard_id)
         with self.hold_trait_notifications():
@@ -102,9 +100,7 @@ class RunModel(PageModel):
         Parameters
         ----------
         unit : str, optional
-            Unit, as written.
         status : str, optional
-            Status, as the register names it.
         plan_stage : str, optional
             Stage of the plan.
         """
@@ -225,11 +221,9 @@ class RunModel(PageModel):
         ----------
         seen : Entry
         action : str
-            What is done.
         who : str
             Who does it; recorded in the trail.
         note : str
-            Remark, in the writer's words.
         """
         self.saved.act(seen.entry_id, action, who=who, version=seen.version, stamp=self.stamp, note=note, **changes)
 
@@ -240,15 +234,9 @@ class RunModel(PageModel):
         ----------
         seen : Entry
         name : str
-            What it is called.
         content : bytes
-            Bytes of the file.
         who : str
             Who does it; recorded in the trail.
-
-        Returns
-        -------
-        str
         """
         return self.saved.add_evidence(
             name,
@@ -308,24 +296,18 @@ class RunModel(PageModel):
         Parameters
         ----------
         name : str
-            What it is called.
         values : mapping of str to object
-            Figures by name.
         who : str
             Who does it; recorded in the trail.
         seen : mapping of str to object, optional
             The record as it was shown; another one is refused.
-
-        Returns
-        -------
-        str
 
         Raises
         ------
         DataError
             If it holds a telephone or identity number: no personal data is stored.
         """
-        if faults := personal_numbers(name, [values], workplan.JOURNALS[name].title(self.lang), self.lang):
+        if faults := _personal_numbers(name, [values], workplan.JOURNALS[name].title(self.lang), self.lang):
             raise DataError(faults)
         known: dict[str, Any] = {} if seen is None else {"row_id": str(seen["row_id"]), "version": int(seen["version"])}
         done = self.saved.write_journal(name, values, who=who, **self._own, **known)
@@ -338,7 +320,6 @@ class RunModel(PageModel):
         Parameters
         ----------
         name : str
-            What it is called.
         seen : mapping of str to object
             The record as it was shown; another one is refused.
         who : str
@@ -353,17 +334,10 @@ class RunModel(PageModel):
         Parameters
         ----------
         name : str
-            What it is called.
         file : str
-            File as the user knows it.
         content : bytes
-            Bytes of the file.
         who : str
             Who does it; recorded in the trail.
-
-        Returns
-        -------
-        (int, int, int)
 
         Raises
         ------
@@ -383,17 +357,12 @@ class RunModel(PageModel):
         Parameters
         ----------
         task : str
-            Id of the task.
         state : str
-            State of the record.
         who : str
             Who does it; recorded in the trail.
         due : date, optional
-            Day it is due.
         done_on : date, optional
-            Day it was done.
         note : str
-            Remark, in the writer's words.
         """
         mine = self.records[self.records["task"] == task]
         version = int(mine["version"].iloc[0]) if len(mine) else 0
@@ -410,11 +379,8 @@ def read_rows(name: str, file: str, content: bytes, county: County, lang: str) -
     Parameters
     ----------
     name : str
-        What it is called.
     file : str
-        File as the user knows it.
     content : bytes
-        Bytes of the file.
     county : County
     lang : {"zh", "en"}
 
@@ -427,25 +393,14 @@ def read_rows(name: str, file: str, content: bytes, county: County, lang: str) -
     DataError
         With every fault of the file.
     """
-    rows = workplan.read_table(workplan.JOURNALS[name], read_sheet(file, content), county, file=file, lang=lang)
-    if faults := personal_numbers(name, rows, file, lang):
+    rows = workplan.read_table(workplan.JOURNALS[name], _read_sheet(file, content), county, file=file, lang=lang)
+    if faults := _personal_numbers(name, rows, file, lang):
         raise DataError(faults)
     return rows
 
 
-def read_sheet(file: str, content: bytes) -> list[list[str]]:
+def _read_sheet(file: str, content: bytes) -> list[list[str]]:
     """Return the rows of the one table in a CSV or XLSX file.
-
-    Parameters
-    ----------
-    file : str
-        File as the user knows it.
-    content : bytes
-        Bytes of the file.
-
-    Returns
-    -------
-    list[list of str]
 
     Raises
     ------
@@ -465,23 +420,8 @@ def read_sheet(file: str, content: bytes) -> list[list[str]]:
     return full[0].rows
 
 
-def personal_numbers(name: str, rows: Iterable[Mapping[str, Any]], file: str, lang: str) -> list[Fault]:
-    """Return a fault for every text of a journal's rows that holds a telephone or identity number.
-
-    Parameters
-    ----------
-    name : str
-        What it is called.
-    rows : Iterable[mapping of str to object]
-        Rows to take in.
-    file : str
-        File as the user knows it.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    list of Fault
-    """
+def _personal_numbers(name: str, rows: Iterable[Mapping[str, Any]], file: str, lang: str) -> list[Fault]:
+    """Return a fault for every text of a journal's rows that holds a telephone or identity number."""
     from balance_lib.data.intake.cells import holds_personal_number
 
     asked = [column for column in workplan.JOURNALS[name].columns if column.kind in ("name", "text")]

@@ -19,7 +19,7 @@ def sheet() -> str:
     return palette.css() + (STATIC / "balance.css").read_text(encoding="utf-8")
 
 
-def served() -> bool:
+def _served() -> bool:
     """Tell whether our own server shows this page; it then has the style sheet already."""
     return "BALANCE_PLOTLY" in os.environ
 
@@ -29,7 +29,7 @@ def style() -> Any:
     import ipywidgets  # lazy: the server itself reads only the sheet
 
     return ipywidgets.HTML(
-        "" if served() else f"<style>{sheet()}</style>", layout={"display": "none"} if served() else {}
+        "" if _served() else f"<style>{sheet()}</style>", layout={"display": "none"} if _served() else {}
     )
 
 
@@ -64,20 +64,13 @@ def card(
     Parameters
     ----------
     title : str
-        Words at the head.
     figure : str
         Figure that is changed and returned.
     note : str
-        Remark, in the writer's words.
     status : str, optional
-        Status, as the register names it.
     lang : {"zh", "en"}
     label : str, optional
         Words under the figure.
-
-    Returns
-    -------
-    str
     """
     light = lamp(status, lang, label) if status else ""
     return (
@@ -92,13 +85,7 @@ def banner(text: str, kind: str = "note") -> str:
     Parameters
     ----------
     text : str
-        The words.
     kind : str
-        Kind, as the tables name it.
-
-    Returns
-    -------
-    str
     """
     role = "alert" if kind == "error" else "note"
     return f'<div class="bl-banner" data-kind="{escape(kind)}" role="{role}">{escape(text)}</div>'

@@ -34,10 +34,6 @@ def headline(outcome: Outcome, lang: str) -> str:
     ----------
     outcome : Outcome
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     moves, breaking = outcome.moves, [*outcome.broken("forbids"), *outcome.broken("breaks")]
     key = "unchanged" if outcome.status == "unchanged" else "done"
@@ -90,12 +86,7 @@ def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> s
     ----------
     tick : Tick
     before : dict[str, dict of str to float]
-        Before it.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     cover = {name: _over_stages(tick.cover, name) for name in ("ride", "board", "far", "young_over")}
     was = {name: _over_stages(before, name) for name in cover}
@@ -123,10 +114,6 @@ def outcome_cards(outcome: Outcome, lang: str, before: Outcome | None = None) ->
     outcome : Outcome
     lang : {"zh", "en"}
     before : Outcome, optional
-
-    Returns
-    -------
-    str
     """
     figures, extra = _figures_of(outcome)
     last = {} if before is None else {key: value for key, (value, _) in _figures_of(before)[0].items()}
@@ -193,10 +180,6 @@ def affected(outcome: Outcome, lang: str) -> str:
     ----------
     outcome : Outcome
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("village", "pupils", "extra", "way")]
     rows = []
@@ -263,10 +246,6 @@ def gains(outcome: Outcome, lang: str) -> str:
     ----------
     outcome : Outcome
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     rows = [[escape(name), said[0], said[1], said[2]] for name, said in _figures(outcome, lang)]
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("figure", "before", "after", "change")]
@@ -337,10 +316,6 @@ def rules(outcome: Outcome, lang: str) -> str:
     ----------
     outcome : Outcome
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     found = sorted(outcome.breaks, key=lambda b: (not b.new, list(SEVERITY_LAMPS).index(b.severity)))
     if not found:
@@ -415,10 +390,6 @@ def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], flo
     limits : dict[tuple[str, str], float]
         Limits of the coefficients by stage and indicator.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     over = known = lacking = 0
     for s, stage in enumerate(STAGES):
@@ -439,10 +410,6 @@ def outcome_coefficients(outcome: Outcome, lang: str) -> str:
     ----------
     outcome : Outcome
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     rows = outcome.after.cv[outcome.after.cv["limit"].notna()]
     found = Counter(rows["met"])  # True, False, None: the evaluation has judged them

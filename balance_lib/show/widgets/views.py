@@ -39,10 +39,6 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence
         Positions of columns with figures.
     empty : str
         Words where there is nothing.
-
-    Returns
-    -------
-    str
     """
 
     def cell(tag: str, at: int, content: str) -> str:
@@ -62,15 +58,8 @@ def panel(title: str, content: str, note: str = "") -> str:
     Parameters
     ----------
     title : str
-        Words at the head.
     content : str
-        Bytes of the file.
     note : str
-        Remark, in the writer's words.
-
-    Returns
-    -------
-    str
     """
     under = f'<p class="bl-muted">{escape(note)}</p>' if note else ""
     return f'<section class="bl-panel"><h2>{escape(title)}</h2>{content}{under}</section>'
@@ -82,17 +71,10 @@ def download(name: str, content: bytes, kind: str, label: str) -> str:
     Parameters
     ----------
     name : str
-        What it is called.
     content : bytes
-        Bytes of the file.
     kind : str
-        Kind, as the tables name it.
     label : str
         Words beside or above the figure.
-
-    Returns
-    -------
-    str
     """
     data = base64.b64encode(content).decode()
     target = f'download="{escape(name)}" href="data:{kind};base64,{data}"'
@@ -105,14 +87,9 @@ def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang
     Parameters
     ----------
     frame : DataFrame
-        Rows of the table.
     county : County
     standard : Standard, optional
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame
     """
     from balance_lib.office.store import Stamp  # only who downloads pays for the room
 
@@ -127,10 +104,6 @@ def provenance(found: Evaluation, lang: str) -> str:
     ----------
     found : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     facts = text(
         "page.provenance",
@@ -152,10 +125,6 @@ def synthetic(county: County, lang: str) -> str:
     ----------
     county : County
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return banner(text("banner.synthetic", lang), "synthetic") if county.synthetic else ""
 
@@ -167,10 +136,6 @@ def verdict(found: Evaluation, lang: str) -> str:
     ----------
     found : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return render("verdict", lang, verdict=found.verdict, sentence=found.sentence(lang))
 
@@ -218,10 +183,6 @@ def units(named: str, lang: str) -> str:
     named : str
         As the source names them.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
 
@@ -258,12 +219,7 @@ def category(name: str, lang: str) -> str:
     Parameters
     ----------
     name : str
-        What it is called.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return text(f"category.{name}", lang) if has(f"category.{name}") else name
 
@@ -279,11 +235,6 @@ def school_ranking(found: Evaluation, county: County, query: Callable[..., str],
         Query string of the address.
     lang : {"zh", "en"}
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    str
     """
     towns = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["township"]
     worst = sorted(shortfalls(found, lang).items(), key=lambda pair: (-len(pair[1]), pair[0]))
@@ -318,10 +269,6 @@ def shortfalls(found: Evaluation, lang: str) -> dict[str, list[str]]:
     ----------
     found : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    dict[str, list of str]
     """
     rules = {i.code for i in found.standard.items if i.measure and i.measure.source == "school_rule"}
     out: dict[str, list[str]] = {}
@@ -343,10 +290,6 @@ def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
     found : Evaluation
     before : Evaluation, optional
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     if before is None:
         return f'<p class="bl-muted">{escape(text("page.card.no_before", lang))}</p>'
@@ -421,12 +364,7 @@ def met_lamp(met: object, lang: str) -> str:
     Parameters
     ----------
     met : object
-        Whether it is met.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     if met is None or met != met:
         return ""
@@ -460,10 +398,6 @@ def needs(found: Evaluation, lang: str) -> str:
     ----------
     found : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     rows = []
     for (name, stage), part in found.schools.groupby(["indicator", "stage"], sort=False):
@@ -497,10 +431,6 @@ def items_csv(found: Evaluation, lang: str) -> bytes:
     ----------
     found : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    bytes
     """
     rows = found.as_dict(lang)["items"]
     frame = pd.DataFrame(rows).drop(columns=["rows", "notes"])
@@ -522,10 +452,6 @@ def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
     found : Evaluation
     county : County
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    bytes
     """
     names = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
     rows = found.problems()

@@ -26,20 +26,8 @@ MOST_TOWNSHIPS = 40  # a county has about thirty; whatever there is more stands 
 MOST_NAMES = 5
 
 
-def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
-    """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one.
-
-    Parameters
-    ----------
-    metres : float
-    lang : {"zh", "en"}
-    limit_m : float, optional
-        A limit it is told against: enough decimals to tell both apart.
-
-    Returns
-    -------
-    str
-    """
+def _distance(metres: float, lang: str, limit_m: float | None = None) -> str:
+    """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one."""
     if math.isnan(metres):
         return text("page.access.no_way", lang)
     if math.isinf(metres):
@@ -55,12 +43,7 @@ def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> s
     walk : Walking
     found : CoverageCount
     villages : int
-        How many there are.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     reach, to, limit = walk.reach, walk.target, walk.limit()
     year = walk.year
@@ -93,10 +76,6 @@ def map_title(walk: Walking, lang: str) -> str:
     ----------
     walk : Walking
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return text(
         "page.access.map_title", lang, county=walk.county.name(lang), year=walk.year,
@@ -114,12 +93,7 @@ def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: i
     own : CoverageCount
     nearest : CoverageCount
     villages : int
-        How many there are.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     to, reach = walk.target, walk.reach
     mode = text(f"distance.mode.{walk.mode}", lang)
@@ -142,10 +116,6 @@ def ranking(walk: Walking, lang: str) -> str:
     ----------
     walk : Walking
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     found = access.by_township(walk.reach, walk.radius_m, walk.target)
     found = found[found["pupils"] > 0]
@@ -179,10 +149,6 @@ def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
     left : int
         Leftmost column.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     limit_m, none = walk.reach.table.limit_m, text("page.access.no_second", lang)
     names = [
@@ -223,10 +189,6 @@ def notes(walk: Walking, lang: str) -> str:
     ----------
     walk : Walking
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     reach = walk.reach
     lines = [note.render(lang) for note in reach.notes()]
@@ -278,12 +240,7 @@ def story_of_school(walk: Walking, school_id: str, lang: str) -> str:
     ----------
     walk : Walking
     school_id : str
-        Id of the school.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     reach = walk.reach
     at = int(np.flatnonzero((reach.schools["school_id"] == school_id).to_numpy())[0])
@@ -312,10 +269,6 @@ def links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
     walk : Walking
     kind : {"school", "village"}
     place_id : str
-
-    Returns
-    -------
-    list of (str, str)
     """
     reach = walk.reach
     side = reach.villages["village_id"] if kind == "village" else reach.schools["school_id"]
@@ -339,10 +292,6 @@ def villages_csv(walk: Walking, lang: str) -> bytes:
     ----------
     walk : Walking
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    bytes
     """
     reach = walk.reach
     at, group, school = (reach.rows[name].to_numpy() for name in ("village", "group", "school"))
@@ -369,10 +318,6 @@ def townships_csv(walk: Walking, lang: str) -> bytes:
     ----------
     walk : Walking
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    bytes
     """
     found = access.by_township(walk.reach, walk.radius_m, walk.target)
     return _csv(walk, found.assign(share=found["share"].round(4)), lang)
@@ -437,7 +382,7 @@ def _farthest_card(walk: Walking, lang: str) -> str:
     aim = text(f"access.target.{to}", lang)
     mode = text(f"distance.mode.{walk.mode}", lang)
     note = text("page.access.card.farthest_note", lang, village=village, to=aim, mode=mode)
-    return card(text("page.access.card.farthest", lang), distance(metres, lang, reach.table.limit_m), note)
+    return card(text("page.access.card.farthest", lang), _distance(metres, lang, reach.table.limit_m), note)
 
 
 def _time_card(walk: Walking, lang: str) -> str:
@@ -471,7 +416,7 @@ def _bar(share: float) -> str:
 
 
 def _place(name: object, metres: float, lang: str, limit_m: float | None) -> str:
-    said = escape(distance(metres, lang, limit_m))
+    said = escape(_distance(metres, lang, limit_m))
     return f"<b>{said}</b> {escape(name)}" if isinstance(name, str) else said
 
 
@@ -515,7 +460,7 @@ def _attends(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
     for at, row in rows.sort_values(["school", "band"]).iterrows():
         school = "–" if row["school"] < 0 else str(reach.schools["name_zh"].iloc[row["school"]])
         bands = text(f"page.access.bands.{row['band']}", lang)
-        way = distance(float(reach.own_m[at]), lang, reach.table.limit_m)
+        way = _distance(float(reach.own_m[at]), lang, reach.table.limit_m)
         body.append(
             [
                 escape(school),
@@ -539,7 +484,7 @@ def _nearest(walk: Walking, at: int, rows: pd.DataFrame, lang: str) -> str:
             school = index[group, at]
             if school >= 0:
                 name = str(reach.schools["name_zh"].iloc[school])
-                body.append([escape(name), escape(bands), escape(distance(float(metres[group, at]), lang))])
+                body.append([escape(name), escape(bands), escape(_distance(float(metres[group, at]), lang))])
     heads = [text(f"page.access.{name}", lang) for name in ("school", "band", "distance")]
     shown = rows_table(heads, body, numeric=[2], empty=text("page.access.no_way", lang))
     return f"<h4>{escape(text('page.access.story.nearest', lang))}</h4>{shown}"
@@ -556,7 +501,7 @@ def _compare(walk: Walking, at: int, lang: str) -> str:
         school, metres = reach.first[group, at], float(reach.first_m[group, at])
         name = "–" if school < 0 else str(reach.schools["name_zh"].iloc[school])
         word = text(f"distance.mode.{mode}", lang)
-        way = distance(metres, lang, reach.table.limit_m)
+        way = _distance(metres, lang, reach.table.limit_m)
         body.append([escape(word), escape(name), escape(way), _minutes(float(reach.first_min[group, at]), lang)])
     heads = [text(f"page.access.{name}", lang) for name in ("mode", "nearest", "distance", "minutes")]
     note = f"<p class='bl-muted'>{escape(text('page.access.story.compare_note', lang))}</p>"
@@ -583,7 +528,7 @@ def _serves(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
     village = rows["village"].iloc[far]
     facts = {
         "day": number(pupils.sum()), "villages": rows["village"].nunique(), "share": access.percent(share),
-        "radius": number(walk.radius_m / 1000), "farthest": distance(float(metres[far]), lang, reach.table.limit_m),
+        "radius": number(walk.radius_m / 1000), "farthest": _distance(float(metres[far]), lang, reach.table.limit_m),
         "village": "–" if village < 0 else str(reach.villages["name_zh"].iloc[village]),
     }  # fmt: skip
     return f"<p>{escape(text('page.access.story.serves', lang, **facts))}</p>"
@@ -598,7 +543,7 @@ def _from(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
     frame = frame.sort_values("metres", ascending=False, kind="stable", na_position="last")
     body = [
         [escape(str(reach.villages["name_zh"].iloc[at])), number(row["pupils"]),
-         escape(distance(float(row["metres"]), lang, reach.table.limit_m))]
+         escape(_distance(float(row["metres"]), lang, reach.table.limit_m))]
         for at, row in frame.head(MOST_VILLAGES).iterrows()
     ]  # fmt: skip
     heads = [text(f"page.access.{name}", lang) for name in ("village", "day", "distance")]

@@ -37,10 +37,6 @@ def named_in(county: County, lang: str) -> County:
     ----------
     county : County
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    County
     """
     if lang == "zh":
         return county
@@ -58,10 +54,6 @@ def choice_for(county: County, year: int, wanted: str) -> str:
         School year, by its first calendar year.
     wanted : str
         Ids that are looked for.
-
-    Returns
-    -------
-    str
     """
     rows = county.table("school_years", year)
     taught = set(rows.loc[rows["pupils"] > 0, "stage"])
@@ -146,10 +138,6 @@ class Walking:
         ----------
         choice : str
         mode : Mode
-
-        Returns
-        -------
-        Reach
         """
         stage, band = CHOICES[choice]
 

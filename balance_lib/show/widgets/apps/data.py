@@ -268,14 +268,8 @@ def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) 
     ----------
     faults : sequence of Fault
     name : str
-        What it is called.
     lang : {"zh", "en"}
     most : int
-        How many are named at most.
-
-    Returns
-    -------
-    str
     """
     ordered = sorted(faults, key=lambda f: (f.severity != "error", f.file, f.row or 0))
     rows: list[dict[str, Any]] = [fault.as_dict(lang) for fault in ordered]

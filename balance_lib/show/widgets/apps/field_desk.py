@@ -16,7 +16,7 @@ from balance_lib.show.widgets.figure import SlimFigure
 from balance_lib.show.widgets.running import RunModel
 
 
-class Desk(W.VBox):
+class _Desk(W.VBox):
     """Show tables made from journals above the forms that fill them.
 
     Parameters
@@ -51,7 +51,7 @@ class Desk(W.VBox):
         raise NotImplementedError
 
 
-class VisitDesk(Desk):
+class VisitDesk(_Desk):
     """Show which department looks after which school, overdue visits first, and take visits down."""
 
     journals = ("visits", "pairings")
@@ -71,7 +71,7 @@ class VisitDesk(Desk):
         ]
 
 
-class PlaceDesk(Desk):
+class PlaceDesk(_Desk):
     """Show each place's own schedule against what is done, progress reports and works, and take them down."""
 
     journals = ("milestones", "progress_reports", "works")

@@ -131,7 +131,7 @@ class LedgerDesk(W.VBox):
     def _files(self, entry_id: str) -> str:
         found = self.model.saved.evidence(self.model.county.county_id, entry_id=entry_id)
         links = [
-            saved_file(row.name, self.model.saved.evidence_bytes(row.sha256))
+            _saved_file(row.name, self.model.saved.evidence_bytes(row.sha256))
             if row.size_bytes <= LINK_BYTES
             else f"<span>{register_views.safe(row.name)} SHA-256 {escape(row.sha256[:12])}</span>"
             for row in found.itertuples()
@@ -172,20 +172,8 @@ class LedgerDesk(W.VBox):
         self.told.value = banner(self.text("workplan.page.attached", name=name, sha=sha[:12]))
 
 
-def saved_file(name: str, content: bytes) -> str:
-    """Return a link that saves a file of evidence; it never opens inside the page.
-
-    Parameters
-    ----------
-    name : str
-        What it is called.
-    content : bytes
-        Bytes of the file.
-
-    Returns
-    -------
-    str
-    """
+def _saved_file(name: str, content: bytes) -> str:
+    """Return a link that saves a file of evidence; it never opens inside the page."""
     data = base64.b64encode(content).decode()
     shown = escape(workplan.harmless(name, 80))
     target = f'download="{shown}" href="data:application/octet-stream;base64,{data}"'

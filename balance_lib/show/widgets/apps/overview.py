@@ -117,13 +117,8 @@ def since(history: pd.DataFrame, code: str, year: int) -> int | None:
     history : DataFrame
         Values and statuses by year.
     code : str
-        Code of the item.
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    int or None
 
     Examples
     --------

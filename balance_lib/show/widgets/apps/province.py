@@ -28,7 +28,7 @@ NAMES = ("province", "province.parquet")
 COMMAND = "balance batch ROOT --standard quality_2017 --standard basic_2012 --access straight --out ROOT/province"
 
 
-def dataset(library: Library) -> ProvinceDataset | None:
+def _dataset(library: Library) -> ProvinceDataset | None:
     """Find the result of ``balance batch`` to show.
 
     It is the one named by ``BALANCE_PROVINCE``; else ``province`` or ``province.parquet`` in a folder of counties;
@@ -55,13 +55,8 @@ def passed(library: Library, standard: str) -> str | None:
     ----------
     library : Library
     standard : str
-        Id of the standard.
-
-    Returns
-    -------
-    str or None
     """
-    data = dataset(library)
+    data = _dataset(library)
     if data is None:
         return None
     there = [name for _, name in province_views.standards_of(data, "zh")]
@@ -124,7 +119,7 @@ class Province(Page):
 
     def _chooser(self) -> W.Box:
         """Return the choice of standard, year and coefficient; the dataset says which there are."""
-        self.data = dataset(self.model.library)
+        self.data = _dataset(self.model.library)
         self.standard, self.year, self.figure = (
             W.Dropdown(description=self.text(f"province.choose.{name}")) for name in ("standard", "year", "figure")
         )

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from balance_lib.show.widgets.trial import Trial
 
 
-class SchoolList(Protocol):
+class _SchoolList(Protocol):
     """What the other tools ask of the list of schools."""
 
     list: Any  # the widget whose value is the chosen school
@@ -29,7 +29,7 @@ class TrialHost(Page):
 
     plan: Trial | None
     chart: CountyMap | None
-    tools: SchoolList
+    tools: _SchoolList
 
     def follow(self) -> None:
         """Show what follows from a change of the scenario."""
