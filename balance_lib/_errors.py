@@ -28,23 +28,26 @@ class Fault:
         File (and sheet) as the user knows it.
     row : int or None
         Row as a spreadsheet counts: the header is row 1. None when the fault is not of one row.
-    column : str or None
-        Column name as it stands in the file.
+    column : str or mapping, optional
+        Column name as it stands in the file; in each language, where the file has no such column.
     found : object
         What stands there; None when nothing does.
     severity : {"error", "warning"}
         An error makes figures wrong or stops an import; a warning asks for a look.
     params : dict
         Further values for the text.
+    cell : (str, int or None, str or None), optional
+        File, row and column in the county folder, where those above are of the file it was imported from.
     """
 
     rule: str
     file: str
     row: int | None = None
-    column: str | None = None
+    column: Any = None
     found: Any = None
     severity: Severity = "error"
     params: dict[str, Any] = field(default_factory=dict)
+    cell: tuple[str, int | None, str | None] | None = None
 
     def expected(self, lang: str = "zh") -> str:
         """Say what should stand there."""
@@ -63,12 +66,13 @@ class Fault:
         return {
             "file": self.file,
             "row": self.row,
-            "column": self.column,
-            "found": None if self.found is None else str(self.found),
+            "column": locale.said(self.column, lang),
+            "found": None if self.found is None else str(locale.said(self.found, lang)),
             "expected": self.expected(lang),
             "hint": self.hint(lang),
             "severity": self.severity,
             "rule": self.rule,
+            "cell": None if self.cell is None else dict(zip(("file", "row", "column"), self.cell, strict=True)),
         }
 
     def sentence(self, lang: str = "zh") -> str:
@@ -77,10 +81,10 @@ class Fault:
         if self.row is not None:
             place.append(locale.text("fault.row", lang, row=self.row))
         if self.column:
-            place.append(f"[{self.column}]")
+            place.append(f"[{locale.said(self.column, lang)}]")
         blank = self.found is None and self.row is not None and bool(self.column)
         said = "found" if self.found is not None else "blank" if blank else "nothing"
-        stands = locale.text(f"fault.{said}", lang, found=self.found)
+        stands = locale.text(f"fault.{said}", lang, found=locale.said(self.found, lang))
         texts = {"place": " ".join(place), "stands": stands, "expected": self.expected(lang), "hint": self.hint(lang)}
         return locale.text("fault.sentence", lang, **texts)
 
@@ -119,7 +123,8 @@ def grouped(faults: Iterable[Fault]) -> list[list[Fault]]:
     """
     kinds: dict[tuple[Any, ...], list[Fault]] = {}
     for fault in faults:
-        kinds.setdefault((fault.severity, fault.file, fault.rule, fault.column), []).append(fault)
+        file, _, column = fault.cell or (fault.file, None, fault.column)
+        kinds.setdefault((fault.severity, file, fault.rule, column), []).append(fault)
 
     def weight(group: list[Fault]) -> tuple[bool, bool, bool]:
         return group[0].severity != "error", group[0].rule not in CAUSES, group[0].row is not None
@@ -161,9 +166,12 @@ def fault_lines(faults: Sequence[Fault], lang: str) -> list[str]:
             break
         lines += [f"[{locale.text(f'cli.{f.severity}', lang)}] {f.sentence(lang)}" for f in group[:MOST_OF_A_KIND]]
         if more := group[MOST_OF_A_KIND:]:
+            files = list(dict.fromkeys(f.file for f in more))
             rows = spans(sorted({f.row for f in more if f.row is not None})) or "–"
             cut = rows if len(rows) <= MOST_ROWS_NAMED else rows[:MOST_ROWS_NAMED].rpartition(",")[0] + " …"
-            lines.append(locale.text("cli.more_of_a_kind", lang, n=len(more), file=group[0].file, rows=cut))
+            key = "cli.more_of_a_kind" if len(files) == 1 else "cli.more_in_files"
+            told = {"n": len(more), "file": files[0], "rows": cut, "files": len(files)}
+            lines.append(locale.text(key, lang, **told))
     return lines
 
 

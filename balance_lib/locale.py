@@ -134,12 +134,15 @@ class Message:
 
     def render(self, lang: str = "zh") -> str:
         """Return the text in a language."""
-        return text(self.key, lang, **{name: _render(value, lang) for name, value in self.params.items()})
+        return text(self.key, lang, **{name: said(value, lang) for name, value in self.params.items()})
 
 
-def _render(value: Any, lang: str) -> Any:
+def said(value: Any, lang: str) -> Any:
+    """Return a value of a text in a language: a Message, a mapping of both languages, or what has a label in both."""
     if isinstance(value, Message):
         return value.render(lang)
+    if hasattr(value, "label"):
+        return value.label(lang)
     if isinstance(value, dict) and set(value) <= set(LANGUAGES):
         return value.get(lang) or value.get("zh")
     return value

@@ -485,6 +485,7 @@ SQUARE = [[106, 33], [107, 33], [107, 34], [106, 33]]
                 {"type": "Polygon", "coordinates": [[[1, 1], [2, 3]]]},
                 {"type": "Polygon", "coordinates": [[[float("inf"), 1], *SQUARE]]},
                 {"type": "Polygon", "coordinates": SQUARE},
+                {"type": "Polygon", "coordinates": [[[1, 1], [2, 1, 7], [2, 2], [1, 1]]]},
                 {"type": "GeometryCollection", "geometries": [{"type": "Point", "coordinates": [None, 1]}]},
             )
         ),

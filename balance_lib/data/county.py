@@ -5,7 +5,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -16,7 +16,8 @@ import yaml
 
 import balance_lib
 from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, unreadable
-from balance_lib.data import saving, tables
+from balance_lib.data import origins, saving, tables
+from balance_lib.data.origins import Origin
 from balance_lib.plain import as_yaml, from_yaml
 from balance_lib.shown import Shown
 
@@ -50,6 +51,8 @@ class County(Shown):
         Folder it was opened from.
     version : str
         Which version of that folder this is, "" if the folder is yet to be made: saving it there names it.
+    origins : sequence of Origin
+        Where in the user's files an import found the tables' cells; without any, what the folder says of it stays.
     """
 
     county_id: str
@@ -62,6 +65,7 @@ class County(Shown):
     layers: Mapping[str, Any] = field(default_factory=dict)
     path: Path | None = None
     version: str = ""
+    origins: Sequence[Origin] = ()
 
     def __post_init__(self) -> None:
         given = self.tables
@@ -164,6 +168,8 @@ class County(Shown):
         if folder.exists() and not (folder / META).is_file() and not (folder.is_dir() and not any(folder.iterdir())):
             raise DataError([Fault("not_a_county", str(path))])
         texts = self.files()
+        if self.origins:
+            texts[origins.FILE] = origins.text(self.origins, texts)
         with saving.replacing(folder, version) as fresh:
             for name, text in texts.items():
                 (fresh / name).write_bytes(text.encode("utf-8"))
@@ -337,4 +343,7 @@ def _are_positions(node: Any, depth: int, least: int) -> bool:
         return False
     if depth == 0:
         return len(node) >= 2 and all(type(v) in (int, float) and abs(v) < 1e9 for v in node[:2])
-    return len(node) >= (least if depth == 1 else 1) and all(_are_positions(part, depth - 1, least) for part in node)
+    if not all(_are_positions(part, depth - 1, least) for part in node):
+        return False
+    # A line whose positions have heights here and none there is read by nobody.
+    return len({len(part) for part in node}) == 1 and len(node) >= least if depth == 1 else bool(node)

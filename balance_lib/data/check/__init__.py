@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 
 from balance_lib._errors import DataError, Fault
-from balance_lib.data import tables
+from balance_lib.data import origins, tables
 from balance_lib.data.check import figures, items, places, rolls, years
 from balance_lib.data.county import META, County
 
@@ -31,7 +31,7 @@ def check(county: County) -> list[Fault]:
     Returns
     -------
     list of Fault
-        By file and row as a spreadsheet counts them.
+        By table and row; told by file, row and heading of the sheet they were imported from, where that is known.
     """
     frames = dict(county.tables)
     faults = tables.check(frames)
@@ -40,7 +40,8 @@ def check(county: County) -> list[Fault]:
     for room in (figures, rolls, years, items):
         faults += room.check(once)
     faults += places.check(replace(county, tables=once))
-    return sorted(faults, key=_place)
+    known = county.origins or origins.read(county.path)
+    return sorted(origins.told(faults, frames, known), key=_place)
 
 
 def check_folder(path: str | Path) -> tuple[County | None, list[Fault]]:
@@ -72,5 +73,5 @@ def _keyed(frame: pd.DataFrame, key: list[str]) -> pd.DataFrame:
 
 
 def _place(fault: Fault) -> tuple[int, str, int, str]:
-    order = _ORDER.index(fault.file) if fault.file in _ORDER else len(_ORDER)
-    return order, fault.file, fault.row or 0, fault.severity
+    file, row, _ = fault.cell or (fault.file, fault.row, None)
+    return _ORDER.index(file) if file in _ORDER else len(_ORDER), file, row or 0, fault.severity

@@ -87,7 +87,8 @@ def _parts(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
             continue
         yield from each(
             "part_exceeds", name, frame[over].assign(_sum=known[over]), "+".join(parts),
-            found=lambda row: number(row["_sum"]), whole=whole, limit=lambda row, w=whole: number(row[w]),
+            found=lambda row: number(row["_sum"]), whole=tables.table(name).columns[whole],
+            limit=lambda row, w=whole: number(row[w]),
         )  # fmt: skip
 
 

@@ -13,6 +13,7 @@ from balance_lib._errors import Fault
 from balance_lib.data import tables
 from balance_lib.data.check.rolls import nearest
 from balance_lib.data.check.tell import each, number
+from balance_lib.locale import LANGUAGES
 
 # Yuan a person or pupil and year below which an amount was entered in 万元.
 LEAST_YUAN = {
@@ -71,10 +72,16 @@ def _ranges(items: pd.DataFrame, known: Mapping[str, Mapping[str, Any]]) -> Iter
     high = pd.to_numeric(items["item"].map({k: v[1] for k, v in bounds.items()}), errors="coerce")
     off = items.assign(_low=low, _high=high)[(items["value"] < low) | (items["value"] > high)]
     yield from each(
-        "item_range", "county_years", off, "value", item=lambda row: row["item"],
+        "item_range", "county_years", off, "value", item=lambda row: _named(row["item"]),
         low=lambda row: _bound(row["_low"]), high=lambda row: _bound(row["_high"]),
         unit=lambda row: known[row["item"]].get("unit", ""),
     )  # fmt: skip
+
+
+def _named(item: str) -> dict[str, str]:
+    """Return what a county figure is called in each language."""
+    spec = known_items().get(item, {})
+    return {lang: str(spec.get(lang) or item) for lang in LANGUAGES}
 
 
 def _bound(value: float) -> str:
@@ -84,11 +91,11 @@ def _bound(value: float) -> str:
 def _amounts(items: pd.DataFrame, years: pd.DataFrame) -> Iterator[Fault]:
     """Yield yuan too few to be yuan: 万元 or 亿元 entered."""
     small = items[(items["value"] > 0) & (items["value"] < items["item"].map(LEAST_YUAN))]
-    yield from each("item_wan_yuan", "county_years", small, "value", item=lambda row: row["item"])
+    yield from each("item_wan_yuan", "county_years", small, "value", item=lambda row: _named(row["item"]))
     taught = years[years["stage"].isin(["primary", "junior"])].groupby("year")["pupils"].sum(min_count=1)
     least = items["item"].map(LEAST_YUAN_A_PUPIL) * items["year"].map(taught)
     total = items[(items["value"] > 0) & (items["value"] < least)]
-    yield from each("item_wan_yuan", "county_years", total, "value", item=lambda row: row["item"])
+    yield from each("item_wan_yuan", "county_years", total, "value", item=lambda row: _named(row["item"]))
 
 
 def _parts(items: pd.DataFrame) -> Iterator[Fault]:
@@ -100,8 +107,9 @@ def _parts(items: pd.DataFrame) -> Iterator[Fault]:
     )
     over = items.assign(_whole=whole)[items["value"] > whole]
     yield from each(
-        "part_exceeds", "county_years", over, "value", found=lambda row: f"{row['item']} = {number(row['value'])}",
-        whole=lambda row: PARTS[row["item"]], limit=lambda row: number(row["_whole"]),
+        "part_exceeds", "county_years", over, "value", whole=lambda row: _named(PARTS[row["item"]]),
+        found=lambda row: {lang: f"{name} = {number(row['value'])}" for lang, name in _named(row["item"]).items()},
+        limit=lambda row: number(row["_whole"]),
     )  # fmt: skip
 
 

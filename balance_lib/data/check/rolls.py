@@ -10,7 +10,7 @@ import pandas as pd
 
 from balance_lib._errors import Fault
 from balance_lib.data import tables
-from balance_lib.data.check.tell import blanks, each, number
+from balance_lib.data.check.tell import blanks, each, number, word
 from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.locale import Message
 
@@ -68,12 +68,14 @@ def _stages(years: pd.DataFrame) -> Iterator[Fault]:
     foreign = [s != "shared" and s not in STAGES_OF[k] for s, k in zip(known["stage"], known["kind"], strict=True)]
     yield from each(
         "stage_foreign", "school_years", known[foreign], "stage",
-        kind=lambda row: row["kind"], stages=lambda row: ", ".join(STAGES_OF[row["kind"]]),
+        kind=lambda row: word("schools", "kind", row["kind"]),
+        stages=lambda row: word("school_years", "stage", *STAGES_OF[row["kind"]]),
     )  # fmt: skip
     for (school, year), rows in known.groupby(["school_id", "year"], sort=False):
         wanted = [s for s in STAGES_OF[rows["kind"].iloc[0]] if s not in set(rows["stage"])]
         if wanted:
-            told = {"school": school, "year": number(year), "kind": rows["kind"].iloc[0], "stages": ", ".join(wanted)}
+            told = {"school": school, "year": number(year), "kind": word("schools", "kind", rows["kind"].iloc[0]),
+                    "stages": word("school_years", "stage", *wanted)}  # fmt: skip
             yield from each("stage_missing", "school_years", rows.iloc[:1], "stage", severity="warning", **told)
 
 
@@ -82,7 +84,7 @@ def _shared(years: pd.DataFrame) -> Iterator[Fault]:
     single = [k for k, stages in STAGES_OF.items() if len(stages) == 1]
     shared = years[years["stage"] == "shared"]
     yield from each("shared_single", "school_years", shared[shared["kind"].isin(single)], "stage",
-                    kind=lambda row: row["kind"])  # fmt: skip
+                    kind=lambda row: word("schools", "kind", row["kind"]))  # fmt: skip
     key = ["school_id", "year"]
     assets = tables.table("school_years").of(split=True)
     both = years.loc[years["stage"] != "shared", [*key, "stage", *assets]].merge(
@@ -92,9 +94,8 @@ def _shared(years: pd.DataFrame) -> Iterator[Fault]:
         twice = both[(both[column] > 0) & (both[column] == both[f"{column}_shared"])]
         if not twice.empty:
             rows = shared.loc[twice["index"]].assign(_stage=twice["stage"].to_numpy())
-            yield from each(
-                "shared_equal", "school_years", rows, column, severity="warning", stage=lambda row: row["_stage"]
-            )
+            yield from each("shared_equal", "school_years", rows, column, severity="warning",
+                            stage=lambda row: word("school_years", "stage", row["_stage"]))  # fmt: skip
 
 
 def _described(schools: pd.DataFrame, frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
@@ -139,7 +140,7 @@ def _attendance(attendance: pd.DataFrame, years: pd.DataFrame) -> Iterator[Fault
         return
     wrong = attendance[attendance["band"].map(BAND_STAGE) != attendance["stage"]]
     yield from each("band_stage", "attendance", wrong[wrong["band"].isin(BAND_STAGE)], "band",
-                    stage=lambda row: row["stage"])  # fmt: skip
+                    stage=lambda row: word("school_years", "stage", row["stage"]))  # fmt: skip
     key = ["school_id", "year", "stage"]
     roll = years[years["stage"].isin(COMPULSORY) & years["year"].isin(attendance["year"])].set_index(key)["pupils"]
     roll = roll[~roll.index.duplicated()]
@@ -150,7 +151,8 @@ def _attendance(attendance: pd.DataFrame, years: pd.DataFrame) -> Iterator[Fault
         blank = pd.isna(attends) or (pd.isna(enrolled) and place in roll.index)
         if blank or attends == enrolled:  # a blank is told by itself
             continue
-        told = {"school": place[0], "year": number(place[1]), "stage": place[2],
+        told = {"school": place[0], "year": number(place[1]),
+                "stage": word("school_years", "stage", place[2]),
                 "pupils": "–" if pd.isna(enrolled) else number(enrolled)}  # fmt: skip
         row = int(first[place]) + 2 if place in first.index else None
         yield Fault("attendance_sum", tables.table("attendance").file, row, "pupils", number(attends), params=told)

@@ -49,12 +49,26 @@ def each(
     """
     if rows.empty:
         return
+    spec = tables.table(table).columns.get(column)
     for index, row in rows.iterrows():
-        value = found(row) if found else row[column]
+        value = found(row) if found else spec.word(row[column]) if spec else row[column]
         if isinstance(value, float):
             value = None if pd.isna(value) else number(value)
         said = {key: given(row) if callable(given) else given for key, given in params.items()}
         yield Fault(rule, tables.table(table).file, int(index) + 2, column, value, severity, said)
+
+
+def word(table: str, column: str, *codes: Any) -> dict[str, str]:
+    """Return codes of a column as they are called in each language.
+
+    Examples
+    --------
+    >>> word("school_years", "stage", "primary", "junior")
+    {'zh': '小学、初中', 'en': 'primary, junior'}
+    """
+    words = [tables.table(table).columns[column].word(code) for code in codes]
+    signs = {"zh": "、", "en": ", "}
+    return {lang: sign.join(w[lang] if isinstance(w, dict) else str(w) for w in words) for lang, sign in signs.items()}
 
 
 def blanks(rule: str, table: str, rows: pd.DataFrame, of: int, column: str) -> Iterator[Fault]:

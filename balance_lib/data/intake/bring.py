@@ -11,7 +11,7 @@ from typing import Any
 import pandas as pd
 
 from balance_lib._errors import Fault
-from balance_lib.data import tables
+from balance_lib.data import origins, tables
 from balance_lib.data.check import places as places_check
 from balance_lib.data.county import META, OUTLINE, County
 from balance_lib.data.intake import demand, folder, ground, places, wide, workbook
@@ -204,7 +204,8 @@ def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | Non
     broken = tables.check(county.tables)
     lacking = {(f.file, f.column) for f in broken if f.rule == "required_all"}  # says what column_wanted says, and how
     faults = [f for f in faults if f.rule != "column_wanted" or (f.file, f.column) not in lacking]
-    return county, faults + told + _incomplete(county) + broken
+    faults += told + _incomplete(county)
+    return county, faults + origins.told(broken, county.tables, county.origins or origins.read(county.path))
 
 
 def _turned(given: Imported, old: County | None) -> list[Fault]:

@@ -17,6 +17,7 @@ from balance_lib.data.intake.consistency import check_together, plausible
 from balance_lib.data.intake.layout import OWN_SHEETS, STAGED, Form, FormLayout, FormRow, kinds, layout
 from balance_lib.data.intake.result import Imported
 from balance_lib.data.intake.xlsx import SourceFile, WorkbookSheet
+from balance_lib.data.origins import Origin, column_key, row_keys
 from balance_lib.standards import common_inputs
 
 _HEADER_WITHIN = 30  # rows of titles and notes a form may have above its header
@@ -36,6 +37,7 @@ class Return:
     faults: list[Fault] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
     about: dict[str, Any] = field(default_factory=dict)
+    origins: list[Origin] = field(default_factory=list)
 
 
 def read_school_form(
@@ -120,6 +122,7 @@ def gather(parts: Iterable[Return]) -> Imported:
     for part in parts:
         out.faults += part.faults
         out.dropped += [label for label in part.dropped if label not in out.dropped]
+        out.origins += part.origins if part.records else []
         if part.about.get("form") == "county":
             out.meta.update({key: part.about[key] for key in ("name_zh", "code") if key in part.about})
         for name, rows in part.records.items():
@@ -289,7 +292,23 @@ def _school(form: Form, year: int | None) -> Return:
     rows = _place(form, values, taught)
     out.records["school_years"] = [{**key, "stage": stage, **row} for stage, row in rows.items()]
     out.about |= {"school_id": values["school_id"], "name_zh": values.get("name_zh"), "kind": kind}
+    out.origins = _origins(form, out.records)
     return out
+
+
+def _origins(form: Form, records: Mapping[str, list[dict[str, Any]]]) -> list[Origin]:
+    """Return on which line of the form each figure stands."""
+    headings: dict[str, dict[str, tuple[str, int | None]]] = {}
+    for row in form.layout.rows:
+        at = [(part, value) for part, value in (("stage", row.stage), ("item", row.item)) if value]
+        if row.key in form.at and not row.meta:
+            key = column_key(row.column or "value", at)
+            headings.setdefault("county_years" if row.item else row.table, {})[key] = (row.label, form.at[row.key])
+    return [
+        Origin(form.file, name, headings.get(name, {}), dict.fromkeys(row_keys(pd.DataFrame(rows), name)))
+        for name, rows in records.items()
+        if rows
+    ]
 
 
 def _about(form: Form) -> dict[str, Any]:
@@ -347,4 +366,5 @@ def _county(form: Form, year: int | None) -> Return:
         if row.item and values.get(row.key) is not None
     ]
     out.records["county_years"] = rows
+    out.origins = _origins(form, out.records)
     return out

@@ -18,6 +18,7 @@ from balance_lib.data.intake import cells
 from balance_lib.data.intake.cells import Cell, is_blank, label_key
 from balance_lib.data.intake.sheets import COUNTY_KEYS, heading, item_names
 from balance_lib.data.intake.xlsx import WorkbookSheet
+from balance_lib.data.origins import Origin, row_keys
 from balance_lib.data.tables import Column, Table
 
 _HEADER_WITHIN = 10  # rows of titles someone may have put above the headings
@@ -53,6 +54,13 @@ class SheetRecords:
         """
         head = self.headings.get(column, column)
         self.faults.append(Fault(rule, self.place, line, head, found, severity, params))  # type: ignore[arg-type]
+
+    @property
+    def origin(self) -> Origin:
+        """Return where in the sheet each cell of the table stands."""
+        headings = {name: (heading, None) for name, heading in self.headings.items()}
+        rows = dict(zip(row_keys(self.frame, self.spec.name), self.lines, strict=True))
+        return Origin(self.place, self.spec.name, headings, rows)
 
     def in_place(self, fault: Fault, titles: Mapping[str, str]) -> Fault:
         """Return a fault of the canonical table told in the rows, headings and sheets of the workbook.

@@ -15,6 +15,7 @@ from balance_lib.data import tables
 from balance_lib.data.intake.grid import Grid
 from balance_lib.data.intake.mapping import SourceMapping, Target
 from balance_lib.data.intake.values import Reader
+from balance_lib.data.origins import Origin, column_key, row_keys
 from balance_lib.data.tables.kinds import STAGES_OF
 
 # Tables whose row is a thing, not a figure of a year: the same one may come in many rows and files.
@@ -38,7 +39,10 @@ class _Block(Protocol):
 
 @dataclass(frozen=True)
 class Piece:
-    """Hold the rows one sheet gives for one table, each with the file and row it came from."""
+    """Hold the rows one sheet gives for one table, each with the file and row it came from.
+
+    ``labels`` are the headings there by :func:`balance_lib.data.origins.column_key`.
+    """
 
     table: str
     frame: pd.DataFrame
@@ -161,7 +165,10 @@ def _piece(one: Any, name: str, values: Sequence[tuple[Target, pd.Series]], year
         frame["_year"] = frame["year"]
     elif dated is not None:
         frame["_year"] = dated.reindex(frame.index)
-    labels = {t.column: _shown(one, label) for label, ts in one.mapping.columns.items() for t in ts if t.table == name}
+    labels: dict[str, str] = {}
+    for label, targets in one.mapping.columns.items():
+        for key in (column_key(t.column, t.at) for t in targets if t.table == name):
+            labels[key] = f"{labels[key]} + {_shown(one, label)}" if key in labels else _shown(one, label)
     frame["_add"] = one.mapping.rows == "add"
     system = one.mapping.crs or one.grid.crs
     return Piece(name, frame.drop(columns="_stated").reset_index(drop=True), labels, one.grid.label, system)
@@ -211,7 +218,7 @@ def columns(read_pieces: Iterable[Piece]) -> dict[str, set[str]]:
     return out
 
 
-def join(read_pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], list[Fault]]:
+def join(read_pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], list[Fault], list[Origin]]:
     """Join the pieces of each table by its key, and name every row that contradicts another or breaks its table.
 
     Things (schools, villages, townships) take the newest value that is there; figures of the same school, year and
@@ -219,10 +226,11 @@ def join(read_pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], list[Fa
 
     Returns
     -------
-    (dict of str to DataFrame, list of Fault)
-        Canonical tables, and faults by file, row and column of the user's own files.
+    (dict of str to DataFrame, list of Fault, list of Origin)
+        Canonical tables, faults by file, row and column of the user's own files, and where the cells stand there.
     """
     faults: list[Fault] = []
+    origins: list[Origin] = []
     joined: dict[str, pd.DataFrame] = {}
     for name in tables.all_tables():
         pieces = [p for p in read_pieces if p.table == name and not p.frame.empty]
@@ -235,12 +243,24 @@ def join(read_pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], list[Fa
         if name == "school_years":
             frame, told = _staged(frame, read_pieces)
             faults += told
+        origins += _origins(frame, pieces)
         joined[name], told = _things(frame, name) if name in THINGS else _figures(frame, name)
         faults += told
     if "school_years" in joined and "schools" in joined:
         joined["school_years"] = _kinds_of_years(joined["school_years"], joined["schools"], read_pieces)
     frames = {name: tables.conform(frame.drop(columns=_ORIGIN), name) for name, frame in joined.items()}
-    return frames, faults + _broken_rows(frames, joined, read_pieces)
+    return frames, faults + _broken_rows(frames, joined, read_pieces, origins), origins
+
+
+def _origins(frame: pd.DataFrame, pieces: Sequence[Piece]) -> list[Origin]:
+    """Return where the rows of a table stand in the sheets, the last file first."""
+    out = []
+    for i, piece in reversed(list(enumerate(pieces))):
+        rows = frame[frame["_piece"] == i].iloc[::-1]  # of rows that are added up the first is named
+        headings = {key: (label, None) for key, label in piece.labels.items()}
+        lines = dict(zip(row_keys(rows, piece.table), rows["_row"].tolist(), strict=True))
+        out.append(Origin(piece.file, piece.table, headings, lines))
+    return out
 
 
 def _staged(frame: pd.DataFrame, read_pieces: Sequence[Piece]) -> tuple[pd.DataFrame, list[Fault]]:
@@ -415,10 +435,13 @@ def _kinds_of_years(rows: pd.DataFrame, schools: pd.DataFrame, read_pieces: Sequ
 
 
 def _broken_rows(
-    frames: Mapping[str, pd.DataFrame], joined: Mapping[str, pd.DataFrame], read_pieces: Sequence[Piece]
+    frames: Mapping[str, pd.DataFrame],
+    joined: Mapping[str, pd.DataFrame],
+    read_pieces: Sequence[Piece],
+    origins: Sequence[Origin],
 ) -> list[Fault]:
     """Hold the tables against their definitions, and name breaches by the user's own file, row and column."""
-    labels = {(p.file, p.table, column): label for p in read_pieces for column, label in p.labels.items()}
+    sheets = {(one.place, one.table): one for one in origins}
     named = {tables.table(name).file: name for name in frames}
     spoken = columns(read_pieces)
     faults = []
@@ -434,7 +457,8 @@ def _broken_rows(
             continue  # the English name will stand for it
         file = str(row["_file"])
         line = None if fault.row is None else int(row["_row"])
-        faults.append(replace(fault, file=file, row=line, column=labels.get((file, name, column), column)))
+        heading = sheets[file, name].heading(column, row.to_dict())
+        faults.append(replace(fault, file=file, row=line, column=heading[0] if heading else column))
     faults += [
         Fault("key_wanted", tables.table(name).file, None, column, params={"to": f"{name}.{column}"})
         for name in frames

@@ -9,9 +9,10 @@ from typing import Any
 import pandas as pd
 
 from balance_lib._errors import Fault, spans
-from balance_lib.data import crs, tables
+from balance_lib.data import crs, origins, tables
 from balance_lib.data.county import CRS_NAMES, META, County
 from balance_lib.data.intake.xlsx import SourceFile
+from balance_lib.data.origins import Origin
 
 _CARRIED = ("plan", "code")  # what a source may say of the county that stands in its provenance
 _HEAD = ("county_id", "name_zh", "name_en", "crs", "synthetic", *_CARRIED)
@@ -40,6 +41,8 @@ class Imported:
         Map layers by file name, such as ``outline.geojson``; they replace the county's layers of that name.
     ground : list of SourceFile
         Road networks, relief and population rasters, for :mod:`balance_lib.data.intake.ground`.
+    origins : list of Origin
+        Where in the sources the cells of the tables stand.
 
     Examples
     --------
@@ -54,6 +57,7 @@ class Imported:
     columns: dict[str, set[str]] = field(default_factory=dict)
     layers: dict[str, Any] = field(default_factory=dict)
     ground: list[SourceFile] = field(default_factory=list)
+    origins: list[Origin] = field(default_factory=list)
 
     @property
     def ok(self) -> bool:
@@ -119,6 +123,7 @@ class Imported:
             synthetic=bool(self.meta.get("synthetic")),
             meta=meta,
             layers=dict(self.layers),
+            origins=self.origins,
         )
 
 
@@ -139,6 +144,7 @@ def join(parts: Iterable[Imported]) -> Imported:
     for part in parts:
         out.faults += part.faults
         out.dropped += [label for label in part.dropped if label not in out.dropped]
+        out.origins += part.origins
         for name, frame in part.tables.items():
             frames.setdefault(name, []).append(frame)
     out.tables = {name: tables.conform(pd.concat(many, ignore_index=True), name) for name, many in frames.items()}
@@ -183,7 +189,9 @@ def merge(county: County, imported: Imported) -> tuple[County, list[Fault]]:
     system = county.crs if _placed(county) else imported.meta.get("crs") or county.crs
     synthetic = county.synthetic or bool(imported.meta.get("synthetic"))
     layers = {**county.layers, **imported.layers}
-    return replace(county, tables=frames, crs=system, synthetic=synthetic, meta=meta, layers=layers), faults
+    found = origins.joined(county.origins or origins.read(county.path), imported.origins)
+    fresh = {"tables": frames, "crs": system, "synthetic": synthetic, "meta": meta, "layers": layers, "origins": found}
+    return replace(county, **fresh), faults
 
 
 def _crs_faults(county: County, imported: Imported) -> list[Fault]:

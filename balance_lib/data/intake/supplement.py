@@ -17,6 +17,7 @@ from balance_lib.data.intake.grid import Grid, read_grids
 from balance_lib.data.intake.layout import kinds, layout
 from balance_lib.data.intake.result import Imported
 from balance_lib.data.intake.xlsx import SourceFile
+from balance_lib.data.origins import Origin
 from balance_lib.data.tables import Column
 
 _WITHIN = 10  # rows of titles a supplement may have above its header
@@ -101,7 +102,10 @@ def complete(imported: Imported, source: Path | str | bytes | SourceFile, *, yea
     if blocks:
         out["school_years"] = tables.conform(pd.concat(blocks.values(), ignore_index=True), "school_years")
     dropped = imported.dropped + [label for label in beside.dropped if label not in imported.dropped]
-    return replace(imported, tables=out, faults=imported.faults + beside.faults, dropped=dropped)
+    heads = {name: (head, None) for name, head in beside.heads.items()}
+    lines = {entry.school_id: entry.row for entry in beside.entries if entry.facts and entry.school_id in kind_of}
+    places = [Origin(beside.file, "schools", heads, lines), *imported.origins] if lines else imported.origins
+    return replace(imported, tables=out, faults=imported.faults + beside.faults, dropped=dropped, origins=places)
 
 
 def _read(source: SourceFile, year: int) -> _Beside:

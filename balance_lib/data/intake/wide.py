@@ -107,7 +107,7 @@ def read_wide(
     read, told = pieces.read(blocks, year=year)
     faults += told
     read, told, conversions = located(read, crs or (given.crs if given else None), given.within if given else None)
-    frames, more = pieces.join(read)
+    frames, more, origins = pieces.join(read)
     faults += told
     # A word that is asked about leaves its cell blank; that it is blank need not be told again.
     asked = {(f.file, f.column, row) for f in faults if "at" in f.params for row in f.params["at"]}
@@ -122,7 +122,7 @@ def read_wide(
         "provenance": provenance,
     }
     dropped = [f.column for f in faults if f.rule == "personal_data" and f.column]
-    return Imported(frames, faults, meta, dropped, columns=pieces.columns(read))
+    return Imported(frames, faults, meta, dropped, columns=pieces.columns(read), origins=origins)
 
 
 def _files(path: Any) -> list[SourceFile]:

@@ -223,6 +223,7 @@ def read_workbook(source: Path | str | bytes | SourceFile, *, county: County | N
         out.faults += page.faults
         out.dropped += [label for label in page.dropped if label not in out.dropped]
     out.tables = {name: page.frame for name, page in pages.items() if len(page.frame)}
+    out.origins = [page.origin for page in pages.values() if len(page.frame)]
     out.faults += _checked(out.tables, pages, county)
     if has_coordinates(out.tables) and not out.meta.get("crs"):
         where = next((sheet.title for sheet in sheets if sheet.title in OWN_SHEETS), OWN_SHEETS[0])

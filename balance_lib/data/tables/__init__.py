@@ -53,6 +53,16 @@ class Column:
         """Return the column's name for people."""
         return self.zh if lang == "zh" else self.en
 
+    def word(self, code: Any) -> Any:
+        """Return a code of the column's choices as it is called in each language; anything else as it is.
+
+        Examples
+        --------
+        >>> table("schools").columns["kind"].word("primary")
+        {'zh': '小学', 'en': 'primary'}
+        """
+        return {"zh": self.choices[code], "en": code} if self.choices and code in self.choices else code
+
 
 @dataclass(frozen=True)
 class Table:
