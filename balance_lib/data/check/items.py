@@ -80,7 +80,7 @@ def _ranges(items: pd.DataFrame, known: Mapping[str, Mapping[str, Any]]) -> Iter
 
 def _named(item: str) -> dict[str, str]:
     """Return what a county figure is called in each language."""
-    spec = known_items().get(item, {})
+    spec = _known_items().get(item, {})
     return {lang: str(spec.get(lang) or item) for lang in LANGUAGES}
 
 

@@ -190,8 +190,8 @@ def merge(county: County, imported: Imported) -> tuple[County, list[Fault]]:
     synthetic = county.synthetic or bool(imported.meta.get("synthetic"))
     layers = {**county.layers, **imported.layers}
     found = origins.joined(county.origins or origins.read(county.path), imported.origins)
-    fresh = {"tables": frames, "crs": system, "synthetic": synthetic, "meta": meta, "layers": layers, "origins": found}
-    return replace(county, **fresh), faults
+    county = replace(county, tables=frames, crs=system, synthetic=synthetic, meta=meta, layers=layers, origins=found)
+    return county, faults
 
 
 def _crs_faults(county: County, imported: Imported) -> list[Fault]:
