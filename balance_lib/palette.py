@@ -59,6 +59,13 @@ TASKS = {
 VERDICTS = {"pass": LAMPS["met"], "fail": LAMPS["not_met"], "undetermined": LAMPS["evidence"]}
 
 
+def chrome() -> dict[str, str]:
+    """Return the font and the colours that tell no status, by the names the map and the style sheets call them."""
+    names = ("FONT", "INK", "MUTED", "RULE", "SURFACE", "GROUND", "ACCENT", "LIMIT", "WATER", "ROAD", "LAND", "VILLAGE",
+             "CATCHMENT")  # fmt: skip
+    return {name.lower(): globals()[name] for name in names} | {"note": LAMPS["evidence"].ink}
+
+
 def variables() -> dict[str, str]:
     """Return the style sheet's variables by name.
 
@@ -67,27 +74,12 @@ def variables() -> dict[str, str]:
     >>> variables()["--bl-met-fill"]
     '#009e73'
     """
-    chrome = {
-        "font": FONT,
-        "ink": INK,
-        "muted": MUTED,
-        "rule": RULE,
-        "surface": SURFACE,
-        "ground": GROUND,
-        "accent": ACCENT,
-        "limit": LIMIT,
-        "water": WATER,
-        "road": ROAD,
-        "land": LAND,
-        "village": VILLAGE,
-        "catchment": CATCHMENT,
-    }
     lamps = {
         f"{status.replace('_', '-')}-{part}": getattr(lamp, part)
         for status, lamp in LAMPS.items()
         for part in ("fill", "ink", "tint")
     }
-    return {f"--bl-{name}": value for name, value in (chrome | lamps).items()}
+    return {f"--bl-{name}": value for name, value in (chrome() | lamps).items()}
 
 
 def css() -> str:

@@ -7,9 +7,8 @@ import re
 import pytest
 
 from balance_lib import palette
-from balance_lib.show.map import looks
 from balance_lib.show.serve import settings
-from balance_lib.show.widgets import style
+from balance_lib.show.widgets import looks, style
 
 TEXT, GRAPHICAL = 4.5, 3.0
 SHEETS = style.sheet() + (settings.SHARE / "voila" / "templates" / settings.TEMPLATE / "static" / "page.css").read_text(
@@ -54,7 +53,7 @@ def test_lamp(status: str) -> None:
 
 
 def test_marks_on_the_map() -> None:
-    for made in looks.status_classes():
+    for made in looks.status_classes("zh"):
         assert contrast(made.ink, palette.LAND) >= GRAPHICAL, made.key
     for line in (palette.CATCHMENT, palette.VILLAGE, palette.LIMIT):
         assert contrast(line, palette.LAND) >= GRAPHICAL

@@ -1,19 +1,31 @@
-"""The schematic map on its own: any GeoDataFrame in, a live map and a still picture out."""
+"""The schematic map on its own: any GeoDataFrame in, a live map and a still picture out.
+
+The same tests run on the part of balance_lib and, at the end, on the wheel built from its folder alone.
+"""
 
 from __future__ import annotations
 
+import importlib
+import os
+import subprocess
+import sys
+import zipfile
+from pathlib import Path
+from typing import Any
 from xml.etree import ElementTree as Xml
 
+import geopandas
 import numpy as np
 import pytest
+from shapely.geometry import LineString, Point, box
 
-geopandas = pytest.importorskip("geopandas")
-from shapely.geometry import LineString, Point, box  # noqa: E402
+MODULE = os.environ.get("SCHEMATIC_MAP", "balance_lib.show.map")
+module: Any = importlib.import_module(MODULE)
+LinkClass, MapClass, VillageClass = module.LinkClass, module.MapClass, module.VillageClass
+SchematicMap: Any = module.SchematicMap
 
-from balance_lib.show.map import LinkClass, SchematicMap, VillageClass  # noqa: E402
 
-
-def places(n: int, key: str, **more: object) -> object:
+def places(n: int, key: str, **more: object) -> Any:
     points = [Point(109.0 + 0.05 * (i % 5), 33.0 + 0.04 * (i // 5)) for i in range(n)]
     return geopandas.GeoDataFrame(
         {key: [f"{key[0].upper()}{i}" for i in range(n)], "name": [f"{key} {i} <&>" for i in range(n)], **more},
@@ -22,7 +34,7 @@ def places(n: int, key: str, **more: object) -> object:
 
 
 @pytest.fixture
-def chart() -> SchematicMap:
+def chart() -> Any:
     outline = geopandas.GeoDataFrame(geometry=[box(108.9, 32.9, 109.3, 33.2)], crs=4326)
     towns = geopandas.GeoDataFrame(
         {"township": ["东镇", "西镇"]},
@@ -35,14 +47,14 @@ def chart() -> SchematicMap:
     return SchematicMap(schools, villages, outline, townships=towns, roads=roads.set_crs(4326), title="A & B <map>")
 
 
-def drawn(chart: SchematicMap) -> Xml.Element:
+def drawn(chart: Any) -> Xml.Element:
     return Xml.fromstring(chart.picture())
 
 
 def test_a_projected_frame_is_drawn_where_the_degrees_are() -> None:
     degrees = places(6, "school_id")
     there = SchematicMap(degrees)
-    metres = SchematicMap(degrees.to_crs(4547))  # type: ignore[attr-defined]
+    metres = SchematicMap(degrees.to_crs(4547))
     assert np.allclose(there.places.xy, metres.places.xy, atol=0.01)
     east = there.places.xy[1, 0] - there.places.xy[0, 0]
     assert east == pytest.approx(0.05 * 111.32 * np.cos(np.radians(33)), rel=0.01)
@@ -50,21 +62,21 @@ def test_a_projected_frame_is_drawn_where_the_degrees_are() -> None:
 
 def test_a_frame_without_a_system_or_with_an_id_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="set_crs"):
-        SchematicMap(places(3, "school_id").set_crs(None, allow_override=True))  # type: ignore[attr-defined]
+        SchematicMap(places(3, "school_id").set_crs(None, allow_override=True))
     with pytest.raises(ValueError, match="twice"):
-        SchematicMap(places(3, "school_id").assign(school_id="S1"))  # type: ignore[attr-defined]
+        SchematicMap(places(3, "school_id").assign(school_id="S1"))
 
 
 def test_places_without_a_shape_are_left_out_and_counted() -> None:
     schools = places(4, "school_id", kind=["primary", "junior", "primary", "primary"])
-    schools.loc[1, "geometry"] = None  # type: ignore[attr-defined]
+    schools.loc[1, "geometry"] = None
     chart = SchematicMap(schools)
     assert chart.places.schools == ["S0", "S2", "S3"]
     assert chart.places.index["unplaced"] == 1
     assert [chart.places.index["kinds"][code]["key"] for code in chart._kinds] == ["primary"] * 3
 
 
-def test_the_picture_says_what_the_map_says(chart: SchematicMap) -> None:
+def test_the_picture_says_what_the_map_says(chart: Any) -> None:
     chart.set_classes({"S0": "met", "S1": "not_met", "S2": "not_met"}, label="图书")
     chart.set_radius(3, ["S0", "S1"])
     looks = [VillageClass("in", "圈内", "#009e73"), VillageClass("out", "圈外", "#d55e00", "square")]
@@ -81,14 +93,56 @@ def test_the_picture_says_what_the_map_says(chart: SchematicMap) -> None:
     assert "http" not in chart.picture().replace("http://www.w3.org/2000/svg", "")
 
 
-def test_a_saved_notebook_keeps_the_picture(chart: SchematicMap) -> None:
+def test_a_saved_notebook_keeps_the_picture(chart: Any) -> None:
     data, _ = chart._repr_mimebundle_()
     assert "application/vnd.jupyter.widget-view+json" in data
     assert data["image/svg+xml"] == chart.picture()
     assert len(data["text/plain"]) < 200
 
 
-def test_the_picture_follows_the_map(chart: SchematicMap) -> None:
+def test_the_picture_follows_the_map(chart: Any) -> None:
     before = chart.picture()
     chart.set_classes({"S0": "not_met"})
     assert chart.picture() != before
+
+
+def test_words_colours_and_classes_are_the_callers(chart: Any) -> None:
+    named = [MapClass("open", "诊所开放", "#7a0177", "#000000")]
+    made = SchematicMap(
+        places(2, "school_id"), lang="en", words={"kinds": "Clinics"}, colours={"accent": "#7a0177"}, statuses=named
+    )
+    made.set_radius(3)
+    said = made.picture()
+    assert "Clinics" in said and "诊所开放 2" in said and said.count('stroke="#7a0177"') == 3 and "#0b4f8a" not in said
+    assert "--bl-accent:#7a0177;" in made._css and "--bl-accent:#0b4f8a;" in chart._css
+    assert set(chart._text) == set(made._text) and chart._text["kinds"] != made._text["kinds"]
+
+
+@pytest.mark.skipif(MODULE == "schematic_map", reason="this is that run")
+def test_the_map_is_a_package_of_its_own(tmp_path: Path) -> None:
+    folder = Path(module.__file__).parent
+    build = [sys.executable, "-m", "hatchling", "build", "-t", "wheel", "-d", str(tmp_path)]
+    subprocess.run(build, cwd=folder, check=True, capture_output=True)
+    with zipfile.ZipFile(next(tmp_path.glob("*.whl"))) as wheel:
+        wheel.extractall(tmp_path)
+    alone = tmp_path / "test_alone.py"
+    alone.write_text(Path(__file__).read_text("utf-8"), "utf-8")
+    run = "import sys, pytest; sys.path.insert(0, sys.argv[1]); bad = pytest.main(sys.argv[2:]); "
+    run += "sys.exit(int(bad) or sum(name.startswith('balance_lib') for name in sys.modules))"
+    line = [sys.executable, "-I", "-c", run, str(tmp_path), "-q", "-c", os.devnull, "--rootdir", str(tmp_path)]
+    line += ["-p", "no:cacheprovider", str(alone)]
+    env = os.environ | {"SCHEMATIC_MAP": "schematic_map"}
+    told = subprocess.run(line, cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout[-2000:] + told.stderr[-500:]
+    assert "passed" in told.stdout and "2 skipped" in told.stdout
+
+
+@pytest.mark.skipif(MODULE == "schematic_map", reason="of the house")
+def test_the_maps_own_colours_are_those_of_the_house() -> None:
+    from balance_lib import palette
+    from balance_lib.show.widgets import looks
+
+    assert palette.chrome() == module.looks.COLOURS
+    for lang in ("zh", "en"):
+        assert looks.status_classes(lang) == module.status_classes(lang)
+    assert set(module.looks.WORDS["zh"]) == set(module.looks.WORDS["en"])

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from balance_lib.show.map.geometry import HIDDEN, Geometry
-from balance_lib.show.map.looks import LinkClass, MapClass, VillageClass, status_classes
-from balance_lib.show.map.widget import SchematicMap
+from .geometry import HIDDEN, Geometry
+from .looks import LinkClass, MapClass, VillageClass, status_classes
+from .widget import SchematicMap
 
 __all__ = ["HIDDEN", "Geometry", "LinkClass", "MapClass", "SchematicMap", "VillageClass", "status_classes"]

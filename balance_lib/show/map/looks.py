@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import json
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
-from balance_lib import locale, palette
-
-STATUSES = ("met", "not_met", "no_data", "not_applicable")
+STATIC = Path(__file__).parent / "static"
+WORDS: dict[str, dict[str, str]] = json.loads((STATIC / "words.json").read_text(encoding="utf-8"))
+COLOURS = {
+    "font": '"Noto Sans CJK SC", "Noto Sans SC", "Source Han Sans SC", "Microsoft YaHei", "PingFang SC", '
+    '"Hiragino Sans GB", "WenQuanYi Micro Hei", "SimHei", sans-serif',
+    "ink": "#1f2933", "muted": "#52606d", "rule": "#d5dbe1", "surface": "#ffffff", "ground": "#f3f5f7",
+    "accent": "#0b4f8a", "limit": "#8b1a1a", "note": "#6f4a00", "water": "#8fb8d4", "road": "#b9aea0",
+    "land": "#fbfaf6", "village": "#8d8577", "catchment": "#5e3c99",
+}  # fmt: skip
+STATUSES = {"met": ("#009e73", "#00583f", "✓"), "not_met": ("#d55e00", "#8f3600", "✗"),
+            "no_data": ("#ffffff", "#474d55", "?"), "not_applicable": ("#c3c9d1", "#5a626d", "–")}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -36,7 +46,7 @@ class MapClass:
     ink: str
     mark: str = ""
     always: bool = False
-    mark_ink: str = palette.SURFACE
+    mark_ink: str = "#ffffff"
 
 
 @dataclass(frozen=True)
@@ -75,21 +85,13 @@ class LinkClass:
     dashed: bool = False
 
 
-def status_classes(lang: str = "zh", statuses: Sequence[str] = STATUSES) -> list[MapClass]:
-    """Return the classes of a map of statuses, in the lamps' colours and marks.
+def style(colours: Mapping[str, str]) -> str:
+    """Return the map's style sheet in these colours, those of ``COLOURS`` where one is not named."""
+    named = "".join(f"--bl-{name}:{value};" for name, value in (COLOURS | dict(colours)).items())
+    return f":root{{{named}}}\n" + (STATIC / "map.css").read_text(encoding="utf-8")
 
-    Parameters
-    ----------
-    lang : {"zh", "en"}
-    statuses : sequence of str
-        Statuses, in the legend's order.
 
-    Returns
-    -------
-    list of MapClass
-    """
-    out = []
-    for status in statuses:
-        lamp, label = palette.LAMPS[status], locale.text(f"status.{status}", lang)
-        out.append(MapClass(status, label, lamp.fill, lamp.ink, lamp.mark, always=status in ("met", "not_met")))
-    return out
+def status_classes(lang: str = "zh") -> list[MapClass]:
+    """Return the classes of schools that meet what is asked, do not, have no data, or are not asked."""
+    return [MapClass(key, WORDS[lang][f"status_{key}"], *look, always=key in ("met", "not_met"))
+            for key, look in STATUSES.items()]  # fmt: skip

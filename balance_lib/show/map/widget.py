@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
-from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -13,12 +12,9 @@ import numpy.typing as npt
 import pandas as pd
 import traitlets
 
-from balance_lib import locale, palette
-from balance_lib.show.map import picture
-from balance_lib.show.map.geometry import HIDDEN, Geometry, of_frames, project
-from balance_lib.show.map.looks import LinkClass, MapClass, VillageClass, status_classes
-
-STATIC = Path(__file__).parent / "static"
+from . import picture
+from .geometry import HIDDEN, Geometry, of_frames, project
+from .looks import COLOURS, STATIC, WORDS, LinkClass, MapClass, VillageClass, status_classes, style
 
 
 class SchematicMap(anywidget.AnyWidget):
@@ -43,6 +39,13 @@ class SchematicMap(anywidget.AnyWidget):
         What a picture is headed and named by.
     synthetic : bool
         Whether the map says that its figures are made up.
+    words : mapping of str to str, optional
+        Words in place of those of ``lang``, by the keys of ``static/words.json``.
+    colours : mapping of str to str, optional
+        Colours in place of ``looks.COLOURS``, by its keys.
+    statuses : sequence of MapClass, optional
+        Classes of schools that ``set_classes`` takes without a legend; met, not met, no data, not applicable by
+        default.
 
     Attributes
     ----------
@@ -66,7 +69,7 @@ class SchematicMap(anywidget.AnyWidget):
 
     # The scripts in one module: the page gets it over its own socket and asks for no file.
     _esm = "".join((STATIC / name).read_text(encoding="utf-8") for name in ("picture.js", "map.js"))
-    _css = palette.css() + (STATIC / "map.css").read_text(encoding="utf-8")
+    _css = style(COLOURS)
 
     _geometry = traitlets.Bytes(b"").tag(sync=True)
     _index = traitlets.Dict().tag(sync=True)
@@ -120,6 +123,9 @@ class SchematicMap(anywidget.AnyWidget):
         height: int = 560,
         title: str = "",
         synthetic: bool = False,
+        words: Mapping[str, str] | None = None,
+        colours: Mapping[str, str] | None = None,
+        statuses: Sequence[MapClass] | None = None,
     ) -> None:
         places = of_frames(schools, villages, outline, townships=townships, rivers=rivers, roads=roads)
         here = [not (shape is None or shape.is_empty) for shape in schools.geometry]
@@ -127,20 +133,25 @@ class SchematicMap(anywidget.AnyWidget):
         given = schools["kind"] if "kind" in schools else schools.get("type", pd.Series("school", index=schools.index))
         codes = [kinds[str(kind)] for kind, there in zip(given.fillna(""), here, strict=True) if there]
         self._open(
-            places, lang, name=title, height=height, title=title, synthetic=synthetic,
-            _kinds=np.array(codes, np.uint8).tobytes(), _pupils=_pupils(schools, here), _dots=_pupils(villages, None),
+            places, lang, name=title, words=words, colours=colours, statuses=statuses, height=height, title=title,
+            synthetic=synthetic, _kinds=np.array(codes, np.uint8).tobytes(), _pupils=_pupils(schools, here),
+            _dots=_pupils(villages, None),
         )  # fmt: skip
 
-    def _open(self, places: Geometry, lang: str, *, name: str, **state: Any) -> None:
+    def _open(
+        self, places: Geometry, lang: str, *, name: str, words: Mapping[str, str] | None = None,
+        colours: Mapping[str, str] | None = None, statuses: Sequence[MapClass] | None = None, **state: Any,
+    ) -> None:  # fmt: skip
         """Begin with what is where; ``state`` are traits, those of the schools' kinds and pupils among them."""
-        self.lang, self.places = lang, places
-        words = [key for key in locale.catalogue(lang) if key.startswith("map.")]
+        self.lang, self.places, self.statuses = lang, places, list(statuses or status_classes(lang))
+        self.colours = COLOURS | dict(colours or {})
+        said = WORDS[lang] | dict(words or {})
         super().__init__(
             _geometry=places.xy.tobytes(),
             _index=places.index,
-            _text={key[4:]: locale.text(key, lang, county=name) for key in words}
-            | {"picture_note": locale.text("banner.synthetic", lang)},
-            legend=[asdict(look) for look in status_classes(lang)],
+            _text={key: word.replace("{name}", name) for key, word in said.items()},
+            _css=style(self.colours),
+            legend=[asdict(look) for look in self.statuses],
             shown=list(places.index["layers"]),
             **state,
         )
@@ -227,7 +238,7 @@ class SchematicMap(anywidget.AnyWidget):
         ValueError
             If a class is not in the legend.
         """
-        looks = list(legend) if legend is not None else status_classes(self.lang)
+        looks = list(legend) if legend is not None else self.statuses
         at = {look.key: position for position, look in enumerate(looks)}
         given = dict(classes)
         if unknown := {str(key) for key in given.values()} - set(at):

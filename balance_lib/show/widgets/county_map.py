@@ -8,11 +8,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib import locale
+from balance_lib import locale, palette
 from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.show.map import HIDDEN, Geometry, SchematicMap
 from balance_lib.show.map.geometry import OTHER, SHAPES, Floats, PointBuffer, middle_of, project
+from balance_lib.show.map.looks import WORDS
+from balance_lib.show.widgets import looks
 
 
 class CountyMap(SchematicMap):
@@ -49,7 +51,8 @@ class CountyMap(SchematicMap):
         self.places: Geometry = geometry(_with_sites(county, sites), lang)
         self._open(
             self.places, lang, name=county.name(lang), synthetic=county.synthetic, height=height,
-            **self._of_year(self.year),
+            words={"picture_note": locale.text("banner.synthetic", lang)}, colours=palette.chrome(),
+            statuses=looks.status_classes(lang), **self._of_year(self.year),
         )  # fmt: skip
 
     def set_year(self, year: int) -> None:
@@ -141,7 +144,7 @@ def kinds(lang: str = "zh") -> list[dict[str, str]]:
     for key, zh in (column.choices or {}).items():
         shape = SHAPES.get(key, OTHER)
         label = zh if lang == "zh" else key.replace("_", " ")
-        out.append({"key": key, "shape": shape, "label": label, "group": locale.text(f"map.shape_{shape}", lang)})
+        out.append({"key": key, "shape": shape, "label": label, "group": WORDS[lang][f"shape_{shape}"]})
     return out
 
 

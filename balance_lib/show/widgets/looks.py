@@ -39,3 +39,10 @@ def move_classes(lang: str) -> list[LinkClass]:
         LinkClass("fine", text("page.consolidation.line.fine", lang), palette.MUTED),
         LinkClass("breaks", text("page.consolidation.line.breaks", lang), palette.LIMIT, dashed=True),
     ]
+
+
+def status_classes(lang: str) -> list[MapClass]:
+    """Return the classes of a map of statuses, in the lamps' colours and marks."""
+    lamps = {name: palette.LAMPS[name] for name in ("met", "not_met", "no_data", "not_applicable")}
+    return [MapClass(name, text(f"status.{name}", lang), lamp.fill, lamp.ink, lamp.mark, name in ("met", "not_met"))
+            for name, lamp in lamps.items()]  # fmt: skip
