@@ -41,13 +41,13 @@ class _CellView:
     calls: Sequence[str] = ()
 
 
-def _headline(result: Any) -> str:
+def headline(result: Any) -> str:
     """Return what a result is in a line: the title and its facts, then the sentence."""
     cell = _cell_of(result, locale.spoken())
     return " · ".join(filter(None, [cell.title, *map(str, cell.facts), cell.sentence])).replace("\n", " ")
 
 
-def _html(result: Any) -> str:
+def html(result: Any) -> str:
     """Return a result as HTML for a cell."""
     lang = locale.spoken()
     cell = _cell_of(result, lang)

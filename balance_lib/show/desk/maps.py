@@ -68,7 +68,7 @@ def county_map(
     return chart
 
 
-def _coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
+def coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
     """Map schools, circles of the radius, and the villages outside."""
     lang, reach = lang or locale.spoken(), found.reach
     chart = _chart(found.county, reach.year, reach.stage, lang)
@@ -80,7 +80,7 @@ def _coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
     return chart
 
 
-def _evaluation_map(
+def evaluation_map(
     found: Evaluation, county: County | None, *, item: str | None, stage: str | None, radius_m: float | None,
     lang: str | None,
 ) -> CountyMap:  # fmt: skip
@@ -99,7 +99,7 @@ def _evaluation_map(
     return chart
 
 
-def _outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None) -> CountyMap:
+def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None) -> CountyMap:
     """Map the schools as the scenario leaves them, or as they are today.
 
     ``before``: whether the map shows the county as it stands.
@@ -131,14 +131,14 @@ def _outcome_map(found: Outcome, *, before: bool = False, lang: str | None = Non
     return chart
 
 
-def _proposal_map(found: Proposal, *, before: bool = False, lang: str | None = None) -> CountyMap:
+def proposal_map(found: Proposal, *, before: bool = False, lang: str | None = None) -> CountyMap:
     """Map a plan as the scenario carries it out.
 
     ``before``: whether the map shows the county as it stands.
     """
     if found.outcome is None:
         raise ValueError("; ".join(found.reasons(lang or locale.spoken())) or found.solution.status)
-    return _outcome_map(found.outcome, before=before, lang=lang)
+    return outcome_map(found.outcome, before=before, lang=lang)
 
 
 def _chart(county: County, year: int, stage: str | None, lang: str, height: int = 560) -> CountyMap:
