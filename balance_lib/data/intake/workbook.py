@@ -47,13 +47,15 @@ def blank_workbook(lang: str = "zh") -> bytes:
     return _write({name: tables.empty(name) for name in tables.all_tables()}, {}, lang)
 
 
-def county_workbook(county: County, lang: str = "zh") -> bytes:
+def county_workbook(county: County, lang: str = "zh", *, seen: County | None = None) -> bytes:
     """Return the workbook filled with a county's tables; :func:`read_workbook` gives them back unchanged.
 
     Parameters
     ----------
     county : County
     lang : {"zh", "en"}
+    seen : County, optional
+        The county as whoever gets the workbook may see it: what it lacks has the sign of a suppressed figure.
 
     Returns
     -------
@@ -68,7 +70,16 @@ def county_workbook(county: County, lang: str = "zh") -> bytes:
         "synthetic": locale.text(f"intake.flag.{'yes' if county.synthetic else 'no'}", lang),
         "plan": county.meta.get("plan"),
     }
-    return _write(county.tables, head, lang)
+    frames = {name: _signed(frame, seen and seen.tables[name]) for name, frame in county.tables.items()}
+    return _write(frames, head, lang)
+
+
+def _signed(frame: pd.DataFrame, seen: pd.DataFrame | None) -> pd.DataFrame:
+    """Return a table with the sign of a suppressed figure where it holds what is not to be seen."""
+    hidden = None if seen is None else frame.notna() & seen.isna()
+    return (
+        frame if hidden is None or not hidden.to_numpy().any() else frame.astype(object).mask(hidden, tables.SUPPRESSED)
+    )
 
 
 def _write(frames: Mapping[str, pd.DataFrame], head: Mapping[str, Any], lang: str) -> bytes:

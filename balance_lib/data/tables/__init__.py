@@ -20,6 +20,7 @@ import yaml
 from balance_lib._errors import DataError, Fault, NotFoundError
 
 YEARS = (1900, 2100)
+SUPPRESSED = "*"  # in the place of a figure that is not told, which is not "no data"
 _FIGURES = frozenset("0123456789.+-eE")
 _NUMERIC = ("number", "count", "flag", "year")
 _LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)

@@ -17,7 +17,7 @@ import yaml
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import THROUGH
-from balance_lib.evaluation import Evaluation, ItemResult, RowCounts, indicators, number
+from balance_lib.evaluation import Evaluation, ItemResult, RowCounts, indicators, number, suppression
 from balance_lib.evaluation.finding import stages_of
 from balance_lib.office.reports import wording
 from balance_lib.office.reports.stamp import ReportStamp
@@ -27,7 +27,6 @@ STANDARD = "quality_2017"
 COMPOSITE, OVERALL = "composite", "overall"
 BLANK = "＿＿"
 FEW, HIDDEN = "不足5", "（略）"  # a count too small to print, and what would give it away
-_SMALL = 5
 _LEVELS = ("Ⅰ", "Ⅱ", "Ⅲ", "Ⅳ")
 _WORST = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
 ANSWERS = {
@@ -188,13 +187,17 @@ class _Facts:
     def print(self, words: str) -> str:
         """Fill the figures into a sentence of the form; what would give away a suppressed count is suppressed too."""
         few = {m[1] for m in PLACEHOLDER.finditer(words) if self._few(m[1])}
-        return PLACEHOLDER.sub(
-            lambda m: HIDDEN if m[1] not in few and self._made_of(m[1]) & few else self.shown(m[1], m[2]), words
-        )
+        subjects = {suppression.subject_of(name) for name in few}
+
+        def gives_away(name: str) -> bool:
+            beside = name in layout()["sensitive"] and suppression.subject_of(name) in subjects
+            return name not in few and bool(beside or self._made_of(name) & few)
+
+        return PLACEHOLDER.sub(lambda m: HIDDEN if gives_away(m[1]) else self.shown(m[1], m[2]), words)
 
     def _few(self, name: str) -> bool:
         """Tell whether a figure counts so few children by a personal attribute that it is not printed."""
-        return not self.small_counts and name in layout()["sensitive"] and 0 < self.figure(name) < _SMALL
+        return not self.small_counts and name in layout()["sensitive"] and 0 < self.figure(name) < suppression.FEW
 
     def _made_of(self, name: str) -> set[str]:
         """Return the figures another is reckoned from: from the sum of two and one of them follows the other."""

@@ -13,7 +13,7 @@ import traitlets
 from balance_lib import evaluation, standards
 from balance_lib._errors import BalanceError, NotFoundError
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation
+from balance_lib.evaluation import Evaluation, suppression
 from balance_lib.show.widgets.library import Library
 from balance_lib.standards import Standard
 
@@ -149,7 +149,7 @@ class PageModel(traitlets.HasTraits):
         county = self.county
         key = ("evaluation", county.hash, self.standard_id, year)
         if key not in self._results:
-            self._results[key] = evaluation.evaluate(county, self.standard, year=year)
+            self._results[key] = suppression.told(evaluation.evaluate(county, self.standard, year=year), county)
         found: Evaluation = self._results[key]
         return found
 
@@ -158,9 +158,10 @@ class PageModel(traitlets.HasTraits):
         county = self.county
         key = ("history", county.hash, self.standard_id, code)
         if key not in self._results:
-            self._results[key] = evaluation.history_of_item(county, self.standard, code)
-        found: pd.DataFrame = self._results[key]
-        return found
+            found = evaluation.history_of_item(county, self.standard, code)
+            self._results[key] = suppression.told_history(found, county, self.standard)
+        rows: pd.DataFrame = self._results[key]
+        return rows
 
     def query(self, **changes: object) -> str:
         """Return the page's state as a query string: a link to the same thing on another page."""

@@ -16,6 +16,7 @@ from balance_lib._errors import Fault
 from balance_lib.data import check, tables
 from balance_lib.data.county import CRS_NAMES
 from balance_lib.data.intake import bring, workbook
+from balance_lib.evaluation import suppression
 from balance_lib.locale import text
 from balance_lib.office.store import Stamp, Store, StoreError, folders, trail
 from balance_lib.plain import as_csv
@@ -80,7 +81,9 @@ class Data(Page):
         """Show what is wrong with the folder: a new return may mend it."""
         self.target.value = self.target.value or self.model.county_id
         _, faults = check.check_folder(self.model.library.folders()[self.model.county_id])
-        self.faults.value = fault_table(faults, f"{self.model.county_id}-faults.csv", self.model.lang)
+        self.faults.value = fault_table(
+            suppression.told_faults(faults), f"{self.model.county_id}-faults.csv", self.model.lang
+        )
         self.missing.value = self.trail.value = self.foot.value = self.filled.value = ""
         self.item.options = []
 
@@ -244,7 +247,8 @@ class Data(Page):
         rows = sum(len(frame) for frame in county.tables.values())
         if rows > 30_000:
             return ""
-        content = workbook.county_workbook(county, lang)
+        seen = suppression.suppressed(county) if suppression.only_looks() else None
+        content = workbook.county_workbook(county, lang, seen=seen)
         return views.download(f"{county.county_id}.xlsx", content, XLSX, self.text("page.export.county_workbook"))
 
 
@@ -271,7 +275,7 @@ def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) 
     lang : {"zh", "en"}
     most : int
     """
-    ordered = sorted(faults, key=lambda f: (f.severity != "error", f.file, f.row or 0))
+    ordered = sorted(suppression.told_faults(faults), key=lambda f: (f.severity != "error", f.file, f.row or 0))
     rows: list[dict[str, Any]] = [fault.as_dict(lang) for fault in ordered]
     columns = ("severity", "file", "row", "column", "found", "expected", "hint")
     heads = [text(f"page.fault.{c}", lang) for c in columns]
