@@ -91,8 +91,7 @@ def read_places(
     faults += told
     names, told, dropped = _properties(frame, role, columns or {}, source.name)
     faults += told
-    data = frame.drop(columns="geometry").rename(columns={v: k for k, v in names.items()})[list(names)]
-    data = pd.DataFrame({c: data[c].map(_text, na_action="ignore") for c in data}, index=frame.index)
+    data = pd.DataFrame({k: frame[v].map(_text, na_action="ignore") for k, v in names.items()}, index=frame.index)
     meta = {"sources": [source.name], "crs": "WGS84", "provenance": record}
     out = Imported({}, faults, meta, dropped)
     if role in ("outline", "townships"):
@@ -250,7 +249,8 @@ def _properties(
             continue
         heading = aliases.heading([label], subject) if subject else None
         column = columns.get(label) or (heading and heading.column) or known.get(aliases.key(label))
-        if column in ("lon", "lat") or column is None or (column in found and label not in columns):
+        twice = column in found and label not in columns and label != column  # its own name goes before another
+        if column in ("lon", "lat") or column is None or twice:
             if frame[label].notna().any():
                 unread.append(label)
             continue

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Connection, DateTime, Engine, MetaData, Table, insert, inspect, select, text
+from sqlalchemy.exc import OperationalError
 
 import balance_lib
 from balance_lib.office.store import evidence, trail
@@ -89,8 +91,8 @@ def read(engine: Engine, folder: Path, source: Path, *, replace: bool = False) -
     Raises
     ------
     StoreError
-        If the file is no backup, is damaged or newer than the software, or the store is not empty and ``replace`` is
-        not given.
+        If the file is no backup, is damaged or hostile, newer than the software, or the store is not empty and
+        ``replace`` is not given.
     """
     try:
         with zipfile.ZipFile(source) as archive:
@@ -113,7 +115,13 @@ def read(engine: Engine, folder: Path, source: Path, *, replace: bool = False) -
                 for sha in shas:
                     evidence.keep(folder, archive.read(f"evidence/{sha}"))
                 migrate(connection, HEAD)
-    except (OSError, zipfile.BadZipFile, KeyError, json.JSONDecodeError) as error:
+    except (StoreError, OperationalError):  # ours, or the database's own trouble
+        raise
+    except OSError as error:
+        if error.errno not in (None, errno.EINVAL):  # a full disk, no such file: the system's own words say it
+            raise
+        raise StoreError("not_a_backup", file=source.name) from error
+    except Exception as error:  # whatever else a file can hold: no ZIP, no JSON, rows of other tables, an odd revision
         raise StoreError("not_a_backup", file=source.name) from error
     return counts
 

@@ -71,7 +71,7 @@ def townships(county: County) -> GeoDataFrame:
     if not len(drawn):
         return _points(county, frame)
     name = next((n for n in ("township", "name_zh", "name") if n in drawn), None)
-    areas = drawn.set_index(name).geometry if name else drawn.geometry
+    areas = drawn.set_index(drawn[name].astype("str")).geometry if name else drawn.geometry
     found = frame.assign(geometry=frame["township"].map(areas[~areas.index.duplicated()]))
     return geopandas.GeoDataFrame(found, geometry="geometry", crs=EPSG[county.crs])
 
@@ -102,7 +102,11 @@ def layer(county: County, file: str) -> GeoDataFrame:
     """
     import geopandas
 
-    features: list[Any] = (county.layers.get(file) or {}).get("features", [])
+    # A property called "geometry" would take the place of the shape.
+    features: list[Any] = [
+        {**f, "properties": {k: v for k, v in (f.get("properties") or {}).items() if k != "geometry"}}
+        for f in (county.layers.get(file) or {}).get("features", [])
+    ]
     if county.crs in ("GCJ02", "BD09"):
         features = [{**f, "geometry": crs.convert_geometry(f["geometry"], county.crs, "WGS84")}
                     for f in features if f.get("geometry")]  # fmt: skip
