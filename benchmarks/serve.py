@@ -13,6 +13,7 @@ import argparse
 import asyncio
 import contextlib
 import json
+import math
 import os
 import re
 import shutil
@@ -36,6 +37,7 @@ from balance_lib.shipped import shipped
 
 PAGE, TICK_S, SLIDER = "voila/render/consolidation.ipynb?county=wuxi", 2.0, "FloatSliderModel"
 POOLS_S = 30  # a page is warmed every three seconds, after the pages have been rehearsed once
+MOST_MOVES = 400
 HANDLE, PROTOCOL = ".noUi-handle", "v1.kernel.websocket.jupyter.org"
 NGINX = """
 daemon off; pid {folder}/pid; error_log {folder}/error.log;
@@ -146,6 +148,40 @@ def _frame(response: dict[str, Any]) -> int:
     return size if response["opcode"] == 1 else size * 3 // 4
 
 
+# From a move of the pointer to the first task after the frame it is drawn in; and of it what the page works, not waits.
+PAINTED = """() => {
+  window.painted = [];
+  window.addEventListener("pointermove", (event) => {
+    if (!event.buttons) return;
+    const begun = performance.now();
+    requestAnimationFrame(() => {
+      const frame = performance.now(), channel = new MessageChannel();
+      channel.port1.onmessage = () => window.painted.push([performance.now() - begun, performance.now() - frame]);
+      channel.port2.postMessage(0);
+    });
+  }, true);
+}"""
+
+
+def drag(page: Any, moves: int = 200) -> list[tuple[float, float]]:
+    """Drag the slider of the smallest school; return milliseconds from each move to the painted map, and of the frame."""
+    page.wait_for_function("() => !document.querySelector('.bl-stale')", timeout=120_000)
+    page.wait_for_timeout(2000)
+    page.evaluate(PAINTED)
+    handle = page.locator(".bl-live-minimum_enrolment .noUi-handle").bounding_box()
+    track = page.locator(".bl-live-minimum_enrolment .noUi-target").bounding_box()
+    y = handle["y"] + handle["height"] / 2
+    page.mouse.move(handle["x"] + handle["width"] / 2, y)
+    page.mouse.down()
+    for step in range(moves):
+        share = 0.5 + 0.45 * math.sin(step / 8)
+        page.mouse.move(track["x"] + track["width"] * share, y)
+    page.wait_for_function("(n) => window.painted.length >= n / 2", arg=moves, timeout=30_000)
+    painted = page.evaluate("window.painted")
+    page.mouse.up()
+    return [tuple(each) for each in painted]
+
+
 def browse(url: str, process: psutil.Process, opens: int, tabs: int) -> dict[str, Any]:
     """Open the page with a cold and a warm browser cache, then open and close many tabs."""
     from playwright.sync_api import sync_playwright
@@ -153,7 +189,7 @@ def browse(url: str, process: psutil.Process, opens: int, tabs: int) -> dict[str
     from tests.browser.conftest import FLAGS
 
     binary = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))))
-    cold, warm = [], []
+    cold, warm, moves = [], [], []
     with sync_playwright() as play, proxied(url) as through:
         browser = play.chromium.launch(executable_path=binary, args=FLAGS)
         for _ in range(opens):
@@ -161,6 +197,7 @@ def browse(url: str, process: psutil.Process, opens: int, tabs: int) -> dict[str
             for into in (cold, warm):
                 page = context.new_page()
                 into.append(open_page(page, through + PAGE))
+                moves += drag(page) if len(moves) < MOST_MOVES else []
                 page.close(run_before_unload=True)
                 time.sleep(4)  # the pool fills again
             context.close()
@@ -182,6 +219,9 @@ def browse(url: str, process: psutil.Process, opens: int, tabs: int) -> dict[str
         "open, browser cache warm: median s": statistics.median(s for s, _ in warm),
         "first open: MB": statistics.median(mb for _, mb in cold),
         "second open: MB": statistics.median(mb for _, mb in warm),
+        "slider to painted map, in the page: median ms": statistics.median(ms for ms, _ in moves),
+        "  p95 ms": statistics.quantiles([ms for ms, _ in moves], n=20)[-1],
+        "  of it the frame's own work: median ms": statistics.median(ms for _, ms in moves),
         f"kernels left by {tabs} closed tabs": max(left, 0),
         "  seconds until the last was gone": waited,
     }

@@ -59,12 +59,23 @@ class Board(BoardArrays):
         ----------
         state : State
         """
-        births = self.layout.scenario.settings.births_percent
-        if state.births_percent not in (None, births):
-            return self._with_births(float(state.births_percent or 0.0)).tick(replace(state, births_percent=None))
-        return TickComputation(self, state).tick()
+        return TickComputation(self.with_births(state.births_percent), replace(state, births_percent=None)).tick()
 
-    def _with_births(self, percent: float) -> Board:
+    def with_births(self, percent: float | None) -> Board:
+        """Return the board with other births, on which the other sliders then move; this one where they are the same.
+
+        Parameters
+        ----------
+        percent : float, optional
+            As in :class:`State`.
+
+        Returns
+        -------
+        Board
+        """
+        if percent in (None, self.layout.scenario.settings.births_percent):
+            return self
+        assert percent is not None
         if percent not in self._boards:
             scenario = self.scenario_given.with_settings(births_percent=percent)
             self._boards[percent] = Board(self.county, scenario, self.standard, places=self.with_places)

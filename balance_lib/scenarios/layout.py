@@ -110,7 +110,7 @@ class Layout:
         out = pd.DataFrame(0.0, index=frame.index, columns=list(BANDS))
         for band in BANDS:
             stage = STAGE_OF[band]
-            cap, grades = settings.class_cap(stage), self._grades(stage)
+            cap, grades = settings.class_cap(stage), self.grades(stage)
             here = self.base.sums[[b for b in BANDS if STAGE_OF[b] == stage]].sum(axis=1).reindex(frame.index).fillna(0)
             classes = frame[f"classes_{stage}"].astype(float).fillna(np.ceil(here / cap))
             a_grade = (classes / grades).where(classes < grades, np.floor(classes / grades))
@@ -131,12 +131,12 @@ class Layout:
         pupils : dict of str to float
             Pupils by band.
         """
-        grades, cap = float(self._grades(stage)[school_id]), self.scenario.settings.class_cap(stage)
+        grades, cap = float(self.grades(stage)[school_id]), self.scenario.settings.class_cap(stage)
         taught = {band: grades - 3.0 if band == "g4_6" else 3.0 for band in pupils}
         a_grade = max(np.ceil(n) / (cap * taught[band]) for band, n in pupils.items() if taught[band] > 0)
         return int(np.ceil(a_grade * grades - 1e-9) if a_grade <= 1 else grades * np.ceil(a_grade - 1e-9))
 
-    def _grades(self, stage: str) -> pd.Series:
+    def grades(self, stage: str) -> pd.Series:
         """Return the grades of a stage in each school: 3 to 6 of primary, 3 of junior."""
         if stage == "junior":
             return pd.Series(3.0, index=self.frame.index)

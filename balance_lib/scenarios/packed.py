@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from balance_lib.data.tables.kinds import NINE_GRADES
 from balance_lib.scenarios.arrays import BoardArrays
 from balance_lib.scenarios.riding import may_board
 from balance_lib.standards import STAGES
@@ -16,29 +17,21 @@ from balance_lib.standards import STAGES
 def pack(board: BoardArrays) -> dict[str, Any]:
     """Return what a page needs to answer the sliders of a board.
 
-    The page reckons with the nearest school that takes a village's children in; where places would not be enough it
-    says so (``proven`` is then false) and leaves the answer to the whole evaluation. Class caps and births change the
-    arrays themselves and are not sliders of a page.
+    The page reckons with the nearest school that takes a village's children in. Where places would not be enough it
+    says so: ``proven`` is then false or, on a board that reckons with places, ``full`` is true, and the kernel has
+    the answer. Births change the arrays themselves and are no slider of a page.
 
     Parameters
     ----------
     board : BoardArrays
-        With ``with_places`` false.
 
     Returns
     -------
     dict
         Arrays (distances in metres as 32-bit floats, NaN unknown), lists of ids, and plain numbers.
-
-    Raises
-    ------
-    ValueError
-        If the board reckons with places.
     """
-    if board.with_places:
-        raise ValueError("a page answers boards without places")
-    settings = board.layout.scenario.settings
-    caps = settings.class_cap("primary"), settings.class_cap("junior")
+    settings, frame = board.layout.scenario.settings, board.layout.frame
+    classes = [frame[f"classes_{stage}"].to_numpy(dtype=float) for stage in STAGES]
     return {
         "schools": list(board.schools),
         "villages": list(board.villages),
@@ -55,7 +48,11 @@ def pack(board: BoardArrays) -> dict[str, Any]:
         "over": board.over.astype("u1"),
         "enrolled": board.enrolled.astype("f8"),
         "sums": board.sums.astype("f8"),
-        "places": board.places(caps).astype("f8"),
+        "with_places": board.with_places,
+        "classes": np.column_stack(classes),
+        "grades": np.column_stack([board.layout.grades(stage).to_numpy(dtype=float) for stage in STAGES]),
+        "most": np.array([settings.size_cap(kind in NINE_GRADES) for kind in frame["kind"]], dtype="f8"),
+        "class_cap": [settings.class_cap(stage) for stage in STAGES],
         "beds": board.beds.astype("f8"),
         "beds_used": board.beds_used.astype("f8"),
         "rank": board.rank.astype("i4"),

@@ -50,7 +50,9 @@ class LiveTick(anywidget.AnyWidget):
     """Answer sliders in the page: map and sentences follow the hand, the kernel stays silent until it rests.
 
     The sliders are found by their class ``bl-live-<name>``, where name is a part of a State: ``minimum_enrolment``,
-    ``walk_primary_m``, ``walk_junior_m``, ``bus_minutes``. Without a board nothing is answered here.
+    ``walk_primary_m``, ``walk_junior_m``, ``bus_minutes``, ``class_cap_primary``, ``class_cap_junior``. Where a board
+    reckons with places and there are too few, ``asked`` is what the kernel has to answer. Without a board nothing is
+    answered here.
 
     Parameters
     ----------
@@ -68,6 +70,7 @@ class LiveTick(anywidget.AnyWidget):
     bus = traitlets.Bool(False).tag(sync=True)
     today = traitlets.Dict().tag(sync=True)
     rested = traitlets.Int(0).tag(sync=True)
+    asked = traitlets.Dict().tag(sync=True)
 
     def __init__(self, lang: str = "zh") -> None:
         self._followed: Board | None = None
@@ -80,7 +83,7 @@ class LiveTick(anywidget.AnyWidget):
         Parameters
         ----------
         board : Board or None
-            None where only the kernel can answer: it reckons with places, or with other classes or births.
+            None where the map shows the county as it is today: the sliders do not change that.
         chart : CountyMap or None
             The map that is drawn.
         decided : mapping of school_id to state

@@ -25,10 +25,11 @@ from balance_lib.show.widgets.trial import Trial
 from balance_lib.standards import STAGES
 
 RESTING_S = 0.45  # the whole outcome follows when the hand rests so long
-# The sliders a page answers by itself, by the part of a State each sets.
+# The sliders a page answers by itself, but for births, by the part of a State each sets.
 LIVE = {
     "small": "minimum_enrolment", "walk_primary": "walk_primary_m", "walk_junior": "walk_junior_m",
-    "minutes": "bus_minutes",
+    "minutes": "bus_minutes", "cap_primary": "class_cap_primary", "cap_junior": "class_cap_junior",
+    "births": "births_percent",
 }  # fmt: skip
 MOST_SMALL, MOST_YEARS = 200, 15
 
@@ -47,6 +48,7 @@ class Consolidation(TrialHost):
         self.affected, self.gains, self.rules, self.shares, self.foot = (html() for _ in range(5))
         self.slow = (self.verdict, self.affected, self.gains, self.rules, self.shares)  # what follows a moment later
         self.live = LiveTick(self.model.lang)
+        self.live.observe(lambda c: self.on(lambda: self._answer(c["new"])), "asked")
         self.tools, self.measures = SchoolTools(self), Measures(self)
         self.procedure, self.files = Procedures(self), Files(self)
         self.place = block(kind="bl-stack")
@@ -209,6 +211,13 @@ class Consolidation(TrialHost):
         self._at_once()
         self.when_resting(self._show_outcome, RESTING_S)
 
+    def _answer(self, asked: dict[str, Any]) -> None:
+        """Answer a slider for the page, which cannot: there are too few places near by, and villages are split."""
+        assert self.plan is not None
+        control = next(name for name, part in LIVE.items() if part == asked["control"])
+        self.plan.slide(replace(self.plan.sliders, **asked["state"]), control)
+        self._at_once()
+
     def _state(self) -> State:
         """Return where the sliders stand; what stands as usual is left to the plan and to the defaults."""
         assert self.plan is not None
@@ -316,10 +325,9 @@ class Consolidation(TrialHost):
         """Let the page answer the sliders by itself where it can; elsewhere each step asks the kernel."""
         plan = self.plan
         assert plan is not None
-        board, slid = plan.board(), set(plan.sliders.settings)
-        here = self.when.value == "after" and not board.with_places
-        here = here and not slid & {"class_cap_primary", "class_cap_junior", "births_percent"}
-        for slider in (self.small, self.minutes, *self.walk.values()):
+        here = self.when.value == "after"
+        board = plan.board().with_births(plan.sliders.births_percent)
+        for slider in (self.small, self.minutes, *self.walk.values(), *self.cap.values()):
             slider.continuous_update = not here
         decided = {school: state for school, state in self._classes({}).items() if state != "as_is"}
         self.live.follow(board if here else None, self.chart, decided, bus=self.bus.value, today=plan.cover_today())

@@ -50,6 +50,23 @@ export class Board {
     return typeof values === "number" ? values * this.way(v, j) : values[v * this.nSchools + j];
   }
 
+  /** The places of each school and band under class caps: as Layout.places of balance_lib.scenarios.layout. */
+  places(caps) {
+    const {classes, grades, sums, teaches, most} = this, out = new Float64Array(this.nSchools * 3);
+    for (let j = 0; j < this.nSchools; j++) {
+      for (const b of [0, 1, 2]) {
+        const s = STAGE_OF_BAND[b], g = grades[2 * j + s], known = classes[2 * j + s];
+        const there = s ? sums[3 * j + 2] : sums[3 * j] + sums[3 * j + 1];
+        const n = Number.isNaN(known) ? Math.ceil(there / caps[s]) : known;
+        const aGrade = n < g ? n / g : Math.floor(n / g);
+        out[3 * j + b] = Math.floor(aGrade * caps[s] * (b === 1 ? g - 3 : 3) + 1e-9) * teaches[3 * j + b];
+      }
+      const total = out[3 * j] + out[3 * j + 1] + out[3 * j + 2], share = total > most[j] ? most[j] / total : 1;
+      for (const b of [0, 1, 2]) out[3 * j + b] = Math.floor(out[3 * j + b] * share);
+    }
+    return out;
+  }
+
   /** Which schools a state closes. */
   closing(state) {
     const closed = new Set(state.closed ?? []), kept = new Set(state.kept ?? []), least = state.minimum_enrolment ?? 0;
@@ -59,9 +76,11 @@ export class Board {
 
   /**
    * What a state does.
-   * state: minimum_enrolment, closed, kept, walk_primary_m, walk_junior_m, bus_minutes; what is left out stays.
+   * state: minimum_enrolment, closed, kept, walk_primary_m, walk_junior_m, bus_minutes, class_cap_primary,
+   * class_cap_junior; what is left out stays.
    * Returns closed (ids), flows [{row, village, from, to, band, pupils, boards, over, before, after}] (positions, -1
-   * unknown), cover by stage, loads (schools x bands), moved, farther, extra_m, shortfall, proven.
+   * unknown), cover by stage, loads (schools x bands), moved, farther, extra_m, shortfall, proven; full: the board
+   * reckons with places and there are too few near by, so that only the kernel knows who goes where.
    */
   tick(state = {}) { return new Tick(this, state).answer(); }
 }
@@ -72,7 +91,9 @@ class Tick {
     this.shut = board.closing(state);
     this.radius = [0, 1].map((s) => state[`walk_${STAGES[s]}_m`] ?? board.radius_m[s] ?? NaN);
     this.bus = state.bus_minutes === undefined ? board.bus_minutes : state.bus_minutes;
-    this.room = board.places.map((n, at) => (this.shut[Math.floor(at / 3)] ? 0 : n));
+    const caps = STAGES.map((stage, s) => state[`class_cap_${stage}`] ?? board.class_cap[s]);
+    this.room = board.places(caps).map((n, at) => (this.shut[Math.floor(at / 3)] ? 0 : n));
+    this.full = false;
   }
 
   teaches(j, b) { return board3(this.board.teaches, j, b) && !this.shut[j]; }
@@ -103,6 +124,7 @@ class Tick {
     return {
       closed: positions(board.nSchools, (j) => this.shut[j]).map((j) => board.schools[j]),
       flows, cover, loads, moved, farther, extra_m: known ? extra / known : NaN, shortfall, proven: this.proven,
+      full: this.full,
     };
   }
 
@@ -168,37 +190,45 @@ class Tick {
 
   nearest(rows, stage, sector) {
     const {board} = this, need = new Map(), first = new Map(), found = new Map();
+    // Where places are reckoned with, a village may be split: each of its groups goes its own way.
+    const whole = (i) => (board.with_places ? -1 - i : board.groupPoint[i]);
     for (const i of rows) {
-      const p = board.groupPoint[i];
+      const p = whole(i);
       need.set(p, (need.get(p) ?? 0) | (1 << board.group_band[i]));
-      if (!first.has(p)) first.set(p, board.group_school[i]);
+      if (!first.has(p)) first.set(p, i);
     }
-    for (const [p, bits] of need) found.set(p, this.nearestOf(p, bits, first.get(p), stage, sector));
+    for (const [p, bits] of need) found.set(p, this.nearestOf(first.get(p), bits, stage, sector));
     const load = new Float64Array(this.room.length);
     for (const i of rows) {
-      const to = found.get(board.groupPoint[i]);
+      const to = found.get(whole(i));
       if (to >= 0) load[to * 3 + board.group_band[i]] += board.group_pupils[i];
     }
     const short = load.map((n, at) => Math.max(n - this.free[at], 0));
-    if (short.some((n) => !(n <= 1e-9))) this.proven = false;
+    if (short.some((n) => !(n <= 1e-9))) {
+      this.full = board.with_places;
+      this.proven &&= board.with_places;
+    }
     // Of a school without places enough every group is over by the same share: who, only the evaluation says.
     const flows = rows.map((i) => {
-      const to = found.get(board.groupPoint[i]), at = to * 3 + board.group_band[i], pupils = board.group_pupils[i];
+      const to = found.get(whole(i)), at = to * 3 + board.group_band[i], pupils = board.group_pupils[i];
       return this.flow(i, to, to < 0 ? pupils : pupils * (load[at] > 0 ? short[at] / load[at] : 0));
     });
     this.free = this.free.map((n, at) => Math.max(n - load[at], 0));
     return flows;
   }
 
-  nearestOf(p, bits, from, stage, sector) {
-    const {board} = this, bands = [0, 1, 2];
+  /** The nearest school that takes in the bands of a group's point; -1 where none does. */
+  nearestOf(i, bits, stage, sector) {
+    const {board} = this, bands = [0, 1, 2], from = board.group_school[i];
+    // A group by itself is where its village is, even one whose school stands for its home.
+    const p = board.with_places ? board.group_village[i] : board.groupPoint[i];
     const open = (j) => board.allowed[sector * board.nSchools + j] && !this.shut[j];
     const takesAll = (j) => bands.every((b) => !((bits >> b) & 1) || this.receives(j, b));
     const takesStage = (j) => (stage === 1 ? this.receives(j, 2) : this.receives(j, 0) || this.receives(j, 1));
     let seen = false;
     if (p < board.nVillages) {
       for (const j of board.order[p]) {
-        if (!open(j) || !takesStage(j)) continue;
+        if (!open(j) || !(board.with_places ? takesAll(j) : takesStage(j))) continue;
         seen = true;
         if (takesAll(j)) return j;
       }
