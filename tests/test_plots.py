@@ -14,6 +14,7 @@ import pytest
 
 from balance_lib import palette
 from balance_lib.show import plots
+from balance_lib.show.plots import province, trends, workplan
 from balance_lib.show.plots.base import status_of
 
 LABELS = {"books": "图书", "area": "面积", "rooms": "教室", "unknown": "没有数据的指标"}
@@ -70,14 +71,105 @@ def test_every_figure_is_plain_json_in_a_chinese_font_and_asks_nobody(lang: str)
         json.loads(text)
 
 
+def empty_figures(lang: str) -> list[Any]:
+    none, no_years = schools().iloc[:0], pd.DataFrame(columns=["year", "indicator", "cv", "limit"])
+    unknown = history().assign(value=math.nan)
+    unknown_years = pd.DataFrame({"year": [2020], "indicator": ["books"], "cv": [math.nan], "limit": [0.5]})
+    frontier = pd.DataFrame(columns=["schools", "extra_pupil_km", "proven"])
+    spread = pd.DataFrame({"year": [2020], "low": [math.nan], "middle": [math.nan], "high": [math.nan]})
+    counted = pd.DataFrame(columns=["year", "stage", "pupils", "low", "high"])
+    panel = trends.Panel("甲", unknown.assign(low=math.nan, high=math.nan, projected=False), "no_data", "无数据")
+    return [
+        plots.matrix(none, labels=LABELS, lang=lang),
+        plots.small_multiples(none, labels=LABELS, lang=lang),
+        plots.gap_over_time(history().iloc[:0], deadline=date(2024, 12, 31), lang=lang),
+        plots.gap_over_time(unknown, lang=lang),
+        plots.contribution_bars(pd.DataFrame({"school_id": [], "contribution": []}), lang=lang),
+        plots.coefficient_bars(coefficients().iloc[:0], labels=LABELS, lang=lang),
+        plots.coefficient_over_years(no_years, labels=LABELS, lang=lang),
+        plots.coefficient_over_years(unknown_years, labels=LABELS, lang=lang),
+        plots.frontier(frontier, lang=lang),
+        province.coefficient_spread(spread, label="图书", lang=lang),
+        province.expected_years({}, {}, ["2024"], lang),
+        trends.multiples([], lang=lang),
+        trends.outlook(panel, lang=lang),
+        trends.enrolment(counted, counted, base=2020, lang=lang),
+        workplan.progress(pd.DataFrame(columns=["day", "planned_share", "actual_share"]), date(2024, 1, 1), lang=lang),
+    ]  # fmt: skip
+
+
 @pytest.mark.parametrize("lang", ["zh", "en"])
-def test_tables_without_rows_draw_an_empty_figure(lang: str) -> None:
-    none = schools().iloc[:0]
-    assert plots.matrix(none, labels=LABELS, lang=lang).layout.height > 0
-    assert len(plots.small_multiples(none, labels=LABELS, lang=lang).data) == 0
-    assert len(plots.gap_over_time(history().iloc[:0], lang=lang).data) == 2
-    assert len(plots.contribution_bars(pd.DataFrame({"school_id": [], "contribution": []}), lang=lang).data[0].x) == 0
-    assert plots.coefficient_bars(coefficients().iloc[:0], labels=LABELS, lang=lang).layout.height > 0
+def test_an_empty_figure_says_why_instead_of_drawing_axes(lang: str) -> None:
+    for figure in empty_figures(lang):
+        assert not figure.data and not figure.layout.shapes, figure
+        assert figure.layout.xaxis.visible is False and figure.layout.yaxis.visible is False
+        [note] = figure.layout.annotations
+        assert len(note.text) > 8 and max(map(len, note.text.split("<br>"))) <= 60
+
+
+def ranges() -> list[tuple[list[float], list[float], list[float], list[float]]]:
+    """Return values, lines and bands: growing, flat, nought, negative, with a band far wider than they."""
+    return [
+        ([3.0, 5.0, 8.0], [6.0] * 3, [3.0, 4.0, 5.0], [3.0, 7.0, 11.0]), ([7.0] * 3, [7.0] * 3, [7.0] * 3, [7.0] * 3),
+        ([0.0] * 3, [0.0] * 3, [0.0] * 3, [0.0] * 3), ([-4.0, -2.0, 1.0], [0.0] * 3, [-9.0] * 3, [6.0] * 3),
+        ([90.0, 91.0, 92.0], [95.0] * 3, [10.0] * 3, [400.0] * 3),
+        ([1e-4, 2e-4, 2e-4], [1e-4] * 3, [0.0] * 3, [1e-3] * 3),
+    ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("values", "line", "low", "high"), ranges())
+def test_whatever_is_drawn_lies_on_the_axis(values: Any, line: Any, low: Any, high: Any) -> None:
+    rows = pd.DataFrame({"year": [2020, 2021, 2022], "value": values, "threshold": line, "low": low, "high": high,
+                         "gap": 0.0, "status": "met", "projected": [False, False, True]})  # fmt: skip
+    panel = trends.Panel("甲", rows, "met", "达标", deadline=date(2023, 12, 31))
+    figures = [plots.gap_over_time(rows), trends.outlook(panel), trends.multiples([panel, panel])]
+    for figure in figures:
+        for trace in figure.data:
+            bottom, top = figure.layout[f"yaxis{(trace.yaxis or 'y')[1:]}"].range
+            drawn = [y for y in trace.y if y == y]
+            assert bottom < min(drawn) and max(drawn) < top
+        if len(set(values + line)) == 1 and figure is figures[0]:
+            assert (values[0] - bottom) / (top - bottom) == pytest.approx(0.5)  # a flat line stands in the middle
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_every_legend_reads_without_colour(lang: str) -> None:
+    counted = pd.DataFrame({"year": [2020, 2020], "stage": ["primary", "junior"], "pupils": [10.0, 5.0]})
+    ahead = pd.concat([counted.assign(year=year, low=1.0, high=20.0) for year in (2020, 2021)])
+    figures = [*every_figure(lang), trends.enrolment(counted, ahead, base=2020, lang=lang)]
+    for figure in figures:
+        named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
+        looks = [
+            (trace.type, trace.mode, trace.line.dash, str(trace.marker.symbol), trace.fillpattern.shape, trace.fill)
+            if trace.type == "scatter" else (trace.type, trace.marker.pattern.shape)
+            for trace in named
+        ]  # fmt: skip
+        assert len(set(looks)) == len(looks), [trace.name for trace in named]
+
+
+def test_numbers_are_written_one_way() -> None:
+    for figure in every_figure("zh"):
+        text = figure.to_json()
+        assert "~g" not in text
+        for axis in [*figure.select_xaxes(), *figure.select_yaxes()]:
+            assert axis.visible is False or (axis.exponentformat == "none" and axis.separatethousands is True)
+
+
+def test_panels_have_places_for_every_width() -> None:
+    rows = pd.DataFrame({"year": [2020, 2021], "value": [1.0, 2.0], "threshold": 3.0, "low": math.nan, "high": math.nan,
+                         "gap": 0.0, "status": "met", "projected": False})  # fmt: skip
+    title = "小学生均教学及辅助用房面积达到规定标准的学校比例（百分之一百以上者）"
+    figure = trends.multiples([trends.Panel(title, rows, "met", "达标")] * 7)
+    for columns, places in figure.layout.meta["columns"].items():
+        boxes = [(*places[f"xaxis{n}.domain"], *places[f"yaxis{n}.domain"]) for n in ["", *range(2, 8)]]
+        assert len({box[0] for box in boxes}) == int(columns)
+        for (a0, a1, b0, b1), (c0, c1, d0, d1) in itertools.combinations(boxes, 2):
+            assert a1 <= c0 or c1 <= a0 or b1 <= d0 or d1 <= b0
+        moved = figure.update_layout({k: v for k, v in places.items() if "[" not in k})
+        assert moved.layout.height == places["height"]
+    # The title fits the narrowest panel: 13 pixels a Chinese character, 300 the panel.
+    assert all(13 * len(note.text.removeprefix("<b>").removesuffix("</b>")) <= 300
+               for note in figure.layout.annotations if note.text.startswith("<b>"))  # fmt: skip
 
 
 def test_gap_breaks_where_there_is_no_data_and_says_so() -> None:
@@ -103,10 +195,11 @@ def test_deadline_stands_at_the_school_year_that_is_judged_after_it(deadline: da
 
 def test_values_near_zero_are_drawn_from_zero() -> None:
     rows = history().assign(value=[0.5, 1.0, 2.0])
-    assert plots.gap_over_time(rows).layout.yaxis.range[0] == 0
+    assert -0.2 < plots.gap_over_time(rows).layout.yaxis.range[0] <= 0
     assert plots.gap_over_time(history().assign(value=[8.0, 7.0, 9.0], threshold=8.0)).layout.yaxis.range[0] > 4
     flat = history().assign(value=[1.0, 1.0, 1.0], threshold=1.0)
-    assert plots.gap_over_time(flat).layout.yaxis.range[0] == 0
+    low, high = plots.gap_over_time(flat).layout.yaxis.range
+    assert (low + high) / 2 == pytest.approx(1.0)
 
 
 def test_coefficient_without_a_limit_is_not_judged() -> None:

@@ -16,6 +16,12 @@ import plotly.graph_objects as go
 
 from balance_lib import locale, palette
 
+# One way to write numbers: thousands apart and at most two decimals, coefficients with three, never 1.2k or 3e+5.
+FIGURE, COEFFICIENT = ",.2~f", ".3f"
+AXIS = {
+    "gridcolor": palette.RULE, "linecolor": palette.MUTED, "zerolinecolor": palette.RULE, "automargin": True,
+    "exponentformat": "none", "separatethousands": True, "hoverformat": FIGURE,
+}  # fmt: skip
 MONTHS = [f"{month}月" for month in range(1, 13)]
 CHINESE = {
     "dictionary": {
@@ -116,7 +122,6 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
     -------
     Figure
     """
-    axis = {"gridcolor": palette.RULE, "linecolor": palette.MUTED, "zerolinecolor": palette.RULE, "automargin": True}
     return _Chart(
         layout={
             "template": "none",
@@ -132,8 +137,8 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
             "hoverlabel": {"font": {"family": palette.FONT, "size": 14}, "bgcolor": palette.SURFACE},
             "separators": ".,",
             "bargap": 0.35,
-            "xaxis": axis,
-            "yaxis": axis,
+            "xaxis": AXIS,
+            "yaxis": AXIS,
         }
     )
 
@@ -174,7 +179,58 @@ def said(words: str, lang: str, *, height: float = 160) -> go.Figure:
     figure = blank("", lang, height=height)
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
     place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
-    return figure.add_annotation(text=words, font={"size": 16, "color": palette.MUTED}, **place)
+    return figure.add_annotation(text=wrap(words, 20), font={"size": 16, "color": palette.MUTED}, **place)
+
+
+def nothing(figure: str, lang: str) -> go.Figure:
+    """Return what stands in the place of a figure of ours whose table has nothing to draw: why, and what to do.
+
+    Parameters
+    ----------
+    figure : str
+        Its name under ``plot.nothing``.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Figure
+    """
+    return said(locale.text(f"plot.nothing.{figure}", lang), lang)
+
+
+def room(*columns: pd.Series) -> list[float]:
+    """Return the range of a value axis on which everything drawn lies, a band with both its edges.
+
+    It begins at zero where the values are near it; what never moved lies in the middle of a tenth of its size, so that
+    a narrow range makes no mountains of nothing.
+
+    Parameters
+    ----------
+    *columns : Series
+        Whatever is drawn along the axis; what is missing is left out.
+
+    Returns
+    -------
+    list of float
+        The lower and the upper end; 0 to 1 where there is nothing.
+
+    Examples
+    --------
+    >>> room(pd.Series([0.0, 10.0]), pd.Series([-5.0, 12.0]))
+    [-7.04, 14.04]
+    >>> room(pd.Series([100.0, 100.0]))
+    [93.8, 106.2]
+    """
+    values = np.concatenate([np.asarray(column, dtype=float) for column in columns])
+    values = values[np.isfinite(values)]
+    if not len(values):
+        return [0.0, 1.0]
+    low, high = float(values.min()), float(values.max())
+    size = max(abs(low), abs(high)) or 1.0
+    spare = max(0.1 * size - (high - low), 0.0) / 2
+    low, high, near = low - spare, high + spare, spare == 0 and 0 <= low < 0.6 * high
+    free = 0.12 * (high - low)
+    return [round(-0.03 * high if near else low - free, 9), round(high + free, 9)]
 
 
 def whole(years: pd.Series) -> list[int]:
@@ -200,7 +256,7 @@ def month_axis(figure: go.Figure, lang: str) -> go.Figure:
 
 
 def year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
-    """Tick whole years only, and leave half a year on both sides.
+    """Tick whole years only, and leave half a year on both sides; an axis without years stays as it is.
 
     Parameters
     ----------
@@ -211,7 +267,8 @@ def year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
         return figure
     low, high = min(years), max(years)
     step = max(1, math.ceil((high - low) / 12))
-    return figure.update_xaxes(dtick=step, tick0=low, tickformat="d", showgrid=False, range=[low - 0.5, high + 0.5])
+    return figure.update_xaxes(dtick=step, tick0=low, tickformat="d", hoverformat="d", showgrid=False,
+                               range=[low - 0.5, high + 0.5])  # fmt: skip
 
 
 def status_of(met: Any) -> str:

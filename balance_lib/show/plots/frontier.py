@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.show.plots.base import blank
+from balance_lib.show.plots.base import blank, nothing
 
 # What the upright axis can show: the column, and by how much it is divided for people.
 MEASURES = {"extra": ("extra_pupil_km", 1.0), "worst": ("worst_m", 1e3), "cost": ("cost_yuan", 1e4),
@@ -40,6 +40,8 @@ def frontier(table: pd.DataFrame, *, measure: str = "extra", chosen: int | None 
     column, per = MEASURES[measure]
     known = table.reindex(columns=[*_HOVER, "proven"])
     known = known[known[column].notna()]
+    if known.empty:
+        return nothing("frontier", lang)
     figure = blank("", lang, height=420)
     line = known.sort_values("schools")
     figure.add_scatter(
@@ -70,7 +72,7 @@ def frontier(table: pd.DataFrame, *, measure: str = "extra", chosen: int | None 
             customdata=[[int(n)] for n in here["schools"]],
         )  # fmt: skip
     numbers = known["schools"].astype(int)
-    step = max(1, math.ceil((numbers.max() - numbers.min()) / 12)) if len(numbers) else 1  # whole schools, each once
+    step = max(1, math.ceil((numbers.max() - numbers.min()) / 12))  # whole schools, each once
     figure.update_xaxes(title=text("plot.frontier.schools", lang), tickformat="d", dtick=step)
     lowest = "normal" if (known[column] < 0).any() else "tozero"
     return figure.update_yaxes(title=text(f"plot.frontier.{measure}", lang), rangemode=lowest)

@@ -13,7 +13,20 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.show.plots.base import blank, short, status_fills, status_markers, status_of, whole, wrap, year_axis
+from balance_lib.show.plots.base import (
+    AXIS,
+    COEFFICIENT,
+    blank,
+    nothing,
+    room,
+    short,
+    status_fills,
+    status_markers,
+    status_of,
+    whole,
+    wrap,
+    year_axis,
+)
 
 # Seven dashes and symbols against eight colours: 56 lines differ before one comes again.
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "8px,3px,2px,3px")
@@ -43,6 +56,8 @@ def gap_over_time(
     plotly Figure
     """
     rows = rows.sort_values("year")
+    if rows["value"].isna().all():
+        return nothing("gap_over_time", lang)
     if "status" not in rows:
         rows = rows.assign(status=[status_of(met) for met in rows["met"]])
     if "school_id" in rows and len(set(rows["school_id"])) > 1:
@@ -67,7 +82,7 @@ def gap_over_time(
         textposition="top center",
         cliponaxis=False,
         customdata=[text(f"status.{status}", lang) for status in rows["status"]],
-        hovertemplate="%{x}<br>%{y:,.4~g} " + unit + "<br>%{customdata}<extra></extra>",
+        hovertemplate="%{x}<br>%{y} " + unit + "<br>%{customdata}<extra></extra>",
     )
     _mark_missing(figure, rows, lang)
     years = whole(rows["year"])
@@ -86,7 +101,9 @@ def gap_over_time(
             xanchor="right",
             yanchor="bottom",
         )
-    figure.update_yaxes(title={"text": unit, "standoff": 8} if unit else None, range=_room(rows))
+    figure.update_yaxes(
+        title={"text": unit, "standoff": 8} if unit else None, range=room(rows["value"], rows["threshold"])
+    )
     return year_axis(figure, years)
 
 
@@ -105,9 +122,11 @@ def _schools_over_time(rows: pd.DataFrame, label: str, unit: str, lang: str) -> 
             x=whole(mine["year"]), y=mine["value"], mode="lines+markers", name=name, connectgaps=False,
             line={"color": palette.SERIES[at % len(palette.SERIES)], "dash": DASHES[at % len(DASHES)], "width": 2},
             marker=status_markers(mine["status"]) | {"size": 9},
-            hovertemplate="%{x}: %{y:,.4~g} " + unit,
+            hovertemplate="%{x}: %{y} " + unit,
         )  # fmt: skip
-    figure.update_yaxes(title={"text": unit, "standoff": 8} if unit else None, range=_room(rows))
+    figure.update_yaxes(
+        title={"text": unit, "standoff": 8} if unit else None, range=room(rows["value"], rows["threshold"])
+    )
     return year_axis(figure, whole(rows["year"]))
 
 
@@ -134,6 +153,8 @@ def small_multiples(
     lang : {"zh", "en"}
     """
     shown = [name for name in labels if name in set(schools["indicator"])]
+    if not shown:
+        return nothing("schools", lang)
     height = 160 * max(1, math.ceil(len(shown) / columns)) + 40
     figure = blank("", lang, height=height).update_layout(showlegend=False, hovermode="closest")
     names = names or {}
@@ -156,6 +177,8 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     lang : {"zh", "en"}
     """
     rows = _ordered(cv, "indicator", labels)
+    if rows.empty:
+        return nothing("coefficients", lang)
     # A coefficient without a limit is shown, not judged.
     limits = rows["limit"].isna()
     statuses = ["not_applicable" if free else status_of(met) for met, free in zip(rows["met"], limits, strict=True)]
@@ -167,7 +190,7 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
         y=y,
         orientation="h",
         marker=status_fills(statuses),
-        hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+        hovertemplate="%{y}: %{x}<extra></extra>",
         showlegend=False,
     )
     figure.add_scatter(
@@ -176,13 +199,13 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
         mode="markers",
         name=text("plot.limit", lang),
         marker={"symbol": "line-ns-open", "size": 24, "color": palette.LIMIT, "line": {"width": 3}},
-        hovertemplate=text("plot.limit", lang) + " %{x:.2f}<extra></extra>",
+        hovertemplate=text("plot.limit", lang) + " %{x}<extra></extra>",
     )
     for name, value, status, lacking in zip(y, rows["cv"], statuses, missing, strict=True):
         words = _coefficient(value, status, lacking, lang)
         figure.add_annotation(x=0.77, xref="paper", y=name, text=words, showarrow=False, xanchor="left")
     top = np.nanmax([*rows["cv"], *rows["limit"], 0.1])
-    figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.75], title=text("plot.cv", lang))
+    figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.75], title=text("plot.cv", lang), hoverformat=COEFFICIENT)
     return figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
 
 
@@ -197,7 +220,9 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
         Names and order of the lines.
     lang : {"zh", "en"}
     """
-    drawn = [name for name in labels if name in set(rows["indicator"])]
+    drawn = [name for name in labels if name in set(rows.loc[rows["cv"].notna(), "indicator"])]
+    if not drawn:
+        return nothing("coefficients", lang)
     # The names may be long: they stand below, two a line.
     figure = blank("", lang, height=380 + 24 * math.ceil(len(drawn) / 2))
     figure.update_layout(legend={"y": -0.12, "yanchor": "top", "x": 0, "xanchor": "left"})
@@ -211,7 +236,7 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2},
             marker={"symbol": SYMBOLS[position % len(SYMBOLS)], "size": 8},
-            hovertemplate="%{x}: %{y:.3f}",
+            hovertemplate="%{x}: %{y}",
         )
     for limit in sorted(rows["limit"].dropna().unique()):
         figure.add_hline(
@@ -219,7 +244,8 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
             line={"color": palette.LIMIT, "dash": "dash", "width": 2},
             annotation={"text": f"{text('plot.limit', lang)} {limit:g}", "font": {"color": palette.LIMIT}},
         )
-    figure.update_yaxes(title={"text": text("plot.cv", lang), "standoff": 8}, rangemode="tozero")
+    figure.update_yaxes(title={"text": text("plot.cv", lang), "standoff": 8}, rangemode="tozero",
+                        hoverformat=COEFFICIENT)  # fmt: skip
     return year_axis(figure, whole(rows["year"])).update_layout(hovermode="x unified")
 
 
@@ -238,6 +264,8 @@ def contribution_bars(
     lang : {"zh", "en"}
     """
     rows = rows.dropna(subset=["contribution"]).sort_values("contribution", ascending=False, kind="stable")
+    if rows.empty:
+        return nothing("contributions", lang)
     first, rest = rows.head(top), rows.iloc[top:]
     shares = [100 * share for share in first["contribution"]]
     labels = [(names or {}).get(school, school) for school in first["school_id"]]
@@ -284,6 +312,8 @@ def matrix(
     lang : {"zh", "en"}
     """
     columns = [name for name in labels if name in set(schools["indicator"])]
+    if not columns:
+        return nothing("schools", lang)
     ids = list(dict.fromkeys(schools["school_id"]))
     cells = {
         (row.school_id, row.indicator): (status_of(row.met), row.value, row.threshold) for row in schools.itertuples()
@@ -320,18 +350,6 @@ def _mark_missing(figure: go.Figure, rows: pd.DataFrame, lang: str) -> None:
         figure.add_annotation(
             x=int(year), y=0, yref="paper", yanchor="bottom", showarrow=False, text=text("plot.no_data", lang)
         )
-
-
-def _room(rows: pd.DataFrame) -> list[float] | None:
-    """Return a range with room for the labels, from zero where the values are near it."""
-    values = pd.concat([rows["value"], rows["threshold"]]).dropna()
-    if not len(values):
-        return None
-    low, high = float(values.min()), float(values.max())
-    if 0 <= low < 0.6 * high or (low >= 0 and high - low < 0.1 * high):
-        low = 0.0  # near zero, or so flat that a narrow range would make mountains of nothing
-    span = (high - low) or abs(high) or 1.0
-    return [low - (0.12 * span if low else 0.0), high + 0.18 * span]
 
 
 def _marked(status: str, value: float) -> str:
@@ -380,7 +398,7 @@ def _dots(figure: go.Figure, rows: pd.DataFrame, axis: str, label: str, names: M
         yaxis=f"y{axis}",
         marker=status_markers(statuses) | {"size": 9, "opacity": 0.85},
         customdata=[names.get(school, school) for school in placed["school_id"]],
-        hovertemplate="%{customdata}: %{x:,.4~g}<extra></extra>",
+        hovertemplate="%{customdata}: %{x}<extra></extra>",
     )
     line = rows["threshold"].dropna()
     if len(line):
@@ -405,6 +423,6 @@ def _grid(figure: go.Figure, panels: int, columns: int) -> None:
         x = [column / columns + (0.02 if column else 0), (column + 1) / columns - (0.02 if column < columns - 1 else 0)]
         top = 1 - row / lines
         y = [max(0, top - 0.8 / lines), top - 0.2 / lines]
-        style = {"gridcolor": palette.RULE, "zeroline": False, "rangemode": "tozero"}
+        style = {**AXIS, "automargin": False, "zeroline": False, "rangemode": "tozero"}
         figure.layout[f"xaxis{axis}"] = {**style, "domain": x, "anchor": f"y{axis}"}
         figure.layout[f"yaxis{axis}"] = {"domain": y, "anchor": f"x{axis}", "visible": False, "range": [-0.2, 1.2]}

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.show.plots.base import blank, whole, year_axis
+from balance_lib.show.plots.base import COEFFICIENT, blank, nothing, whole, year_axis
 
 
 def _below(figure: go.Figure) -> go.Figure:
@@ -35,6 +35,8 @@ def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.na
         Its limit; NaN where it has none.
     lang : {"zh", "en"}
     """
+    if rows["middle"].isna().all():
+        return nothing("spread", lang)
     figure = _below(blank(text("province.trend.title", lang, figure=label), lang, height=400))
     years = whole(rows["year"])
     band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
@@ -50,7 +52,7 @@ def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.na
         name=text("province.trend.median", lang),
         line={"color": palette.ACCENT, "width": 2},
         customdata=rows[["low", "high", "counties"]].to_numpy(),
-        hovertemplate="%{x}<br>%{y:.3f} (%{customdata[0]:.3f}–%{customdata[1]:.3f})<br>n = %{customdata[2]:d}"
+        hovertemplate="%{x}<br>%{y} (%{customdata[0]:.3f}–%{customdata[1]:.3f})<br>n = %{customdata[2]:d}"
         "<extra></extra>",
     )
     if years and not math.isnan(limit):
@@ -61,7 +63,7 @@ def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.na
             name=text("province.trend.line", lang, limit=f"{limit:g}"),
             line={"color": palette.LIMIT, "dash": "dash"},
         )
-    return year_axis(figure.update_yaxes(rangemode="tozero"), years)
+    return year_axis(figure.update_yaxes(rangemode="tozero", hoverformat=COEFFICIENT), years)
 
 
 def expected_years(counts: Mapping[str, int], late: Mapping[str, int], words: Sequence[str], lang: str) -> go.Figure:
@@ -75,6 +77,8 @@ def expected_years(counts: Mapping[str, int], late: Mapping[str, int], words: Se
         The bars in order: "met now", years, "never".
     lang : {"zh", "en"}
     """
+    if not (any(counts.values()) or any(late.values())):
+        return nothing("spread", lang)
     figure = _below(blank(text("province.dates.title", lang), lang, height=340))
     for name, values, fill, shape in (
         ("province.trend.counties", counts, palette.SERIES[0], ""),

@@ -10,9 +10,12 @@ import plotly.graph_objects as go
 from balance_lib import palette
 from balance_lib.locale import bracket, text
 from balance_lib.planning.remedies import RemedyPlan
-from balance_lib.show.plots.base import blank
+from balance_lib.show.plots.base import COEFFICIENT, blank, nothing
 
 WAN = 1e4
+# What is paid once and what is paid every year: by colour, and by hatching.
+HATCHED = {"shape": "/", "fgcolor": "#ffffff", "size": 7, "solidity": 0.25}
+PAID = {"once": {"color": palette.ACCENT}, "yearly": {"color": palette.SERIES[1], "pattern": HATCHED}}
 KIND_COLOURS = dict(
     zip(("build", "buy", "hire", "train", "rotate", "fund", "decide", "target"), palette.SERIES, strict=True)
 )
@@ -40,7 +43,7 @@ def cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
         text=[f"{value:,.1f}" for value in shown.values()],
         textposition="outside",
         cliponaxis=False,
-        hovertemplate="%{y}: %{x:,.1f}<extra></extra>",
+        hovertemplate="%{y}: %{x}<extra></extra>",
     )
     most = max(shown.values(), default=1.0) or 1.0
     return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1.18 * most], tickformat=",.0f")
@@ -56,15 +59,17 @@ def plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     """
     rows = plan.lines.groupby("kind")[["once_yuan", "yearly_yuan"]].sum() / WAN
     kinds = [kind for kind in KIND_COLOURS if kind in rows.index and rows.loc[kind].sum() > 0][::-1]
+    if not kinds:
+        return nothing("spending", lang)
     figure = blank(text("remedy.plot.kinds_title", lang), lang, height=110 + 34 * max(1, len(kinds)))
-    for name, colour in (("once", palette.ACCENT), ("yearly", palette.SERIES[1])):
+    for name, look in PAID.items():
         figure.add_bar(
             y=[text(f"remedy.kind.{kind}", lang) for kind in kinds],
             x=[float(rows.loc[kind, f"{name}_yuan"]) for kind in kinds],
             orientation="h",
             name=text(f"remedy.plot.{name}", lang),
-            marker={"color": colour},
-            hovertemplate="%{y}: %{x:,.1f}<extra></extra>",
+            marker=look,
+            hovertemplate="%{y}: %{x}<extra></extra>",
         )
     return figure.update_layout(barmode="stack").update_xaxes(tickformat=",.0f")
 
@@ -78,15 +83,17 @@ def plan_phases(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     lang : {"zh", "en"}
     """
     rows = plan.phases
+    if rows.empty:
+        return nothing("spending", lang)
     figure = blank(text("remedy.plot.phases_title", lang), lang, height=300)
     years = [str(int(year)) for year in rows["year"]]
-    for name, colour in (("once", palette.ACCENT), ("yearly", palette.SERIES[1])):
+    for name, look in PAID.items():
         figure.add_bar(
             x=years,
             y=rows[f"{name}_yuan"] / WAN,
             name=text(f"remedy.plot.{name}", lang),
-            marker={"color": colour},
-            hovertemplate="%{x}: %{y:,.1f}<extra></extra>",
+            marker=look,
+            hovertemplate="%{x}: %{y}<extra></extra>",
         )
     if rows["budget_yuan"].notna().any():
         figure.add_scatter(
@@ -110,6 +117,8 @@ def coefficients_before_after(plan: RemedyPlan, *, labels: Mapping[str, str], la
     lang : {"zh", "en"}
     """
     rows = plan.coefficients[plan.coefficients["limit"].notna()].iloc[::-1]
+    if rows.empty:
+        return nothing("coefficients", lang)
     names = [
         labels.get(r.indicator, r.indicator) + bracket(text(f"stage.{r.stage}", lang), lang) for r in rows.itertuples()
     ]
@@ -125,7 +134,7 @@ def coefficients_before_after(plan: RemedyPlan, *, labels: Mapping[str, str], la
             mode="markers",
             name=text(f"remedy.plot.{name}", lang),
             marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
-            hovertemplate="%{y}: %{x:.3f}<extra></extra>",
+            hovertemplate="%{y}: %{x}<extra></extra>",
         )
     figure.add_scatter(
         x=rows["limit"],
@@ -133,9 +142,11 @@ def coefficients_before_after(plan: RemedyPlan, *, labels: Mapping[str, str], la
         mode="markers",
         name=text("remedy.plot.limit", lang),
         marker={"symbol": "line-ns-open", "size": 18, "color": palette.LIMIT, "line": {"width": 3}},
-        hovertemplate="%{y}: ≤ %{x:.2f}<extra></extra>",
+        hovertemplate="%{y}: ≤ %{x}<extra></extra>",
     )
-    return figure.update_xaxes(rangemode="tozero", tickformat=".2f").update_yaxes(type="category")
+    return figure.update_xaxes(rangemode="tozero", tickformat=".2f", hoverformat=COEFFICIENT).update_yaxes(
+        type="category"
+    )
 
 
 def marginal_bars(rows: pd.DataFrame, *, names: Mapping[str, str], lang: str = "zh") -> go.Figure:
@@ -148,6 +159,8 @@ def marginal_bars(rows: pd.DataFrame, *, names: Mapping[str, str], lang: str = "
     names : mapping of school_id to str
     lang : {"zh", "en"}
     """
+    if rows.empty:
+        return nothing("marginal", lang)
     rows = rows.iloc[::-1]
     figure = blank(text("remedy.plot.marginal_title", lang), lang, height=100 + 30 * max(1, len(rows)))
     figure.add_bar(
@@ -158,7 +171,7 @@ def marginal_bars(rows: pd.DataFrame, *, names: Mapping[str, str], lang: str = "
         text=[f"{value:.3f}" for value in rows["closes"]],
         textposition="outside",
         cliponaxis=False,
-        hovertemplate="%{y}: %{x:.4f}<extra></extra>",
+        hovertemplate="%{y}: %{x}<extra></extra>",
     )
-    most = float(rows["closes"].max()) if len(rows) else 1.0
-    return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1.15 * most])
+    most = float(rows["closes"].max())
+    return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1.15 * most], hoverformat=COEFFICIENT)

@@ -15,13 +15,15 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.show.plots.base import blank, short, status_markers, whole
+from balance_lib.show.plots.base import AXIS, blank, nothing, room, short, status_markers, whole
 
 BAND = "rgba(11, 79, 138, 0.18)"
 PANEL_PX, HEAD_PX = 210, 54
-WIDEST = 60.0  # of a panel's title, in widths of a Latin letter
+NARROWEST_PX = 300  # of a panel: where fewer pixels are left, a page sets them out in fewer columns
+WIDEST = 42.0  # of a panel's title, in widths of a Latin letter: it fits the narrowest panel
 STAGE_COLOURS = {"primary": palette.SERIES[0], "junior": palette.SERIES[5]}
 STAGE_BANDS = {"primary": "rgba(0, 114, 178, 0.20)", "junior": "rgba(213, 94, 0, 0.20)"}
+STAGE_PATTERNS = {"primary": "/", "junior": "."}
 STAGE_SYMBOLS = {"primary": "circle", "junior": "square"}
 
 
@@ -49,7 +51,7 @@ class Panel:
     unit: str = ""
 
 
-def nothing(lang: str = "zh") -> go.Figure:
+def waiting(lang: str = "zh") -> go.Figure:
     """Return the empty place of a figure that is being computed: no axes that could be read as data."""
     return blank("", lang, height=380).update_xaxes(visible=False).update_yaxes(visible=False)
 
@@ -62,6 +64,8 @@ def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
     panel : Panel
     lang : {"zh", "en"}
     """
+    if panel.rows["value"].isna().all():
+        return nothing("outlook", lang)
     figure = blank(panel.title, lang, height=400)
     figure.update_layout(margin={"l": 16, "r": 24, "t": 112, "b": 40})
     _draw(figure, panel, "", lang, legend=True)
@@ -80,31 +84,56 @@ def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") ->
     columns : int
         Pictures in a row.
     lang : {"zh", "en"}
+
+    Returns
+    -------
+    Figure
+        ``layout.meta`` holds the places of the panels in fewer columns, for a page that is narrower.
     """
-    lines = max(1, math.ceil(len(panels) / columns))
-    figure = blank("", lang, height=lines * (PANEL_PX + HEAD_PX) + 16)
+    if not panels:
+        return nothing("multiples", lang)
+    figure = blank("", lang, height=100)
     figure.update_layout(showlegend=False, margin={"l": 8, "r": 16, "t": 8, "b": 8})
-    high = 1.0 / lines
     for at, panel in enumerate(panels):
-        axis = "" if at == 0 else str(at + 1)
+        axis = _axis(at)
+        style = {**AXIS, "automargin": False, "tickfont": {"size": 12}}
+        figure.layout[f"xaxis{axis}"] = {**style, "anchor": f"y{axis}", "showgrid": False, "hoverformat": "d"}
+        figure.layout[f"yaxis{axis}"] = {**style, "anchor": f"x{axis}", "nticks": 6, "zeroline": False}
+        _draw(figure, panel, axis, lang, legend=False)
+        _head(figure, panel)
+    heads = [at for at, note in enumerate(figure.layout.annotations) if note.name == "head"]
+    narrower = {str(n): _places(len(panels), heads, n) for n in range(1, columns + 1)}
+    figure.update_layout(narrower[str(columns)] | {"meta": {"columns": narrower, "panel_px": NARROWEST_PX}})
+    return figure
+
+
+def _axis(at: int) -> str:
+    return "" if at == 0 else str(at + 1)
+
+
+def _places(panels: int, heads: Sequence[int], columns: int) -> dict[str, Any]:
+    """Return the changes of a layout that set its panels out in so many columns, by plotly's own paths."""
+    lines = math.ceil(panels / columns)
+    high, whole_px = 1.0 / lines, PANEL_PX + HEAD_PX
+    places: dict[str, Any] = {"height": lines * whole_px + 16}
+    for at in range(panels):
         row, column = divmod(at, columns)
         left, right = column / columns + (0.028 if column else 0.02), (column + 1) / columns - 0.012
         top = 1.0 - row * high
-        style = {"gridcolor": palette.RULE, "linecolor": palette.MUTED, "tickfont": {"size": 12}}
-        head = high * HEAD_PX / (PANEL_PX + HEAD_PX)
-        foot = high * 30 / (PANEL_PX + HEAD_PX)
-        figure.layout[f"xaxis{axis}"] = {**style, "domain": [left, right], "anchor": f"y{axis}", "showgrid": False}
-        figure.layout[f"yaxis{axis}"] = {
-            **style, "domain": [top - high + foot, top - head], "anchor": f"x{axis}", "nticks": 6, "zeroline": False,
-        }  # fmt: skip
-        _draw(figure, panel, axis, lang, legend=False)
-        _head(figure, panel, left, top)
-    return figure
+        places[f"xaxis{_axis(at)}.domain"] = [left, right]
+        places[f"yaxis{_axis(at)}.domain"] = [top - high * (1 - 30 / whole_px), top - high * HEAD_PX / whole_px]
+        for note in heads[2 * at : 2 * at + 2]:
+            places[f"annotations[{note}].x"], places[f"annotations[{note}].y"] = left, top
+    return places
 
 
 def _draw(figure: go.Figure, panel: Panel, axis: str, lang: str, *, legend: bool) -> None:
     """Draw one figure's band, line, path, counted years and deadline on its axes."""
     rows, on = panel.rows.sort_values("year"), {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
+    if rows["value"].isna().all():  # the words instead of axes around nothing
+        figure.layout[f"xaxis{axis}"].visible = figure.layout[f"yaxis{axis}"].visible = False
+        figure.add_scatter(x=[0], y=[0], mode="text", text=[text("plot.no_data", lang)], hoverinfo="skip", **on)
+        return
     counted, ahead = rows[~rows["projected"]], rows[rows["projected"]]
     joined = pd.concat([counted.dropna(subset=["value"]).tail(1), ahead])
     if len(ahead):
@@ -116,21 +145,21 @@ def _draw(figure: go.Figure, panel: Panel, axis: str, lang: str, *, legend: bool
     figure.add_scatter(
         x=whole(rows["year"]), y=rows["threshold"], mode="lines", name=text("trends.plot.line", lang),
         line={"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"}, showlegend=legend,
-        hovertemplate=text("trends.plot.line", lang) + " %{y:,.4~g}<extra></extra>", **on,
+        hovertemplate=text("trends.plot.line", lang) + " %{y}<extra></extra>", **on,
     )  # fmt: skip
     if len(ahead):
         figure.add_scatter(
             x=whole(joined["year"]), y=joined["value"], mode="lines", name=text("trends.plot.path", lang),
             line={"color": palette.ACCENT, "dash": "dot", "width": 2}, showlegend=legend,
             customdata=np.stack([joined["low"], joined["high"]], axis=1),
-            hovertemplate="%{x}: %{y:,.4~g} (%{customdata[0]:,.4~g}–%{customdata[1]:,.4~g})<extra></extra>", **on,
+            hovertemplate="%{x}: %{y} (%{customdata[0]:,.2~f}–%{customdata[1]:,.2~f})<extra></extra>", **on,
         )  # fmt: skip
     statuses = list(counted["status"]) if "status" in counted else _judged(counted)
     figure.add_scatter(
         x=whole(counted["year"]), y=counted["value"], mode="lines+markers", name=text("trends.plot.counted", lang),
         line={"color": palette.ACCENT, "width": 2}, connectgaps=False, showlegend=legend,
         marker=status_markers(statuses) | {"size": 11 if legend else 8},
-        hovertemplate="%{x}: %{y:,.4~g} " + panel.unit + "<extra></extra>", **on,
+        hovertemplate="%{x}: %{y} " + panel.unit + "<extra></extra>", **on,
     )  # fmt: skip
     _scale(figure, panel, axis, lang, rows, large=legend)
 
@@ -148,13 +177,15 @@ def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataF
     if panel.deadline is not None:
         # A school year runs from half a year before its mark to half a year after it, September to August.
         due = panel.deadline.year - 0.5 + (panel.deadline.month - 9) / 12 + panel.deadline.day / 366
-    first = min(years, default=2000)
-    last = max([*years, math.ceil(due or first)], default=first)
+    first = min(years)
+    last = max(*years, math.ceil(due or first))
     step = max(1, math.ceil((last - first) / (14 if large else 7)))
-    low, high = _room(rows)
-    figure.layout[f"xaxis{axis}"].update(dtick=step, tick0=first, tickformat="d", range=[first - 0.5, last + 0.6])
+    low, high = room(rows["value"], rows["threshold"], rows["low"], rows["high"])
+    figure.layout[f"xaxis{axis}"].update(
+        dtick=step, tick0=first, tickformat="d", hoverformat="d", range=[first - 0.5, last + 0.6]
+    )
     figure.layout[f"yaxis{axis}"].update(range=[low, high])
-    if due is not None and first - 0.5 <= due <= last + 0.6:
+    if due is not None and due >= first - 0.5:  # the axis reaches as far as the deadline
         figure.add_shape(
             type="line", xref=f"x{axis}", yref=f"y{axis}", x0=due, x1=due, y0=low, y1=high,
             line={"color": palette.INK, "dash": "dot", "width": 1.5},
@@ -167,24 +198,6 @@ def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataF
         )  # fmt: skip
 
 
-def _room(rows: pd.DataFrame) -> tuple[float, float]:
-    """Return the range of the value axis: counted values, line and path; a wide band is cut off, not the picture."""
-    known = pd.concat([rows["value"], rows["threshold"]]).dropna()
-    if known.empty:
-        return 0.0, 1.0
-    low, high = float(known.min()), float(known.max())
-    span = max(high - low, 0.02 * max(abs(high), abs(low)), 1e-9)
-    band = pd.concat([rows["low"], rows["high"]]).dropna()
-    counted = rows.loc[~rows["projected"].astype(bool), "value"].dropna()
-    if len(band) and len(counted) and (counted == counted.iloc[0]).all():  # the band is all there is to see
-        low, high = min(low, float(band.min())), max(high, float(band.max()))
-    elif len(band):
-        low, high = max(low - span, min(low, float(band.min()))), min(high + span, max(high, float(band.max())))
-    span = max(high - low, 0.1 * max(abs(high), abs(low)), 1e-9)  # a figure that never moved lies in the middle
-    floor = 0.0 if low >= 0 and low - 0.12 * span < 0 else low - 0.12 * span
-    return floor - (0.03 * span if floor == 0 else 0.0), high + 0.12 * span
-
-
 def _verdict(figure: go.Figure, panel: Panel, *, x: float, y: float, size: int) -> None:
     lamp = palette.LAMPS[panel.status]
     figure.add_annotation(
@@ -195,23 +208,22 @@ def _verdict(figure: go.Figure, panel: Panel, *, x: float, y: float, size: int) 
 
 
 def _fitting(title: str) -> str:
-    """Cut a title to the width of a panel at 1366 pixels; a Chinese character is about two Latin ones wide."""
+    """Cut a title to the narrowest panel; a Chinese character is about two Latin ones wide."""
     ends = np.cumsum([2.0 if east_asian_width(sign) in "WF" else 1.1 for sign in title])
     kept = int(np.searchsorted(ends, WIDEST, side="right"))
     return title if kept == len(title) else title[: kept - 1] + "…"
 
 
-def _head(figure: go.Figure, panel: Panel, x: float, y: float) -> None:
-    """Write a panel's title, and under it the verdict on its tint."""
-    title = _fitting(panel.title)
+def _head(figure: go.Figure, panel: Panel) -> None:
+    """Write a panel's title, and under it the verdict on its tint; where they stand is set afterwards."""
+    lamp, place = palette.LAMPS[panel.status], {"xref": "paper", "yref": "paper", "xanchor": "left", "yanchor": "top"}
     figure.add_annotation(
-        x=x, y=y, xref="paper", yref="paper", xanchor="left", yanchor="top", showarrow=False, align="left",
-        text=f"<b>{title}</b>", font={"size": 13, "color": palette.INK}, hovertext=panel.title,
+        **place, name="head", showarrow=False, text=f"<b>{_fitting(panel.title)}</b>", hovertext=panel.title,
+        font={"size": 13, "color": palette.INK},
     )  # fmt: skip
-    lamp = palette.LAMPS[panel.status]
     figure.add_annotation(
-        x=x, y=y, xref="paper", yref="paper", xanchor="left", yanchor="top", showarrow=False, yshift=-22, xshift=3,
-        text=f"{lamp.mark} {panel.word}", font={"size": 12, "color": lamp.ink}, bgcolor=lamp.tint, borderpad=2,
+        **place, name="head", showarrow=False, yshift=-22, xshift=3, text=f"{lamp.mark} {panel.word}",
+        font={"size": 12, "color": lamp.ink}, bgcolor=lamp.tint, borderpad=2,
     )  # fmt: skip
 
 
@@ -230,6 +242,8 @@ def enrolment(
     level : float
     lang : {"zh", "en"}
     """
+    if projected.empty:
+        return nothing("enrolment", lang)
     figure = blank("", lang, height=380)
     for stage in (s for s in STAGE_COLOURS if s in set(projected["stage"])):
         rows = projected[projected["stage"] == stage].sort_values("year")
@@ -238,6 +252,8 @@ def enrolment(
         figure.add_scatter(
             x=[*whole(rows["year"]), *whole(rows["year"])[::-1]], y=[*rows["high"], *rows["low"][::-1]],
             fill="toself", fillcolor=STAGE_BANDS[stage], line={"width": 0}, hoverinfo="skip", mode="lines",
+            fillpattern={"shape": STAGE_PATTERNS[stage], "fgcolor": colour, "bgcolor": STAGE_BANDS[stage],
+                         "fgopacity": 0.35, "size": 7, "solidity": 0.15},
             name=f"{name} {text('trends.plot.band', lang, level=round(100 * level))}",
         )  # fmt: skip
         figure.add_scatter(
@@ -258,7 +274,7 @@ def enrolment(
     figure.add_vline(x=base + 0.5, line={"color": palette.MUTED, "dash": "dot", "width": 1})
     years = [int(counted["year"].min()) if len(counted) else base, int(projected["year"].max())]
     figure.update_xaxes(
-        dtick=max(1, math.ceil((years[1] - years[0]) / 14)), tickformat="d", showgrid=False,
+        dtick=max(1, math.ceil((years[1] - years[0]) / 14)), tickformat="d", hoverformat="d", showgrid=False,
         range=[years[0] - 0.5, years[1] + 1.2],
     )  # fmt: skip
     figure.update_yaxes(

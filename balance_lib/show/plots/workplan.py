@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.show.plots.base import blank, month_axis, said
+from balance_lib.show.plots.base import blank, month_axis, nothing
 
 
 def progress(rows: pd.DataFrame, on: date, *, lang: str = "zh") -> go.Figure:
@@ -23,7 +23,7 @@ def progress(rows: pd.DataFrame, on: date, *, lang: str = "zh") -> go.Figure:
     lang : {"zh", "en"}
     """
     if rows.empty:
-        return said(text("workplan.plot.no_dates", lang), lang)
+        return nothing("progress", lang)
     figure = blank("", lang, height=320)
     days = [day.isoformat() for day in rows["day"]]
     figure.add_scatter(

@@ -95,7 +95,7 @@ class Gaps(Page):
         self.shown = W.ToggleButtons(options=shown, description=self.text("trends.show.title"))
         self.sheet = W.Dropdown(description=self.text("trends.show.sheet"), layout={"width": "260px"})
         self.item = W.Dropdown(description=self.text("page.head.item"), layout={"width": "min(100%, 720px)"})
-        self.multiples, self.chart = block(kind="bl-wide"), SlimFigure(trend_plots.nothing(lang), lang=lang)
+        self.multiples, self.chart = block(kind="bl-wide"), SlimFigure(trend_plots.waiting(lang), lang=lang)
         self.reason, self.dates, self.needs, self.matrix, self.export = (html() for _ in range(5))
         stages = [(self.text(f"stage.{stage}"), stage) for stage in STAGES]
         self.stage = W.ToggleButtons(options=stages, description=self.text("page.head.stage"))
@@ -227,7 +227,7 @@ class Gaps(Page):
             options=[(self.text(f"stage.{s}"), s) for s in STAGES], description=self.text("page.head.stage")
         )
         self.target = W.Dropdown(description=self.text("trends.set.year"), layout={"width": "220px"})
-        self.pupils = SlimFigure(trend_plots.nothing(self.model.lang), lang=self.model.lang)
+        self.pupils = SlimFigure(trend_plots.waiting(self.model.lang), lang=self.model.lang)
         self.pupil_note, self.pupil_table = html(), html()
         self.pupil_export = html()
         for choice in (self.births, self.migration, self.town, self.zoned):

@@ -38,16 +38,26 @@ function seen(element, signal) {
 }
 
 // A figure drawn under a tab that is then closed and opened has another width; plotly listens to the window alone.
-function follow(element, signal) {
-  let width = 0;
+function follow(element, model, signal) {
+  let width = 0, columns = 0;
   const watcher = new ResizeObserver(([entry]) => {
     const now = Math.round(entry.contentRect.width);
     if (now === width) return;
     width = now;
+    columns = inColumns(model, width, columns);
     globalThis.dispatchEvent(new Event("resize"));
   });
   watcher.observe(element);
   signal.addEventListener("abort", () => watcher.disconnect());
+}
+
+// Small multiples bring the places of their panels in fewer columns along, for pages on which more would be too narrow.
+function inColumns(model, width, before) {
+  const {columns, panel_px: least} = model.get("_widget_layout")?.meta ?? {};
+  if (!columns || !width) return before;
+  const most = Object.keys(columns).length, now = Math.min(most, Math.max(1, Math.floor(width / least)));
+  if (now !== (before || most)) model.set("_py2js_relayout", { relayout_data: { ...columns[now] }, layout_edit_id: 0, source_view_id: "" });
+  return now;
 }
 
 export default () => {
@@ -69,7 +79,7 @@ export default () => {
         if (gone.signal.aborted) return;
         done = await found.render(context);
         if (gone.signal.aborted) done?.();
-        else follow(context.el, gone.signal);
+        else follow(context.el, context.model, gone.signal);
       })();
       return () => { gone.abort(); done?.(); };
     },
