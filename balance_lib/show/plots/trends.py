@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -208,10 +209,25 @@ def _verdict(figure: go.Figure, panel: Panel, *, x: float, y: float, size: int) 
 
 
 def _fitting(title: str) -> str:
-    """Cut a title to the narrowest panel; a Chinese character is about two Latin ones wide."""
-    ends = np.cumsum([2.0 if east_asian_width(sign) in "WF" else 1.1 for sign in title])
-    kept = int(np.searchsorted(ends, WIDEST, side="right"))
-    return title if kept == len(title) else title[: kept - 1] + "…"
+    """Cut a title to the narrowest panel, in front of the brackets it ends with: they tell primary from junior.
+
+    Examples
+    --------
+    >>> _fitting("A1-2 每百名学生拥有县级以上骨干教师数（小学）")
+    'A1-2 每百名学生拥有县级以上骨干…（小学）'
+    """
+    end = re.search(r"([（(][^（()）]*[）)])?$", title)
+    tail = end.group() if end else ""
+
+    def width(words: str) -> float:
+        return sum(2.0 if east_asian_width(sign) in "WF" else 1.1 for sign in words)
+
+    if width(title) <= WIDEST:
+        return title
+    kept = title.removesuffix(tail)
+    while kept and width(f"{kept}…{tail}") > WIDEST:
+        kept = kept[:-1]
+    return f"{kept}…{tail}"
 
 
 def _head(figure: go.Figure, panel: Panel) -> None:

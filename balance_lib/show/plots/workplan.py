@@ -41,9 +41,10 @@ def progress(rows: pd.DataFrame, on: date, *, lang: str = "zh") -> go.Figure:
         name=text("workplan.plot.actual", lang),
         line={"color": palette.ACCENT, "width": 3, "shape": "hv"},
     )
-    _day(figure, on, lang)
+    first, last = min([*rows["day"], on]), max([*rows["day"], on])
+    _day(figure, on, late=on - first > (last - first) / 2)
     figure.update_yaxes(range=[0, 1.05], tickformat=".0%")
-    figure.update_xaxes(range=_at_least(min([*rows["day"], on]), max([*rows["day"], on])))
+    figure.update_xaxes(range=_at_least(first, last))
     return month_axis(figure, lang).update_layout(legend={"y": 1.02}, margin={"t": 60})
 
 
@@ -53,13 +54,14 @@ def _at_least(first: date, last: date, days: int = 62) -> list[str]:
     return [(first - room).isoformat(), (last + room).isoformat()]
 
 
-def _day(figure: go.Figure, on: date, lang: str) -> None:
-    """Draw the day asked about as an upright line."""
+def _day(figure: go.Figure, on: date, *, late: bool) -> None:
+    """Draw the day asked about as an upright line, its name towards the middle."""
     at = datetime(on.year, on.month, on.day).isoformat()
     figure.add_shape(
         type="line", x0=at, x1=at, y0=0, y1=1, yref="paper", line={"color": palette.INK, "width": 2, "dash": "dot"}
     )
     figure.add_annotation(
         x=at, y=0, yref="paper", yanchor="top", yshift=-22, text=on.isoformat(), showarrow=False,
+        xanchor="right" if late else "left",
         font={"color": palette.INK}, bgcolor=palette.SURFACE,
     )  # fmt: skip

@@ -55,6 +55,11 @@ class CountyMap(SchematicMap):
             statuses=looks.status_classes(lang), **self._of_year(self.year),
         )  # fmt: skip
 
+    @property
+    def empty(self) -> bool:
+        """Tell whether nothing of the county has a place: an empty frame would say less than words."""
+        return not len(self.places.xy)
+
     def set_year(self, year: int) -> None:
         """Show the schools open in a year, with that year's kinds, pupils and villages."""
         self.year = year

@@ -37,7 +37,7 @@ class Access(Page):
         self.verdict, self.cards, self.story, self.ranking = html(), html(), html(), html()
         self.villages, self.foot, self.export, self.near = html(), html(), html(), html()
         self._switches()
-        self.place = block(kind="bl-stack")
+        self.place = block(kind="bl-stack bl-place")
         side = block(self.story, self.ranking, kind="bl-stack")
         self.points = W.FileUpload(
             accept=".geojson,.json,.csv", description=self.text("page.access.points"), layout={"width": "fit-content"}
@@ -127,7 +127,7 @@ class Access(Page):
         self.chart.observe(lambda change: self._guarded(lambda: self._clicked(change["new"])), "clicked")
         self._shown = None
         tools = block(self.colour, self.circles, self.areas)
-        self.place.children = [self.chart, tools]
+        self.place.children = [] if self.chart.empty else [self.chart, tools]
         self.quietly(self._show_modes)
         self.quietly(self._show_references)
 

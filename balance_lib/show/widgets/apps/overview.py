@@ -76,7 +76,7 @@ class Overview(Page):
             self.chart = CountyMap(county, self.model.year, lang=self.model.lang, height=420)
             self.chart.observe(lambda change: self._pick(change["new"]), "clicked")
             self.picked = html()
-            self.place.children = [self.chart, self.picked]
+            self.place.children = [self.lacking] if self.chart.empty else [self.chart, self.lacking, self.picked]
         if self.chart.year != self.model.year:
             self.chart.set_year(self.model.year)
         classes, notes, label = colours(self.model)

@@ -13,7 +13,7 @@ import ipywidgets as W  # noqa: N812
 from balance_lib import standards
 from balance_lib._errors import BalanceError, DataError, reason
 from balance_lib.locale import text
-from balance_lib.show.widgets import request, views
+from balance_lib.show.widgets import lacking, request, views
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
@@ -64,14 +64,15 @@ class Page(W.VBox):
 
     def __init__(self, shown: PageModel | None = None) -> None:
         self.model = shown or model(self.shows)
-        self._quiet = False
+        self._quiet = self._blocked = False
         self._later: asyncio.TimerHandle | None = None
         self.note, self.asked = html(), html()
         self.body = W.VBox()
         self._choices = self._chooser()
-        self.problem = html()
+        self.problem, self.lacking = html(), html()
         head = block(self._title(), self._choices, kind="bl-head")
-        super().__init__([style(), head, self.asked, self.note, self.problem, self.body])
+        within = [] if self.name == "overview" else [self.lacking]  # the overview says it in the place of its map
+        super().__init__([style(), head, self.asked, self.note, self.problem, *within, self.body])
         self.add_class("bl-app")
         self._guarded(self.build)
         self._renew()
@@ -88,8 +89,8 @@ class Page(W.VBox):
         return text(key, self.model.lang, **params)
 
     def on(self, act: Callable[[], Any]) -> None:
-        """Do what a control asks for, unless the page itself moves it; what goes wrong is told in words."""
-        if not self._quiet:
+        """Do what a control asks for, unless the page itself moves it or hides it; what goes wrong is told in words."""
+        if not self._quiet and not self._blocked:
             self.problem.value = ""
             self._guarded(act)
 
@@ -159,7 +160,7 @@ class Page(W.VBox):
             return
         # What could not be renewed would show the figures of something else.
         whole = self._guarded(self._renew_guarded)
-        self.body.layout.display = "" if whole or self.name == "data" else "none"
+        self.body.layout.display = "" if (whole and not self._blocked) or self.name == "data" else "none"
         self.asked.value = "".join(
             banner(f"{lack.message(self.model.lang)} {self.text('page.shown_instead')}", "error")
             for lack in self.model.lacks
@@ -169,11 +170,14 @@ class Page(W.VBox):
         with self.hold_trait_notifications():
             self._show_choice()
         if self.model.fault is not None:
-            self.note.value = banner(self.text("page.county_unreadable"), "error")
+            self.note.value, self.lacking.value = banner(self.text("page.county_unreadable"), "error"), ""
             self.without_county()
             raise self.model.fault
         self.note.value = views.synthetic(self.model.county, self.model.lang)
-        self.update()
+        self.lacking.value = lacking.panel(self.model, self.name)
+        self._blocked = lacking.blocks(self.model, self.name)
+        if not self._blocked:
+            self.update()
 
     def without_county(self) -> None:
         """Show what can be shown although the county chosen cannot be read."""
