@@ -28,17 +28,18 @@ from cosmic_ray.work_item import MutationSpec, TestOutcome
 GROUPS: dict[str, tuple[list[str], list[str]]] = {
     "sentences": (
         ["evaluation/figures.py", "scenarios/tell.py", "show/widgets/first_screen.py"],
-        ["tests/test_golden.py", "tests/test_first_screen.py", "tests/test_scenarios_outcome.py"],
+        ["tests/test_first_screen.py", "tests/test_golden.py", "tests/test_what_is_read.py",
+         "tests/test_scenarios_outcome.py"],
     ),
     "papers": (
         ["office/reports/self_report.py", "office/reports/lists.py", "office/reports/brief.py",
          "office/reports/findings.py"],
-        ["tests/test_papers_words.py", "tests/test_reports_papers.py", "tests/test_golden.py"],
+        ["tests/test_papers_words.py", "tests/test_what_is_read.py", "tests/test_reports_papers.py"],
     ),
     "plan": (
         ["office/workplan/register.py", "office/workplan/places.py", "office/workplan/problems.py",
          "office/workplan/achievements.py", "office/workplan/works.py"],
-        ["tests/test_golden.py", "tests/test_workplan.py"],
+        ["tests/test_workplan.py", "tests/test_golden.py", "tests/test_what_is_read.py"],
     ),
 }  # fmt: skip
 # An annotation `a | None` reads like an operator, and `from __future__ import annotations` never runs it.
