@@ -74,27 +74,31 @@ def compared(item: Item, value: float, line: float, gap: float, *, met: bool) ->
             "yearly": Message(f"reason.yearly.{kind}{operator}"),
         }
         return Message(f"reason.change.{key}", told)
-    away = {"ge": "short", "gt": "short", "le": "over", "lt": "over"}.get(operator, "apart")
-    away = "over" if away == "apart" and line == 0 < value else away
-    told = {
-        "required": required(item, line),
-        "away": Message(f"reason.away.{away}", {"gap": gap_of(gap, unit)}),
-    }
+    told = {"required": required(item, line), "away": away(item, value, line, gap)}
     if transform == "growth":
         moved = _moved(value, unit, "", ("grown", "shrunk"), line, item.operator)
         return Message(f"reason.growth.{key}", {"moved": moved, **told})
     return Message(f"reason.single.{key}", {"value": quantity(value, _bare(unit), line, item.operator), **told})
 
 
-def gap_of(gap: float, unit: str) -> dict[str, str]:
-    """Say how far a value is from its line; two shares differ by percentage points.
+def away(item: Item, value: float, line: float, gap: float) -> Message:
+    """Say how far a value is from its line: short of it, over it, or apart from it.
 
     Parameters
     ----------
+    item : Item
+    value : float
+    line : float
     gap : float
         Distance to what is required; negative is short.
-    unit : str
     """
+    side = {">=": "short", ">": "short", "<=": "over", "<": "over"}.get(item.operator, "apart")
+    side = "over" if side == "apart" and line == 0 < value else side
+    return Message(f"reason.away.{side}", {"gap": _gap_of(gap, item.judged_unit)})
+
+
+def _gap_of(gap: float, unit: str) -> dict[str, str]:
+    """Say how far a value is from its line; two shares differ by percentage points."""
     return amount(gap, "percentage points", places_of(unit)) if unit.startswith("%") else amount(gap, _bare(unit))
 
 

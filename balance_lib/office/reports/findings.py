@@ -11,7 +11,7 @@ import pandas as pd
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
 from balance_lib.evaluation.figures import quantity
-from balance_lib.evaluation.wording import gap_of, required
+from balance_lib.evaluation.wording import away, required
 from balance_lib.locale import bracket, has, text
 from balance_lib.office.reports import wording
 from balance_lib.standards import STAGES, Indicator
@@ -126,7 +126,8 @@ def sentence(result: ItemResult, lang: str = "zh") -> str:
 
 
 def _gap(result: ItemResult, lang: str) -> str:
-    return text("report.problem.gap", lang, gap=gap_of(result.gap, result.item.judged_unit)[lang])
+    by = away(result.item, result.value, result.threshold, result.gap).render(lang)
+    return text("report.problem.gap", lang, away=by)
 
 
 def _by_evidence(result: ItemResult) -> bool:

@@ -12,6 +12,7 @@ import pandas as pd
 
 from balance_lib import access, locale, standards
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, indicators, number
+from balance_lib.evaluation.wording import away
 from balance_lib.forecast import ItemPath
 from balance_lib.locale import LANGUAGES, Message, text
 from balance_lib.show.widgets import views
@@ -227,7 +228,7 @@ def amount(result: ItemResult, model: PageModel) -> str:
             return text("leader.amount.needed", lang, n=_whole(lacking), need=unit, schools=len(rows))
         return text("leader.amount.schools", lang, n=len(rows))
     if result.gap == result.gap:
-        return text("leader.amount.gap", lang, gap=number(round(abs(result.gap), 3)), unit=views.unit_word(item, lang))
+        return away(item, result.value, result.threshold, result.gap).render(lang)
     return text("leader.amount.finding", lang)
 
 
