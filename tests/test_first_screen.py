@@ -72,6 +72,10 @@ def test_a_forecast_that_missed_its_band_names_no_year(library, monkeypatch) -> 
     monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", missed)
     told, tested = first.when(found, paths)
     assert told.key == "leader.when.unknown" and tested.key == "leader.tested.missed"
+    # A county too young to hold its forecasts against later years is still told the year they give.
+    monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", None)
+    told, tested = first.when(found, paths)
+    assert told.key in ("leader.when.partly", "leader.when.year") and tested is None
 
 
 @pytest.mark.parametrize(("county", "standard", "said"), [
@@ -104,6 +108,16 @@ def test_the_map_is_never_all_grey(library, county, standard) -> None:
 def test_the_owner_of_a_national_item_is_the_countys_own(library) -> None:
     model, _ = shown(library, "akqi", "quality_2017")
     assert first.responsible(model.standard.item("L2-primary"), model) == ("教科局", "教科局")
+    assert first.responsible(model.standard.item("G12"), model) == ("教科局", "教科局、各中小学")
+
+
+@pytest.mark.parametrize("county", ["chuzhou", "jiaohe", "wuxi"])
+def test_what_a_plan_does_not_measure_has_no_owner_in_it(library, county) -> None:
+    """Items that only evidence shows are not the same item: the plan's first one lent its unit to all of them."""
+    model, _ = shown(library, county, "quality_2017")
+    assert first.responsible(model.standard.item("V1"), model) == ("", "")
+    model, _ = shown(library, "chuzhou", "quality_2017")
+    assert first.responsible(model.standard.item("G8"), model)[0] == "师资队伍建设组"
 
 
 def test_garbled_pronunciations_are_left_out_of_quotes_and_nothing_else() -> None:

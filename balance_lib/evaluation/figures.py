@@ -65,6 +65,8 @@ def places_beside(value: float, places: int, line: float = math.nan, operator: s
     --------
     >>> places_beside(4.196, 2, 4.2), places_beside(4.204, 2, 4.2), places_beside(0.5003, 3, 0.5, "<=")
     (3, 2, 4)
+    >>> places_beside(math.inf, 2, 4.2), places_beside(math.nan, 2, 4.2)
+    (2, 2)
     """
     judged = satisfies(value, operator or ">=", line)
     if judged is None or math.isinf(value):
@@ -142,6 +144,11 @@ def amount(gap: float, unit: str, places: int | None = None) -> dict[str, str]:
     unit : str
     places : int, optional
         Digits behind the point.
+
+    Examples
+    --------
+    >>> amount(-0.0004, "CV")["zh"], amount(-1.0, "subjects")["en"], amount(0.0, "CV")["zh"]
+    ('0.0004', '1 subject', '0')
     """
     return quantity(abs(gap), unit, 0.0, ">" if gap else ">=", places)
 

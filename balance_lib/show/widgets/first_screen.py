@@ -256,7 +256,8 @@ def _lacking(result: ItemResult, rows: pd.DataFrame, model: PageModel) -> pd.Ser
 def responsible(item: Item, model: PageModel) -> tuple[str, str]:
     """Return the first unit that leads an item, and all of them as people read them.
 
-    A national standard names no unit of a county: where the county's own plan sets the same measure, its unit leads.
+    A national standard names no unit of a county: where the county's own plan measures the same thing, its unit leads.
+    What only evidence shows is not measured, so two such items are not the same thing.
 
     Parameters
     ----------
@@ -264,7 +265,8 @@ def responsible(item: Item, model: PageModel) -> tuple[str, str]:
     model : PageModel
     """
     named = item.lead_unit
-    if not named and item.measure is not None and model.county.plan in standards.ids():
+    measured = item.measure is not None and item.measure.formula
+    if not named and measured and model.county.plan in standards.ids():
         own = standards.load(model.county.plan)
         same = (i for i in own.items if i.lead_unit and i.stage == item.stage and i.measure == item.measure)
         named = next((i.lead_unit for i in same), "")
