@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
 # Tests write their own office work; the demonstration's is asked for by the tests that are about it.
 os.environ.setdefault("BALANCE_DEMO_STORE", "0")
+# What a command keeps for its user is not kept in the home of who runs the tests.
+os.environ.setdefault("BALANCE_HOME", tempfile.mkdtemp(prefix="balance-tests-"))
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"

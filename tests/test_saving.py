@@ -189,9 +189,12 @@ def test_the_name_typed_names_a_new_county_and_twins_are_told_apart(tmp_path: Pa
     from balance_lib.data.intake import workbook
 
     content = workbook.county_workbook(County.open(tmp_path / "one"), "zh")
-    done = bring.bring_in({"a.xlsx": content}, tmp_path / "three", name="第三县")
+    refused = bring.bring_in({"a.xlsx": content}, tmp_path / "three", name="第三县")
+    assert not refused.written and not (tmp_path / "three").exists()  # it would share the ledger of the first
+    assert [(f.found, f.params["folder"]) for f in refused.faults if f.severity == "error"] == [("one", "one")]
+    done = bring.bring_in({"a.xlsx": content}, tmp_path / "elsewhere" / "three", name="第三县")
     assert done.written, done.faults
-    assert library.names()["three"] == "第三县"
+    assert Library((tmp_path / "elsewhere",)).names()["three"] == "第三县"
     assert [f.rule for f in done.faults if f.column == "name_zh"] == ["county_name"]
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 import balance_lib
-from balance_lib._errors import NotFoundError
+from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.batch.options import Options
 from balance_lib.batch.schema import SPATIAL, TABLES, columns
 from balance_lib.data import saving
@@ -153,7 +154,34 @@ class ProvinceDataset:
 
     @cached_property
     def _duck(self) -> Any:
+        """Open the tables; a file that is none of ours, or is cut off, is a fault."""
         duck = _connect()
+        with self._told():
+            self._view(duck)
+            for table in set(self.tables) & set(TABLES):
+                there = {name for name, *_ in duck.execute(f"DESCRIBE {table}").fetchall()}
+                if lacking := {*TABLES[table]} - there - {"wkb"}:  # it is kept as ``geometry``
+                    raise self._fault(f"{table}: {', '.join(sorted(lacking))}")
+        return duck
+
+    @contextmanager
+    def _told(self) -> Iterator[None]:
+        """Say in words that the dataset cannot be read; a question that is none is the asker's own fault."""
+        import duckdb
+
+        try:
+            yield
+        except (duckdb.ParserException, duckdb.BinderException, duckdb.CatalogException) as error:
+            if "_duck" in self.__dict__:
+                raise
+            raise self._fault() from error
+        except duckdb.Error as error:
+            raise self._fault() from error
+
+    def _fault(self, lacking: str | None = None) -> DataError:
+        return DataError([Fault("unreadable_dataset", self.path.name, None, lacking)])
+
+    def _view(self, duck: Any) -> None:
         for table in self.tables:
             if self.path.is_dir():
                 source = f"SELECT * FROM {_text(self.path / f'{table}.parquet')}"
@@ -167,11 +195,12 @@ class ProvinceDataset:
             else:
                 source = f"SELECT unnest({table}, recursive := true) FROM {_text(self.path)}"
             duck.execute(f"CREATE VIEW {table} AS {source}")
-        return duck
 
     def sql(self, query: str, *values: Any) -> pd.DataFrame:
         """Ask the dataset; its tables stand as views of their names, ``?`` takes the values in turn."""
-        return self._duck.execute(query, list(values)).df()
+        duck = self._duck
+        with self._told():
+            return duck.execute(query, list(values)).df()
 
     def table(self, name: str) -> pd.DataFrame:
         """Return a whole table.

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import getpass
 import os
+from collections.abc import Mapping
 from datetime import datetime
+from functools import partial
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -25,7 +28,11 @@ from balance_lib.cli.shared import (
     unread_standards,
     write_faults,
 )
+from balance_lib.extras import MissingExtraError, need
 from balance_lib.locale import text
+
+if TYPE_CHECKING:
+    from balance_lib.data.county import County
 
 FaultsFile = Annotated[Path | None, typer.Option("--faults", help="Write every fault to this CSV.", metavar="FILE")]
 
@@ -86,6 +93,9 @@ def import_(
     accept_valid: Annotated[
         bool, typer.Option("--accept-valid", help="Leave faulty rows out instead of stopping.")
     ] = False,
+    by: Annotated[
+        str | None, typer.Option("--by", help="Who brings it in, for the trail; by default the user.")
+    ] = None,
     faults: FaultsFile = None,
     as_json: AsJson = False,
     lang: InLang = Lang.zh,
@@ -106,6 +116,7 @@ def import_(
             crs=crs,
             name=name,
             accept_valid=accept_valid,
+            save=partial(_keep_import, into, [source.name for source in sources], by),
             progress=None if as_json else shown_progress(),
         )
         result = {
@@ -125,6 +136,19 @@ def import_(
         print_result(as_json, result, "\n".join(lines))
         if not done.written:
             raise typer.Exit(1)
+
+
+def _keep_import(into: Path, files: list[str], by: str | None, county: County, rows: Mapping[str, int]) -> None:
+    """Write an imported county and who brought it in; without the part of the office there is no trail."""
+    try:
+        need("office")
+    except MissingExtraError:
+        county.save(into)
+        return
+    from balance_lib.office.store import Stamp, Store, folders
+
+    who = by or getpass.getuser()
+    folders.keep_import(Store.default(), county, into, rows=rows, files=files, who=who, stamp=Stamp.of(county))
 
 
 @app.command()

@@ -92,8 +92,7 @@ def test_a_hostile_backup_is_refused_in_a_sentence_and_changes_nothing(tmp_path:
 @pytest.mark.parametrize(
     ("text", "line"),
     [("a: 1\nb: 2024-02-30\n", 1), ("a: 2024-13-01\n", 0), ("a: " + "9" * 10_000 + "\n", 0),
-     ("a: 0x" + "f" * 10_000, 0),
-     ("{[a]: 1}\n", 0), ("a: !!python/object/apply:os.system ['true']\n", 0), ("a: !!binary '*'\n", 0),
+     ("a: 0x" + "f" * 10_000, 0), ("{[a]: 1}\n", 0), ("a: !!python/object/apply:os.system ['true']\n", 0),
      ("a: 1\nb: [\n", 2), ("a: \x01\n", None), ("a: *b\n", 0), ("a: &b [*b]\n", 0), ("a: 1:99:99:99999\n", None)],
 )  # fmt: skip
 def test_yaml_that_says_no_value_is_a_fault_with_its_line(text: str, line: int | None) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import yaml
 
 from balance_lib._errors import Fault
 from balance_lib.data import origins, tables
@@ -18,6 +19,7 @@ from balance_lib.data.intake import demand, folder, ground, places, wide, workbo
 from balance_lib.data.intake.mapping import ColumnMapping, parse
 from balance_lib.data.intake.result import Imported, join, merge
 from balance_lib.data.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
+from balance_lib.plain import from_yaml
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
 # A file of areas says by its name which they are; any other file of places is a list with a shape for each row.
@@ -119,6 +121,7 @@ def bring_in(
     name: str | None = None,
     accept_valid: bool = False,
     dry_run: bool = False,
+    save: Callable[[County, Mapping[str, int]], object] | None = None,
     progress: Progress | None = None,
 ) -> Brought:
     """Read sources and write them into a county folder, new or old; a failed import writes nothing.
@@ -146,7 +149,8 @@ def bring_in(
         if county is not None and given.ground and not _broken(faults):
             county, told = _grounded(county, given.ground, year, Path(staging))
             faults += told
-        return _written(given, county, faults, into, None if dry_run else Path(staging))
+        keep = save or (lambda county, rows: county.save(into))
+        return _written(given, county, faults, into, keep, None if dry_run else Path(staging))
 
 
 def _broken(faults: Sequence[Fault]) -> bool:
@@ -167,7 +171,10 @@ def _grounded(
     return county, faults
 
 
-def _written(given: Imported, county: County | None, faults: list[Fault], into: Path, staging: Path | None) -> Brought:
+def _written(
+    given: Imported, county: County | None, faults: list[Fault], into: Path,
+    keep: Callable[[County, Mapping[str, int]], object], staging: Path | None,
+) -> Brought:  # fmt: skip
     """Write a county with what lies beside it, if nothing is wrong; ``staging`` None writes nothing."""
     faults = list({repr(fault): fault for fault in faults}.values())
     rows = {table: len(frame) for table, frame in given.tables.items() if len(frame)}
@@ -175,7 +182,7 @@ def _written(given: Imported, county: County | None, faults: list[Fault], into: 
         faults.append(Fault("nothing_read", into.name))
     good = county is not None and not _broken(faults)
     if good and county is not None and staging is not None:
-        county.save(into)
+        keep(county, rows)
         ground.put(staging, into)
     return Brought(county if good else None, good and staging is not None, rows, given.dropped, faults)
 
@@ -197,6 +204,10 @@ def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | Non
             faults.append(Fault("county_name", into.name, None, "name_zh", said, "warning", {"name": name}))
         county = given.county(county_id=given.meta.get("county_id") or into.name, name_zh=name or said or into.name)
         county = replace(county, path=into)
+        if taken := _taken(county.county_id, into):
+            faults.append(
+                Fault("county_id_taken", into.name, None, "county_id", county.county_id, params={"folder": taken})
+            )
     told = _turned(Imported(layers=given.layers), county) if given.layers else []
     if told or (told := _turned(given, None)):
         return None, [*faults, *told]
@@ -206,6 +217,19 @@ def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | Non
     faults = [f for f in faults if f.rule != "column_wanted" or (f.file, f.column) not in lacking]
     faults += told + _incomplete(county)
     return county, faults + origins.told(broken, county.tables, county.origins or origins.read(county.path))
+
+
+def _taken(county_id: str, into: Path) -> str:
+    """Return the folder beside this one whose county has the id already: the two would share a ledger; or nothing."""
+    for meta in sorted(into.parent.glob(f"*/{META}")):
+        try:
+            found = from_yaml(meta.read_text("utf-8-sig"))
+        except (yaml.YAMLError, UnicodeDecodeError, OSError):
+            continue
+        standing = found.get("county_id") if isinstance(found, dict) else None
+        if meta.parent != into and str(standing or meta.parent.name) == county_id:
+            return meta.parent.name
+    return ""
 
 
 def _turned(given: Imported, old: County | None) -> list[Fault]:

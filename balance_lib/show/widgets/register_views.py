@@ -61,14 +61,14 @@ def sentence(found: Register, lang: str) -> str:
     return f'<section class="bl-verdict" data-status="{TASKS[status]}"><p>{light} {words}</p></section>'
 
 
-def cards(found: Register, ledger: pd.DataFrame, lang: str) -> str:
+def cards(found: Register, ledger: pd.DataFrame | None, lang: str) -> str:
     """Return the figures a leader looks at: done, late, blocked, the next date, the ledger.
 
     Parameters
     ----------
     found : Register
-    ledger : DataFrame
-        Entries of the ledger.
+    ledger : DataFrame, optional
+        Entries of the ledger; without it nothing is said of it.
     lang : {"zh", "en"}
     """
     counts, total = found.counts(), len(found.tasks)
@@ -84,9 +84,10 @@ def cards(found: Register, ledger: pd.DataFrame, lang: str) -> str:
             note = text(f"workplan.page.note.{status}", lang)
             out.append(card(text(f"workplan.status.{status}", lang), str(counts[status]), note, None, lang))
     out.append(_next_card(found, lang))
-    waiting = ledger[ledger["state"] != "verified"]
-    note = text("workplan.page.ledger_note", lang, late=int((waiting["days_late"] > 0).sum()))
-    out.append(card(text("workplan.page.ledger_open", lang), f"{len(waiting)} / {len(ledger)}", note, None, lang))
+    if ledger is not None:
+        waiting = ledger[ledger["state"] != "verified"]
+        note = text("workplan.page.ledger_note", lang, late=int((waiting["days_late"] > 0).sum()))
+        out.append(card(text("workplan.page.ledger_open", lang), f"{len(waiting)} / {len(ledger)}", note, None, lang))
     return f'<div class="bl-grid">{"".join(out)}</div>'
 
 

@@ -13,13 +13,13 @@ from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.office import workplan
-from balance_lib.office.store import Stamp, Store, store_of
+from balance_lib.office.store import Stamp, Store, StoreError, store_of
 from balance_lib.office.workplan import Entry, Register
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
 
 # Results that rest on what is saved.
-SAVED = ("register", "records", "journal")
+SAVED = ("register", "records", "journal", "kept")
 
 
 class RunModel(PageModel):
@@ -59,6 +59,24 @@ class RunModel(PageModel):
             self._results[key] = store_of(self.county)
         found: Store = self._results[key]
         return found
+
+    @property
+    def lost(self) -> StoreError | None:
+        """Return why what is saved cannot be read; None where it can."""
+        key = ("kept", self.county_id)
+        if key not in self._results:
+            self._results[key] = None
+            try:
+                self.saved.task_records(self.county.county_id, self.standard_id)
+            except StoreError as error:
+                self._results[key] = error
+        found: StoreError | None = self._results[key]
+        return found
+
+    @property
+    def _kept(self) -> Store:
+        """Return what the plan is shown with: what is saved, or nothing where that cannot be read."""
+        return self.saved if self.lost is None else Store.at(self.saved.folder / "nothing")
 
     @traitlets.default("on")
     def _today(self) -> date:
@@ -133,7 +151,7 @@ class RunModel(PageModel):
         """Return what the office recorded of the plan's tasks."""
         key = ("records", self.county_id, self.standard_id)
         if key not in self._results:
-            self._results[key] = self.saved.task_records(self.county.county_id, self.standard_id)
+            self._results[key] = self._kept.task_records(self.county.county_id, self.standard_id)
         return self._results[key]
 
     @property
@@ -254,7 +272,7 @@ class RunModel(PageModel):
         """Return what stands in a journal."""
         key = ("journal", name, self.county_id, self.standard_id)
         if key not in self._results:
-            self._results[key] = self.saved.journal(name, self.county.county_id, self.standard_id)
+            self._results[key] = self._kept.journal(name, self.county.county_id, self.standard_id)
         return self._results[key]
 
     @property

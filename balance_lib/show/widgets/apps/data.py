@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
 from datetime import date
 from html import escape
 from typing import Any
@@ -14,7 +13,7 @@ import pandas as pd
 
 from balance_lib._errors import Fault
 from balance_lib.data import check, tables
-from balance_lib.data.county import CRS_NAMES
+from balance_lib.data.county import CRS_NAMES, County
 from balance_lib.data.intake import bring, workbook
 from balance_lib.evaluation import suppression
 from balance_lib.locale import text
@@ -148,6 +147,13 @@ class Data(Page):
         into = standing if dry_run else library.writable(name)
         if not dry_run:
             trail.name_of(self.who.value)
+
+        def keep(county: County, rows: Mapping[str, int]) -> None:
+            folders.keep_import(
+                Store.default(), county, into, rows=rows, files=list(uploaded), who=self.who.value,
+                stamp=Stamp.of(county),
+            )  # fmt: skip
+
         done = bring.bring_in(
             {n: c for n, c in uploaded.items() if not n.endswith((".yaml", ".yml"))},
             into,
@@ -156,14 +162,9 @@ class Data(Page):
             crs=self.crs.value or None,
             name=self.target_name.value.strip() or None,
             accept_valid=self.accept.value,
-            dry_run=True,
+            dry_run=dry_run,
+            save=keep,
         )
-        if not dry_run and done.county is not None:
-            folders.keep_import(
-                Store.default(), done.county, into, rows=done.rows, files=list(uploaded), who=self.who.value,
-                stamp=Stamp.of(done.county),
-            )  # fmt: skip
-            done = replace(done, written=True)
         self.told.value = self._report(done, dry_run)
         self.save.disabled = not (dry_run and done.county is not None)
         if done.written:

@@ -10,7 +10,7 @@ from typing import Any
 import ipywidgets as W  # noqa: N812
 
 from balance_lib import standards
-from balance_lib._errors import NotFoundError
+from balance_lib._errors import DataError, NotFoundError
 from balance_lib.batch import ProvinceDataset
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.shipped import shipped
@@ -57,8 +57,13 @@ def passed(library: Library, standard: str) -> str | None:
     standard : str
     """
     data = _dataset(library)
-    if data is None:
-        return None
+    try:
+        return None if data is None else _passed(data, standard)
+    except DataError:  # the page of the province says what is wrong with it
+        return "–"
+
+
+def _passed(data: ProvinceDataset, standard: str) -> str:
     there = [name for _, name in province_views.standards_of(data, "zh")]
     standard = standard if standard in there else next(iter(there), standard)
     rows = data.sql(
@@ -120,24 +125,33 @@ class Province(Page):
     def _chooser(self) -> W.Box:
         """Return the choice of standard, year and coefficient; the dataset says which there are."""
         self.data = _dataset(self.model.library)
+        self.fault: DataError | None = None
         self.standard, self.year, self.figure = (
             W.Dropdown(description=self.text(f"province.choose.{name}")) for name in ("standard", "year", "figure")
         )
         self.standard.layout.width = self.figure.layout.width = "min(100%, 560px)"
-        if self.data is not None:
-            self.standard.options = province_views.standards_of(self.data, self.model.lang)
-            self.standard.value = self.standard.options[0][1] if self.standard.options else None
-            years = province_views.years_of(self.data)
-            self.year.options = [(self.text("page.school_year", year=y, after=y + 1), y) for y in years]
-            self.year.value = self.model.year if self.model.year in years else years[-1]
+        try:
+            self._offer(self.data)
+        except DataError as error:
+            self.data, self.fault = None, error
         self.standard.observe(lambda _: self.on(self.update), "value")
         self.year.observe(lambda _: self.on(self.update), "value")
         self.figure.observe(lambda _: self.on(self._show_trend), "value")
         return block(self.standard, self.year)
 
+    def _offer(self, data: ProvinceDataset | None) -> None:
+        if data is None:
+            return
+        self.standard.options = province_views.standards_of(data, self.model.lang)
+        self.standard.value = self.standard.options[0][1] if self.standard.options else None
+        years = province_views.years_of(data)
+        self.year.options = [(self.text("page.school_year", year=y, after=y + 1), y) for y in years]
+        self.year.value = self.model.year if self.model.year in years else next(reversed(years), None)
+
     def _renew(self) -> None:
         if self.data is None:
-            self.problem.value = banner(self.text("province.none", command=COMMAND))
+            told = self.text("province.none", command=COMMAND)
+            self.problem.value = banner(self.fault.report(self.model.lang) if self.fault else told, "error")
             self.body.layout.display = "none"
             return
         self._guarded(self.update)

@@ -68,13 +68,20 @@ class Workplan(Page):
         finally:
             self._renewing = False
         self.sentence.value = register_views.sentence(found, lang)
-        self.cards.value = register_views.cards(found, model.ledger(), lang)
+        lost = model.lost
+        self.cards.value = register_views.cards(found, model.ledger() if lost is None else None, lang)
+        if lost is not None:
+            told = f"{lost.message(lang)} {self.text('workplan.page.without_records')}"
+            self.problem.value = banner(told, "error")
+        for part in (self.desk, self.visits, self.places):
+            part.layout.display = "" if lost is None else "none"
         self.export.value = self.made.value = ""
         self._show_tasks()
         self._show_units()
         self._show_stages()
-        self.desk.update()
         self._show_tab()
+        if lost is None:
+            self.desk.update()
         self.foot.value = self._foot()
 
     # What is shown ---------------------------------------------------------------------------------------------
@@ -122,7 +129,8 @@ class Workplan(Page):
     def _show_filtered(self) -> None:
         self._show_tasks()
         self._show_tab()
-        self.desk.update()
+        if self.model.lost is None:
+            self.desk.update()
 
     def _progress(self) -> W.Widget:
         self.stages = html()
@@ -145,7 +153,7 @@ class Workplan(Page):
                 register_views.schedule_table(model.schedule, lang),
                 self.text("workplan.page.schedule_note"),
             )
-        elif at in (5, 6):
+        elif at in (5, 6) and model.lost is None:
             self.tabs.children[at].update()
         elif at == 7:
             self._show_papers()
