@@ -80,6 +80,7 @@ def bases() -> dict[str, bytes]:
         "schools.csv": (HEAD + ROWS).encode(),
         "list.csv": PLAIN.encode("gb18030"),
         "list.xlsx": out.getvalue(),
+        "list.xls": (Path(__file__).parents[1] / "tests" / "old.xls").read_bytes(),
         "form.xlsx": write_school_form(County("a", "甲县", "A", tables=school), "S1", 2023),
         "workbook.xlsx": workbook.blank_workbook("zh"),
         "outline.geojson": json.dumps(LAYER).encode(),

@@ -95,6 +95,7 @@ def test_quoted_commas_and_line_breaks_keep_the_row_count() -> None:
     ("name", "content", "rule"),
     [
         ("表.xls", b"\xd0\xcf\x11\xe0rest", "not_xlsx"),
+        ("表.ods", b"PK\x03\x04rest", "not_xlsx"),
         ("表.xlsx", b"PK\x03\x04broken", "not_xlsx"),
         ("表.pdf", b"%PDF", "file_type"),
         ("表.csv", "甲,乙\n1,2\n".encode(), "no_header"),

@@ -23,6 +23,7 @@ PARTS: tuple[tuple[str, tuple[str, ...], str], ...] = (
     ("school_years", ("teachers_on_subject",), "teachers"),
     ("school_years", ("teachers",), "staff"),
     ("school_years", ("boarders",), "pupils"),
+    ("school_years", ("bus_pupils",), "pupils"),
     ("school_years", ("pupils_in_zone",), "pupils"),
     ("school_years", ("migrant_pupils",), "pupils"),
     ("school_years", ("home_taught_pupils",), "pupils"),

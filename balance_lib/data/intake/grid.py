@@ -76,10 +76,10 @@ def read_grids(source: Path | str | SourceFile, *, encoding: str | None = None) 
             content = stream.read()
     except OSError as error:
         return [], [Fault("unreadable", source.name, found=error.strerror or type(error).__name__)]
-    if suffix in SUFFIXES or content.startswith(b"PK\x03\x04"):
+    if suffix in SUFFIXES or content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         sheets, faults = xlsx.read_book(source.name, content)
         return [_grid(source.name, sheet) for sheet in sheets], faults
-    if suffix in OLD_SUFFIXES or content.startswith(b"\xd0\xcf\x11\xe0"):
+    if suffix in OLD_SUFFIXES:
         return [], [Fault("not_xlsx", source.name, found=suffix or None)]
     if suffix not in TEXT_SUFFIXES:
         return [], [Fault("file_type", source.name, found=suffix or None)]

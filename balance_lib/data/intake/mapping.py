@@ -15,6 +15,7 @@ A mapping is a YAML file, held against ``mapping.schema.yaml``. Its parts::
       crs: EPSG:4523                        # of this source alone: metres east and north of a projection
       swap: true                            # longitude and latitude stand in each other's column
       rows: add                             # a school in several rows (shifts, campuses): its figures are added up
+                                            # or {apart: Campus}: each campus is a school of its own, code "41001-East"
       encoding: big5                        # only for text that is neither UTF-8, UTF-16 nor GB18030
       year: 2017                            # when no column holds it
       stage: primary                        # of rows whose stage no column says; else by the school's kind
@@ -130,6 +131,7 @@ class SourceMapping:
     crs: str | None = None
     swap: bool = False
     rows: str | None = None
+    apart: str | None = None
     missing: frozenset[str] = frozenset()
     join: _Join | None = None
     lent: tuple[str, ...] = ()
@@ -172,6 +174,7 @@ class SourceMapping:
     def labels(self) -> list[str]:
         """Return every header the source must have, but for what it only lends."""
         wanted = [*self.columns, *self.where, *([self.join.by] if self.join else [])]
+        wanted += [self.apart] if self.apart else []
         wanted += [label for total, of in self.sums for label in (total, *of)]
         return list(dict.fromkeys(wanted))
 
@@ -295,7 +298,8 @@ def _source(raw: Mapping[str, Any], file: str, faults: list[Fault]) -> SourceMap
         stage=raw.get("stage"),
         crs=raw.get("crs"),
         swap=raw.get("swap", False),
-        rows=raw.get("rows"),
+        rows="add" if raw.get("rows") == "add" else None,
+        apart=raw["rows"]["apart"] if isinstance(raw.get("rows"), dict) else None,
         missing=frozenset(aliases.fold(word) for word in missing),
         join=_Join(join["source"], join["by"], join.get("key", join["by"])) if join else None,
         where={

@@ -260,7 +260,25 @@ def _cut(
         [at[label] for label in kept.columns if label in at],
     )
     faults += told + block.report(grid, left, header.name(at[keys[0]]) if keys else "")
+    if kept.apart and kept.apart in at:
+        grid = _apart(grid, kept, at, data)
     return _Block(grid, kept if spec.join else _within_reach(kept, at), header, at, data, left), faults
+
+
+def _apart(grid: Grid, spec: SourceMapping, at: Mapping[str, int], data: Sequence[int]) -> Grid:
+    """Return a sheet whose codes and names also say the campus of their row; a row without one keeps its own."""
+
+    def columns(*names: str) -> list[int]:
+        return [at[label] for label, targets in spec.columns.items() for t in targets[:1] if t.column in names]
+
+    rows = [list(row) for row in grid.rows]
+    for row in (rows[line] for line in data):
+        campus = row[at[str(spec.apart)]]
+        for column in columns("school_id") if campus else ():
+            row[column] = f"{row[column]}-{campus}" if row[column] else ""
+        for column in columns("name_zh", "name_en") if campus else ():
+            row[column] = row[column] if campus in row[column] else f"{row[column]} {campus}".strip()
+    return replace(grid, rows=rows)
 
 
 def _with_shape(grid: Grid, spec: SourceMapping) -> SourceMapping:

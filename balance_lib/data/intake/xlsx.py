@@ -15,8 +15,9 @@ from balance_lib.data.intake import archive, cells
 if TYPE_CHECKING:
     from openpyxl import Workbook
 
-SUFFIXES = (".xlsx", ".xlsm")
-OLD_SUFFIXES = (".xls", ".et", ".xlsb", ".ods")
+SUFFIXES = (".xlsx", ".xlsm", ".xls", ".et")
+OLD_SUFFIXES = (".xlsb", ".ods")
+_OLD = b"\xd0\xcf\x11\xe0"  # what Excel 97 to 2003 and WPS write: records in an OLE container
 # A spreadsheet program has no more rows and columns; a return of 200,000 rows has fewer values.
 MOST_ROWS, MOST_COLUMNS = 1_048_576, 16_384
 MOST_VALUES = 3_000_000
@@ -119,9 +120,11 @@ def read_book(name: str, content: bytes) -> tuple[list[WorkbookSheet], list[Faul
     """
     import openpyxl
 
-    if not content.startswith(b"PK"):
+    if not content.startswith((b"PK", _OLD)):
         return [], [Fault("not_xlsx", name, found=Path(name).suffix.casefold() or None)]
     try:
+        if content.startswith(_OLD):
+            return _old_sheets(content), []
         if fault := archive.refuse(name, content):
             return [], [fault]
         book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
@@ -131,8 +134,49 @@ def read_book(name: str, content: bytes) -> tuple[list[WorkbookSheet], list[Faul
             book.close()
     except _TooLargeError as error:
         return [], [error.fault(name)]
-    except Exception as error:  # openpyxl lets whatever its parser meets come through
+    except Exception as error:  # openpyxl and xlrd let whatever their parsers meet come through
         return [], [Fault("not_xlsx", name, found=type(error).__name__)]
+
+
+def _old_sheets(content: bytes) -> list[WorkbookSheet]:
+    """Read the sheets of an .xls workbook; its format itself bounds what a sheet can hold."""
+    import xlrd
+
+    book = xlrd.open_workbook(file_contents=content, formatting_info=True, ragged_rows=True, logfile=io.StringIO())
+    out = []
+    for sheet in book.sheets():
+        made = WorkbookSheet(sheet.name, [], hidden=bool(sheet.visibility))
+        for line in range(sheet.nrows):
+            row: list[Any] = []
+            for at, cell in enumerate(sheet.row(line)):
+                shown = book.format_map[book.xf_list[cell.xf_index].format_key].format_str
+                row.append(_value(_old_value(cell, book.datemode), shown))
+                if "%" in shown and cell.ctype == xlrd.XL_CELL_NUMBER:
+                    made.percents.add((line, at))
+            while row and cells.is_blank(row[-1]):
+                row.pop()
+            made.rows.append(tuple(row))
+        while made.rows and not made.rows[-1]:
+            made.rows.pop()
+        made.merged.extend((top, left, bottom - 1, right - 1) for top, bottom, left, right in sheet.merged_cells)
+        out.append(made)
+    return out
+
+
+def _old_value(cell: Any, calendar: int) -> Any:
+    """Return the value of an .xls cell as openpyxl gives that of an .xlsx one."""
+    import xlrd
+
+    if cell.ctype in (xlrd.XL_CELL_EMPTY, xlrd.XL_CELL_BLANK):
+        return None
+    if cell.ctype == xlrd.XL_CELL_DATE:
+        return xlrd.xldate_as_datetime(cell.value, calendar)
+    if cell.ctype == xlrd.XL_CELL_BOOLEAN:
+        return bool(cell.value)
+    if cell.ctype == xlrd.XL_CELL_ERROR:
+        return xlrd.error_text_from_code.get(cell.value, "#N/A")
+    whole = cell.ctype == xlrd.XL_CELL_NUMBER and cell.value.is_integer() and abs(cell.value) < 1e15
+    return int(cell.value) if whole else cell.value
 
 
 class _TooLargeError(Exception):

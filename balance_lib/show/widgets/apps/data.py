@@ -23,7 +23,7 @@ from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps.page import Page, block, html, tabs
 from balance_lib.show.widgets.style import banner, lamp
 
-ACCEPTED = ".xlsx,.xlsm,.csv,.tsv,.geojson,.json,.gpkg,.yaml,.yml"
+ACCEPTED = ".xlsx,.xlsm,.xls,.et,.csv,.tsv,.geojson,.json,.gpkg,.yaml,.yml"
 MOST_TOLD = 40
 WIDE = {"width": "min(100%, 720px)"}
 
