@@ -141,6 +141,22 @@ class ShownEvaluation(Shown):
         """
         return desk("figures").coefficients(self, stage, lang)
 
+    def plot_contributions(self, indicator: str, stage: str = "primary", *, lang: str | None = None) -> Any:
+        """Draw which schools drive a difference coefficient: their shares of the variance, the largest first.
+
+        Parameters
+        ----------
+        indicator : str
+            Indicator of schools, such as ``equipment``.
+        stage : {"primary", "junior"}
+        lang : {"zh", "en"}, optional
+
+        Returns
+        -------
+        plotly Figure
+        """
+        return desk("figures").contributions(self, indicator, stage, lang)
+
     def map(
         self, county: Any = None, *, item: str | None = None, stage: str | None = None,
         radius_m: float | None = None, lang: str | None = None,

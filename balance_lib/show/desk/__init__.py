@@ -119,7 +119,7 @@ def explore(county: County | str, *, lang: str | None = None) -> Access:
     return pages.explore(open(county) if isinstance(county, str) else county, lang)
 
 
-def finding(zh: str, en: str) -> Any:
+def finding(zh: str, en: str, *, under: Any = None) -> Any:
     """Return a finding in two languages, Chinese first, for the end of a notebook.
 
     Parameters
@@ -128,7 +128,15 @@ def finding(zh: str, en: str) -> Any:
         In Chinese.
     en : str
         In English.
-    """
-    from IPython.display import Markdown
+    under : map or figure, optional
+        Shown first: what the finding is read from.
 
+    Returns
+    -------
+    Markdown
+    """
+    from IPython.display import Markdown, display
+
+    if under is not None:
+        display(under)
     return Markdown(f"**发现** {zh}\n\n**Finding** {en}")

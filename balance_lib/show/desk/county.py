@@ -190,7 +190,7 @@ class CountyDesk(County):
 
     def propose(
         self, stage: Stage = "primary", schools: int | None = None, *, may_close: Any = "all", year: int | None = None,
-        seconds: float = 30.0, **goals: Any,
+        start: ScenarioDraft | None = None, seconds: float = 30.0, **goals: Any,
     ) -> Proposal:  # fmt: skip
         """Propose which schools to keep.
 
@@ -201,6 +201,8 @@ class CountyDesk(County):
             How many to keep; without it the fewest that keep all limits of ``goals``.
         may_close : "all" or collection of str
             Only these may close.
+        start : ScenarioDraft, optional
+            Its settings, protected schools, class numbers, beds and bus lines hold in the plan; today's by default.
         seconds : float
             Time for the search and its proof.
         **goals
@@ -211,11 +213,13 @@ class CountyDesk(County):
         wanted = siting.Goals(
             aim="walk" if schools is not None else "fewest", schools=schools, may_close=may_close, **goals
         )
-        return siting.propose(self, stage, wanted, year=year, time_limit_s=seconds)
+        scenario = None if start is None else start.scenario
+        return siting.propose(self, stage, wanted, year=year, scenario=scenario, time_limit_s=seconds)
 
     def frontier(
-        self, stage: Stage = "primary", *, may_close: Any = "all", seconds: float = 30.0, **goals: Any
-    ) -> CountyFrontier:
+        self, stage: Stage = "primary", *, may_close: Any = "all", prove: bool = False, seconds: float = 30.0,
+        **goals: Any,
+    ) -> CountyFrontier:  # fmt: skip
         """Show what every number of schools would mean; parameters as :meth:`propose`.
 
         Parameters
@@ -223,6 +227,8 @@ class CountyDesk(County):
         stage : {"primary", "junior"}
         may_close : object
             Schools that may close: ``"all"`` or their ids.
+        prove : bool
+            Whether each number's plan is proven to be the best.
         seconds : float
             Wall seconds of the search.
         **goals : object
@@ -235,7 +241,7 @@ class CountyDesk(County):
         from balance_lib.planning import siting
 
         wanted = siting.Goals(schools=1, may_close=may_close, **goals)
-        return siting.county_frontier(self, stage, wanted, time_limit_s=seconds)
+        return siting.county_frontier(self, stage, wanted, prove=prove, time_limit_s=seconds)
 
     # What next --------------------------------------------------------------------------------------------------
 

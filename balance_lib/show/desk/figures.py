@@ -11,12 +11,15 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from balance_lib import locale, palette
+from balance_lib._errors import NotFoundError
 from balance_lib.locale import text
 from balance_lib.show import plots
+from balance_lib.show.desk.places import OPENED
 from balance_lib.show.plots import trends
 from balance_lib.show.plots.base import blank, status_fills, status_of
 from balance_lib.show.plots.judged import DASHES
 from balance_lib.show.plots.trends import Panel
+from balance_lib.show.widgets.names import school_names
 
 if TYPE_CHECKING:
     from balance_lib.evaluation import Evaluation
@@ -92,6 +95,18 @@ def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
     """
     lang = lang or locale.spoken()
     return plots.coefficient_bars(found.cv[found.cv["stage"] == stage], labels=_labels(found.standard, lang), lang=lang)
+
+
+def contributions(found: Evaluation, indicator: str, stage: str, lang: str | None) -> go.Figure:
+    """Draw the schools' shares of the variance behind a coefficient; parameters as the evaluation's own."""
+    lang, labels = lang or locale.spoken(), _labels(found.standard, lang or locale.spoken())
+    if indicator not in labels:
+        raise NotFoundError(found.standard.id, indicator, list(labels))
+    rows = found.contributions
+    rows = rows[(rows["stage"] == stage) & (rows["indicator"] == indicator)]
+    county = OPENED.get(str(found.provenance["county_hash"]))
+    figure = plots.contribution_bars(rows, names=school_names(county, lang) if county else None, lang=lang)
+    return figure.update_layout(title=f"{labels[indicator]}{locale.bracket(text(f'stage.{stage}', lang), lang)}")
 
 
 def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: str | None) -> go.Figure:
@@ -181,8 +196,6 @@ def _indicator(found: History, name: str, by: str | None, stage: str, township: 
     spec = found.standard.indicators[name]
     rows = found.schools[(found.schools["indicator"] == name) & (found.schools["stage"] == stage)]
     if township is not None:
-        from balance_lib._errors import NotFoundError
-
         if township not in set(rows["township"]):
             raise NotFoundError("township", township, sorted(set(rows["township"].dropna())))
         rows = rows[rows["township"] == township]
@@ -408,8 +421,6 @@ def projection(
         mine = found.villages[found.villages["village_id"] == village]
         rows = mine.groupby(["year", "stage"], as_index=False)[["pupils", "low", "high"]].sum()
     if rows.empty:
-        from balance_lib._errors import NotFoundError
-
         raise NotFoundError("school" if school else "village", school or village, [])
     past = pd.DataFrame({"year": [], "stage": [], "pupils": []}) if counted is None else counted
     return trends.enrolment(past, rows, base=found.base, lang=lang or locale.spoken())

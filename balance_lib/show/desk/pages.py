@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from balance_lib import locale
 from balance_lib._errors import NotFoundError
@@ -13,6 +13,8 @@ from balance_lib.show.widgets.models import PageModel
 
 if TYPE_CHECKING:
     from balance_lib.show.widgets.apps import Access, Consolidation
+
+PICTURE, VIEW = "image/svg+xml", "application/vnd.jupyter.widget-view+json"
 
 
 class _OneCounty(Library):
@@ -40,35 +42,52 @@ class _OneCounty(Library):
 
 
 def explore(county: County, lang: str | None = None) -> Access:
-    """Return the walking page on a county.
-
-    Parameters
-    ----------
-    county : County
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Access
-    """
+    """Return the walking page on a county."""
     from balance_lib.show.widgets.apps import Access
 
-    return Access(_model(county, lang))
+    return _leaving_a_picture(Access(_model(county, lang)))
 
 
 def trial(county: County, lang: str | None = None) -> Consolidation:
-    """Return the layout page on a county.
+    """Return the layout page on a county."""
+    from balance_lib.show.widgets.apps import Consolidation
+
+    return _leaving_a_picture(Consolidation(_model(county, lang)))
+
+
+def _leaving_a_picture(page: Any) -> Any:
+    """Let a page in a cell leave its map as a picture for where widgets do not live; a dashboard need not draw one."""
+    live = page._repr_mimebundle_
+
+    def with_picture(**kwargs: Any) -> dict[str, Any]:
+        return {**live(**kwargs), **({} if page.chart is None else {PICTURE: page.chart.picture()})}
+
+    page._repr_mimebundle_ = with_picture
+    return page
+
+
+def keep_pictures(model: dict[str, Any], **_: Any) -> None:
+    """Leave out of a notebook that is saved the live views that left a picture; without a kernel they cannot be shown.
+
+    A ``pre_save_hook`` of the Jupyter server (``notebooks/.jupyter`` names it): a notebook opened again shows its maps
+    as pictures in place of "model not found"; a cell that is run again shows the live map.
 
     Parameters
     ----------
-    county : County
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
-    """
-    from balance_lib.show.widgets.apps import Consolidation
+    model : dict
+        What the server is about to save.
 
-    return Consolidation(_model(county, lang))
+    Examples
+    --------
+    >>> data = {PICTURE: "<svg/>", VIEW: {"model_id": "1"}}
+    >>> keep_pictures({"type": "notebook", "content": {"cells": [{"outputs": [{"data": data}]}]}})
+    >>> data
+    {'image/svg+xml': '<svg/>'}
+    """
+    cells = (model.get("content") or {}).get("cells", ()) if model.get("type") == "notebook" else ()
+    for data in (output.get("data", {}) for cell in cells for output in cell.get("outputs", ())):
+        if PICTURE in data:
+            data.pop(VIEW, None)
 
 
 def _model(county: County, lang: str | None) -> PageModel:

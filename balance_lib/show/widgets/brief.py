@@ -25,7 +25,7 @@ from balance_lib.evaluation import number
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.scenarios.board import Board
 from balance_lib.scenarios.packed import pack, plain_arrays
-from balance_lib.show.map import widget as map_widget
+from balance_lib.show.map import looks as map_looks
 from balance_lib.show.widgets import first_screen, live, trial_views, views
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.markup import render
@@ -231,7 +231,7 @@ def _map(model: PageModel, radii: Sequence[float]) -> dict[str, Any]:
 def _style() -> str:
     parts = [
         palette.css(),
-        (map_widget.STATIC / "map.css").read_text("utf-8"),
+        (map_looks.STATIC / "map.css").read_text("utf-8"),
         (STATIC / "brief.css").read_text("utf-8"),
     ]
     return "\n".join(parts)
@@ -239,7 +239,7 @@ def _style() -> str:
 
 def _script() -> str:
     """Return the map, the tick and the brief's own script as one module."""
-    drawn = "".join((map_widget.STATIC / name).read_text("utf-8") for name in ("picture.js", "map.js"))
+    drawn = "".join((map_looks.STATIC / name).read_text("utf-8") for name in ("picture.js", "map.js"))
     # Each part keeps its names to itself: both the map and the tick call something `typed`.
     parts = ("const map = (() => {" + drawn.replace("export default", "return") + "})();", live.script(),
              (STATIC / "brief.js").read_text("utf-8"))  # fmt: skip
