@@ -34,6 +34,7 @@ format: .venv/.ready-test  ## rewrite the sources in the common style
 	$(BIN)/ruff format balance_lib tests
 
 docs: .venv/.ready-test  ## build the documentation (two languages, strict) into site/; open site/index.html
+	$(BIN)/python docs/gallery.py
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --quiet --strict
 
 wheel: .venv/.ready-test  ## build the wheel: it alone serves the demonstration
