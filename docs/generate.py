@@ -15,6 +15,7 @@ from enum import Enum
 from pathlib import Path
 from typing import Any
 
+import yaml
 from mkdocs.plugins import event_priority
 
 from balance_lib import evaluation, standards
@@ -27,6 +28,7 @@ HEADS = {
         "zh": ["列", "名称", "类型", "单位", "取值", "必填"],
         "en": ["column", "name", "type", "unit", "values", "required"],
     },
+    "results": {"zh": ["列", "含义", "单位"], "en": ["column", "meaning", "unit"]},
     "inputs": {"zh": ["项目代码", "名称", "单位"], "en": ["item", "name", "unit"]},
     "standards": {
         "zh": ["代号", "名称", "文号", "判定项"],
@@ -99,6 +101,30 @@ def _values(column: tables.Column, lang: str) -> str:
         said.append(f"{WORDS[lang]['refers']} `{column.refers}`")
     said += [WORDS[lang][name] for name in ("split", "sensitive") if getattr(column, name)]
     return "; ".join(said)
+
+
+def result_columns(lang: str) -> str:
+    """Return the columns of the results' tables, from columns.yaml and the canonical tables."""
+    told = yaml.safe_load((Path(__file__).parent / "columns.yaml").read_text("utf-8"))
+    at = 0 if lang == "zh" else 1
+    parts = []
+    for name, spec in told["tables"].items():
+        rows = [[f"`{column}`", *column_told(column, lang, told["columns"])] for column in spec["columns"]]
+        parts.append(f"## {name} {{#{name.lower()}}}\n\n{spec['row'][at]}\n\n{table(HEADS['results'][lang], rows)}")
+    return "\n\n".join(parts)
+
+
+def column_told(name: str, lang: str, own: dict[str, Any]) -> tuple[str, str]:
+    """Return the meaning and the unit of a column: its own, that of NAME before NAME_before, or a canonical table's."""
+    stem, _, when = name.rpartition("_")
+    if name in own:
+        return own[name][0 if lang == "zh" else 1], own[name][2]
+    if when in ("before", "after"):
+        word = {"before": ("调整前", " before"), "after": ("调整后", " after")}[when][lang != "zh"]
+        meaning, unit = column_told(stem, lang, own)
+        return (word + meaning if lang == "zh" else meaning + word), unit
+    found = next(spec.columns[name] for spec in tables.all_tables().values() if name in spec.columns)
+    return found.label(lang), found.unit
 
 
 def county_figures(lang: str) -> str:
@@ -251,7 +277,18 @@ def reference(lang: str, rooms: str) -> str:
 
 PARTS: dict[str, Callable[..., str]] = {
     part.__name__: part
-    for part in (data_dictionary, county_figures, library, bases, indicators, switches, clauses, commands, reference)
+    for part in (
+        data_dictionary,
+        result_columns,
+        county_figures,
+        library,
+        bases,
+        indicators,
+        switches,
+        clauses,
+        commands,
+        reference,
+    )
 }
 
 
