@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,12 +17,12 @@ from balance_lib.cli import app
 from balance_lib.data.county import County
 from balance_lib.data.demo import NAMES
 from balance_lib.data.demo import scenarios as examples
+from balance_lib.planning import remedies
 from balance_lib.scenarios import Close, Outcome, Scenario, Settings, apply, check, evaluate
 from balance_lib.scenarios import base as base_room
 from balance_lib.scenarios import layout as layout_room
 from balance_lib.scenarios import moves as moves_room
 from balance_lib.scenarios.arrays import LayoutArrays
-from balance_lib.scenarios.run import judged_years
 
 DEMO = Path(__file__).resolve().parents[1] / "data" / "demo"
 FILES = sorted(DEMO.glob("*/scenarios/*.yaml"))
@@ -111,12 +112,28 @@ def test_judging_the_years_alone_a_standard_looks_at_changes_no_finding(standard
     county, year = opened("akqi"), 2022
     whole = evaluation.evaluate(county, standards.load(standard), year=year)
     slim = evaluation.evaluate(
-        judged_years(county, standards.load(standard), year), standards.load(standard), year=year
+        evaluation.recent(county, standards.load(standard), year), standards.load(standard), year=year
     )
     told = [found.as_dict() for found in (slim, whole)]
     for item in (item for each in told for item in each["items"]):
         del item["before"], item["change"]  # a scenario's county keeps no earlier year to compare with
+    assert told[0]["provenance"].pop("county_hash") != told[1]["provenance"].pop("county_hash")
     assert told[0] == told[1]
+
+
+def test_a_changed_county_never_bears_the_digest_of_another() -> None:
+    county, standard = opened("akqi"), standards.load("akqi_2022")
+    plan = remedies.propose(county, standard, year=2023, seconds=5)
+    scenario = Scenario("并", "akqi", 2023, operations=(Close(school_id="AQ012"),))
+    recent = evaluation.recent(county, standard, 2023)
+    made = [
+        county, recent, evaluation.recent(county, standard, 2022), remedies.apply(county, plan),
+        county.with_tables(school_years=county.tables["school_years"].iloc[1:]), apply(county, scenario),
+        evaluation.recent(county, standards.load("quality_2017"), 2023), replace(recent, name_en="Other"),
+        replace(recent, tables={**recent.tables, "villages": recent.tables["villages"].iloc[1:]}),
+        recent.with_tables(attendance=recent.tables["attendance"].iloc[1:]),
+    ]  # fmt: skip
+    assert len({each.hash for each in made}) == len({str(each.files()) for each in made}) == len(made)
 
 
 def test_transport_equals_the_linear_programme_of_scipy() -> None:

@@ -48,9 +48,7 @@ def findings(folder: Path, name: str, options: Options, content: str) -> Finding
         figures; one whose roads or relief alone are at fault has its verdicts and the fault.
     """
     try:
-        county = County.open(folder)
-        # Results name a county's data by its files; the digest of its tables would take as long as judging two years.
-        vars(county)["hash"] = content
+        county = County.open(folder).named(content)
         _require_years(county)
     except DataError as error:
         faulty = {"county_id": Path(name).name, "name_zh": Path(name).name, "state": "faulty", "content": content}

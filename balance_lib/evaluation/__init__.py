@@ -15,6 +15,7 @@ from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import schools
 from balance_lib.evaluation.finding import Measures
+from balance_lib.evaluation.indicators import names_in
 from balance_lib.evaluation.judge import Context, group_counts, judge
 from balance_lib.evaluation.result import (
     BASES,
@@ -29,7 +30,7 @@ from balance_lib.evaluation.result import (
 )
 from balance_lib.evaluation.wording import label_of, number
 from balance_lib.locale import Message
-from balance_lib.standards import Item, Standard
+from balance_lib.standards import Item, Measure, Standard
 
 __all__ = [
     "BASES",
@@ -47,9 +48,11 @@ __all__ = [
     "history_of_coefficients",
     "label_of",
     "number",
+    "recent",
 ]
 
 NATIONAL = "quality_2017"
+_OF_SCHOOLS = ("primary_", "junior_", "all_", "rural_", "town_", "n_")  # county figures that are sums over schools
 
 
 def evaluate(
@@ -125,6 +128,41 @@ def evaluate(
         official=group_counts(standard.official, context) if standard.official and codes is None else None,
         provenance=_provenance(county, standard, context),
     )
+
+
+def recent(county: County, standard: Standard, year: int) -> County:
+    """Return the county with the years alone that a standard looks at in one: judging goes by the number of rows.
+
+    Findings are those of the whole county but for ``before``: the last rows that are kept have no year to compare with.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+    year : int
+        School year, by its first calendar year.
+    """
+    measures = [item.measure for item in standard.judged if item.measure is not None]
+    first = {
+        "school_years": year - max((_looks_back(m) for m in measures if _sums_schools(m)), default=0),
+        "county_years": year - max(map(_looks_back, measures), default=0),
+        "attendance": year,
+    }
+    tables = {name: county.tables[name] for name in first}
+    kept = {name: frame[frame["year"].between(first[name], year)] for name, frame in tables.items()}
+    return county.named(f"{county.hash}@{year}-{standard.digest}", **kept)
+
+
+def _looks_back(measure: Measure) -> int:
+    return measure.years - 1 + (measure.transform != "level")
+
+
+def _sums_schools(measure: Measure) -> bool:
+    """Tell whether a measure looks at rows of schools, be it through the county's sums over them."""
+    if measure.source != "county":
+        return True
+    names = [name for formula in (measure.formula, measure.against) if formula for name in names_in(formula)]
+    return any(name.startswith(_OF_SCHOOLS) for name in names)
 
 
 def evaluate_years(

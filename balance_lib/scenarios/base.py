@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from weakref import WeakKeyDictionary
 
 import numpy as np
@@ -26,6 +26,9 @@ STAGE_OF = {"g1_3": "primary", "g4_6": "primary", "g7_9": "junior"}
 GRADES = {"g1_3": (1, 2, 3), "g4_6": (4, 5, 6), "g7_9": (7, 8, 9)}
 COMPLETE_FROM = 5  # a small complete primary may have one grade without pupils; incomplete ones stop at grade 4
 GROUP_COLUMNS = ["village_id", "school_id", "stage", "band", "pupils", "boarders"]
+
+MOST_KEPT = 24
+T = TypeVar("T")
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -256,13 +259,32 @@ def of(county: County, scenario: Scenario) -> Base:
         raise NotFoundError(f"{county.county_id}.years", scenario.year, county.years)
     target = scenario.judged_year
     key = (scenario.year, target, scenario.settings.births_percent if target != scenario.year else 0.0)
-    kept = _BASES.setdefault(county, {})
-    if key not in kept:
+
+    def make() -> Base:
         found = _with_attendance(county, scenario.year)
-        if target != scenario.year:
-            ahead = future.county(found.county, scenario.year, target, scenario.settings.births_percent)
-            found = Base(ahead, target, found.basis, scenario.year)
-        kept[key] = found
+        if target == scenario.year:
+            return found
+        ahead = future.county(found.county, scenario.year, target, scenario.settings.births_percent)
+        return Base(ahead, target, found.basis, scenario.year)
+
+    return keep(_BASES.setdefault(county, {}), key, make)
+
+
+def keep(kept: dict[Any, T], key: Any, make: Callable[[], T]) -> T:
+    """Return what a key stands for, made when it is first asked for; the oldest goes when there are too many.
+
+    Parameters
+    ----------
+    kept : dict
+        What was made; changed in place, never longer than :data:`MOST_KEPT`.
+    key : object
+    make : callable
+    """
+    if key not in kept:
+        made = make()
+        while len(kept) >= MOST_KEPT:
+            kept.pop(next(iter(kept)))
+        kept[key] = made
     return kept[key]
 
 

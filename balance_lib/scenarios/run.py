@@ -13,17 +13,15 @@ import pandas as pd
 from balance_lib import access, evaluation, standards
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
-from balance_lib.evaluation.indicators import names_in
 from balance_lib.scenarios import accounts, base, breaks, changes, faults, layout, moves, riding, verify
 from balance_lib.scenarios.arrays import LayoutArrays
-from balance_lib.scenarios.base import Base, TravelDistances
+from balance_lib.scenarios.base import Base, TravelDistances, keep
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import Outcome
 from balance_lib.scenarios.scenario import Scenario
-from balance_lib.standards import Item, Standard
+from balance_lib.standards import Standard
 
 FALLBACK = "quality_2017"
-_OF_SCHOOLS = ("primary_", "junior_", "all_", "rural_", "town_", "n_")  # county figures that are sums over schools
 _JUDGED: WeakKeyDictionary[County, dict[Any, Evaluation]] = WeakKeyDictionary()
 
 
@@ -150,8 +148,7 @@ def _carried_out(
         same = changes.Changed(start.county, start.groups, changes.account_of(start))
         return arrays, ways, sent, brought, moved, same
     changed = changes.write(drawn, moved)
-    # The digest of a county takes a while; that of the baseline and the scenario says as much.
-    changed.county.__dict__["hash"] = f"{county.hash}+{scenario.digest}"
+    changed = replace(changed, county=changed.county.named(f"{county.hash}+{scenario.digest}"))
     after = Base(changed.county, start.year, start.basis, start.counted)
     verify.verify(drawn, moved, sent.crowded.table(), changed, after)
     return arrays, ways, sent, brought, moved, changed
@@ -160,46 +157,16 @@ def _carried_out(
 def _judge(
     found: Base, standard: Standard, ways: TravelDistances, codes: Collection[str] | None, *, whole: bool
 ) -> Evaluation:
-    kept = _JUDGED.setdefault(found.county, {})
-    key = (standard.id, id(standard), found.year, ways.table.mode, None if codes is None else tuple(sorted(codes)))
-    if key not in kept:
+    def make() -> Evaluation:
         table = None if ways.table.mode == "straight" else ways.table
         # Estimated attendance proves nothing: walks are then not handed in, and their items stay without data.
         given = access.measures(found.county, found.year, table=table) if found.basis == "recorded" else None
-        county = found.county if whole else judged_years(found.county, standard, found.year)
-        kept[key] = evaluation.evaluate(county, standard, year=found.year, measures=given, codes=codes)
-    return kept[key]
+        county = found.county if whole else evaluation.recent(found.county, standard, found.year)
+        judged = evaluation.evaluate(county, standard, year=found.year, measures=given, codes=codes)
+        return judged if whole else replace(judged, provenance={**judged.provenance, "county_hash": found.county.hash})
 
-
-def judged_years(county: County, standard: Standard, year: int) -> County:
-    """Return the county with the school years alone that a standard looks at: judging goes by the number of rows.
-
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    year : int
-        School year, by its first calendar year.
-    """
-    first = year - max((_looks_back(item) for item in standard.judged), default=0)
-    frames = {}
-    for name in ("school_years", "attendance"):
-        frame = county.tables[name]
-        frames[name] = frame[frame["year"].between(first if name == "school_years" else year, year)]
-    slim = replace(county, tables={**county.tables, **frames})
-    slim.__dict__["hash"] = county.hash
-    return slim
-
-
-def _looks_back(item: Item) -> int:
-    """Return how many years before the judged one an item needs school figures of."""
-    measure = item.measure
-    if measure is None or (measure.years == 1 and measure.transform == "level"):
-        return 0
-    names = [n for f in (measure.formula, measure.against) if f and measure.source == "county" for n in names_in(f)]
-    if measure.source == "county" and not any(n.startswith(_OF_SCHOOLS) for n in names):
-        return 0
-    return measure.years - 1 + (measure.transform != "level")
+    key = (standard.digest, found.year, ways.table.mode, None if codes is None else tuple(sorted(codes)))
+    return keep(_JUDGED.setdefault(found.county, {}), key, make)
 
 
 def _provenance(

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import calendar
+import hashlib
+import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -216,6 +218,12 @@ class Standard(Shown):
     def by_code(self) -> Mapping[str, Item]:
         """Return the items by their code."""
         return {item.code: item for item in self.items}
+
+    @cached_property
+    def digest(self) -> str:
+        """Return a digest of everything the standard says, so that a changed threshold shows; caches go by it."""
+        plain = json.dumps(self.as_dict(), ensure_ascii=False, sort_keys=True, default=str)
+        return hashlib.sha256(plain.encode()).hexdigest()[:12]
 
     def item(self, code: str) -> Item:
         """Return one item by its code.

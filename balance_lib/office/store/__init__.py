@@ -10,7 +10,7 @@ need("office")  # before anything of it is imported
 from balance_lib.office.store.demonstration import store_of
 from balance_lib.office.store.refused import ConflictError, StoreError
 from balance_lib.office.store.scenarios import SavedScenario
-from balance_lib.office.store.stamp import Stamp, version_of
+from balance_lib.office.store.stamp import Stamp
 from balance_lib.office.store.store import Store
 
-__all__ = ["ConflictError", "SavedScenario", "Stamp", "Store", "StoreError", "store_of", "version_of"]
+__all__ = ["ConflictError", "SavedScenario", "Stamp", "Store", "StoreError", "store_of"]

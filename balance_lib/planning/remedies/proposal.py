@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import time
 from collections.abc import Callable, Collection, Mapping
@@ -12,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, ItemResult, Measured, evaluate, indicators
+from balance_lib.evaluation import Evaluation, ItemResult, Measured, evaluate, indicators, recent
 from balance_lib.locale import Message
 from balance_lib.planning.remedies.affine import Floats
 from balance_lib.planning.remedies.apply import changed, changes_of
@@ -48,13 +49,7 @@ class RemedyPlanner:
         measures: Mapping[tuple[str, str], Measured] | None, book: Catalogue, by: date,
         codes: Collection[str] | None = None,
     ) -> None:  # fmt: skip
-        rows, figures = county.tables["school_years"], county.tables["county_years"]
-        first = year - _looks_back(standard)
-        recent = {  # years no rule looks at: leaving them out saves most of the time
-            "school_years": rows[rows["year"].between(first, year)],
-            "county_years": figures[figures["year"].between(first, year)],
-        }
-        self.whole_county, self.county = county, county.with_tables(**recent)
+        self.whole_county, self.county = county, recent(county, standard, year)
         self.standard, self.year, self.measures, self.by = standard, year, measures, by
         self.codes = codes
         self.years = list(range(year + 1, max(year + 2, by.year + 1)))
@@ -63,10 +58,13 @@ class RemedyPlanner:
 
     # --- steps --------------------------------------------------------------------------------------------------------
 
+    def changed(self, changes: pd.DataFrame) -> County:
+        """Return the county with some cells set to new values."""
+        told = hashlib.sha256(changes.to_csv(index=False).encode()).hexdigest()[:12]
+        return changed(self.county, self.year, changes).named(f"{self.county.hash}+{told}")
+
     def judged(self, county: County) -> Evaluation:
         """Judge a county as the plan is judged."""
-        # Its digest would be taken over all tables each time; what is judged here is this county with changes told.
-        vars(county).setdefault("hash", self.whole_county.hash)
         return evaluate(county, self.standard, year=self.year, measures=self.measures, codes=self.codes)
 
     def splits(self, ground: LeverCells, found: Evaluation) -> tuple[list[Lever], Floats]:
@@ -136,7 +134,7 @@ class RemedyPlanner:
         before = self.judged(self.county)
         ground = LeverCells(self.county, self.standard, self.year)
         first, split = self.splits(ground, before)
-        county = changed(self.county, self.year, changes_of(ground, first, split)) if split.any() else self.county
+        county = self.changed(changes_of(ground, first, split)) if split.any() else self.county
         found = self.judged(county) if split.any() else before
         demands = self.demands(county, found)
         prices = np.array([lever.cost_yuan or 1e-3 for lever in demands.levers])
@@ -170,8 +168,7 @@ class RemedyPlanner:
         sunk: float, budget: float | None, budgets: Mapping[int, float] | None, started: float,
     ) -> RemedyPlan:  # fmt: skip
         changes = changes_of(ground, levers, x)
-        after_county = changed(self.county, self.year, changes)
-        after = self.judged(after_county) if len(changes) else before
+        after = self.judged(self.changed(changes)) if len(changes) else before
         lines, phases = self._lines(levers, x, budgets)
         promised, missed = self._promised(before, after, levers, x, demands)
         unhelped = self._unhelped(before, after, demands)
@@ -405,12 +402,6 @@ def _bases(demands: Demands, x: Floats) -> dict[str, str]:
 def _named(measure: Measure) -> list[str]:
     """Return the names in a formula over schools or stages."""
     return indicators.names_in(measure.formula) if measure.source in ("schools", "stages") else []
-
-
-def _looks_back(standard: Standard) -> int:
-    """Return how many years before the judged one a standard's rules look at."""
-    measures = [item.measure for item in standard.judged if item.measure is not None]
-    return max((m.years - 1 + (m.transform != "level") for m in measures), default=0)
 
 
 def _in_time(book: Catalogue, spare: int) -> Catalogue:

@@ -19,7 +19,7 @@ from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
 
 # Results that rest on what is saved.
-SAVED = ("register", "records", "journal", "kept")
+SAVED = ("register", "curve", "records", "journal", "kept")
 
 
 class RunModel(PageModel):
@@ -173,7 +173,7 @@ class RunModel(PageModel):
     @property
     def curve(self) -> pd.DataFrame:
         """Return planned and actual progress up to the day."""
-        key = ("curve", self.county.hash, self.standard_id, self.on, id(self.register))
+        key = ("curve", self.county.hash, self.standard_id, self.on)
         if key not in self._results:
             self._results[key] = workplan.curve_of(self.county, self.register, evaluation_of=self.evaluation_of)
         return self._results[key]

@@ -17,17 +17,17 @@ from balance_lib.access.distance import straight_m
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.scenarios import Attach, Boarding, Close, Keep, Merge, Operation, Outcome, Resize, Scenario, ToPoint
+from balance_lib.scenarios.base import keep
 from balance_lib.scenarios.board import Board, State, Tick
 from balance_lib.standards import STAGES, Standard
 
 # What a click can make of a school, in the order of the buttons; the map has one class for each.
 STATES = ("as_is", "keep", "close", "to_point", "merge", "attach")
-MOST_KEPT, MOST_UNTOUCHED = 12, 24
 MOST_STEPS = 100  # so many changes can be taken back
 GESTURE_S = 1.5  # a control that rests so long is let go of
 # What stands before anybody decides anything, by county, year and standard: the same for every page of the county, so
 # that a kernel forked from a process that has made the page once has it already.
-_UNTOUCHED: dict[tuple[str, int, int], dict[Any, Any]] = {}
+_UNTOUCHED: dict[tuple[str, int, str], dict[Any, Any]] = {}
 PROOF_S = 0.1  # for each proof that the zones are the best: the page says how far an answer may be from it
 
 
@@ -205,18 +205,8 @@ class Trial:
 
     def _keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         untouched = key[1:2] in ((), (Scenario.empty(self.county, self.year),))
-        kept = self._untouched() if untouched else self._kept
-        if key not in kept:
-            if len(kept) >= MOST_KEPT:
-                kept.pop(next(iter(kept)))
-            kept[key] = make()
-        return kept[key]
-
-    def _untouched(self) -> dict[Any, Any]:
-        key = (self.county.hash, self.year, id(self.standard))
-        if key not in _UNTOUCHED and len(_UNTOUCHED) >= MOST_UNTOUCHED:
-            _UNTOUCHED.pop(next(iter(_UNTOUCHED)))
-        return _UNTOUCHED.setdefault(key, {("standard",): self.standard})  # held, so that its number is nobody else's
+        county = (self.county.hash, self.year, self.standard.digest)
+        return keep(keep(_UNTOUCHED, county, dict) if untouched else self._kept, key, make)
 
     # Schools ----------------------------------------------------------------------------------------------------
 
