@@ -60,7 +60,7 @@ def paper(content: bytes, most: int = 10_000) -> str:
             if rows is None:
                 lines.append(block.text)
             else:
-                lines += [" | ".join(dict.fromkeys(cell.text for cell in row.cells)) for row in rows]
+                lines += [" | ".join({cell._tc: cell.text for cell in row.cells}.values()) for row in rows]
         return steady("\n".join(line for line in lines if line.strip()))
     book = openpyxl.load_workbook(io.BytesIO(content))
     lines = []

@@ -41,16 +41,35 @@ def number(value: float) -> str:
 
 
 def required(item: Item, line: float) -> Message:
-    """Say what an item asks: at least, at most, exactly so much.
+    """Say what an item asks: at least, at most, exactly so much; or that a figure rises or does not fall each year.
 
     Parameters
     ----------
     item : Item
     line : float
     """
-    said: Any = "0" if line == 0 else quantity(line, _bare(item.judged_unit))
     operator = _OPERATORS.get(item.operator, "eq")
+    if yearly(item, line):
+        return Message(f"reason.yearly.{_kind(item.judged_unit)}{operator}")
+    said: Any = "0" if line == 0 else quantity(line, _bare(item.judged_unit))
     return Message(f"reason.required.{'eq' if operator == 'le' and line == 0 else operator}", {"line": said})
+
+
+def standing(item: Item, value: float, line: float) -> Message:
+    """Say how a value stands: the figure, or by how much it is up or down on the year before.
+
+    Parameters
+    ----------
+    item : Item
+    value : float
+    line : float
+    """
+    unit = item.judged_unit
+    if yearly(item, line):
+        return _moved(value, unit, _kind(unit), ("up", "down"))
+    if item.measure is not None and item.measure.transform == "growth":
+        return _moved(value, unit, "", ("grown", "shrunk"), line, item.operator)
+    return Message("reason.standing", {"value": quantity(value, _bare(unit), line, item.operator)})
 
 
 def compared(item: Item, value: float, line: float, gap: float, *, met: bool) -> Message:
@@ -65,20 +84,29 @@ def compared(item: Item, value: float, line: float, gap: float, *, met: bool) ->
         Distance to what is required; negative is short.
     met : bool
     """
-    key, transform = "met" if met else "not_met", "level" if item.measure is None else item.measure.transform
-    unit, operator = item.judged_unit, _OPERATORS.get(item.operator, "eq")
-    if transform == "change" and line == 0:
-        kind = "rate_" if unit.startswith(("CV", "percentage", "per 1000", "%")) else ""
-        told = {
-            "moved": _moved(value, unit, kind, ("up", "down")),
-            "yearly": Message(f"reason.yearly.{kind}{operator}"),
-        }
-        return Message(f"reason.change.{key}", told)
-    told = {"required": required(item, line), "away": away(item, value, line, gap)}
-    if transform == "growth":
-        moved = _moved(value, unit, "", ("grown", "shrunk"), line, item.operator)
-        return Message(f"reason.growth.{key}", {"moved": moved, **told})
-    return Message(f"reason.single.{key}", {"value": quantity(value, _bare(unit), line, item.operator), **told})
+    key, told = "met" if met else "not_met", standing(item, value, line)
+    if yearly(item, line):
+        return Message(f"reason.change.{key}", {"moved": told, "yearly": required(item, line)})
+    judged = {"required": required(item, line), "away": away(item, value, line, gap)}
+    if item.measure is not None and item.measure.transform == "growth":
+        return Message(f"reason.growth.{key}", {"moved": told, **judged})
+    return Message(f"reason.single.{key}", {**told.params, **judged})
+
+
+def yearly(item: Item, line: float) -> bool:
+    """Tell whether an item asks that a figure goes up, or does not go down, from year to year.
+
+    Parameters
+    ----------
+    item : Item
+    line : float
+    """
+    return item.measure is not None and item.measure.transform == "change" and line == 0
+
+
+def _kind(unit: str) -> str:
+    """Return which words say that a figure of this unit moves: a rate rises, an amount grows."""
+    return "rate_" if unit.startswith(("CV", "percentage", "per 1000", "%")) else ""
 
 
 def away(item: Item, value: float, line: float, gap: float) -> Message:

@@ -10,8 +10,7 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
-from balance_lib.evaluation.figures import quantity
-from balance_lib.evaluation.wording import away, required
+from balance_lib.evaluation.wording import away, required, standing, yearly
 from balance_lib.locale import bracket, has, text
 from balance_lib.office.reports import wording
 from balance_lib.standards import STAGES, Indicator
@@ -94,7 +93,7 @@ def present(result: ItemResult, lang: str = "zh") -> str:
 def _value(result: ItemResult, lang: str = "zh") -> str:
     """Return an item's figure with its unit, with the digits that tell it from its line."""
     item = result.item
-    return wording.sentence(quantity(result.value, item.judged_unit, result.threshold, item.operator)[lang], lang)
+    return wording.sentence(standing(item, result.value, result.threshold).render(lang), lang)
 
 
 def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
@@ -120,7 +119,8 @@ def sentence(result: ItemResult, lang: str = "zh") -> str:
     lang : {"zh", "en"}
     """
     params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
-    gap = "" if math.isnan(result.gap) or result.counted is not None else _gap(result, lang)
+    told = math.isnan(result.gap) or result.counted is not None or yearly(result.item, result.threshold)
+    gap = "" if told else _gap(result, lang)
     key = "evidence" if _by_evidence(result) else "measured"
     return text(f"report.problem.{key}", lang, **params, gap=gap)
 
