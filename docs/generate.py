@@ -109,22 +109,27 @@ def result_columns(lang: str) -> str:
     at = 0 if lang == "zh" else 1
     parts = []
     for name, spec in told["tables"].items():
-        rows = [[f"`{column}`", *column_told(column, lang, told["columns"])] for column in spec["columns"]]
+        rows = [[f"`{column}`", *column_told(column, lang, told, name)] for column in spec["columns"]]
         parts.append(f"## {name} {{#{name.lower()}}}\n\n{spec['row'][at]}\n\n{table(HEADS['results'][lang], rows)}")
     return "\n\n".join(parts)
 
 
-def column_told(name: str, lang: str, own: dict[str, Any]) -> tuple[str, str]:
+def column_told(name: str, lang: str, told: dict[str, Any], of: str = "") -> tuple[str, str]:
     """Return the meaning and the unit of a column: its own, that of NAME before NAME_before, or a canonical table's."""
-    stem, _, when = name.rpartition("_")
-    if name in own:
-        return own[name][0 if lang == "zh" else 1], own[name][2]
-    if when in ("before", "after"):
-        word = {"before": ("调整前", " before"), "after": ("调整后", " after")}[when][lang != "zh"]
-        meaning, unit = column_told(stem, lang, own)
+    at, stem, when = 0 if lang == "zh" else 1, *name.rpartition("_")[::2]
+    canonical = tables.all_tables()
+    first = [canonical[table] for table in (of.rpartition(".")[2],) if table in canonical]
+    spec = next((each.columns[name] for each in (*first, *canonical.values()) if name in each.columns), None)
+    if name in told["columns"] and not (first and name in first[0].columns):
+        meaning, unit = told["columns"][name][at], told["columns"][name][2]
+    elif spec is None and when in ("before", "after"):
+        meaning, unit = column_told(stem, lang, told, of)
+        word = {"before": ("调整前", " before"), "after": ("调整后", " after")}[when][at]
         return (word + meaning if lang == "zh" else meaning + word), unit
-    found = next(spec.columns[name] for spec in tables.all_tables().values() if name in spec.columns)
-    return found.label(lang), found.unit
+    else:
+        assert spec is not None, name
+        meaning, unit = spec.label(lang), spec.unit
+    return meaning, told["units"].get(unit, unit) if lang == "zh" else unit
 
 
 def county_figures(lang: str) -> str:

@@ -150,11 +150,10 @@ def test_every_table_says_what_its_columns_are(asked: Any, docs: Any) -> None:
         if not worded and known != columns:
             lacking[name] = columns
     assert len(asked) > 40 and lacking == {}
-    for column in {column for table in told["tables"].values() for column in table["columns"]}:
-        for lang in ("zh", "en"):
-            meaning, unit = docs.column_told(column, lang, told["columns"])
-            assert meaning, column
-            ends = re.search(r"_(m|min|yuan|km)$", column)
-            assert ends is None or ends[1] in unit.replace("·", " ").split() or ends[1] in unit, (column, unit)
+    for name, column in {(name, column) for name, table in told["tables"].items() for column in table["columns"]}:
+        assert all(docs.column_told(column, lang, told, name)[0] for lang in ("zh", "en")), column
+        unit, ends = docs.column_told(column, "en", told, name)[1], re.search(r"_(m|min|yuan|km)$", column)
+        assert ends is None or ends[1] in re.split(r"[· ]", unit), (column, unit)
+    assert docs.column_told("name_zh", "zh", told, "CountyDesk.villages") != docs.column_told("name_zh", "zh", told)
     shown = docs.result_columns("en")
     assert "| `extra_m` | farther to go | m |" in shown and "`classes_after` | classes after |" in shown
