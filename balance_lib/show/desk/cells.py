@@ -14,7 +14,7 @@ from balance_lib import locale
 from balance_lib.locale import text
 from balance_lib.show.desk import tables
 
-MOST_ROWS = 40
+MOST_ROWS, SHORT = 40, 12
 
 
 @dataclass(frozen=True)
@@ -56,9 +56,10 @@ def html(result: Any) -> str:
     numeric = [n for n, column in enumerate(rows.columns) if pd.api.types.is_numeric_dtype(rows.iloc[:, n])]
     shown = [[_said(value, str(head)) for head, value in zip(rows.columns, row, strict=True)]
              for row in rows.head(MOST_ROWS).itertuples(index=False, name=None)]  # fmt: skip
+    short = [n for n in range(len(rows.columns)) if all(len(row[n]) <= SHORT for row in shown)]  # on one line
     return str(_template().render(
         lang="zh-CN" if lang == "zh" else "en", title=cell.title, facts=cell.facts, sentence=cell.sentence,
-        chips=cell.chips, heads=list(rows.columns), rows=shown, numbers=numeric, calls=cell.calls,
+        chips=cell.chips, heads=list(rows.columns), rows=shown, numbers=numeric, short=short, calls=cell.calls,
         more=text("desk.more_rows", lang, n=left) if left > 0 else "", onward=text("desk.onward", lang),
     ))  # fmt: skip
 
