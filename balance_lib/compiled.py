@@ -5,7 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 from numba import njit
+
+Floats = npt.NDArray[np.float64]
+Ints = npt.NDArray[np.signedinteger[Any]]  # of whatever width: a kernel is compiled for the one it is called with
+Flags = npt.NDArray[np.bool_]
 
 
 def compiled(function: Callable[..., Any], **options: Any) -> Any:

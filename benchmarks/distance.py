@@ -201,10 +201,10 @@ def eight(terrain: Terrain, cells: Any) -> Callable[[], Any]:
 
     height, allowed, offset, length, middle = terrain.ground
     flat = (cells[:, 0] + 2) * terrain.padded[1] + cells[:, 1] + 2
-    ground = height, allowed & np.uint16(255), offset[:8], length[:8], middle[:8]
-    zero = np.zeros(len(flat))
-    kernel.spread(*ground, 0.01, -1.0, flat, zero, zero, np.inf)
-    return lambda: kernel.spread(*ground, 0.01, -1.0, flat, zero, zero, np.inf)
+    ground = kernel.Ground(height, allowed & np.uint16(255), offset[:8], length[:8], middle[:8], 0.01, -1.0)
+    doors = kernel.Doors(flat, np.zeros(len(flat)), np.zeros(len(flat)))
+    kernel.spread(ground, doors, np.inf)
+    return lambda: kernel.spread(ground, doors, np.inf)
 
 
 def scipy_graph(terrain: Terrain, cells: Any) -> Callable[[], Any]:

@@ -164,9 +164,10 @@ def test_every_search_agrees_with_the_textbook(rows, columns, seed, relief_m, vo
     flat = np.array([[(r + RIM) * terrain.padded[1] + c + RIM, -1, -1, -1] for r, c in cells]).reshape(-1, 4)
     zero = np.where(flat >= 0, 0.0, np.inf)
     wait = np.ones((len(cells), len(cells)), dtype=bool)
-    args = (*terrain.ground, 1 / flat_out_m(FLAT_KPH))
-    there, _ = kernel.costs(*args, 1.0, flat, zero, zero, flat, zero, zero, wait, np.inf)
-    back, _ = kernel.costs(*args, -1.0, flat, zero, zero, flat, zero, zero, wait, np.inf)
+    ground = kernel.Ground(*terrain.ground, 1 / flat_out_m(FLAT_KPH), 1.0)
+    doors = kernel.Doors(flat, zero, zero)
+    there, _ = kernel.costs(ground, doors, doors, wait, np.inf)
+    back, _ = kernel.costs(ground._replace(sign=-1.0), doors, doors, wait, np.inf)
     np.testing.assert_allclose(back, there.T, rtol=1e-5, atol=1e-6)
     for i, start in enumerate(cells):
         truth = plainly(height, dx, dy, start)
@@ -176,7 +177,7 @@ def test_every_search_agrees_with_the_textbook(rows, columns, seed, relief_m, vo
             assert (terrain.part[cell] == terrain.part[start]) == math.isfinite(there[i, j])
     if len(cells) > 1:
         # From all cells at once: the nearest of the first two.
-        spread = kernel.spread(*args, 1.0, flat[:2, 0], np.zeros(2), np.zeros(2), np.inf)
+        spread = kernel.spread(ground, kernel.Doors(flat[:2, 0], np.zeros(2), np.zeros(2)), np.inf)
         at_cells = spread[0][flat[:, 0]]
         np.testing.assert_allclose(at_cells, there[:2].min(axis=0), rtol=1e-5, atol=1e-6)
 

@@ -42,7 +42,7 @@ __all__ = [
 ]
 
 
-def p_median(
+def p_median(  # noqa: PLR0913 (what people type)
     cost: npt.ArrayLike,
     p: int,
     *,

@@ -65,8 +65,10 @@ class _Core:
 
     @cached_property
     def links(self) -> Any:
-        """Return the sites of every row and the rows of every site, as the loops take them."""
-        return *_lists(self.reach), *_lists(self.reach.T)
+        """Return the sites of every row, the rows of every site and the weights, as the loops take them."""
+        from balance_lib.optimise.cover_search import Links
+
+        return Links(*_lists(self.reach), *_lists(self.reach.T), self.weights)
 
     def missed(self, chosen: Flags) -> float:
         """Return the weight that a choice does not reach."""
@@ -185,6 +187,7 @@ def _reduced_cover(reach: Table, left: Flags, must_open: Flags, may_open: Flags)
 def _cover_core(core: _Core, control: Control, gap: float, enough: int | None, quick: bool) -> tuple[Flags, float]:
     """Return a small cover and a proven bound of the smallest; any cover of ``enough`` sites will do."""
     from balance_lib.optimise import cover_dual, cover_search
+    from balance_lib.optimise.lagrangian import Ascent
 
     m = core.sites.size
     best = cover_search.greedy(core.links)
@@ -195,9 +198,8 @@ def _cover_core(core: _Core, control: Control, gap: float, enough: int | None, q
     aim = float(best.sum() if enough is None else enough + 1)
     status, often, trial = np.zeros(m, np.int8), np.zeros(m), best.copy()
     prices = np.where(core.reach, 1.0 / core.reach.sum(axis=0), 1.0).min(axis=1)
-    dual = cover_dual.ascend(
-        core.links, core.weights, 1.0, -1, status, prices, ONE, aim, trial, DUAL_ROUNDS, 1.5, 15, often
-    )
+    pace = Ascent(DUAL_ROUNDS, 1.5, 15)
+    dual = cover_dual.ascend(core.links, 1.0, -1, status, prices, ONE, aim, trial, pace, often)
     best = trial if dual[1] < aim else best
     bound = _up(min(dual[0], dual[1] - ONE))
     if bound < dual[1]:
@@ -315,27 +317,27 @@ def _reduced_most(reach: Table, may_open: Flags, weights: Floats) -> _Core:
 def _most_of_core(core: _Core, p: int, control: Control, gap: float) -> tuple[Flags, float]:
     """Return the p sites that miss least, and a proven bound of what is missed."""
     from balance_lib.optimise import cover_dual, cover_search
+    from balance_lib.optimise.lagrangian import Ascent
 
     m = core.sites.size
     if p >= m:
         return np.ones(m, np.bool_), 0.0
     best, whole = np.zeros(m, np.bool_), bool(np.all(core.weights == np.round(core.weights)))
-    upper = cover_search.shake(core.links, core.weights, p, best, SHAKES, min(p, 8), 0)
+    upper = cover_search.shake(core.links, p, best, SHAKES, min(p, 8), 0)
     by = max(ONE if whole else 0.0, max(gap, PROVEN_GAP / 2) * (core.weights.sum() - upper))
     status, often = np.zeros(m, np.int8), np.zeros(m)
     prices = core.weights * np.array([1.0, 0.5, 0.0])[core.reach[:, best].sum(axis=1).clip(0, 2)]
-    bound, upper = cover_dual.ascend(
-        core.links, core.weights, 0.0, p, status, prices, by, upper, best, DUAL_ROUNDS, 1.5, 12, often
-    )
+    pace = Ascent(DUAL_ROUNDS, 1.5, 12)
+    bound, upper = cover_dual.ascend(core.links, 0.0, p, status, prices, by, upper, best, pace, often)
     fixed, closed = status.copy(), bound >= upper - by
     if not closed:
         stack = _stack(status, prices, bound)
         for _ in range(NODES // 50):
-            if stack[3][0] == 0 or control.stopped:
+            if stack.top[0] == 0 or control.stopped:
                 break
-            upper = cover_dual.branch(core.links, core.weights, p, by, upper, best, stack, 50, NODE_ROUNDS)
-        closed = stack[3][0] == 0
-        bound = max(bound, stack[2][: stack[3][0]].min(initial=np.inf))
+            upper = cover_dual.branch(core.links, p, by, upper, best, stack, 50, NODE_ROUNDS)
+        closed = stack.top[0] == 0
+        bound = max(bound, stack.bounds[: stack.top[0]].min(initial=np.inf))
     if not closed:
         found, proven = _prove_most(core, fixed, p, best, control, gap, 0.999 if whole else 1e-9)
         best = found if core.missed(found) < core.missed(best) else best
@@ -346,14 +348,14 @@ def _most_of_core(core: _Core, p: int, control: Control, gap: float) -> tuple[Fl
 
 def _stack(status: Any, prices: Floats, bound: float) -> Any:
     """Return the open nodes of a search that begins: its root."""
+    from balance_lib.optimise.cover_dual import OpenNodes
+
     depth = 2 * status.size + 4
-    stack = (
-        np.zeros((depth, status.size), np.int8),
-        np.zeros((depth, prices.size)),
-        np.full(depth, np.inf),
+    stack = OpenNodes(
+        np.zeros((depth, status.size), np.int8), np.zeros((depth, prices.size)), np.full(depth, np.inf),
         np.ones(1, np.int64),
-    )
-    stack[0][0], stack[1][0], stack[2][0] = status, prices, bound
+    )  # fmt: skip
+    stack.status[0], stack.u[0], stack.bounds[0] = status, prices, bound
     return stack
 
 

@@ -13,26 +13,32 @@ worth, are chosen:
 
     L(u) = sum_i u_i + sum of what is chosen  <=  optimum.
 
-``core`` is as in :mod:`balance_lib.optimise.cover_search`. ``status`` of a site: 1 open, -1 closed, 0 free.
+``status`` of a site: 1 open, -1 closed, 0 free.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
-from balance_lib.compiled import compiled
-from balance_lib.optimise.cover_search import empty, exchange, toggle
-from balance_lib.optimise.lagrangian import cheapest, fix
+from balance_lib.compiled import Flags, Floats, Ints, compiled
+from balance_lib.optimise.cover_search import Links, empty, exchange, toggle
+from balance_lib.optimise.lagrangian import Ascent, Bound, cheapest, fix
+
+
+class OpenNodes(NamedTuple):
+    """Hold the nodes still to be searched, changed in place: status and multipliers of each, its bound, how many."""
+
+    status: Ints
+    u: Floats
+    bounds: Floats
+    top: Ints
 
 
 @compiled
-def _most_undecided(status, often):
-    """Return the free site chosen nearest to half of the time; -1 when none is free.
-
-    ``status`` (sites,): 1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed. ``often``
-    (sites,): how often each was chosen lately, 0 to 1.
-    """
+def _most_undecided(status: Ints, often: Floats) -> int:
+    """Return the free site chosen nearest to half of the time (``often``, 0 to 1); -1 when none is free."""
     pick, best = -1, -1.0
     for j in range(status.size):
         if status[j] == 0:
@@ -43,9 +49,11 @@ def _most_undecided(status, often):
 
 
 @compiled
-def _relax(core, fee, p, status, u, live, worth, chosen):
-    """Solve the relaxed problem. Fill ``worth`` and ``chosen``; return L(u), last worth taken, first left out."""
-    start, site = core[0], core[1]
+def _relax(
+    core: Links, fee: float, p: int, status: Ints, u: Floats, live: Flags, worth: Floats, chosen: Flags
+) -> Bound:
+    """Solve the relaxed problem. Fill ``worth`` and ``chosen``."""
+    start, site = core.start, core.site
     worth[:] = fee
     total = 0.0
     for i in range(live.size):
@@ -59,13 +67,13 @@ def _relax(core, fee, p, status, u, live, worth, chosen):
         chosen[j] = status[j] == 1 or (status[j] == 0 and worth[j] < 0.0)
         if chosen[j]:
             total += worth[j]
-    return total, 0.0, 0.0  # a site is chosen against not choosing it
+    return Bound(total, 0.0, 0.0)  # a site is chosen against not choosing it
 
 
 @compiled
-def _repair(core, chosen, worth, times):
+def _repair(core: Links, chosen: Flags, worth: Floats, times: Ints) -> int:
     """Make a cover of a choice: a missed row takes its site of least worth, sites not needed go. Return its size."""
-    start, site, first, row = core
+    start, site, first, row = core.start, core.site, core.first, core.row
     for i in range(times.size):
         if times[i] == 0:
             best = site[start[i]]
@@ -88,8 +96,8 @@ def _repair(core, chosen, worth, times):
 
 
 @compiled
-def _count(core, chosen, times):
-    first, row = core[2], core[3]
+def _count(core: Links, chosen: Flags, times: Ints) -> None:
+    first, row = core.first, core.row
     times[:] = 0
     for j in range(chosen.size):
         if chosen[j]:
@@ -98,7 +106,7 @@ def _count(core, chosen, times):
 
 
 @compiled
-def _slope(times, live, at, weights, direction):
+def _slope(times: Ints, live: Flags, at: Floats, weights: Floats, direction: Floats) -> tuple[float, float]:
     """Turn towards the subgradient, part of the last direction kept; return its square and the weight missed."""
     norm, missed = 0.0, 0.0
     for i in range(times.size):
@@ -113,7 +121,18 @@ def _slope(times, live, at, weights, direction):
 
 
 @compiled
-def ascend(core, weights, fee, p, status, u, by, upper, best_open, rounds, step, patience, often):
+def ascend(
+    core: Links,
+    fee: float,
+    p: int,
+    status: Ints,
+    u: Floats,
+    by: float,
+    upper: float,
+    best_open: Flags,
+    pace: Ascent,
+    often: Floats,
+) -> tuple[float, float]:
     """Raise the bound by subgradient steps, fixing sites on the way; improve ``upper`` by what is chosen.
 
     Only plans below ``upper - by`` matter. ``p`` is -1 for a set cover. ``u`` holds the best multipliers at the end,
@@ -121,41 +140,32 @@ def ascend(core, weights, fee, p, status, u, by, upper, best_open, rounds, step,
 
     Parameters
     ----------
-    core : tuple of arrays
-        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
-    weights : array of float, shape (rows,)
-        What reaching a row is worth.
+    core : Links
     fee : float
         Cost of an open site; 0 where their number is given.
     p : int
-        Sites that are open.
     status : array of int, shape (sites,)
         1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
-    u : array of float, shape (points,)
-        Multipliers; changed in place where the search raises the bound.
+    u : array of float, shape (rows,)
     by : float
-        A plan must be better by so much to matter.
     upper : float
         Value of the best plan known.
     best_open : array of bool, shape (sites,)
         The best plan; changed in place.
-    rounds : int
-        Turns at most.
-    step : float
-        First length of a subgradient step.
-    patience : int
-        Turns without progress after which the step is halved.
+    pace : Ascent
     often : array of float, shape (sites,)
         Filled.
     """
+    weights, step = core.weights, pace.step
     n, m = weights.size, status.size
     worth, chosen, trial = np.zeros(m), np.zeros(m, np.bool_), np.zeros(m, np.bool_)
     times, at, direction = np.zeros(n, np.int64), u.copy(), np.zeros(n)
     _count(core, status == 1, times)
     live = times == 0  # rows that no site open for good reaches
     best, since = -np.inf, 0
-    for turn in range(rounds):
-        bound, last, first_out = _relax(core, fee, p, status, at, live, worth, chosen)
+    for turn in range(pace.rounds):
+        relaxed = _relax(core, fee, p, status, at, live, worth, chosen)
+        bound = relaxed.value
         better = bound > best
         since = 0 if best == -np.inf or bound > best + 1e-4 * abs(upper - best) else since + 1
         if better:
@@ -176,62 +186,58 @@ def ascend(core, weights, fee, p, status, u, by, upper, best_open, rounds, step,
             if size < upper:
                 upper = size
                 best_open[:] = trial
-        fix(status, worth, chosen, bound, last, first_out, upper - by)
+        fix(status, worth, chosen, relaxed, upper - by)
         if norm < 1e-12 or step < 2e-3:
             break
-        if since >= patience:
+        if since >= pace.patience:
             step, since = 0.5 * step, 0
             at[:] = u
             direction[:] = 0.0
             continue
-        pace = step * (upper - bound) / norm
+        stride = step * (upper - bound) / norm
         for i in range(n):
             if live[i]:
-                at[i] = min(weights[i], max(0.0, at[i] + pace * direction[i]))
+                at[i] = min(weights[i], max(0.0, at[i] + stride * direction[i]))
     return best, upper
 
 
 @compiled
-def _polish(core, weights, p, often, upper, best_open):
+def _polish(core: Links, p: int, often: Floats, upper: float, best_open: Flags) -> float:
     """Exchange from the p sites the dual chose most often; keep what is better. Return upper."""
-    state = empty(core, weights)
+    state = empty(core, core.weights)
     for j in np.argsort(-often)[:p]:
-        toggle(core, weights, state, j)
-    missed = exchange(core, weights, state)
+        toggle(core, core.weights, state, j)
+    missed = exchange(core, state)
     if missed < upper:
-        best_open[:] = state[0]
+        best_open[:] = state.is_open
         return missed
     return upper
 
 
 @compiled
-def branch(core, weights, p, by, upper, best_open, stack, nodes, rounds):
+def branch(
+    core: Links, p: int, by: float, upper: float, best_open: Flags, stack: OpenNodes, nodes: int, rounds: int
+) -> float:
     """Search maximal covers depth first for anything below ``upper - by``, at most so many nodes, then come back.
 
-    ``stack`` is (status, multipliers, bounds, top): open nodes. Return upper.
+    Return upper.
 
     Parameters
     ----------
-    core : tuple of arrays
-        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
-    weights : array of float, shape (rows,)
-        What reaching a row is worth.
+    core : Links
     p : int
         Sites that are open.
     by : float
-        A plan must be better by so much to matter.
     upper : float
         Value of the best plan known.
     best_open : array of bool, shape (sites,)
         The best plan; changed in place.
-    stack : tuple of arrays
-        Open nodes; changed in place.
+    stack : OpenNodes
     nodes : int
-        Nodes at most.
     rounds : int
-        Turns at most.
+        Turns of the dual at a node.
     """
-    all_status, all_u, bounds, top = stack
+    all_status, all_u, bounds, top = stack.status, stack.u, stack.bounds, stack.top
     often = np.zeros(all_status.shape[1])
     for _ in range(nodes):
         while top[0] > 0 and bounds[top[0] - 1] >= upper - by:
@@ -242,8 +248,8 @@ def branch(core, weights, p, by, upper, best_open, stack, nodes, rounds):
         t = top[0]
         status, u, parent = all_status[t].copy(), all_u[t].copy(), bounds[t]
         often[:] = 0.0
-        bound, upper = ascend(core, weights, 0.0, p, status, u, by, upper, best_open, rounds, 1.0, 5, often)
-        upper = _polish(core, weights, p, often, upper, best_open)
+        bound, upper = ascend(core, 0.0, p, status, u, by, upper, best_open, Ascent(rounds, 1.0, 5), often)
+        upper = _polish(core, p, often, upper, best_open)
         pick = _most_undecided(status, often)
         if max(bound, parent) >= upper - by or pick < 0:
             continue  # nothing is free: the relaxed choice was a plan and has been counted

@@ -1,56 +1,79 @@
-"""Search for covers by opening, closing and exchanging sites: compiled loops (numba).
+"""Search for covers by opening, closing and exchanging sites: compiled loops (numba)."""
 
-``core`` is (start, site, first, row): the sites of row i are site[start[i]:start[i + 1]], the rows of site j are
-row[first[j]:first[j + 1]].
-"""
-
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
-from balance_lib.compiled import compiled
+from balance_lib.compiled import Flags, Floats, Ints, compiled
 
 
-@compiled
-def empty(core, weights):
-    """Return a state in which nothing is open: (flags of sites, open sites of each row, their sum, score).
+class Links(NamedTuple):
+    """Hold who reaches whom in both directions, and what reaching a row is worth.
 
-    A site's score is what it reaches alone: the weight gained by opening it, or lost by closing it.
+    The sites of row i are site[start[i]:start[i + 1]], the rows of site j are row[first[j]:first[j + 1]].
+    """
+
+    start: Ints
+    site: Ints
+    first: Ints
+    row: Ints
+    weights: Floats
+
+
+class Cover(NamedTuple):
+    """Hold a choice of sites, changed in place.
 
     Parameters
     ----------
-    core : tuple of arrays
-        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
-    weights : array of float, shape (rows,)
-        What reaching a row is worth.
+    is_open : array of bool, shape (sites,)
+    times, total : array of int, shape (rows,)
+        How many open sites reach each row, and the sum of their numbers.
+    score : array of float, shape (sites,)
+        What a site reaches alone: the weight gained by opening it, or lost by closing it.
     """
-    first, row = core[2], core[3]
+
+    is_open: Flags
+    times: Ints
+    total: Ints
+    score: Floats
+
+
+@compiled
+def empty(core: Links, weights: Floats) -> Cover:
+    """Return a state in which nothing is open.
+
+    Parameters
+    ----------
+    core : Links
+    weights : array of float, shape (rows,)
+        What reaching a row is worth for now.
+    """
+    first, row = core.first, core.row
     m = first.size - 1
     score = np.zeros(m)
     for j in range(m):
         for q in range(first[j], first[j + 1]):
             score[j] += weights[row[q]]
-    return np.zeros(m, np.bool_), np.zeros(weights.size, np.int64), np.zeros(weights.size, np.int64), score
+    return Cover(np.zeros(m, np.bool_), np.zeros(weights.size, np.int64), np.zeros(weights.size, np.int64), score)
 
 
 @compiled
-def toggle(core, weights, state, j):
+def toggle(core: Links, weights: Floats, state: Cover, j: int) -> None:
     """Open a closed site or close an open one, and renew the scores this touches.
 
     Parameters
     ----------
-    core : tuple of arrays
-        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    core : Links
     weights : array of float, shape (rows,)
-        What reaching a row is worth.
-    state : tuple of arrays
-        As :func:`empty` makes it; changed in place.
+        As the state was made with.
+    state : Cover
     j : int
         The site.
     """
-    start, site, first, row = core
-    is_open, times, total, score = state
+    start, site, first, row = core.start, core.site, core.first, core.row
+    is_open, times, total, score = state.is_open, state.times, state.total, state.score
     sign = -1 if is_open[j] else 1
     is_open[j] = sign > 0
     for q in range(first[j], first[j + 1]):
@@ -67,7 +90,7 @@ def toggle(core, weights, state, j):
 
 
 @compiled
-def _state_of(core, weights, chosen):
+def _state_of(core: Links, weights: Floats, chosen: Flags) -> Cover:
     state = empty(core, weights)
     for j in range(chosen.size):
         if chosen[j]:
@@ -76,7 +99,7 @@ def _state_of(core, weights, chosen):
 
 
 @compiled
-def _best_closed(is_open, score):
+def _best_closed(is_open: Flags, score: Floats) -> int:
     best = -1
     for j in range(score.size):
         if not is_open[j] and (best < 0 or score[j] > score[best]):
@@ -85,11 +108,11 @@ def _best_closed(is_open, score):
 
 
 @compiled
-def greedy(core):
+def greedy(core: Links) -> Flags:
     """Return a cover: the site that reaches most of what is left, again and again; then without those not needed."""
-    weights = np.ones(core[0].size - 1)
+    weights = np.ones(core.start.size - 1)
     state = empty(core, weights)
-    is_open, score = state[0], state[3]
+    is_open, score = state.is_open, state.score
     best = _best_closed(is_open, score)
     while best >= 0 and score[best] > 0:
         toggle(core, weights, state, best)
@@ -101,7 +124,7 @@ def greedy(core):
 
 
 @compiled
-def _missed(times, rows):
+def _missed(times: Ints, rows: Ints) -> int:
     """Write down the rows nobody reaches; return how many."""
     n = 0
     for i in range(times.size):
@@ -112,7 +135,7 @@ def _missed(times, rows):
 
 
 @compiled
-def _least_needed(is_open, score, moved, tabu):
+def _least_needed(is_open: Flags, score: Floats, moved: Ints, tabu: int) -> int:
     out = -1
     for j in range(score.size):
         if not is_open[j] or j == tabu:
@@ -123,16 +146,16 @@ def _least_needed(is_open, score, moved, tabu):
 
 
 @compiled
-def _around(core, j, fresh):
+def _around(core: Links, j: int, fresh: Flags) -> None:
     """Mark the sites that share a row with a site: what they are worth has changed."""
-    start, site, first, row = core
+    start, site, first, row = core.start, core.site, core.first, core.row
     for q in range(first[j], first[j + 1]):
         for t in range(start[row[q]], start[row[q] + 1]):
             fresh[site[t]] = True
 
 
 @compiled
-def shrink(core, best, steps, enough, seed):
+def shrink(core: Links, best: Flags, steps: int, enough: int, seed: int) -> None:
     """Make a cover smaller in place until it has ``enough`` sites or the steps are done.
 
     One site less than the best cover has, then exchange until everything is reached: the least needed site goes, one
@@ -142,23 +165,20 @@ def shrink(core, best, steps, enough, seed):
 
     Parameters
     ----------
-    core : tuple of arrays
-        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
+    core : Links
     best : array of bool, shape (sites,)
         A cover; changed in place.
     steps : int
-        Steps at most.
     enough : int
-        So many sites are few enough.
     seed : int
         Of the random disturbances.
     """
     np.random.seed(seed)
-    start, site = core[0], core[1]
+    start, site = core.start, core.site
     n, m = start.size - 1, best.size
     weights = np.ones(n)
     state = _state_of(core, weights, best)
-    is_open, times, _, score = state
+    is_open, times, score = state.is_open, state.times, state.score
     moved, fresh, rows = np.zeros(m, np.int64), np.ones(m, np.bool_), np.zeros(n, np.int64)
     n_open, least, tabu = best.sum(), best.sum(), -1
     for step in range(1, steps + 1):
@@ -202,20 +222,17 @@ def shrink(core, best, steps, enough, seed):
 
 
 @compiled
-def exchange(core, weights, state):
+def exchange(core: Links, state: Cover) -> float:
     """Swap the best pair of sites until none is better. Return the weight missed.
 
     Parameters
     ----------
-    core : tuple of arrays
-        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
-    weights : array of float, shape (rows,)
-        What reaching a row is worth.
-    state : tuple of arrays
-        As :func:`empty` makes it; changed in place.
+    core : Links
+    state : Cover
+        Made with the weights of the core.
     """
-    first, row = core[2], core[3]
-    is_open, times, total, score = state
+    first, row, weights = core.first, core.row, core.weights
+    is_open, times, total, score = state.is_open, state.times, state.total, state.score
     m = score.size
     both, met = np.zeros(m), np.zeros(m, np.int64)
     room = 1e-12 * weights.sum()
@@ -250,7 +267,7 @@ def exchange(core, weights, state):
 
 
 @compiled
-def shake(core, weights, p, best, rounds, strength, seed):
+def shake(core: Links, p: int, best: Flags, rounds: int, strength: int, seed: int) -> float:
     """Open greedily until p are open, exchange, disturb and exchange again; ``best`` is changed in place.
 
     A round exchanges k random pairs, k rising from 1 to ``strength`` while nothing better is found (variable
@@ -258,27 +275,22 @@ def shake(core, weights, p, best, rounds, strength, seed):
 
     Parameters
     ----------
-    core : tuple of arrays
-        Incidence in both directions: first entry and sites of each row, first entry and rows of each site.
-    weights : array of float, shape (rows,)
-        What reaching a row is worth.
+    core : Links
     p : int
-        Sites that are open.
     best : array of bool, shape (sites,)
-        The best choice; changed in place.
     rounds : int
         Turns at most.
     strength : int
-        Pairs exchanged at most in one disturbance.
     seed : int
         Of the random disturbances.
     """
     np.random.seed(seed)
+    weights = core.weights
     state = _state_of(core, weights, best)
-    now, score = state[0], state[3]
+    now, score = state.is_open, state.score
     for _ in range(p - now.sum()):
         toggle(core, weights, state, _best_closed(now, score))
-    least = exchange(core, weights, state)
+    least = exchange(core, state)
     best[:] = now
     k = 1
     for _ in range(rounds):
@@ -288,7 +300,7 @@ def shake(core, weights, p, best, rounds, strength, seed):
             opened, closed = np.flatnonzero(now), np.flatnonzero(~now)
             toggle(core, weights, state, opened[np.random.randint(opened.size)])
             toggle(core, weights, state, closed[np.random.randint(closed.size)])
-        missed = exchange(core, weights, state)
+        missed = exchange(core, state)
         if missed < least * (1 - 1e-12):
             least, k = missed, 1
             best[:] = now

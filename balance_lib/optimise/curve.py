@@ -103,6 +103,7 @@ def frontier(
         everybody have no point on the curve.
     prove : bool
         Whether to prove the points one after another, within the time limit.
+    time_limit_s : float
     each_s : float
         Seconds for one proof at most.
     progress, cancel
@@ -115,14 +116,13 @@ def frontier(
     table = median.Sorted.of(problem)
     m = table.sites.size
     opens, values = np.zeros((m + 1, m), np.bool_), np.full(m + 1, np.inf)
-    interchange.sweep(table.near, table.finite, table.nowhere, table.keep, opens, values)
+    state = table.state(table.keep)
+    interchange.sweep(state, opens, values)
     # Mixing neighbours pays where few sites are open; a third of the curve costs as much as the sweep between all.
     most = max(m // 3, min(m, 60))
     for apart, rising in ((1, True), (3, False)):
-        interchange.sweep_unions(
-            table.near, table.finite, table.nowhere, table.keep, opens, values, apart, rising, most
-        )
-    interchange.sweep_between(table.near, table.finite, table.nowhere, table.keep, opens, values)
+        interchange.sweep_unions(state, opens, values, apart, rising, most)
+    interchange.sweep_between(state, opens, values)
     points = [p for p in range(1, m + 1) if values[p] < table.nowhere]
     bounds = dict.fromkeys(points, -np.inf)
     if prove:

@@ -12,35 +12,30 @@ References
 Duran-Mateluna, Alès and Elloumi 2023, "An efficient Benders decomposition for the p-median problem".
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
 import numpy as np
 
-from balance_lib.compiled import compiled
-from balance_lib.optimise.lagrangian import cheapest, worths
+from balance_lib.compiled import Flags, Floats, Ints, compiled
+from balance_lib.optimise.lagrangian import Bound, cheapest, worths
 
 
 @compiled
-def separate(near, near_cost, y, theta, rank, excess):
+def separate(near: Ints, near_cost: Floats, y: Floats, theta: Floats, rank: Ints, excess: Floats) -> float:
     """Fill how far each ``theta`` lies below what the point pays, and the rank of the site at which y adds up to 1.
 
     Return what y costs.
 
     Parameters
     ----------
-    near : array of int, shape (points, sites)
-        Sites of each demand point, nearest first.
-    near_cost : array of float, shape (points, sites)
-        Costs in the order of ``near``.
+    near, near_cost
+        As in :mod:`balance_lib.optimise.lagrangian`.
     y : array of float, shape (sites,)
         How far each site is open, 0 to 1.
     theta : array of float, shape (points,)
         What the model says each point pays.
     rank : array of int, shape (points,)
-        Filled.
     excess : array of float, shape (points,)
-        Filled.
     """
     n, m = near.shape
     total = 0.0
@@ -62,17 +57,15 @@ def separate(near, near_cost, y, theta, rank, excess):
 
 
 @compiled
-def as_rows(near, near_cost, points, rank):
+def as_rows(near: Ints, near_cost: Floats, points: Ints, rank: Ints) -> tuple[Floats, Ints, Ints, Floats]:
     """Return the cuts of these points, d at these ranks, as sparse rows: lower bounds, starts, columns, values.
 
     Columns are the sites and after them the points' theta.
 
     Parameters
     ----------
-    near : array of int, shape (points, sites)
-        Sites of each demand point, nearest first.
-    near_cost : array of float, shape (points, sites)
-        Costs in the order of ``near``.
+    near, near_cost
+        As in :mod:`balance_lib.optimise.lagrangian`.
     points : array of int
         Points whose cuts are wanted.
     rank : array of int, shape (points,)
@@ -99,32 +92,29 @@ def as_rows(near, near_cost, points, rank):
 
 
 @compiled
-def certify(near, near_cost, u, prices, status, p, total, rho, chosen):
+def certify(
+    near: Ints,
+    near_cost: Floats,
+    u: Floats,
+    prices: Floats,
+    status: Ints,
+    p: int,
+    total: float,
+    rho: Floats,
+    chosen: Flags,
+) -> Bound:
     """Return a bound that holds whatever led to the multipliers u and to prices on sites, which pay back ``total``.
 
-    L = sum_i u_i + total + sum of the p least of rho_j(u) - prices_j. Fill ``rho`` (less the prices) and ``chosen``;
-    return L, the last worth taken and the first left out.
+    L = sum_i u_i + total + sum of the p least of rho_j(u) - prices_j. Fill ``rho`` (less the prices) and ``chosen``.
 
     Parameters
     ----------
-    near : array of int, shape (points, sites)
-        Sites of each demand point, nearest first.
-    near_cost : array of float, shape (points, sites)
-        Costs in the order of ``near``.
-    u : array of float, shape (points,)
-        Multipliers; changed in place where the search raises the bound.
+    near, near_cost, u, status, p, rho, chosen
+        As in :mod:`balance_lib.optimise.lagrangian`.
     prices : array of float, shape (sites,)
         Prices on open sites.
-    status : array of int, shape (sites,)
-        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
-    p : int
-        Sites that are open.
     total : float
         What the prices pay back.
-    rho : array of float, shape (sites,)
-        Worth of each open site; filled.
-    chosen : array of bool, shape (sites,)
-        Sites of the relaxed answer; filled.
     """
     worths(near, near_cost, u, rho)
     rho -= prices
@@ -132,7 +122,7 @@ def certify(near, near_cost, u, prices, status, p, total, rho, chosen):
 
 
 @compiled
-def countable(children, least, most, p):
+def countable(children: Ints, least: Floats, most: Floats, p: float) -> bool:
     """Tell whether p sites can be open with so many at ``least`` and at ``most`` in each group of a family tree.
 
     ``children`` (groups above single sites, 2) are the two groups each is made of; single sites come first, the group
@@ -141,17 +131,9 @@ def countable(children, least, most, p):
     Parameters
     ----------
     children : array of int, shape (groups, 2)
-        The two groups each is made of.
-    least : array of int
-        Sites open at least, by group.
-    most : array of int
-        Sites open at most, by group.
-    p : int
-        Sites that are open.
-
-    Returns
-    -------
-    bool
+    least, most : array of float
+        Sites open at least and at most, by group.
+    p : float
     """
     low, high = least.copy(), most.copy()
     m = least.size - children.shape[0]

@@ -4,16 +4,20 @@ Sets are bits in 64-bit words: who is reached in a county of 1,500 villages and 
 24 a school, so that "all of a lies in b" is a handful of instructions.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
 
-from balance_lib.compiled import compiled
+import numpy as np
+import numpy.typing as npt
+
+from balance_lib.compiled import Flags, Ints, compiled
+
+Bits = npt.NDArray[np.uint64]
 
 
 @compiled
-def pack(table):
+def pack(table: Flags) -> Bits:
     """Return each row of a table of flags as bits."""
     n, m = table.shape
     bits = np.zeros((n, (m + 63) // 64), np.uint64)
@@ -25,12 +29,12 @@ def pack(table):
 
 
 @compiled
-def _has(bits, j):
+def _has(bits: Bits, j: int) -> bool:
     return (bits[j >> 6] >> np.uint64(j & 63)) & np.uint64(1) != 0
 
 
 @compiled
-def _bits_of(flags):
+def _bits_of(flags: Flags) -> Bits:
     bits = np.zeros((flags.size + 63) // 64, np.uint64)
     for j in range(flags.size):
         if flags[j]:
@@ -39,7 +43,7 @@ def _bits_of(flags):
 
 
 @compiled
-def _ones(word):
+def _ones(word: Any) -> Any:
     """Count the ones of a word (Hamming weight)."""
     word = word - ((word >> np.uint64(1)) & np.uint64(0x5555555555555555))
     word = (word & np.uint64(0x3333333333333333)) + ((word >> np.uint64(2)) & np.uint64(0x3333333333333333))
@@ -48,7 +52,7 @@ def _ones(word):
 
 
 @compiled
-def _sizes(sets, left, mask):
+def _sizes(sets: Bits, left: Flags, mask: Bits) -> Ints:
     size = np.zeros(left.size, np.int64)
     for i in range(left.size):
         if left[i]:
@@ -58,7 +62,7 @@ def _sizes(sets, left, mask):
 
 
 @compiled
-def _within(a, b, mask):
+def _within(a: Bits, b: Bits, mask: Bits) -> bool:
     """Tell whether all of a that still counts lies in b."""
     for w in range(mask.size):  # noqa: SIM110 (generators do not compile)
         if a[w] & ~b[w] & mask[w] != 0:
@@ -67,7 +71,7 @@ def _within(a, b, mask):
 
 
 @compiled
-def _thin(sets, left, mask, holding):
+def _thin(sets: Bits, left: Flags, mask: Bits, holding: bool) -> bool:
     """Drop sets that hold another one (``holding``), or that lie in another one; of equal ones one stays."""
     size = _sizes(sets, left, mask)
     order = np.flatnonzero(left)
@@ -87,7 +91,7 @@ def _thin(sets, left, mask, holding):
 
 
 @compiled
-def thin_cover(by_row, by_site, rows, sites, chosen):
+def thin_cover(by_row: Bits, by_site: Bits, rows: Flags, sites: Flags, chosen: Flags) -> None:
     """Reduce a set cover until nothing gives.
 
     A row goes when it is reached wherever another row is, a site when another one reaches all it reaches; the last site
@@ -114,7 +118,7 @@ def thin_cover(by_row, by_site, rows, sites, chosen):
 
 
 @compiled
-def _choose_only(row, by_site, rows, sites, chosen):
+def _choose_only(row: Bits, by_site: Bits, rows: Flags, sites: Flags, chosen: Flags) -> None:
     """Open the one site left of a row."""
     for j in range(sites.size):
         if sites[j] and _has(row, j):
@@ -125,7 +129,7 @@ def _choose_only(row, by_site, rows, sites, chosen):
 
 
 @compiled
-def thin_sites(by_site, n_rows, sites):
+def thin_sites(by_site: Bits, n_rows: int, sites: Flags) -> None:
     """Drop sites that reach nothing but what another one reaches (rows may be worth anything).
 
     Parameters

@@ -121,6 +121,8 @@ def solve(
 
     Parameters
     ----------
+    model : HighsModel
+    control : Control
     gap, apart : float
         Share, and absolute difference of objective and bound, at which HiGHS may stop.
     start : array of float, optional

@@ -5,38 +5,61 @@ rho_j(u) = sum_i min(0, c_ij - u_i), and the p sites of least rho are opened:
 
     L(u) = sum_i u_i + sum of the p least rho_j(u)  <=  optimum.
 
-For each u the value is a bound, whatever led there. Loops work on sorted costs as in
-:mod:`balance_lib.optimise.interchange`; what is unreachable is infinite here and never chosen. ``status`` of a site:
-1 open, -1 closed, 0 free.
+For each u the value is a bound, whatever led there. What the functions share:
+
+near : array of int, shape (points, sites)
+    Sites of each demand point, nearest first.
+near_cost : array of float, shape (points, sites)
+    Costs in that order, infinite where a point cannot be served.
+u : array of float, shape (points,)
+    Multipliers.
+status : array of int, shape (sites,)
+    1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
+p : int
+    Sites that are open.
+rho or worth : array of float, shape (sites,)
+    Worth of each site if open; filled.
+chosen : array of bool, shape (sites,)
+    Sites of the relaxed answer; filled.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
+
+from typing import NamedTuple
 
 import numpy as np
 
-from balance_lib.compiled import compiled
+from balance_lib.compiled import Flags, Floats, Ints, compiled
+
+
+class Bound(NamedTuple):
+    """Hold what a relaxed problem says: its value L(u), the last worth taken and the first left out."""
+
+    value: float
+    last: float
+    first_out: float
+
+
+class Ascent(NamedTuple):
+    """Hold how a bound is raised: turns at most, first step, turns without progress after which it is halved."""
+
+    rounds: int
+    step: float
+    patience: int
 
 
 @compiled
-def cheapest(worth, status, p, total, chosen):
+def cheapest(worth: Floats, status: Ints, p: int, total: float, chosen: Flags) -> Bound:
     """Choose the open sites and the free ones of least worth until p are chosen.
 
-    Fill ``chosen``; return ``total`` plus their worth (infinite when there are not p), the last worth taken and the
-    first left out.
+    Fill ``chosen``; the value is ``total`` plus their worth, infinite when there are not p.
 
     Parameters
     ----------
-    worth : array of float, shape (sites,)
-        Worth of each site if open.
-    status : array of int, shape (sites,)
-        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
-    p : int
-        Sites that are open.
+    worth, status, p, chosen
+        As the module says.
     total : float
         What is added.
-    chosen : array of bool, shape (sites,)
-        Sites of the relaxed answer; filled.
     """
     chosen[:] = False
     wanted = p
@@ -47,7 +70,7 @@ def cheapest(worth, status, p, total, chosen):
             wanted -= 1
     free = np.flatnonzero(status == 0)
     if wanted < 0 or wanted > free.size:
-        return np.inf, 0.0, 0.0
+        return Bound(np.inf, 0.0, 0.0)
     ranks = np.argsort(worth[free])
     for q in range(wanted):
         j = free[ranks[q]]
@@ -55,23 +78,17 @@ def cheapest(worth, status, p, total, chosen):
         total += worth[j]
     last = worth[free[ranks[wanted - 1]]] if wanted > 0 else -np.inf
     first_out = worth[free[ranks[wanted]]] if wanted < free.size else np.inf
-    return total, last, first_out
+    return Bound(total, last, first_out)
 
 
 @compiled
-def worths(near, near_cost, u, rho):
+def worths(near: Ints, near_cost: Floats, u: Floats, rho: Floats) -> None:
     """Fill rho_j(u) = sum_i min(0, c_ij - u_i).
 
     Parameters
     ----------
-    near : array of int, shape (points, sites)
-        Sites of each demand point, nearest first.
-    near_cost : array of float, shape (points, sites)
-        Costs in the order of ``near``.
-    u : array of float, shape (points,)
-        Multipliers; changed in place where the search raises the bound.
-    rho : array of float, shape (sites,)
-        Worth of each open site; filled.
+    near, near_cost, u, rho
+        As the module says.
     """
     n, m = near.shape
     rho[:] = 0.0
@@ -85,109 +102,77 @@ def worths(near, near_cost, u, rho):
 
 
 @compiled
-def relax(near, near_cost, u, status, p, rho, chosen):
-    """Solve the relaxed problem. Fill ``rho`` and ``chosen``; return L(u), last rho taken, first left out.
+def relax(near: Ints, near_cost: Floats, u: Floats, status: Ints, p: int, rho: Floats, chosen: Flags) -> Bound:
+    """Solve the relaxed problem. Fill ``rho`` and ``chosen``.
 
     Parameters
     ----------
-    near : array of int, shape (points, sites)
-        Sites of each demand point, nearest first.
-    near_cost : array of float, shape (points, sites)
-        Costs in the order of ``near``.
-    u : array of float, shape (points,)
-        Multipliers; changed in place where the search raises the bound.
-    status : array of int, shape (sites,)
-        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
-    p : int
-        Sites that are open.
-    rho : array of float, shape (sites,)
-        Worth of each open site; filled.
-    chosen : array of bool, shape (sites,)
-        Sites of the relaxed answer; filled.
+    near, near_cost, u, status, p, rho, chosen
+        As the module says.
     """
     worths(near, near_cost, u, rho)
     return cheapest(rho, status, p, u.sum(), chosen)
 
 
 @compiled
-def fix(status, rho, chosen, bound, last, first_out, cut):
+def fix(status: Ints, rho: Floats, chosen: Flags, relaxed: Bound, cut: float) -> None:
     """Close sites that cannot be open, and open those that cannot be closed, in any solution below ``cut``.
 
     Parameters
     ----------
-    status : array of int, shape (sites,)
-        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
-    rho : array of float, shape (sites,)
-        Worth of each open site; filled.
-    chosen : array of bool, shape (sites,)
-        Sites of the relaxed answer; filled.
-    bound : float
-        Bound of the relaxed answer.
-    last : float
-        Last worth taken.
-    first_out : float
-        First worth left out.
+    status, rho, chosen
+        As the module says.
+    relaxed : Bound
+        Of the relaxed answer they belong to.
     cut : float
         Only plans below this value matter.
-
-    Returns
-    -------
-    int
-        How many sites were fixed.
     """
-    n_fixed = 0
     for j in range(status.size):
         if status[j] != 0:
             continue
         if chosen[j]:
-            if bound - rho[j] + first_out >= cut:
+            if relaxed.value - rho[j] + relaxed.first_out >= cut:
                 status[j] = 1
-                n_fixed += 1
-        elif bound + rho[j] - last >= cut:
+        elif relaxed.value + rho[j] - relaxed.last >= cut:
             status[j] = -1
-            n_fixed += 1
-    return n_fixed
 
 
 @compiled
-def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, patience):
+def ascend(
+    near: Ints,
+    near_cost: Floats,
+    u: Floats,
+    status: Ints,
+    p: int,
+    cut: float,
+    upper: float,
+    best_open: Flags,
+    pace: Ascent,
+) -> tuple[float, float]:
     """Raise the bound by subgradient steps, fixing sites on the way; improve ``upper`` by what is chosen.
 
-    ``u`` holds the best multipliers at the end.
-    Return the bound, the upper value and the step length reached.
+    ``u`` holds the best multipliers at the end. Return the bound and the upper value.
 
     Parameters
     ----------
-    near : array of int, shape (points, sites)
-        Sites of each demand point, nearest first.
-    near_cost : array of float, shape (points, sites)
-        Costs in the order of ``near``.
-    u : array of float, shape (points,)
-        Multipliers; changed in place where the search raises the bound.
-    status : array of int, shape (sites,)
-        1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
-    p : int
-        Sites that are open.
+    near, near_cost, u, status, p
+        As the module says.
     cut : float
         Only plans below this value matter.
     upper : float
         Value of the best plan known.
     best_open : array of bool, shape (sites,)
         The best plan; changed in place.
-    rounds : int
-        Turns at most.
-    step : float
-        First length of a subgradient step.
-    patience : int
-        Turns without progress after which the step is halved.
+    pace : Ascent
     """
     n, m = near.shape
     rho, chosen = np.zeros(m), np.zeros(m, np.bool_)
     at, slope, direction = u.copy(), np.zeros(n), np.zeros(n)
-    best = -np.inf
+    best, step = -np.inf, pace.step
     since = 0
-    for _ in range(rounds):
-        bound, last, first_out = relax(near, near_cost, at, status, p, rho, chosen)
+    for _ in range(pace.rounds):
+        relaxed = relax(near, near_cost, at, status, p, rho, chosen)
+        bound = relaxed.value
         if bound > best + 1e-9 * abs(best) or best == -np.inf:
             since = 0 if bound > best + 1e-5 * abs(upper - best) else since + 1
             best = bound
@@ -196,7 +181,7 @@ def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, p
             since += 1
         if best >= cut:
             break
-        fix(status, rho, chosen, bound, last, first_out, cut)
+        fix(status, rho, chosen, relaxed, cut)
         total = 0.0
         norm = 0.0
         for i in range(n):
@@ -222,7 +207,7 @@ def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, p
             best_open[:] = chosen
         if norm < 1e-12:
             break
-        if since >= patience:
+        if since >= pace.patience:
             step *= 0.5
             since = 0
             at[:] = u
@@ -230,9 +215,9 @@ def ascend(near, near_cost, u, status, p, cut, upper, best_open, rounds, step, p
             if step < 1e-3:
                 break
             continue
-        pace = step * (upper - bound) / norm  # towards upper, or steps would die out just below the cut
-        if pace <= 0:
+        stride = step * (upper - bound) / norm  # towards upper, or steps would die out just below the cut
+        if stride <= 0:
             break
         for i in range(n):
-            at[i] += pace * direction[i]
-    return best, upper, step
+            at[i] += stride * direction[i]
+    return best, upper

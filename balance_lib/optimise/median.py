@@ -35,8 +35,7 @@ from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Sol
 from balance_lib.optimise.verify import confirm
 
 FIRST_ROUNDS = 60
-# Steps of the dual at most, and steps without a better bound before they are halved.
-DUAL_ROUNDS, PATIENCE = 300, 20
+DUAL = 300, 1.5, 20  # as lagrangian.Ascent, which is compiled and comes later
 
 
 @dataclass(frozen=True, eq=False)
@@ -99,9 +98,7 @@ class Sorted:
         """Return the exchange search's state with these sites open."""
         from balance_lib.optimise import interchange
 
-        state = interchange.empty_state(*self.near.shape)
-        interchange.set_state(self.near, self.finite, self.nowhere, state, is_open)
-        return state
+        return interchange.exchange(self.near, self.finite, self.nowhere, self.keep, is_open)
 
 
 @dataclass(eq=False)
@@ -208,9 +205,9 @@ def first(
     from balance_lib.optimise import interchange
 
     state = table.state(table.keep if start is None else start)
-    interchange.fill(table.near, table.finite, table.nowhere, state, p)
-    interchange.thin(table.near, table.finite, table.nowhere, state, table.keep, p)
-    upper = interchange.shake(table.near, table.finite, table.nowhere, state, table.keep, rounds, min(p, 10), seed)
+    interchange.fill(state, p)
+    interchange.thin(state, p)
+    upper = interchange.shake(state, rounds, min(p, 10), seed)
     return _search(state, float(upper))
 
 
@@ -225,15 +222,14 @@ def begin(table: Sorted, is_open: Flags) -> _MedianSearch:
         Open sites.
     """
     state = table.state(is_open)
-    return _search(state, float(state[3].sum()))
+    return _search(state, float(state.d1.sum()))
 
 
 def _search(state: Any, upper: float) -> _MedianSearch:
     """Start the multipliers between the costs of the nearest open site and the next."""
-    nearest, second = state[3], state[4]
-    return _MedianSearch(
-        upper, state[0].copy(), -np.inf, nearest + np.minimum(second - nearest, nearest.mean() + 1e-9) / 2
-    )
+    nearest, second = state.d1, state.d2
+    multipliers = nearest + np.minimum(second - nearest, nearest.mean() + 1e-9) / 2
+    return _MedianSearch(upper, state.is_open.copy(), -np.inf, multipliers)
 
 
 def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) -> _MedianSearch | Solution:
@@ -285,9 +281,9 @@ def relax(table: Sorted, p: int, search: _MedianSearch, aim: Aim) -> bool:
     from balance_lib.optimise import lagrangian
 
     search.status = table.keep.astype(np.int8)
-    bound, search.upper, _ = lagrangian.ascend(
+    bound, search.upper = lagrangian.ascend(
         table.near, table.cost, search.multipliers, search.status, p, aim.cut(search.upper), search.upper,
-        search.is_open, DUAL_ROUNDS, 1.5, PATIENCE,
+        search.is_open, lagrangian.Ascent(*DUAL),
     )  # fmt: skip
     search.bound = max(search.bound, aim.rounded(min(bound, search.upper)))
     return bool(bound >= aim.cut(search.upper))
@@ -300,6 +296,7 @@ def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Flags, Any
 
     Parameters
     ----------
+    problem : Problem
     is_open : array of bool, shape (sites,)
         A good choice of as many sites, to start from.
     cut : float
@@ -310,9 +307,8 @@ def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Flags, Any
     table, (n, m) = Sorted.of(problem), problem.shape
     search, p = begin(table, is_open[table.sites]), int(is_open.sum())
     status, u = table.keep.astype(np.int8), search.multipliers
-    lagrangian.ascend(
-        table.near, table.cost, u, status, p, cut, search.upper, search.is_open, DUAL_ROUNDS, 1.5, PATIENCE
-    )
+    pace = lagrangian.Ascent(*DUAL)
+    lagrangian.ascend(table.near, table.cost, u, status, p, cut, search.upper, search.is_open, pace)
     rho, chosen = np.zeros(table.sites.size), np.zeros(table.sites.size, np.bool_)
     bound, last, _ = lagrangian.relax(table.near, table.cost, u, status, p, rho, chosen)
     extra = np.maximum(0.0, problem.weighted[:, table.sites] - u[:, None]) + np.where(

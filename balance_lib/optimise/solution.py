@@ -172,6 +172,8 @@ def status_of(objective: float, bound: float, gap: float, *, ended: bool) -> Sta
 
     Parameters
     ----------
+    objective : float
+    bound : float
     gap : float
         Gap asked for.
     ended : bool

@@ -233,14 +233,17 @@ def prove(
 
     Parameters
     ----------
+    master : Master
     table : Sorted
         The costs that ``master`` was made of.
+    p : int
     status : array of int, shape (m,)
         1 must be open, -1 closed, 0 in question.
     upper : float
         Value of the best known plan.
     margin : callable
         Returns the value below which a plan is better than one of a given value.
+    control : Control
     tell : callable
         Told the best value, what is proven, and the sites of the plan where it was found here, at every node.
     """
@@ -307,11 +310,9 @@ def _relax(search: _Tree, limits: Limits, parent: float) -> _Node | None:
         if y is None:
             return None
         u, prices, total = _prices(master, limits)
-        proven, last, first_out = cuts.certify(
-            master.near, master.cost, u, prices, status, search.p, total, rho, chosen
-        )
-        lagrangian.fix(fixed, rho, chosen, proven, last, first_out, search.cut)
-        bound = max(bound, proven)
+        proven = cuts.certify(master.near, master.cost, u, prices, status, search.p, total, rho, chosen)
+        lagrangian.fix(fixed, rho, chosen, proven, search.cut)
+        bound = max(bound, proven.value)
         if bound >= search.cut or search.control.stopped:
             break
         real = cuts.separate(master.near, master.cost, y, theta, rank, excess)
@@ -367,10 +368,10 @@ def _round(search: _Tree, y: Floats) -> None:
     table = search.table
     wanted = np.zeros(y.size, np.bool_)
     wanted[np.argsort(-y - table.keep, kind="stable")[: search.p]] = True
-    interchange.set_state(table.near, table.finite, table.nowhere, search.state, wanted)
-    found = interchange.descend(table.near, table.finite, table.nowhere, search.state, table.keep)
+    interchange.set_state(search.state, wanted)
+    found = interchange.descend(search.state)
     if found < search.upper * (1 - 1e-12):
-        search.upper, search.is_open = float(found), search.state[0].copy()
+        search.upper, search.is_open = float(found), search.state.is_open.copy()
 
 
 def _choose(search: _Tree, node: _Node) -> int:

@@ -24,7 +24,7 @@ from balance_lib.data.county import County
 DEM, RIVERS = "dem.tif", "rivers.geojson"
 
 
-def od(
+def od(  # noqa: PLR0913 (what people type)
     county: County,
     year: int | None = None,
     *,

@@ -8,16 +8,20 @@ the step is barred by the rim, a void, a cliff or a river. Rasters stand flat, w
 them, so that no step needs a check of its own.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
+import numpy.typing as npt
 from numba import njit
 
 from balance_lib.access.distance.steps import NEIGHBOURS
-from balance_lib.compiled import compiled
+from balance_lib.compiled import Flags, Floats, Ints, compiled
+
+Bits = npt.NDArray[np.uint16]
+Singles = npt.NDArray[np.float32]
 
 BUCKETS = 512  # a power of two
 BLOCK = 32
@@ -25,8 +29,71 @@ DONE, WANTED = np.uint8(1), np.uint8(2)
 POWER = np.exp(np.arange(32 * 8) / 32)  # e to the power of 0, 1/32, 2/32 ... below 8; Tobler's function asks up to 3.7
 
 
+class Ground(NamedTuple):
+    """Hold ground and how it is walked.
+
+    Parameters
+    ----------
+    height : array of float, shape (cells,)
+        Metres.
+    allowed : array of uint16, shape (cells,)
+        A bit for each step that is not barred.
+    offset, length : array, shape (steps,)
+        How many cells on a step leads, and its metres on the map.
+    middle : array of int, shape (steps, 2)
+        The two cells a knight's move passes between, as offsets.
+    pace : float
+        Minutes of a metre on the flat.
+    sign : float
+        1 where walks begin at the seeds, -1 where they end there.
+    """
+
+    height: Floats
+    allowed: Bits
+    offset: Ints
+    length: Floats
+    middle: Ints
+    pace: float
+    sign: float
+
+
+class Doors(NamedTuple):
+    """Hold where places meet the ground: cells (-1: none), and the minutes and metres to them."""
+
+    cell: Ints
+    minutes: Floats
+    metres: Floats
+
+
+class Field(NamedTuple):
+    """Hold a search under way, changed in place: what is known of each cell, the cells touched, and the buckets.
+
+    Bucket b is a pile of blocks of cells: head[b] is on top, fill[b] how full that is, below[] what lies under a block.
+    """
+
+    minutes: Singles
+    metres: Singles
+    owner: Ints
+    flag: npt.NDArray[np.uint8]
+    touched: Ints
+    head: Ints
+    fill: Ints
+    below: Ints
+    pool: Ints
+
+
 @compiled
-def bar_crossings(allowed, columns, r0, c0, r1, c1, row_step, column_step, opposite):
+def bar_crossings(
+    allowed: Bits,
+    columns: int,
+    r0: Floats,
+    c0: Floats,
+    r1: Floats,
+    c1: Floats,
+    row_step: Ints,
+    column_step: Ints,
+    opposite: Ints,
+) -> int:
     """Clear every step that crosses a line; return how many.
 
     Lines are given piece by piece in cells (a cell's centre is whole), no piece longer than a cell. A point on a line
@@ -60,7 +127,7 @@ def bar_crossings(allowed, columns, r0, c0, r1, c1, row_step, column_step, oppos
 
 
 @compiled
-def label_parts(allowed, walkable, offset):
+def label_parts(allowed: Bits, walkable: Flags, offset: Ints) -> tuple[Ints, Ints]:
     """Number the connected parts of the ground from 0; -1 where there is none. Return numbers and sizes."""
     part = np.full(allowed.size, -1, np.int32)
     size = np.zeros(16, np.int64)
@@ -90,7 +157,7 @@ def label_parts(allowed, walkable, offset):
 
 
 @njit(inline="always")
-def _exp(x):
+def _exp(x: float) -> float:
     """Return e to the power of x >= 0, to 3e-10 of itself: a table and a short series, without a call in the loop."""
     if not x < 8.0:
         return math.exp(x)
@@ -100,7 +167,9 @@ def _exp(x):
 
 
 @njit(inline="always")
-def _put(cell, at, free, spare, used, head, fill, below, pool):
+def _put(
+    cell: int, at: int, free: int, spare: int, used: int, head: Ints, fill: Ints, below: Ints, pool: Ints
+) -> tuple[int, int, int]:
     """Put a cell into a bucket, a pile of blocks; return the first spare block, how many, and blocks ever used."""
     block = head[at]
     if block < 0 or fill[at] == BLOCK:
@@ -120,26 +189,28 @@ def _put(cell, at, free, spare, used, head, fill, below, pool):
 
 
 @compiled
-def _spread(height, allowed, offset, length, middle, pace, sign, seed_cell, seed_min, seed_m, limit, waiting,
-            minutes, metres, owner, flag, touched, head, fill, below, pool):  # fmt: skip
+def _spread(ground: Ground, seeds: Doors, limit: float, waiting: int, field: Field) -> int:  # fmt: skip
     """Spread walking time from seeds until every wanted cell is reached; return how many cells were touched.
 
     Dijkstra with buckets as wide as the cheapest step: within one bucket no cell can shorten another, so their order
     does not matter (Denardo and Fox 1979). A cell dearer than all buckets waits in the last one and is put on again.
     Minutes are kept in single precision: a walk of ten hours to some milliseconds.
     """
+    height, allowed, offset, length, middle = ground.height, ground.allowed, ground.offset, ground.length, ground.middle
+    minutes, metres, owner, flag, touched = field.minutes, field.metres, field.owner, field.flag, field.touched
+    head, fill, below, pool, sign = field.head, field.fill, field.below, field.pool, ground.sign
     head[:] = -1
-    least, inverse = length * pace, 1 / length
+    least, inverse = length * ground.pace, 1 / length
     per_min = 1 / (least.min() * (1 - 1e-6))
     free, spare, used, n_touched, live, now = -1, 0, 0, 0, 0, 0
-    for i in range(seed_cell.size):
-        cell = seed_cell[i]
-        if seed_min[i] >= minutes[cell] or seed_min[i] > limit:
+    for i in range(seeds.cell.size):
+        cell = seeds.cell[i]
+        if seeds.minutes[i] >= minutes[cell] or seeds.minutes[i] > limit:
             continue
         if minutes[cell] == np.inf:
             touched[n_touched] = cell
             n_touched += 1
-        minutes[cell], metres[cell], owner[cell] = seed_min[i], seed_m[i], i
+        minutes[cell], metres[cell], owner[cell] = seeds.minutes[i], seeds.metres[i], i
     for t in range(n_touched):
         cell = np.int64(touched[t])
         at = min(int(minutes[cell] * per_min), BUCKETS - 1)
@@ -184,7 +255,7 @@ def _spread(height, allowed, offset, length, middle, pace, sign, seed_cell, seed
             if waiting == 0:
                 break
         flag[cell] |= DONE
-        bits, ground, way, own = allowed[cell], height[cell], metres[cell], owner[cell]
+        bits, level, way, own = allowed[cell], height[cell], metres[cell], owner[cell]
         whole = bits == 65535
         for q in range(offset.size):
             if not whole and not (bits >> q) & 1:
@@ -193,7 +264,7 @@ def _spread(height, allowed, offset, length, middle, pace, sign, seed_cell, seed
             known = minutes[there]
             if time + least[q] >= known:
                 continue
-            rise = height[there] - ground
+            rise = height[there] - level
             steep = 3.5 * abs(sign * rise * inverse[q] + 0.05)
             if q < NEIGHBOURS:
                 up, on = rise, 0.0
@@ -203,7 +274,7 @@ def _spread(height, allowed, offset, length, middle, pace, sign, seed_cell, seed
                 if time + least[q] * (1.0 + steep * (1.0 + steep * (0.5 + steep / 6.0))) >= known:
                     continue
                 # They lead midway between two cells: down into what lies there, and up again.
-                up = 0.5 * (height[np.uint64(cell + middle[q, 0])] + height[np.uint64(cell + middle[q, 1])]) - ground
+                up = 0.5 * (height[np.uint64(cell + middle[q, 0])] + height[np.uint64(cell + middle[q, 1])]) - level
                 on = rise - up
                 slope = 2 * sign * inverse[q]
                 total = _exp(3.5 * abs(slope * up + 0.05)) + _exp(3.5 * abs(slope * on + 0.05))
@@ -228,75 +299,64 @@ def _spread(height, allowed, offset, length, middle, pace, sign, seed_cell, seed
 
 
 @compiled
-def spread(height, allowed, offset, length, middle, pace, sign, seed_cell, seed_min, seed_m, limit):
+def spread(ground: Ground, seeds: Doors, limit: float) -> tuple[Singles, Singles, Ints]:
     """Return minutes, metres and the nearest seed of every cell; infinite, 0 and -1 where no seed is reached."""
-    n = height.size
-    blocks = 2 * (n // BLOCK) + 4 * BUCKETS
-    minutes, metres, owner = np.full(n, np.inf, np.float32), np.zeros(n, np.float32), np.full(n, -1, np.int32)
-    _spread(height, allowed, offset, length, middle, pace, sign, seed_cell, seed_min, seed_m, limit, 0,
-            minutes, metres, owner, np.zeros(n, np.uint8), np.empty(n, np.int32),
-            np.empty(BUCKETS, np.int32), np.empty(BUCKETS, np.int32),
-            np.empty(blocks, np.int32), np.empty((blocks, BLOCK), np.int32),
-    )  # fmt: skip
-    return minutes, metres, owner
+    field = _field(ground.height.size)
+    _spread(ground, seeds, limit, 0, field)
+    return field.minutes, field.metres, field.owner
 
 
 @compiled
-def costs(
-    height,
-    allowed,
-    offset,
-    length,
-    middle,
-    pace,
-    sign,
-    root_cell,
-    root_min,
-    root_m,
-    goal_cell,
-    goal_min,
-    goal_m,
-    wait,
-    limit,
-):
+def _field(n: int) -> Field:
+    """Return a search of n cells that has not begun."""
+    blocks = 2 * (n // BLOCK) + 4 * BUCKETS
+    return Field(
+        np.full(n, np.inf, np.float32), np.zeros(n, np.float32), np.full(n, -1, np.int32), np.zeros(n, np.uint8),
+        np.empty(n, np.int32), np.empty(BUCKETS, np.int32), np.empty(BUCKETS, np.int32), np.empty(blocks, np.int32),
+        np.empty((blocks, BLOCK), np.int32),
+    )  # fmt: skip
+
+
+@compiled
+def costs(ground: Ground, roots: Doors, goals: Doors, wait: Flags, limit: float) -> tuple[Floats, Floats]:
     """Return minutes and metres between roots and goals, each entered through up to four cells (-1: none).
 
     One search a root; it stops when all goals it waits for are reached. Infinite where a goal is not reached or not
     waited for.
     """
-    n, roots, goals = height.size, root_cell.shape[0], goal_cell.shape[0]
-    out_min, out_m = np.full((roots, goals), np.inf), np.full((roots, goals), np.inf)
-    minutes, metres, owner = np.full(n, np.inf, np.float32), np.empty(n, np.float32), np.empty(n, np.int32)
-    flag, touched = np.zeros(n, np.uint8), np.empty(n, np.int32)
-    head, fill = np.empty(BUCKETS, np.int32), np.empty(BUCKETS, np.int32)
-    blocks = 2 * (n // BLOCK) + 4 * BUCKETS
-    below, pool = np.empty(blocks, np.int32), np.empty((blocks, BLOCK), np.int32)
-    for i in range(roots):
-        waiting = 0
-        for j in range(goals):
-            for k in range(4 if wait[i, j] else 0):
-                cell = goal_cell[j, k]
-                if cell >= 0 and not flag[cell]:
-                    flag[cell] = WANTED
-                    waiting += 1
+    shape = roots.cell.shape[0], goals.cell.shape[0]
+    out_min, out_m = np.full(shape, np.inf), np.full(shape, np.inf)
+    field = _field(ground.height.size)
+    minutes, flag = field.minutes, field.flag
+    for i in range(shape[0]):
+        waiting = _want(goals, wait[i], flag)
         if waiting == 0:
             continue
-        entered = root_cell[i] >= 0
-        n_touched = _spread(
-            height, allowed, offset, length, middle, pace, sign,
-            root_cell[i][entered], root_min[i][entered], root_m[i][entered], limit, waiting,
-            minutes, metres, owner, flag, touched, head, fill, below, pool,
-        )  # fmt: skip
-        for j in range(goals):
+        entered = roots.cell[i] >= 0
+        seeds = Doors(roots.cell[i][entered], roots.minutes[i][entered], roots.metres[i][entered])
+        n_touched = _spread(ground, seeds, limit, waiting, field)
+        for j in range(shape[1]):
             for k in range(4 if wait[i, j] else 0):
-                cell = goal_cell[j, k]
-                if cell >= 0 and minutes[cell] + goal_min[j, k] < out_min[i, j]:
-                    out_min[i, j] = minutes[cell] + goal_min[j, k]
-                    out_m[i, j] = metres[cell] + goal_m[j, k]
-        for j in range(goals):
-            for k in range(4):
-                if goal_cell[j, k] >= 0:
-                    flag[goal_cell[j, k]] = 0
+                cell = goals.cell[j, k]
+                if cell >= 0 and minutes[cell] + goals.minutes[j, k] < out_min[i, j]:
+                    out_min[i, j] = minutes[cell] + goals.minutes[j, k]
+                    out_m[i, j] = field.metres[cell] + goals.metres[j, k]
+        for cell in goals.cell.flat:
+            if cell >= 0:
+                flag[cell] = 0
         for t in range(n_touched):
-            minutes[touched[t]], flag[touched[t]] = np.inf, 0
+            minutes[field.touched[t]], flag[field.touched[t]] = np.inf, 0
     return out_min, out_m
+
+
+@compiled
+def _want(goals: Doors, wait: Flags, flag: npt.NDArray[np.uint8]) -> int:
+    """Flag the cells of the goals waited for; return how many."""
+    waiting = 0
+    for j in range(wait.size):
+        for k in range(4 if wait[j] else 0):
+            cell = goals.cell[j, k]
+            if cell >= 0 and not flag[cell]:
+                flag[cell] = WANTED
+                waiting += 1
+    return waiting

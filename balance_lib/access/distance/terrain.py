@@ -190,10 +190,9 @@ class Terrain:
         inward = direction == "there"
         place, door = np.nonzero(at.cell >= 0)
         cost, way = (at.inward if inward else at.outward)[place, door], at.way[place, door]
-        minutes, metres, owner = kernel.spread(
-            *self.ground, 1 / flat_out_m(flat_kph), -1.0 if inward else 1.0, at.cell[place, door], cost, way,
-            np.inf if limit_min is None else float(limit_min),
-        )  # fmt: skip
+        ground = kernel.Ground(*self.ground, 1 / flat_out_m(flat_kph), -1.0 if inward else 1.0)
+        doors = kernel.Doors(at.cell[place, door], cost, way)
+        minutes, metres, owner = kernel.spread(ground, doors, np.inf if limit_min is None else float(limit_min))
         none = owner < 0
         minutes[none] = metres[none] = np.nan
         nearest = np.append(place, -1)[owner]  # no seed is -1, which is the last
@@ -219,12 +218,12 @@ class Terrain:
         return rows + 2 * RIM, columns + 2 * RIM
 
     @property
-    def ground(self) -> tuple[Any, ...]:
+    def ground(self) -> tuple[Any, Any, Any, Any, Any]:
         """Return what the searches need: heights, allowed steps, and each step's offset, length and middle cells."""
         return self._ground[0]
 
     @cached_property
-    def _ground(self) -> tuple[tuple[Any, ...], int]:
+    def _ground(self) -> tuple[tuple[Any, Any, Any, Any, Any], int]:
         """Return the ground, and how many steps rivers bar."""
         from balance_lib.access.distance import kernel
 
@@ -277,10 +276,10 @@ class Terrain:
         # Searches start at the destinations: walking there is walking against the search.
         there = direction == "there"
         root, goal = (destinations.inward, origins.outward) if there else (destinations.outward, origins.inward)
-        minutes, metres = kernel.costs(
-            *self.ground, 1 / flat_out_m(flat_kph), -1.0 if there else 1.0, destinations.cell, root, destinations.way,
-            origins.cell, goal, origins.way, np.ascontiguousarray(wait.T), float(limit_min),
-        )  # fmt: skip
+        ground = kernel.Ground(*self.ground, 1 / flat_out_m(flat_kph), -1.0 if there else 1.0)
+        roots = kernel.Doors(destinations.cell, root, destinations.way)
+        goals = kernel.Doors(origins.cell, goal, origins.way)
+        minutes, metres = kernel.costs(ground, roots, goals, np.ascontiguousarray(wait.T), float(limit_min))
         return minutes.T, metres.T
 
     def _go_direct(

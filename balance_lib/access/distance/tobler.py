@@ -48,6 +48,7 @@ def pace_min(run_m: npt.ArrayLike, rise_m: npt.ArrayLike, flat_kph: float = FLAT
     ----------
     run_m, rise_m : array of float
         Map distance and climb.
+    flat_kph : float
     """
     run, rise = np.asarray(run_m, dtype=float), np.asarray(rise_m, dtype=float)
     slope = np.clip(

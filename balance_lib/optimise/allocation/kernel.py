@@ -13,20 +13,44 @@ found before the first site that ran out of a point to pass on is kept.
 What a site holds is a linked list of holdings (point, amount); arrays grow when points are split often.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
-# mypy: disable-error-code=assignment
 from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from balance_lib.compiled import compiled
+from balance_lib.compiled import Floats, Ints, compiled
 
 # Reordered sums of two terms are exact; what must hold is only that no cost is NaN, which the caller sees to.
 _FAST = {"nnan", "nsz", "reassoc", "contract"}
+
+
+class Lists(NamedTuple):
+    """Hold what each site holds as linked lists, changed in place: first holding of a site, neighbours; -1 none."""
+
+    head: Ints
+    after: Ints
+    before: Ints
+
+
+class Search(NamedTuple):
+    """Hold the search for a shortest path, changed in place.
+
+    ``way[q]`` and ``parent[q]`` stand as they were before the q-th site was settled, so that a later search may go back
+    to any of them. Ways are sums of arcs without prices and stay true when prices rise.
+    """
+
+    load: Floats
+    capacity: Floats
+    price: Floats
+    arc: Floats
+    way: Floats
+    parent: Ints
+    barred: Floats
+    settled: Ints
+    tolerance: float
 
 
 def _vectorised(function: Callable[..., Any]) -> Any:
@@ -35,7 +59,17 @@ def _vectorised(function: Callable[..., Any]) -> Any:
 
 
 @_vectorised
-def _relax(way, parent, next_way, next_parent, barred, arc, price, here, site):
+def _relax(
+    way: Floats,
+    parent: Ints,
+    next_way: Floats,
+    next_parent: Ints,
+    barred: Floats,
+    arc: Floats,
+    price: Floats,
+    here: float,
+    site: int,
+) -> float:
     """Shorten the ways to all sites by the arcs of one; return the least priced way to a site not yet settled."""
     best = math.inf
     for k in range(way.size):
@@ -48,19 +82,19 @@ def _relax(way, parent, next_way, next_parent, barred, arc, price, here, site):
 
 
 @compiled
-def _arcs_of(cost, j, head, after, point, arc, holding):
+def _arcs_of(cost: Floats, j: int, lists: Lists, point: Ints, arc: Floats, holding: Ints) -> None:
     """Rewrite the arcs out of a site: to each other site the cheapest move of a point held here."""
     for k in range(cost.shape[1]):
         arc[j, k] = math.inf
         holding[j, k] = -1
-    h = head[j]
+    h = lists.head[j]
     while h >= 0:
         _offer(cost, point[h], h, j, arc, holding)
-        h = after[h]
+        h = lists.after[h]
 
 
 @compiled
-def _offer(cost, i, h, j, arc, holding):
+def _offer(cost: Floats, i: int, h: int, j: int, arc: Floats, holding: Ints) -> None:
     """Let a holding of point i at site j improve the arcs out of j."""
     row, here, arcs, holdings = cost[i], cost[i, j], arc[j], holding[j]
     for k in range(row.size):
@@ -71,18 +105,16 @@ def _offer(cost, i, h, j, arc, holding):
 
 
 @compiled
-def hold(j, h, head, after, before):
+def hold(j: int, h: int, lists: Lists) -> None:
     """Put a holding in front of a site's list.
 
     Parameters
     ----------
     j, h : int
         Site, and holding (a point's pupils at a site).
-    head : array of int, shape (sites,)
-        First holding of each site; -1 none. Changed in place.
-    after, before : array of int, shape (holdings,)
-        Neighbours in the lists; -1 none. Changed in place.
+    lists : Lists
     """
+    head, after, before = lists.head, lists.after, lists.before
     after[h] = head[j]
     before[h] = -1
     if head[j] >= 0:
@@ -91,18 +123,16 @@ def hold(j, h, head, after, before):
 
 
 @compiled
-def drop(j, h, head, after, before):
+def drop(j: int, h: int, lists: Lists) -> None:
     """Take a holding out of a site's list.
 
     Parameters
     ----------
     j, h : int
-        Site, and holding (a point's pupils at a site).
-    head : array of int, shape (sites,)
-        First holding of each site; -1 none. Changed in place.
-    after, before : array of int, shape (holdings,)
-        Neighbours in the lists; -1 none. Changed in place.
+        Site, and holding.
+    lists : Lists
     """
+    head, after, before = lists.head, lists.after, lists.before
     if before[h] >= 0:
         after[before[h]] = after[h]
     else:
@@ -112,20 +142,18 @@ def drop(j, h, head, after, before):
 
 
 @compiled
-def _search(step, u, load, capacity, price, arc, way, parent, barred, settled, tolerance):
+def _search(state: Search, step: int, u: int) -> tuple[int, int]:
     """Settle sites by their way until one has free places; raise the prices of those settled.
-
-    ``way[q]`` and ``parent[q]`` stand as they were before the q-th site was settled, so that a later search may go back
-    to any of them. Ways are sums of arcs without prices and stay true when prices rise.
 
     Returns: a site with free places, -1 if none can be reached; and how many are settled.
     """
-    while load[u] >= capacity[u] - tolerance:
+    price, way, parent, barred, settled = state.price, state.way, state.parent, state.barred, state.settled
+    while state.load[u] >= state.capacity[u] - state.tolerance:
         settled[step] = u
         barred[u] = math.inf
         least = _relax(
-            way[step], parent[step], way[step + 1], parent[step + 1], barred, arc[u], price, way[step, u], u
-        )  # fmt: skip
+            way[step], parent[step], way[step + 1], parent[step + 1], barred, state.arc[u], price, way[step, u], u
+        )
         step += 1
         if least == math.inf:
             return -1, step
@@ -140,7 +168,7 @@ def _search(step, u, load, capacity, price, arc, way, parent, barred, settled, t
 
 
 @compiled
-def ship(cost, demand, capacity, tolerance):
+def ship(cost: Floats, demand: Floats, capacity: Floats, tolerance: float) -> tuple[Ints, Ints, Floats, Floats]:
     """Find who goes where at least cost.
 
     Parameters
@@ -163,11 +191,11 @@ def ship(cost, demand, capacity, tolerance):
     size = 2 * n + 2 * m
     point, after, before = np.empty(size, np.int64), np.empty(size, np.int64), np.empty(size, np.int64)
     amount = np.zeros(size)
-    head, load, price = np.full(m, -1, np.int64), np.zeros(m), np.zeros(m)
+    lists, load, price = Lists(np.full(m, -1, np.int64), after, before), np.zeros(m), np.zeros(m)
     for i in range(n):
-        j = np.argmin(cost[i])
+        j = int(np.argmin(cost[i]))
         point[i], amount[i] = i, demand[i]
-        hold(j, i, head, after, before)
+        hold(j, i, lists)
         load[j] += demand[i]
     spare = np.empty(size, np.int64)  # a stack of holdings not in use
     free = size - n
@@ -175,16 +203,17 @@ def ship(cost, demand, capacity, tolerance):
         spare[h] = size - 1 - h
     arc, holding = np.empty((m, m)), np.empty((m, m), np.int64)
     for j in range(m):
-        _arcs_of(cost, j, head, after, point, arc, holding)
+        _arcs_of(cost, j, lists, point, arc, holding)
     way, parent = np.empty((m + 2, m)), np.zeros((m + 2, m), np.int64)
     barred, settled, rank = np.empty(m), np.zeros(m + 1, np.int64), np.zeros(m, np.int64)
+    state = Search(load, capacity, price, arc, way, parent, barred, settled, tolerance)
     for s in np.argsort(load - capacity):  # a small excess is placed before large ones take the places around it
         step, u = 0, s
         for k in range(m):
             way[0, k], barred[k] = math.inf, 0.0
         way[0, s] = 0.0
         while load[s] > capacity[s] + tolerance:
-            t, step = _search(step, u, load, capacity, price, arc, way, parent, barred, settled, tolerance)
+            t, step = _search(state, step, u)
             if t < 0:  # cannot be: the last site has no limit
                 break
             for q in range(step):
@@ -200,7 +229,8 @@ def ship(cost, demand, capacity, tolerance):
             if free < arcs:
                 more = np.empty(point.size, np.int64)
                 old = point.size
-                point, after, before = np.append(point, more), np.append(after, more), np.append(before, more)
+                lists = Lists(lists.head, np.append(lists.after, more), np.append(lists.before, more))
+                point = np.append(point, more)
                 amount, spare = np.append(amount, np.zeros(old)), np.append(spare, more)
                 for h in range(old):
                     spare[free] = old + h
@@ -211,23 +241,23 @@ def ship(cost, demand, capacity, tolerance):
                 h = holding[j, k]
                 i = point[h]
                 amount[h] -= moved
-                there = head[k]
+                there = lists.head[k]
                 while there >= 0 and point[there] != i:
-                    there = after[there]
+                    there = lists.after[there]
                 if there >= 0:
                     amount[there] += moved
                 else:
                     free -= 1
                     there = spare[free]
                     point[there], amount[there] = i, moved
-                    hold(k, there, head, after, before)
+                    hold(k, there, lists)
                     _offer(cost, i, there, k, arc, holding)
                 if amount[h] <= tolerance:
                     amount[there] += amount[h]
-                    drop(j, h, head, after, before)
+                    drop(j, h, lists)
                     spare[free] = h
                     free += 1
-                    _arcs_of(cost, j, head, after, point, arc, holding)
+                    _arcs_of(cost, j, lists, point, arc, holding)
                     back = min(back, rank[j])
                 k = j
             # Sites settled before the first whose arcs changed stay settled: nothing shorter can have come up.
@@ -235,12 +265,13 @@ def ship(cost, demand, capacity, tolerance):
             for q in range(back, step):
                 barred[settled[q]] = 0.0
             step = back
-    return _flows(head, after, point, amount, price)
+    return _flows(lists, point, amount, price)
 
 
 @compiled
-def _flows(head, after, point, amount, price):
+def _flows(lists: Lists, point: Ints, amount: Floats, price: Floats) -> tuple[Ints, Ints, Floats, Floats]:
     """Write the holdings of all sites as a list."""
+    head, after = lists.head, lists.after
     n = 0
     for j in range(head.size):
         h = head[j]

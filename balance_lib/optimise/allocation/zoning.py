@@ -154,9 +154,14 @@ class _Zoning:
         return float(self.pupils[site == len(self.columns)].sum())
 
     def _improve(self, site: Ints) -> Ints:
-        from balance_lib.optimise.allocation import search  # compiled: imported when first needed
+        from balance_lib.optimise.allocation.search import improve
 
-        return search.improve(self.weight, self.demand, self.places, site, self.tolerance, self.threshold)
+        return improve(self._zoning(site))
+
+    def _zoning(self, site: Ints) -> Any:
+        from balance_lib.optimise.allocation.search import zoning  # compiled: imported when first needed
+
+        return zoning(self.weight, self.demand, self.places, site, self.tolerance, self.threshold)
 
     def _open(self, site: Ints, value: float) -> bool:
         """Tell whether a zoning may still be dearer than the best."""
@@ -167,16 +172,14 @@ class _Zoning:
 
         Shaw (1998), Using constraint programming and local search methods to solve vehicle routing problems, CP98.
         """
-        from balance_lib.optimise.allocation import search
+        from balance_lib.optimise.allocation.search import shake
 
         sites = min(NEIGHBOURS, len(self.columns))
         until = perf_counter() + self._left() / 2
         near = np.ascontiguousarray(np.argsort(self.weight[:, :-1], axis=1, kind="stable")[:, :sites])
         tried, seed = 0, 0
         while sites > 1 and tried < PATIENCE and perf_counter() < until and self._open(site, value):
-            found = search.shake(
-                self.weight, self.demand, self.places, site, near, self.tolerance, self.threshold, ROUNDS, seed
-            )
+            found = shake(self._zoning(site), near, ROUNDS, seed)
             tried = 0 if self._value(found) < self._value(site) else tried + 1
             site, seed = found, seed + 1
         return site
