@@ -172,6 +172,7 @@ class ShownEvaluation(Shown):
         stage : {"primary", "junior"}, optional
         radius_m : float, optional
             Circles around the schools, metres.
+        lang : str, optional
 
         Returns
         -------
@@ -270,5 +271,6 @@ class ShownProjection(Shown):
         village, school : str, optional
         counted : DataFrame, optional
             year, stage, pupils of the years before the base year.
+        lang : str, optional
         """
         return desk("figures").projection(self, village, school, counted, lang)

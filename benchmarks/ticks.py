@@ -16,7 +16,6 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from balance_lib.optimise.allocation.transport_plan import with_no_place
 
 from balance_lib import access
 from balance_lib.access.distance import Places, nearest_straight
@@ -24,6 +23,7 @@ from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.optimise import allocation
 from balance_lib.optimise.allocation import kernel
+from balance_lib.optimise.allocation.transport_plan import with_no_place
 from balance_lib.scenarios import Scenario
 from balance_lib.scenarios.board import Board, State
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import doctest
 import importlib
 import json
@@ -24,6 +25,7 @@ run = CliRunner()
 # Alembic runs this file itself; the other starts the command line.
 NOT_IMPORTED = ("balance_lib.office.store.migrations", "balance_lib.cli.__main__", "balance_lib.show.serve.__main__")
 HERE = ("", "file")
+PARAMETERS = re.compile(r"^Parameters\n-+\n(.*?)(?=\n\n|\Z)", re.DOTALL | re.MULTILINE)
 
 
 @pytest.fixture(scope="module")
@@ -271,6 +273,20 @@ def test_public_functions_of_the_rooms_are_described() -> None:
             thing = getattr(module, name)
             if callable(thing) and getattr(thing, "__module__", "").startswith("balance_lib"):
                 assert (thing.__doc__ or "").strip().split("\n")[0].endswith((".", ":", "?")), f"{room}.{name}"
+
+
+def test_a_docstring_with_parameters_names_each_once_and_no_other(root) -> None:
+    wrong = []
+    for path in sorted((root / "balance_lib").rglob("*.py")):
+        for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                told = PARAMETERS.search(ast.get_docstring(node) or "")
+                heads = [line.split(" : ")[0] for line in told[1].split("\n") if line[:1] != " "] if told else []
+                names = sorted(name.strip(" *") for head in heads for name in head.split(","))
+                taken = sorted(each.arg for each in ast.walk(node.args) if isinstance(each, ast.arg))
+                if told and names != [name for name in taken if name not in ("self", "cls")]:
+                    wrong.append(f"{path.name}:{node.lineno} {node.name}")
+    assert wrong == []
 
 
 def cells(path: Path, kind: str) -> list[str]:

@@ -118,6 +118,8 @@ def carry(
         NaN where nothing was counted.
     ahead : int
         Years after each series' own last counted one.
+    level : float
+    kept : float, optional
     way : {"line", "share", "level"}
         A series goes on by what it changed by a year, by the share it changed by (its logarithm goes on; where it
         was ever zero or below, as a line), or not at all.

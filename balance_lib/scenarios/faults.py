@@ -167,9 +167,14 @@ class _Checker:
                 yield self.fault("host_is_point", operation, "to", self.told(operation.host_id))
 
     def kind(self, operation: ops.Operation) -> Iterator[Fault]:
-        """Look for a special school that is to become an ordinary one: its pupils have nowhere else to go."""
-        if isinstance(operation, ops.ConvertStage) and self.kinds.get(operation.school_id) == "special":
+        """Look for a kind of school the operation is not for; a special school's pupils have nowhere else to go."""
+        kind = self.kinds.get(operation.school_id, "primary")
+        if isinstance(operation, ops.ConvertStage) and kind == "special":
             yield self.fault("special_convert", operation, "to", operation.to)
+        fit = {ops.ToPoint: ("primary",), ops.Attach: ("primary", "teaching_point")}.get(type(operation), (kind,))
+        if kind not in fit:
+            told = self.told(operation.school_id)
+            yield self.fault("not_primary", operation, operation.verb, told, kind=_kind(kind))
 
     def rolls(self, operation: ops.Operation) -> Iterator[Fault]:
         """Look for rolls nobody recorded: who would move, what it would cost and what would be met is not known."""
@@ -204,13 +209,6 @@ class _Checker:
             case ops.ToPoint():
                 if operation.top_grade not in (3, 6):
                     yield self.fault("top_grade", operation, "top_grade", operation.top_grade)
-                if self.kinds.get(operation.school_id, "primary") != "primary":
-                    kind = _kind(self.kinds[operation.school_id])
-                    yield self.fault("not_primary", operation, "to_point", self.told(operation.school_id), kind=kind)
-            case ops.Attach():
-                if self.kinds.get(operation.school_id, "primary") not in ("primary", "teaching_point"):
-                    kind = _kind(self.kinds[operation.school_id])
-                    yield self.fault("not_primary", operation, "attach", self.told(operation.school_id), kind=kind)
             case ops.Resize():
                 if operation.stage not in STAGES:
                     yield self.fault("stage", operation, "stage", operation.stage)
@@ -223,16 +221,15 @@ class _Checker:
                 if not operation.minutes > 0:
                     yield self.fault("positive", operation, "minutes", operation.minutes)
             case ops.ConvertStage():
-                if operation.to not in _KINDS_TO:
-                    yield self.fault("convert_to", operation, "to", operation.to)
-                elif (
-                    {"primary", "junior", "nine_year"} & {operation.to}
-                    and operation.villages
-                    and operation.classes <= 0
-                ):
-                    yield self.fault("positive", operation, "classes", operation.classes)
+                yield from self.convert(operation)
             case ops.Open():
                 yield from self.open(operation)
+
+    def convert(self, operation: ops.ConvertStage) -> Iterator[Fault]:
+        if operation.to not in _KINDS_TO:
+            yield self.fault("convert_to", operation, "to", operation.to)
+        elif operation.to in (*STAGES, "nine_year") and operation.villages and operation.classes <= 0:
+            yield self.fault("positive", operation, "classes", operation.classes)
 
     def open(self, operation: ops.Open) -> Iterator[Fault]:
         school_id, known = operation.school_id, operation.school_id in self.kinds

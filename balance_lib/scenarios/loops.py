@@ -30,6 +30,7 @@ def to_nearest(leaving, point, first_from, need, stage, order, metres, school_or
         The same between schools, for pupils of unknown home.
     receives : array of bool, shape (schools, bands)
     allowed : array of bool, shape (schools,)
+    villages : object
 
     Returns
     -------

@@ -42,6 +42,7 @@ def each(
         Rule of the locale, canonical table and column.
     rows : DataFrame
         The offending rows.
+    severity : Severity
     found : callable, optional
         What to say was found, of a row; the column's value when absent.
     **params

@@ -35,6 +35,9 @@ def form(
 
     Parameters
     ----------
+    school : School
+    stage : str
+    year : int
     grades : mapping of int to int
         Pupils of each grade.
     plan : mapping

@@ -26,6 +26,8 @@ def build(
 
     Parameters
     ----------
+    skeleton : Skeleton
+    schools : list of School
     table : DataFrame
         Stage rows of the school panel, with teachers.
     figures : mapping

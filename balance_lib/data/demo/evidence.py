@@ -24,6 +24,7 @@ def build(skeleton: Skeleton, figures: Mapping[str, Any]) -> pd.DataFrame:
 
     Parameters
     ----------
+    skeleton : Skeleton
     figures : mapping
         The county's block of ``figures.yaml``: first year recorded, items not met, items left unrecorded.
     """

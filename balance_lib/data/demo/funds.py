@@ -25,8 +25,12 @@ def build(
 
     Parameters
     ----------
+    skeleton : Skeleton
+    schools : list of School
+    table : DataFrame
     rates : mapping of str to mapping of int to float
         County figures by item and year: public funds per primary and junior pupil.
+    rng : Generator
     """
     plan = skeleton.settings["funds"]
     luck = {s.school_id: rng.random(3) for s in schools}

@@ -92,8 +92,11 @@ def build(skeleton: Skeleton, settlements: Settlements, share: Any, rng: np.rand
 
     Parameters
     ----------
+    skeleton : Skeleton
+    settlements : Settlements
     share : array (villages,)
         Share of the county's children in each village in the first year: village schools stand where children are.
+    rng : Generator
     """
     town = list(_town_schools(skeleton, settlements, rng))
     centres = list(_township_schools(skeleton, settlements, share, rng))

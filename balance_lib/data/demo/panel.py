@@ -24,10 +24,13 @@ def build(
 
     Parameters
     ----------
+    skeleton : Skeleton
+    schools : list of School
     flows : DataFrame
         From :func:`enrolment.build`; years before the first one are needed for the cohorts that leave.
     attendance : DataFrame
         Canonical table, for the boarders.
+    rng : Generator
     """
     plan = skeleton.settings["schools"]
     luck = {school.school_id: rng.random(4) for school in schools}

@@ -34,10 +34,13 @@ def build(
 
     Parameters
     ----------
+    skeleton : Skeleton
+    schools : list of School
     table : DataFrame
         From :func:`panel.build`.
     aims : Aims
         What each school is driven towards where the county works for the standard of 2017.
+    rng : Generator
     """
     plan = skeleton.settings["staff"]
     fixed = {s.school_id: dict(zip(LUCK, rng.random(len(LUCK)), strict=True)) for s in schools}

@@ -110,7 +110,7 @@ def _for(mapping: Path | Mapping[str, Any] | None, source: SourceFile) -> Column
     return replace(given, sources=own) if own else None
 
 
-def bring_in(
+def bring_in(  # noqa: PLR0913 (what the three doors of the import choose)
     sources: Sources,
     into: Path,
     *,
@@ -139,6 +139,7 @@ def bring_in(
         sound key is left out. The faults are still told, as warnings.
     dry_run : bool
         Whether only to tell what would be done.
+    save : Callable[[County, mapping of str to int], object], optional
     """
     holds = [table for table in PLACED if (into / tables.table(table).file).is_file()]
     given = read(sources, mapping=mapping, supplement=supplement, year=year, crs=crs, holds=holds, progress=progress)

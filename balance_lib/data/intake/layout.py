@@ -99,6 +99,7 @@ class Form:
         found : object
         severity : str
             ``error`` or ``warning``.
+        **params : object
         """
         line = self.at.get(row.key) if row else None
         label = row.label if row else None

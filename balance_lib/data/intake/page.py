@@ -51,6 +51,7 @@ class SheetRecords:
         found : object
         severity : str
             ``error`` or ``warning``.
+        **params : object
         """
         head = self.headings.get(column, column)
         self.faults.append(Fault(rule, self.place, line, head, found, severity, params))  # type: ignore[arg-type]

@@ -57,6 +57,7 @@ class _Beside:
         found : object
         severity : str
             ``error`` or ``warning``.
+        **params : object
         """
         head = self.heads.get(column, column)
         self.faults.append(Fault(rule, self.file, entry.row, head, found, severity, params))  # type: ignore[arg-type]

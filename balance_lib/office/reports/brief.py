@@ -217,6 +217,7 @@ def figure(letter: Letter, draw: Callable[..., bytes], *values: object, caption:
     letter : Letter
     draw : Callable[..., bytes]
         Draws the picture for a height.
+    *values : object
     caption : str
         Words under or over it.
     """

@@ -132,6 +132,7 @@ def items_by_category(counts: pd.DataFrame, lang: str = "zh") -> bytes:
     ----------
     counts : DataFrame
         One row a category (the index is its label): met, not_met, open.
+    lang : str
 
     Returns
     -------
@@ -153,6 +154,7 @@ def before_and_after(values: pd.DataFrame, unit: str, lang: str = "zh") -> bytes
         One row a thing (the index is its label): before, after. NaN is written as "no data".
     unit : str
         Label of the axis.
+    lang : str
 
     Returns
     -------
@@ -186,6 +188,7 @@ def distances(rows: pd.DataFrame, limit_m: float | None, lang: str = "zh") -> by
         pupils, metres_before, metres_after: one row a group of pupils.
     limit_m : float or None
         Walking radius of the plan, drawn as an upright line.
+    lang : str
 
     Returns
     -------

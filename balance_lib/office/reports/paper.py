@@ -134,6 +134,7 @@ class SheetWriter:
             A :class:`Value` or whole number stays a number, a date a date, everything else is text; None is blank.
         align : sequence of str, or str
             "left", "center" or "right" for each column; by default numbers right, texts left.
+        bold : bool
         """
         row, aligns = self.row, (align,) * len(values) if isinstance(align, str) else align
         for column, (value, wanted) in enumerate(zip(values, aligns, strict=True), 1):

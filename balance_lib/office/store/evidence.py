@@ -129,7 +129,7 @@ def read(folder: Path, sha: str) -> bytes:
     return content
 
 
-def index(
+def index(  # noqa: PLR0913 (a record's fields)
     connection: Connection,
     *,
     sha: str,

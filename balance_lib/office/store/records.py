@@ -20,7 +20,7 @@ TOLD = ("state", "due", "done_on", "note")
 COLUMNS = ["record_id", "task", *TOLD, "version", "changed_at", "county_hash", "standard_version", "software"]
 
 
-def record(
+def record(  # noqa: PLR0913 (a record's fields)
     connection: Connection,
     county_id: str,
     standard_id: str,

@@ -83,6 +83,7 @@ def change(connection: Connection, scenario_id: str, *, version: int, author: st
         Version the change was made from; another one is refused.
     author : str
     stamp : Stamp
+    **changes : str
 
     Raises
     ------

@@ -288,10 +288,13 @@ class Store:
 
         Parameters
         ----------
+        entry_id : str
         action : str
             One of ``workplan.ACTIONS``.
+        who : str
         version : int
             The version the person saw.
+        stamp : Stamp
         note : str
             Why; needed to send back and to re-open.
         **changes

@@ -192,6 +192,7 @@ def write_next(connection: Connection, subject: Subject, **facts: Any) -> None:
     ----------
     connection : Connection
     subject : Subject
+    **facts : object
     """
     before = last(connection, subject)
     write(connection, subject, at=now(), version=1 if before is None else before["version"] + 1, **facts)

@@ -39,7 +39,7 @@ __all__ = [
 Measures = Mapping[tuple[str, str], Measured]
 
 
-def propose(
+def propose(  # noqa: PLR0913 (what people type)
     county: County,
     standard: Standard,
     *,

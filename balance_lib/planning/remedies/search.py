@@ -114,6 +114,7 @@ class RemedySearch:
             A plan that meets every demand; the result never costs more.
         around : array, optional
             The relaxed plan.
+        **options : object
         """
         exact = [None if found is None else found.limit for found in self.tangents]
         best = start

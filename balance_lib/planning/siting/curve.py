@@ -60,7 +60,7 @@ class CountyFrontier(ShownFrontier):
         return replace(trial.scenario, name=name_of(self.layout, held))
 
 
-def county_frontier(
+def county_frontier(  # noqa: PLR0913 (what people type)
     county: County,
     stage: str,
     goals: Goals,
@@ -81,12 +81,20 @@ def county_frontier(
 
     Parameters
     ----------
+    county : County
+    stage : str
+    goals : Goals
+    year : int, optional
+    scenario : Scenario, optional
     judge : bool
         Whether to evaluate plans against the standard too, from few closures on, while time lasts.
     standard : Standard or str, optional
         As in :func:`balance_lib.scenarios.evaluate`.
     prove : bool
         Whether to prove the points one after another.
+    time_limit_s : float
+    progress : object
+    cancel : object
 
     Other parameters are those of :func:`balance_lib.siting.propose`.
     """

@@ -106,6 +106,10 @@ class CountyLayout:
 
         Parameters
         ----------
+        county : County
+        stage : str
+        goals : Goals
+        year : int, optional
         scenario : Scenario, optional
             Its settings, protected schools, class numbers, beds and bus lines hold; its closures, mergers and openings
             are left aside: they are what the plan decides.

@@ -201,6 +201,7 @@ class CountyDesk(County):
             How many to keep; without it the fewest that keep all limits of ``goals``.
         may_close : "all" or collection of str
             Only these may close.
+        year : int, optional
         start : ScenarioDraft, optional
             Its settings, protected schools, class numbers, beds and bus lines hold in the plan; today's by default.
         seconds : float
@@ -341,6 +342,7 @@ class CountyDesk(County):
             Only its schools, and the villages of its pupils; both stages by default, with primary pupils' villages.
         year, standard
             As everywhere.
+        lang : str, optional
         height : int
             Pixels.
 

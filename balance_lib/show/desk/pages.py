@@ -76,6 +76,7 @@ def keep_pictures(model: dict[str, Any], **_: Any) -> None:
     ----------
     model : dict
         What the server is about to save.
+    **_ : object
 
     Examples
     --------

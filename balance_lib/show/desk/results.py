@@ -165,6 +165,7 @@ class History(Shown):
             Only its schools.
         to : int, optional
             Year to which the county's item is brought forward, with its band.
+        lang : str, optional
         """
         return desk("figures").history(self, item, by=by, stage=stage, township=township, to=to, lang=lang)
 

@@ -110,7 +110,7 @@ class SchematicMap(anywidget.AnyWidget):
     selected_village = traitlets.Unicode("").tag(sync=True)
     clicked = traitlets.Dict().tag(sync=True)
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what people type)
         self,
         schools: Any,
         villages: Any = None,

@@ -20,7 +20,7 @@ __all__ = ["PORT", "command", "launch", "shipped"]
 PORT = 8866
 
 
-def launch(
+def launch(  # noqa: PLR0913 (what people type)
     root: str | Path | None = None,
     *,
     port: int = PORT,

@@ -142,7 +142,7 @@ class _Dashboards(Voila):
             self.ioloop.call_later(STAGGER_S * (position + 1), fill, 0, f"{name}.ipynb")
 
 
-def serve(
+def serve(  # noqa: PLR0913 (the options of the server)
     *,
     root: Path | None,
     dashboards: Path,

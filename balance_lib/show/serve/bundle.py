@@ -72,6 +72,7 @@ def page_config(found: dict[str, Any], *, base_url: str, version: str, **_: Any)
         Path the pages stand under.
     version : str
         Version the change was made from; another one is refused.
+    **_ : object
 
     Returns
     -------

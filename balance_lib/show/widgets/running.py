@@ -242,6 +242,7 @@ class RunModel(PageModel):
         who : str
             Who does it; recorded in the trail.
         note : str
+        **changes : object
         """
         self.saved.act(seen.entry_id, action, who=who, version=seen.version, stamp=self.stamp, note=note, **changes)
 
