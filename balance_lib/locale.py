@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -40,6 +41,24 @@ def text(key: str, lang: str = "zh", /, **params: Any) -> str:
     'met'
     """
     return catalogue(lang)[key].format(**params)
+
+
+def banners(marks: Mapping[str, Any], lang: str = "zh") -> list[str]:
+    """Return what a page, paper or listing must say of its data before anything else.
+
+    Parameters
+    ----------
+    marks : mapping
+        ``County.marks``, or anything that holds them, such as the provenance of a result.
+    lang : {"zh", "en"}
+
+    Examples
+    --------
+    >>> banners({"synthetic": False, "estimated": []})
+    []
+    """
+    keys = ["synthetic"] if marks["synthetic"] else []
+    return [text(f"banner.{key}", lang) for key in [*keys, *(f"estimated_{what}" for what in marks["estimated"])]]
 
 
 def spoken() -> str:

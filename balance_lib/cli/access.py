@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result
-from balance_lib.locale import text
+from balance_lib.locale import banners, text
 from balance_lib.plain import plain, records
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def _result(county: County, reach: Reach, metres: float, limit: Limit | None, la
     areas = room.catchments(county, reach)
     return {
         "county": county.county_id,
-        "synthetic": county.synthetic,
+        **county.marks,
         "year": reach.year,
         "stage": reach.stage,
         "band": reach.band,
@@ -147,7 +147,7 @@ def _plain(result: dict[str, Any], lang: str) -> str:
         say("head", county=result["county"], year=result["year"], stage=stage),
         say("how", how=result["how"], km=_km(result["radius_m"]), limit=result["radius_from"]),
     ]
-    lines += [text("banner.synthetic", lang)] if result["synthetic"] else []
+    lines += banners(result, lang)
     if result["basis"] == "none":
         lines += [
             text(f"page.access.{key}", lang, year=result["year"], stage=stage) for key in ("nobody", "nobody_how")

@@ -11,7 +11,7 @@ import typer
 
 from balance_lib.cli.access import Mode, SchoolStage
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, options_of, print_result
-from balance_lib.locale import text
+from balance_lib.locale import banners, text
 from balance_lib.plain import plain, records
 from balance_lib.planning.goals import Goals
 
@@ -154,7 +154,7 @@ def _survived(table: pd.DataFrame | None, lang: str) -> list[str]:
 def _head(county: County, year: int, stage: str, lang: str) -> list[str]:
     told = {"county": county.name_zh if lang == "zh" else county.name_en, "year": year}
     head = text("optimise.cli.head", lang, stage=text(f"stage.{stage}", lang), **told)
-    return [head, *([text("banner.synthetic", lang)] if county.synthetic else [])]
+    return [head, *banners(county.marks, lang)]
 
 
 def _plain(county: County, proposal: Proposal, stage: str, out: Path | None, lang: str) -> list[str]:

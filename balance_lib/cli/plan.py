@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
-from balance_lib.locale import text
+from balance_lib.locale import banners, text
 from balance_lib.plain import plain, records
 
 if TYPE_CHECKING:
@@ -43,7 +43,7 @@ def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> d
     evaluation = workplan.judged(county, chosen, on)
     recorded = saved.task_records(county.county_id, chosen.id)
     register = workplan.register_of(county, chosen, on, records=recorded, found=evaluation)
-    result = {"county": county.county_id, "county_name": county.name(lang), "synthetic": county.synthetic}
+    result = {"county": county.county_id, "county_name": county.name(lang), **county.marks}
     result |= register.as_dict(lang)
     shown = register.of(unit) if unit else register.tasks
     result["tasks"] = [task for task in result["tasks"] if task["task"] in set(shown["task"])]
@@ -94,8 +94,7 @@ def _ledger(saved: Any, county: Any, chosen: Any, on: date, lang: str) -> dict[s
 
 def _plain(found: dict[str, Any], lang: str) -> str:
     lines = [f"{found['county_name']}  {found['title']}", found["sentence"]]
-    if found["synthetic"]:
-        lines.append(text("banner.synthetic", lang))
+    lines += banners(found, lang)
     sign = {"over": "■", "current": "▶", "ahead": "□"}
     name = "label_zh" if lang == "zh" else "label_en"
     for stage in found["stages"]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
-from balance_lib.locale import text
+from balance_lib.locale import banners, text
 
 if TYPE_CHECKING:
     from balance_lib.data.county import County
@@ -116,7 +116,7 @@ def _result(
         "provenance": county.stamp(None if standard is None else standard.id, base=found.base),
         **found.as_dict(lang),
         "county_name": county.name(lang),
-        "synthetic": county.synthetic,
+        **county.marks,
         "standard": None if standard is None else standard.id,
         "items": [_item(item, lang) for item in items],
     }
@@ -144,6 +144,7 @@ def _item(item: ItemPath, lang: str) -> dict[str, Any]:
 def _plain(county: County, found: Projection, standard: Standard | None, items: list[ItemPath], lang: str) -> str:
     level = round(100 * found.settings.level)
     lines = [text("trends.cli.head", lang, county=county.name(lang), base=found.base, to=found.to, level=level)]
+    lines += banners(county.marks, lang)
     stages = [
         stage for stage in ("primary", "junior") if found.total(stage, found.base) == found.total(stage, found.base)
     ]

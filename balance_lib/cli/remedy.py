@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
-from balance_lib.locale import text
+from balance_lib.locale import banners, text
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -84,7 +84,7 @@ def _plain(plan: RemedyPlan, county: County, lang: str) -> str:
         return text(f"remedy.cli.{key}", lang, **facts)
 
     lines = [say("head", county=county.name(lang), year=plan.year, standard=plan.standard.title(lang))]
-    lines += [text("banner.synthetic", lang)] if plan.synthetic else []
+    lines += banners(county.marks, lang)
     lines += [plan.sentence(lang), plan.compared(lang), ""]
     table = plan.table(county, lang)
     if len(table):

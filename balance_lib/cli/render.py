@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from balance_lib.evaluation import Evaluation, ItemResult, indicators, label_of, number
 from balance_lib.evaluation.figures import figure
-from balance_lib.locale import text, unit
+from balance_lib.locale import banners, text, unit
 from balance_lib.standards import STAGES, Standard
 
 _SIGN = {"met": "✓", "not_met": "✗", "no_data": "?", "evidence": "○", "not_due": "…", "not_applicable": "–"}
@@ -30,8 +30,7 @@ def evaluation(found: Evaluation, lang: str) -> str:
     lines = [text(f"verdict.{found.verdict}", lang), found.sentence(lang)]
     if found.official is not None:
         lines.append(found.official.sentence(lang))
-    if found.synthetic:
-        lines.append(text("banner.synthetic", lang))
+    lines += banners(found.provenance, lang)
     for status in ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable"):
         results = found.with_status(status)
         if results:

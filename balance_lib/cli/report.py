@@ -95,7 +95,7 @@ def report(
             "standard": chosen.id,
             "year": year,
             "verdict": found.verdict,
-            "synthetic": county.synthetic,
+            **county.marks,
             "written": [str(path) for path in paths],
             "skipped": {key: text(f"report.missing.{why}", lang) for key, why in skipped.items()},
             "provenance": dict(found.provenance),

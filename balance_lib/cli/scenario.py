@@ -9,7 +9,7 @@ import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.evaluation import number
-from balance_lib.locale import text
+from balance_lib.locale import banners, text
 
 if TYPE_CHECKING:
     from balance_lib.scenarios import Outcome
@@ -56,7 +56,7 @@ def _plain(outcome: Outcome, lang: str) -> str:
         outcome.sentence(lang),
         *_basis(outcome, lang),
     ]
-    lines += [text("banner.synthetic", lang)] if outcome.synthetic else []
+    lines += banners(outcome.provenance, lang)
     lines += ["", say("book", sentence=outcome.bookkeeping.sentence(lang)), say("solved", **_solved(outcome, lang))]
     before, after = (text(f"verdict.{e.verdict}", lang) for e in (outcome.before, outcome.after))
     lines.append(say("verdict", standard=outcome.after.standard.title(lang), before=before, after=after))

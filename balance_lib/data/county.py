@@ -212,11 +212,20 @@ class County(Shown):
             digest.update(name.encode() + b"\0" + text.encode() + b"\0")
         return digest.hexdigest()[:12]
 
+    @cached_property
+    def marks(self) -> dict[str, Any]:
+        """Return what every page and paper says of the data: that it is made up, and what of it is estimated."""
+        made = any(isinstance(record, dict) and record.get("estimated") for record in self.meta.get("imports") or ())
+        villages = self.tables["villages"]
+        silent = self.tables["attendance"].empty and bool((villages["lon"].notna() & villages["lat"].notna()).any())
+        estimated = [*(["villages"] if made and len(villages) else []), *(["attendance"] if silent else [])]
+        return {"synthetic": self.synthetic, "estimated": estimated}
+
     def stamp(self, standard: str | None = None, **more: Any) -> dict[str, Any]:
         """Return what every result says of where it comes from: data, standard, software, and what more there is."""
         software = f"balance_lib {balance_lib.__version__}"
         return {
-            "county_hash": self.hash, "synthetic": self.synthetic, "standard": standard, "software": software, **more
+            "county_hash": self.hash, **self.marks, "standard": standard, "software": software, **more
         }  # fmt: skip
 
     def name(self, lang: str = "zh") -> str:

@@ -96,6 +96,8 @@ def read(
     for source in (one for one in found["ground"] if ground.is_extract(one.name)):
         lists = [one for one in ground.settlements(source) if one.name.split(".")[-2] not in held]
         parts += [wide.read_wide(one, _for(mapping, one), year=year) for one in lists]
+        if any(one.name.endswith(".villages.geojson") for one in lists):
+            parts[-1].meta["estimated"] = True
     out = _combined(parts)
     out.ground = found["ground"]
     return out

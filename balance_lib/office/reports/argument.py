@@ -42,8 +42,10 @@ def write(outcome: Outcome, *, lang: str = "zh", made_on: date | None = None) ->
     """
     after = outcome.after
     stamp = ReportStamp.of_evaluation(outcome.baseline, after, made_on)
-    # The baseline may hold estimated attendance; the digest is that of the county's own data.
-    stamp = replace(stamp, county_hash=str(outcome.provenance.get("county_hash", stamp.county_hash)))
+    # The baseline may hold estimated attendance; digest and marks are those of the county's own data.
+    own = {**stamp.marks, "county_hash": stamp.county_hash, **outcome.provenance}
+    marks = {name: own[name] for name in stamp.marks}
+    stamp = replace(stamp, county_hash=str(own["county_hash"]), marks=marks)
     letter = Letter(stamp, text("report.argument.title", lang, county=stamp.county(lang)), lang)
     letter.line(text("report.argument.subtitle", lang, name=wording.name(_title(outcome, lang), lang)))
     for part in (_plan, _pupils, _schools, _standard, _costs, _rules, _procedure, _conclusion):

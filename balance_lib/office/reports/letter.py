@@ -326,8 +326,8 @@ def _set_page(document: Document, stamp: ReportStamp, lang: str) -> None:
     for header in (section.header, section.even_page_header):
         paragraph = header.paragraphs[0]
         paragraph.style = "Table centre"
-        if stamp.synthetic:
-            run = paragraph.add_run(stamp.banner(lang))
+        if banner := stamp.banner(lang):
+            run = paragraph.add_run(banner)
             run.font.size, run.font.color.rgb = Pt(9), RGBColor(0xB0, 0x00, 0x20)
 
 

@@ -89,8 +89,8 @@ def _basics(letter: Letter, county: County, evaluation: Evaluation, lang: str) -
     joint = "，" if lang == "zh" else ", "
     head = text("report.basics.intro", lang, county=letter.stamp.county(lang), year=letter.stamp.school_year(lang))
     letter.paragraph(head + joint.join(parts) + text("report.stop", lang))
-    if letter.stamp.synthetic:
-        letter.paragraph(letter.stamp.banner(lang))
+    if banner := letter.stamp.banner(lang):
+        letter.paragraph(banner)
 
 
 def _year_before(county: County, evaluation: Evaluation) -> Evaluation | None:

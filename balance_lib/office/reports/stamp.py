@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import balance_lib
-from balance_lib.locale import text
+from balance_lib.locale import banners, text
 from balance_lib.office.reports.wording import file_name, name, sentence
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class ReportStamp:
     county_id: str
     county_zh: str
     county_en: str
-    synthetic: bool
+    marks: Mapping[str, Any]
     county_hash: str
     standard: Standard
     year: int
@@ -69,7 +70,7 @@ class ReportStamp:
             county.county_id,
             county.name_zh,
             county.name_en,
-            county.synthetic,
+            county.marks,
             county.hash,
             standard,
             year,
@@ -96,8 +97,8 @@ class ReportStamp:
         return _day(self.made_on, lang)
 
     def banner(self, lang: str = "zh") -> str:
-        """Return the warning that the figures are made up; "" for real ones."""
-        return sentence(text("banner.synthetic", lang), lang) if self.synthetic else ""
+        """Return the warning that figures are made up or estimated; "" where all are recorded."""
+        return sentence(("" if lang == "zh" else " ").join(banners(self.marks, lang)), lang)
 
     @property
     def version(self) -> str:
@@ -124,7 +125,8 @@ class ReportStamp:
             "software": f"balance_lib {balance_lib.__version__}",
         }
         rows = [(text(f"report.stamp.{key}", lang), sentence(value, lang)) for key, value in values.items()]
-        return [*rows, (text("report.stamp.synthetic", lang), self.banner(lang))] if self.synthetic else rows
+        banner = self.banner(lang)
+        return [*rows, (text("report.stamp.synthetic", lang), banner)] if banner else rows
 
     def _switches(self, lang: str) -> str:
         """Say which definitions differ from the standard's own."""

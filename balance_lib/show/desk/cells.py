@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib import locale
-from balance_lib.locale import text
+from balance_lib.locale import banners, text
 from balance_lib.show.desk import tables
 
 MOST_ROWS, SHORT = 40, 12
@@ -97,6 +97,7 @@ def _county(county: Any, lang: str) -> _CellView:
     span = f"{years[0]}–{years[-1]}" if years else text("desk.no_years", lang)
     facts = [county.county_id, span, county.plan or "–", county.crs]
     facts += [text("desk.synthetic", lang)] if county.synthetic else []
+    facts += banners({**county.marks, "synthetic": False}, lang)
     counts = [(text(f"desk.count.{name}", lang), len(county.tables[name]))
               for name in ("schools", "villages", "townships")]  # fmt: skip
     calls = (

@@ -49,9 +49,11 @@ class CountyMap(SchematicMap):
         self.county, self.lang = county, lang
         self.year = year if year is not None else (county.years[-1] if county.years else 0)
         self.places: Geometry = geometry(_with_sites(county, sites), lang)
+        told = locale.banners(county.marks, lang)
+        badge = locale.text(f"banner.badge_{'synthetic' if county.synthetic else 'estimated'}", lang)
         self._open(
-            self.places, lang, name=county.name(lang), synthetic=county.synthetic, height=height,
-            words={"picture_note": locale.text("banner.synthetic", lang)}, colours=palette.chrome(),
+            self.places, lang, name=county.name(lang), synthetic=bool(told), height=height,
+            words={"picture_note": " ".join(told), "synthetic": badge}, colours=palette.chrome(),
             statuses=looks.status_classes(lang), **self._of_year(self.year),
         )  # fmt: skip
 

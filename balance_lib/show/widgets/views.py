@@ -13,7 +13,7 @@ import pandas as pd
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
 from balance_lib.evaluation.figures import figure
-from balance_lib.locale import has, text, unit
+from balance_lib.locale import banners, has, text, unit
 from balance_lib.palette import LAMPS
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets.markup import render
@@ -119,14 +119,14 @@ def provenance(found: Evaluation, lang: str) -> str:
 
 
 def synthetic(county: County, lang: str) -> str:
-    """Return the banner that says the data is made up; empty for real data.
+    """Return the banners that say what of the data is made up or estimated; empty where all is recorded.
 
     Parameters
     ----------
     county : County
     lang : {"zh", "en"}
     """
-    return banner(text("banner.synthetic", lang), "synthetic") if county.synthetic else ""
+    return "".join(banner(words, "synthetic") for words in banners(county.marks, lang))
 
 
 def verdict(found: Evaluation, lang: str) -> str:
