@@ -749,3 +749,25 @@ def test_northern_ireland_sheets_cohorts_and_suppressed_figures(shared_dir: Path
     rows = everything.tables["school_years"]
     assert len(rows) == 787 and rows["migrant_pupils"].isna().sum() == 167
     assert rows.loc[rows["school_id"] == "1010063", "pupils"].item() == 24 + 19 + 25 + 28 + 29 + 22 + 24
+
+
+@pytest.mark.parametrize(
+    ("to", "value", "kept"),
+    [
+        ("school_years.pupils", "nul*a", None), ("school_years.pupils", "51-200", None), ("school_years.pupils", 125, 125),
+        ("school_years.pupils", "125", 125), ("schools.boarding", "yes", 1), ("schools.boarding", "perhaps", None),
+        ("schools.kind", "primry", None), ("schools.kind", "junior", "junior"), ("schools.note", "anything", "anything"),
+    ],
+)  # fmt: skip
+def test_what_a_mapping_writes_into_a_column_must_fit_it(to: str, value: Any, kept: Any) -> None:
+    column = {"Code": "school_id", "Mark": {"to": to, "values": {"A": value}}}
+    constant = {"columns": {"Code": "school_id"}, "constants": {to: value}}
+    for source in ({"columns": column}, constant):
+        if kept is None:
+            with pytest.raises(DataError) as told_of:
+                read_wide(csv("Code,Mark\n1,A\n"), {"sources": [{"year": 2020, "stage": "primary", **source}]})
+            assert {f.rule for f in told_of.value.faults} == {"mapping_value"}
+        else:
+            found = read_wide(csv("Code,Mark\n1,A\n"), {"sources": [{"year": 2020, "stage": "primary", **source}]})
+            table, name = to.split(".")
+            assert found.tables[table][name].tolist() == [kept]

@@ -49,6 +49,7 @@ part is. Worked examples stand in ``mappings/``.
 from __future__ import annotations
 
 import difflib
+import math
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -307,7 +308,7 @@ def _source(raw: Mapping[str, Any], file: str, faults: list[Fault]) -> SourceMap
             for label, given in raw.get("where", {}).items()
         },
         constants=tuple(
-            (table, column, value)
+            (table, column, _fit(value, table, column, name, file, faults))
             for name, value in constants.items()
             for table, column in _resolve(name, name, in_play, file, faults)
         ),
@@ -358,10 +359,31 @@ def _targets(
             date = more.get("date", [])
             forms = (date,) if isinstance(date, str) else tuple(date)
             part = places.index(column) if column in places and len(places) > 1 else None
+            fit = values and {k: _fit(v, table, column, label, file, faults) for k, v in values.items()}
             yield Target(
-                table, column, at, float(more.get("scale", 1)), values, words, more.get("add", False), forms, part,
+                table, column, at, float(more.get("scale", 1)), fit, words, more.get("add", False), forms, part,
                 insisted=more.get("personal") is False, rounded=more.get("round", False),
             )  # fmt: skip
+
+
+def _fit(value: Any, table: str, column: str, label: str, file: str, faults: list[Fault]) -> Any:
+    """Return what a mapping writes into a column as the column holds it: a number, yes or no, one of its codes."""
+    spec = tables.table(table).columns[column]
+    if value is None or not (spec.numeric or spec.choices):
+        return value
+    known = ", ".join(spec.choices or {})
+    if spec.choices:
+        return value if value in spec.choices else _unfit(value, label, file, faults, known)
+    try:
+        fit = aliases.yes_no(str(value)) if spec.type == "flag" else float(value)
+    except (TypeError, ValueError):
+        fit = None
+    rule = "yes, no" if spec.type == "flag" else "0, 1, 2 …"
+    return fit if fit is not None and math.isfinite(fit) else _unfit(value, label, file, faults, rule)
+
+
+def _unfit(value: Any, label: str, file: str, faults: list[Fault], known: str) -> None:
+    faults.append(Fault("mapping_value", file, None, label, str(value), params={"known": known}))
 
 
 def _resolve(name: str, label: str, in_play: Sequence[str], file: str, faults: list[Fault]) -> list[tuple[str, str]]:
