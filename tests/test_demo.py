@@ -21,6 +21,7 @@ from balance_lib.data import check, demo, tables
 from balance_lib.data.county import County
 from balance_lib.data.demo import assets, classes, skeleton
 from balance_lib.data.demo.classes import BANDS
+from balance_lib.data.intake.bring import bring_in
 
 PROMISED = {
     "wuxi": (2012, 2017),
@@ -81,11 +82,27 @@ def test_rebuilding_gives_the_same_bytes(name: str, demo_dir: Path, tmp_path: Pa
     there, here = demo_dir / name, built
     files = sorted(p.relative_to(here) for p in here.rglob("*") if p.is_file())
     assert files == sorted(p.relative_to(there) for p in there.rglob("*") if p.is_file())
-    for file in (f for f in files if f.name != "dem.tif"):
+    for file in (f for f in files if f.suffix != ".tif"):
         assert (here / file).read_bytes() == (there / file).read_bytes(), file
-    with rasterio.open(here / "dem.tif") as fresh, rasterio.open(there / "dem.tif") as kept:
-        assert (fresh.crs, fresh.transform, fresh.dtypes) == (kept.crs, kept.transform, kept.dtypes)
-        np.testing.assert_array_equal(fresh.read(1), kept.read(1))
+    for file in (f for f in files if f.suffix == ".tif"):
+        with rasterio.open(here / file) as fresh, rasterio.open(there / file) as kept:
+            assert (fresh.crs, fresh.transform, fresh.dtypes) == (kept.crs, kept.transform, kept.dtypes)
+            np.testing.assert_array_equal(fresh.read(1), kept.read(1))
+
+
+def test_the_raster_of_people_makes_the_county_without_its_list_of_villages(demo_dir: Path, tmp_path: Path) -> None:
+    there = demo_dir / "akqi"
+    with rasterio.open(there / "people.tif") as file:
+        people, note = file.read(1, masked=True), file.tags()["note"]
+    living = County.open(there).tables["village_years"]
+    living = living[living["year"] == living["year"].max()]["population"].sum()
+    assert "synthetic" in note and 0.97 * living <= people.sum() <= living
+    given = [there / name for name in ("schools.csv", "school_years.csv", "outline.geojson", "people.tif")]
+    done = bring_in(given, tmp_path / "akqi", year=2023, crs="WGS84", name="阿合奇县")
+    assert done.written and done.county is not None and done.county.marks["estimated"] == ["villages", "attendance"]
+    children = done.county.tables["village_years"]["age_6_11"].sum()
+    years = done.county.table("school_years", 2023)
+    assert children == years.loc[years["stage"] == "primary", "pupils"].sum()
 
 
 def test_another_seed_makes_another_county(demo_dir: Path) -> None:

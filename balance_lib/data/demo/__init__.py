@@ -39,6 +39,7 @@ __all__ = ["NAMES", "SEED", "build", "county"]
 SEED = 2012
 RELIEF = "dem.tif"
 FORMS, WITH_FORMS = "forms", ("akqi",)
+PEOPLE, WITH_PEOPLE = "people.tif", ("akqi",)  # for trying out an import without a list of villages
 
 
 def build(name: str, out: Path, *, seed: int = SEED) -> Path:
@@ -61,9 +62,11 @@ def build(name: str, out: Path, *, seed: int = SEED) -> Path:
     NotFoundError
         If there is no demonstration county of that name.
     """
-    made, ground = _make(name, seed)
+    made, ground, homes = _make(name, seed)
     folder = made.save(Path(out) / name)
     terrain.write_geotiff(ground, folder / RELIEF)
+    if name in WITH_PEOPLE:
+        terrain.write_people(ground, homes, folder / PEOPLE, stream(seed, name, "people"))
     _write_scenarios(made, folder / scenarios.FOLDER)
     if name in WITH_FORMS:
         _write_forms(made, folder / FORMS)
@@ -92,7 +95,7 @@ def county(name: str, *, seed: int = SEED) -> County:
     return _make(name, seed)[0]
 
 
-def _make(name: str, seed: int) -> tuple[County, terrain.DemoTerrain]:
+def _make(name: str, seed: int) -> tuple[County, terrain.DemoTerrain, pd.DataFrame]:
     base = skeleton.load(name)
     figures = skeleton.figures()[name]
     ground = terrain.build(base, stream(seed, name, "terrain"))
@@ -108,12 +111,13 @@ def _make(name: str, seed: int) -> tuple[County, terrain.DemoTerrain]:
     rows = rows.join(staff.build(base, schools, rows, aim, stream(seed, name, "staff")))
     owned = assets.build(base, schools, rows, aim, stream(seed, name, "assets"))
     funded = funds.build(base, schools, rows, figures["given"], stream(seed, name, "funds"))
+    living = people.table(places)
     made = {
         "schools": _schools(base, schools, ground),
         "school_years": _school_years(rows, owned.merge(funded, on=["school_id", "year"])),
         "townships": _townships(places),
         "villages": places.villages.drop(columns=["type", "x", "y", "remote"]),
-        "village_years": people.table(places),
+        "village_years": living,
         "attendance": attendance,
         "county_years": county_figures.build(base, schools, rows, figures, _units(base)),
         "evidence": evidence.build(base, figures),
@@ -126,7 +130,8 @@ def _make(name: str, seed: int) -> tuple[County, terrain.DemoTerrain]:
     }
     if name in surroundings.WHERE:
         layers[surroundings.LAYER] = surroundings.build(schools, ground, stream(seed, name, "surroundings"))
-    return _county(base, made, layers), ground
+    now = living[living["year"] == living["year"].max()]
+    return _county(base, made, layers), ground, places.villages.merge(now, on="village_id")
 
 
 def _write_scenarios(made: County, folder: Path) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import shapely
 from pyproj import Transformer
 from scipy import ndimage
@@ -20,6 +21,8 @@ NEIGHBOURS = ((-1, -1), (-1, 0), (-1, 1), (0, -1), (0, 1), (1, -1), (1, 0), (1, 
 MARGIN_M = 3000
 STREAM_KM2, RIVER_KM2 = 6.0, 60.0
 VALLEY_M = 700.0
+NO_DATA = -32768
+SCATTER_M = 500.0  # people live about so far from their village's point
 
 
 @dataclass(frozen=True)
@@ -215,26 +218,44 @@ def write_geotiff(terrain: DemoTerrain, path: Path) -> None:
     terrain : DemoTerrain
     path : Path
     """
+    note = "synthetic relief of a demonstration county: not for navigation or engineering"
+    _write(terrain, np.round(terrain.height), path, note)
+
+
+def write_people(terrain: DemoTerrain, homes: pd.DataFrame, path: Path, rng: np.random.Generator) -> None:
+    """Write a raster of people per cell: those of each village scattered around its point.
+
+    Parameters
+    ----------
+    terrain : DemoTerrain
+        Its cells are used.
+    homes : DataFrame
+        One row a village: ``x``, ``y`` in metres and ``population``.
+    path : Path
+    rng : numpy.random.Generator
+    """
+    who = np.repeat(homes[["x", "y"]].to_numpy(dtype=float), homes["population"].to_numpy(dtype=int), axis=0)
+    column, row = ((who + rng.normal(0, SCATTER_M, who.shape) - [terrain.x0, terrain.y0]) / terrain.cell).T
+    rows, columns = terrain.height.shape
+    row, column = (-row).astype(int).clip(0, rows - 1), column.astype(int).clip(0, columns - 1)
+    people = np.bincount(row * columns + column, minlength=rows * columns).reshape(rows, columns)
+    note = "synthetic people per cell of a demonstration county: they stand for nobody"
+    _write(terrain, np.where(terrain.inside, people, NO_DATA), path, note)
+
+
+def _write(terrain: DemoTerrain, cells: Any, path: Path, note: str) -> None:
+    """Write whole numbers on the terrain's cells into a deflated GeoTIFF."""
     import rasterio  # heavy, and only this function needs it
     from rasterio.transform import from_origin
 
-    heights = np.round(terrain.height).astype("int16")
+    place = from_origin(terrain.x0, terrain.y0, terrain.cell, terrain.cell)
+    rows, columns = cells.shape
     with rasterio.open(
-        path,
-        "w",
-        driver="GTiff",
-        height=heights.shape[0],
-        width=heights.shape[1],
-        count=1,
-        dtype="int16",
-        crs=f"EPSG:{terrain.epsg}",
-        transform=from_origin(terrain.x0, terrain.y0, terrain.cell, terrain.cell),
-        compress="deflate",
-        predictor=2,
-        nodata=-32768,
-    ) as file:
-        file.write(heights, 1)
-        file.update_tags(note="synthetic relief of a demonstration county: not for navigation or engineering")
+        path, "w", driver="GTiff", height=rows, width=columns, count=1, dtype="int16", crs=f"EPSG:{terrain.epsg}",
+        transform=place, compress="deflate", predictor=2, nodata=NO_DATA,
+    ) as file:  # fmt: skip
+        file.write(cells.astype("int16"), 1)
+        file.update_tags(note=note)
 
 
 def _projected(geometry: Any, to_metres: Transformer) -> Any:
