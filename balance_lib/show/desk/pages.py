@@ -14,7 +14,7 @@ from balance_lib.show.widgets.models import PageModel
 if TYPE_CHECKING:
     from balance_lib.show.widgets.apps import Access, Consolidation
 
-PICTURE, VIEW = "image/svg+xml", "application/vnd.jupyter.widget-view+json"
+PICTURE, VIEW, SECOND = "image/svg+xml", "application/vnd.jupyter.widget-view+json", "image/png"
 
 
 class _OneCounty(Library):
@@ -70,7 +70,8 @@ def keep_pictures(model: dict[str, Any], **_: Any) -> None:
     """Leave out of a notebook that is saved the live views that left a picture; without a kernel they cannot be shown.
 
     A ``pre_save_hook`` of the Jupyter server (``notebooks/.jupyter`` names it): a notebook opened again shows its maps
-    as pictures in place of "model not found"; a cell that is run again shows the live map.
+    as pictures in place of "model not found"; a cell that is run again shows the live map. The bitmap that JupyterLab's
+    plotly adds goes too: the picture is there already.
 
     Parameters
     ----------
@@ -88,7 +89,8 @@ def keep_pictures(model: dict[str, Any], **_: Any) -> None:
     cells = (model.get("content") or {}).get("cells", ()) if model.get("type") == "notebook" else ()
     for data in (output.get("data", {}) for cell in cells for output in cell.get("outputs", ())):
         if PICTURE in data:
-            data.pop(VIEW, None)
+            for second in (VIEW, SECOND):
+                data.pop(second, None)
 
 
 def _model(county: County, lang: str | None) -> PageModel:
