@@ -262,7 +262,7 @@ class Comparison(Shown):
     def wide(self, lang: str | None = None) -> pd.DataFrame:
         """Return the figures as rows and the scenarios as columns, in words."""
         lang = lang or locale.spoken()
-        out = self.table.drop(columns="status").T.reset_index(names="")
+        out = self.table.drop(columns="status").round().T.reset_index(names="")
         out[""] = [
             text("desk.head.worst_m", lang) if n == "longest_m" else text(f"desk.plot.{n}", lang) for n in out[""]
         ]
