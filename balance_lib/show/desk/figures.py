@@ -106,7 +106,8 @@ def contributions(found: Evaluation, indicator: str, stage: str, lang: str | Non
     rows = rows[(rows["stage"] == stage) & (rows["indicator"] == indicator)]
     county = OPENED.get(str(found.provenance["county_hash"]))
     figure = plots.contribution_bars(rows, names=school_names(county, lang) if county else None, lang=lang)
-    return figure.update_layout(title=f"{labels[indicator]}{locale.bracket(text(f'stage.{stage}', lang), lang)}")
+    head = f"{labels[indicator]}{locale.bracket(text(f'stage.{stage}', lang), lang)}"
+    return figure.update_layout(title={"text": head, "x": 0, "xref": "paper", "font": {"size": 16}}, margin={"t": 56})
 
 
 def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: str | None) -> go.Figure:
