@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.data.county import County
+from balance_lib.data.earth import straight_m
 from balance_lib.forecast.counts import BANDS, FIRST_AGE, Counts
 from balance_lib.forecast.settings import ProjectionSettings
 
@@ -299,7 +300,7 @@ def _next(table: pd.DataFrame, ways: PupilFlows, school: int, band: int, able: A
     if same.any():
         return int(np.where(same, on, -1.0).argmax())
     lon, lat = (table[name].to_numpy(dtype=float) for name in ("lon", "lat"))
-    away = np.hypot((lon - lon[school]) * np.cos(np.radians(lat[school])), lat - lat[school])
+    away = straight_m(lon[school], lat[school], lon, lat)
     if np.isfinite(away[able]).any():
         return int(np.where(able & np.isfinite(away), away, np.inf).argmin())
     return int(np.where(able, on, -1.0).argmax())

@@ -102,7 +102,8 @@ def over_ground(chord_m: npt.ArrayLike) -> Floats:
     .. math:: s = 2 R \arcsin \frac{c}{2 R}
 
     The line is shorter by :math:`c^2 / 24 R^2`: 1 mm in 10 km. One radius for all latitudes and directions leaves an
-    error below 0.02 mm in 10 km and below 2 cm in 100 km, against the geodesic of :func:`straight_m`.
+    error below 0.02 mm in 10 km and below 2 cm in 100 km, against the geodesic of
+    :func:`balance_lib.data.earth.straight_m`.
 
     Examples
     --------
@@ -111,41 +112,6 @@ def over_ground(chord_m: npt.ArrayLike) -> Floats:
     """
     half = np.asarray(chord_m, dtype=float) / (2 * SEMI_MAJOR_M)
     return 2 * SEMI_MAJOR_M * np.arcsin(np.minimum(half, 1.0))
-
-
-def straight_m(
-    from_lon: npt.ArrayLike, from_lat: npt.ArrayLike, to_lon: npt.ArrayLike, to_lat: npt.ArrayLike
-) -> Floats:
-    """Measure straight lines over the ground between pairs of places.
-
-    The length of the geodesic on the WGS-84 ellipsoid; CGCS2000 differs by less than a millimetre a kilometre. A
-    straight line understates every walk: it knows no river and no mountain.
-
-    Parameters
-    ----------
-    from_lon, from_lat, to_lon, to_lat : array of float, shape (n,)
-        Degrees, WGS-84 or CGCS2000.
-
-    Returns
-    -------
-    array of float, shape (n,)
-        Metres; NaN where a coordinate is missing.
-
-    Examples
-    --------
-    One degree of latitude at the equator:
-
-    >>> straight_m([109.0], [0.0], [109.0], [1.0]).round(0).tolist()
-    [110574.0]
-    """
-    from pyproj import Geod
-
-    points = np.broadcast_arrays(*(np.asarray(a, dtype=float) for a in (from_lon, from_lat, to_lon, to_lat)))
-    known = np.isfinite(points).all(axis=0)
-    out = np.full(points[0].shape, np.nan)
-    if known.any():
-        out[known] = Geod(ellps="WGS84").inv(*(p[known] for p in points))[2]
-    return out
 
 
 def straight_matrix(origins: Places, destinations: Places) -> Floats:

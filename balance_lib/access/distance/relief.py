@@ -12,11 +12,11 @@ import numpy as np
 import numpy.typing as npt
 
 from balance_lib._errors import DataError, Fault
-from balance_lib.access.distance.places import Floats, Places, straight_m
+from balance_lib.access.distance.places import Floats, Places
+from balance_lib.data.earth import Plane, straight_m
 from balance_lib.extras import need
 
 LOWEST_M, HIGHEST_M = -500.0, 9000.0  # outside this no ground on earth: a void nobody declared
-DEGREE_M = 111_000.0
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,8 +169,7 @@ def _window(file: Any, around: Places | None, margin_m: float) -> Any:
     if around is None or not around.known.any():
         return whole
     lon, lat = around.lon[around.known], around.lat[around.known]
-    up = margin_m / DEGREE_M
-    side = up / max(np.cos(np.radians(np.abs(lat).max())), 0.01)
+    side, up = Plane(0.0, float(np.abs(lat).max())).degrees(margin_m)
     bounds = transform_bounds(4326, file.crs, lon.min() - side, lat.min() - up, lon.max() + side, lat.max() + up)
     if file.transform.b or file.transform.d or file.transform.e > 0:
         return whole

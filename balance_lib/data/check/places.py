@@ -13,6 +13,7 @@ from balance_lib._errors import Fault, Severity
 from balance_lib.data import crs, tables
 from balance_lib.data.check.tell import blanks, each
 from balance_lib.data.county import CRS_NAMES, OUTLINE, TOWNSHIPS, County
+from balance_lib.data.earth import Plane
 
 PLACED = ("schools", "villages", "townships")
 # Outlines are simplified: a point this near is not called outside.
@@ -35,19 +36,6 @@ PAIRS = 8
 PAIR_M = 4_000.0
 
 Array = NDArray[np.float64]
-
-
-class _Plane:
-    """Lay longitudes and latitudes flat around a county: metres east and north, good to a percent over 2 degrees."""
-
-    def __init__(self, lon: float, lat: float) -> None:
-        self.lon, self.lat = lon, lat
-        self.east, self.north = 111_320.0 * np.cos(np.radians(lat)), 110_574.0 + 1_120.0 * np.sin(np.radians(lat)) ** 2
-
-    def __call__(self, points: Any) -> Array:
-        """Return metres for an array of (lon, lat) rows."""
-        points = np.asarray(points, dtype="float64").reshape(-1, 2)
-        return np.column_stack([(points[:, 0] - self.lon) * self.east, (points[:, 1] - self.lat) * self.north])
 
 
 def check(county: County) -> Iterator[Fault]:
@@ -113,7 +101,7 @@ def turned(rows: pd.DataFrame, outline: Any, others: pd.DataFrame) -> pd.Series:
         return away
     eastward = others["lon"] > others["lat"]  # some of the others may be swapped too: the larger part counts
     others = others[eastward == (eastward.mean() >= 0.5)]
-    plane = _Plane(float(others["lon"].median()), float(others["lat"].median()))
+    plane = Plane(float(others["lon"].median()), float(others["lat"].median()))
     usual = float(np.median(np.hypot(*plane(others[["lon", "lat"]]).T)))
     limit = max(FAR_LEAST_M, FAR_TIMES * usual)
     off, back = (np.hypot(*plane(here[pair]).T) for pair in (["lon", "lat"], ["lat", "lon"]))
@@ -184,7 +172,7 @@ def distance_out_m(lon: Any, lat: Any, outline: Any) -> Array:
     import shapely
 
     middle = outline.centroid
-    plane = _Plane(middle.x, middle.y)
+    plane = Plane(middle.x, middle.y)
     flat = shapely.transform(outline, plane)
     shapely.prepare(flat)
     points = shapely.points(plane(np.column_stack([np.asarray(lon, float), np.asarray(lat, float)])))
@@ -202,7 +190,7 @@ def _many(rule: str, name: str, far: pd.DataFrame, of: int, severity: Severity) 
 
 def _remote(name: str, rows: pd.DataFrame, schools: pd.DataFrame) -> Iterator[Fault]:
     """Yield villages farther from every school than anyone walks: mostly a list of more than the county."""
-    plane = _Plane(float(schools["lon"].median()), float(schools["lat"].median()))
+    plane = Plane(float(schools["lon"].median()), float(schools["lat"].median()))
     away, back = (_to_nearest_m(rows[pair], schools, plane) for pair in (["lon", "lat"], ["lat", "lon"]))
     out = rows.assign(_off=away)
     swapped = (away > WALK_M) & (back <= WALK_M)
@@ -212,7 +200,7 @@ def _remote(name: str, rows: pd.DataFrame, schools: pd.DataFrame) -> Iterator[Fa
         yield _many("far_from_schools", name, far, len(out), "warning")
 
 
-def _to_nearest_m(points: pd.DataFrame, schools: pd.DataFrame, plane: _Plane) -> Array:
+def _to_nearest_m(points: pd.DataFrame, schools: pd.DataFrame, plane: Plane) -> Array:
     """Return how far each point is from the nearest school, in a straight line."""
     import shapely
 
@@ -226,7 +214,7 @@ def _far(name: str, rows: pd.DataFrame) -> Iterator[Fault]:
     if len(rows) < PAIRS:
         return
     lon, lat = float(rows["lon"].median()), float(rows["lat"].median())
-    plane = _Plane(lon, lat)
+    plane = Plane(lon, lat)
     away = np.hypot(*plane(rows[["lon", "lat"]]).T)
     limit = max(FAR_LEAST_M, FAR_TIMES * float(np.median(away)))
     out, swapped = rows.assign(_off=away), turned(rows, None, rows)
@@ -298,7 +286,7 @@ def _hint(
     """Return how much speaks for another system, and the fault that says so; None if not enough does."""
     lon, lat = crs.convert(rows["lon"], rows["lat"], other, declared)
     moved = rows.assign(lon=lon, lat=lat)
-    middle = _Plane(float(rows["lon"].median()), float(rows["lat"].median()))
+    middle = Plane(float(rows["lon"].median()), float(rows["lat"].median()))
     metres = float(np.median(np.hypot(*(middle(moved[["lon", "lat"]]) - middle(rows[["lon", "lat"]])).T)))
     if metres < EDGE_M / 10:
         return None  # outside China the systems do not differ
@@ -339,7 +327,7 @@ def _named_after(rows: pd.DataFrame, moved: pd.DataFrame, villages: pd.DataFrame
     if len(pairs) < PAIRS:
         return 0.0, 0
     place = villages.loc[pairs["_village"], ["lon", "lat"]].to_numpy()
-    plane = _Plane(*place.mean(axis=0))
+    plane = Plane(*place.mean(axis=0))
     offsets = [plane(frame.loc[pairs.index, ["lon", "lat"]]) - plane(place) for frame in (rows, moved)]
     near = np.hypot(*offsets[0].T) < PAIR_M
     if near.sum() < PAIRS:
@@ -379,7 +367,7 @@ def _far_walks(county: County) -> Iterator[Fault]:
         return
     start = homes.loc[known["village_id"], ["lon", "lat"]].to_numpy()
     end = schools.loc[known["school_id"], ["lon", "lat"]].to_numpy()
-    plane = _Plane(*start.mean(axis=0))
+    plane = Plane(*start.mean(axis=0))
     metres = np.hypot(*(plane(end) - plane(start)).T)
     day = known["pupils"] - known["boarders"].fillna(0)
     rows = known.assign(_km=metres / 1000, _day=day)[(metres > WALK_M) & (day > 0)]

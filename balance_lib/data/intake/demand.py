@@ -17,6 +17,7 @@ from balance_lib import locale
 from balance_lib._errors import Fault
 from balance_lib.data import tables
 from balance_lib.data.county import OUTLINE, TOWNSHIPS, County
+from balance_lib.data.earth import Plane
 from balance_lib.data.intake import ground
 from balance_lib.data.intake.xlsx import SourceFile
 from balance_lib.extras import need
@@ -107,8 +108,7 @@ def _squares(source: SourceFile, county: County, box: ground.Bounds, grid_m: flo
 
     shares = parts(source.name)
     west, south, east, north = box
-    tall = grid_m / ground.DEGREE_M
-    wide = tall / max(0.1, float(np.cos(np.radians((south + north) / 2))))
+    wide, tall = Plane((west + east) / 2, (south + north) / 2).degrees(grid_m)
     across, up = (int(np.ceil((b - a) / step)) for a, b, step in ((west, east, wide), (south, north, tall)))
     sums = np.zeros((3, across * up))
     with tempfile.TemporaryDirectory() as place:
@@ -259,10 +259,8 @@ def _villages(points: pd.DataFrame, county: County, year: int) -> County:
     villages = county.tables["villages"]
     placed = villages.dropna(subset=["lon", "lat"])
     if len(placed):
-        flat = np.cos(np.radians(float(placed["lat"].mean())))
-        nearest = cKDTree(placed[["lon", "lat"]].to_numpy() * [flat, 1]).query(
-            points[["lon", "lat"]].to_numpy() * [flat, 1]
-        )[1]
+        plane = Plane(float(placed["lon"].mean()), float(placed["lat"].mean()))
+        nearest = cKDTree(plane(placed[["lon", "lat"]])).query(plane(points[["lon", "lat"]]))[1]
         sums = points.groupby(placed["village_id"].to_numpy()[nearest])[figures].sum(min_count=1)
         rows = sums.rename_axis("village_id").reset_index()
     else:

@@ -14,6 +14,7 @@ import numpy as np
 
 from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import OUTLINE, County
+from balance_lib.data.earth import Plane
 from balance_lib.data.intake.xlsx import SourceFile
 from balance_lib.extras import need
 
@@ -22,7 +23,6 @@ RASTERS = (".tif", ".tiff", ".hgt", ".hgt.zip")
 ROADS, RELIEF = "roads.osm.pbf", "dem.tif"
 # So far around the county ways and relief are kept: the nearest road may lie beyond the border.
 MARGIN_M = 10_000.0
-DEGREE_M = 111_320.0
 SETTLEMENTS = ("city", "town", "suburb", "quarter", "neighbourhood", "village", "hamlet", "isolated_dwelling")
 _HEIGHTS = ("dem", "hgt", "srtm", "relief", "elev", "aster", "gdem", "alos", "cop30", "高程")
 _LEVELS = {"1": "primary", "2": "junior", "1;2": "nine_year", "2;3": "complete_secondary", "1;2;3": "twelve_year"}
@@ -53,8 +53,7 @@ def bounds(county: County) -> Bounds | None:
     if not shapes:
         return None
     west, south, east, north = (f(s[i] for s in shapes) for i, f in enumerate((min, min, max, max)))
-    tall = MARGIN_M / DEGREE_M
-    wide = tall / max(0.1, float(np.cos(np.radians((south + north) / 2))))
+    wide, tall = Plane((west + east) / 2, (south + north) / 2).degrees(MARGIN_M)
     return west - wide, south - tall, east + wide, north + tall
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from balance_lib._errors import Fault, spans
 from balance_lib.data import tables
+from balance_lib.data.earth import straight_m
 from balance_lib.data.intake.grid import Grid
 from balance_lib.data.intake.mapping import SourceMapping, Target
 from balance_lib.data.intake.values import Reader
@@ -340,8 +341,7 @@ def _moved(frame: pd.DataFrame, key: str) -> list[Fault]:
     faults = []
     for thing, rows in frame.dropna(subset=["lon", "lat"]).groupby(key, sort=False):
         first, last = rows.iloc[0], rows.iloc[-1]
-        east = (last["lon"] - first["lon"]) * math.cos(math.radians(last["lat"]))
-        km = 111.32 * math.hypot(east, last["lat"] - first["lat"])
+        km = float(straight_m(first["lon"], first["lat"], last["lon"], last["lat"])) / 1000
         if km > MOVED_KM:
             found = f"{last['lon']:g}, {last['lat']:g}"
             told = {"thing": thing, "km": f"{km:.1f}", "before": f"{first['lon']:g}, {first['lat']:g}"}
