@@ -30,7 +30,9 @@ GUESSES: dict[str, tuple[str, ...]] = {
     "results": ("table",), "roads_gdf": ("roads",), "score": ("evaluate",), "show": ("map", "plot"),
     "sites": ("schools",), "streets": ("roads",), "summary": ("table", "sentence"), "to_dataframe": ("table",),
     "to_df": ("table",), "to_frame": ("table",), "to_gdf": ("schools",), "to_json": ("as_dict",),
-    "total_bounds": ("outline",), "what_if": ("scenario", "trial"), "run": ("evaluate",), "radius": ("coverage",),
+    "bounds": ("outline",), "to_crs": ("schools",), "sjoin": ("schools",), "graph_from_place": ("open",),
+    "gdf_to_nx": ("roads",), "graph_to_gdfs": ("roads",), "get_path": ("counties",), "total_bounds": ("outline",),
+    "what_if": ("scenario", "trial"), "run": ("evaluate",), "radius": ("coverage",),
 }  # fmt: skip
 
 

@@ -28,6 +28,9 @@ GUESSES: list[tuple[str, str, str | None]] = [
     ("county", "basic_stats", "evaluate"),
     ("county", "forecast", "project"), ("county", "what_if", "scenario"), ("county", "optimise", "propose"),
     ("county", "township", "townships"), ("county", "evalute", "evaluate"), ("county", "to_gdf", "schools"),
+    ("bl", "graph_from_place", "open"), ("bl", "get_path", "counties"), ("county", "gdf_to_nx", "roads"),
+    ("county", "graph_to_gdfs", "roads"), ("county", "bounds", "outline"), ("county", "total_bounds", "outline"),
+    ("county", "to_crs", "schools"), ("county", "sjoin", "schools"),
     ("evaluation", "items", None), ("evaluation", "to_frame", "table"), ("evaluation", "df", "table"),
     ("evaluation", "plot", "plot_gaps"), ("evaluation", "to_json", "as_dict"), ("draft", "run", "evaluate"),
 ]  # fmt: skip
