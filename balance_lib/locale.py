@@ -157,7 +157,13 @@ class Message:
 
 
 def said(value: Any, lang: str) -> Any:
-    """Return a value of a text in a language: a Message, a mapping of both languages, or what has a label in both."""
+    """Return a value of a text in a language: a Message, a mapping of both languages, or what has a label in both.
+
+    Parameters
+    ----------
+    value : object
+    lang : str
+    """
     if isinstance(value, Message):
         return value.render(lang)
     if hasattr(value, "label"):

@@ -45,7 +45,13 @@ class Origin:
     rows: Mapping[str, int | None]
 
     def heading(self, column: str, row: Mapping[str, Any] | None) -> Heading | None:
-        """Return what a column is called here: the heading that says most of what the row is of."""
+        """Return what a column is called here: the heading that says most of what the row is of.
+
+        Parameters
+        ----------
+        column : str
+        row : mapping of str to Any, optional
+        """
         fitting = []
         for key, heading in self.headings.items():
             name, *at = key.split("|")
@@ -59,6 +65,11 @@ class Origin:
 def column_key(column: str, at: Iterable[tuple[str, Any]] = ()) -> str:
     """Return the key of a column that stands for a stage, a year or an item.
 
+    Parameters
+    ----------
+    column : str
+    at : Iterable[tuple[str, Any]]
+
     Examples
     --------
     >>> column_key("pupils", [("stage", "junior"), ("year", 2023.0)])
@@ -68,7 +79,13 @@ def column_key(column: str, at: Iterable[tuple[str, Any]] = ()) -> str:
 
 
 def row_keys(frame: pd.DataFrame, table: str) -> list[str]:
-    """Return the key of every row of a table as one text."""
+    """Return the key of every row of a table as one text.
+
+    Parameters
+    ----------
+    frame : DataFrame
+    table : str
+    """
     parts = [[_plain(value) for value in frame[column]] for column in tables.table(table).key]
     return ["/".join(row) for row in zip(*parts, strict=True)]
 
@@ -78,7 +95,13 @@ def _plain(value: Any) -> str:
 
 
 def joined(old: Sequence[Origin], new: Sequence[Origin]) -> list[Origin]:
-    """Return the origins of a county after an import, newest first; a sheet of the same headings is one."""
+    """Return the origins of a county after an import, newest first; a sheet of the same headings is one.
+
+    Parameters
+    ----------
+    old : sequence of Origin
+    new : sequence of Origin
+    """
     out: list[Origin] = []
     for one in [*new, *old]:
         same = next((i for i, o in enumerate(out) if _like(o) == _like(one)), None)

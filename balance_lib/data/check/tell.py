@@ -62,6 +62,12 @@ def each(
 def word(table: str, column: str, *codes: Any) -> dict[str, str]:
     """Return codes of a column as they are called in each language.
 
+    Parameters
+    ----------
+    table : str
+    column : str
+    *codes : object
+
     Examples
     --------
     >>> word("school_years", "stage", "primary", "junior")

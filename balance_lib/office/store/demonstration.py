@@ -118,7 +118,13 @@ class _Desk:
         self.townships = [str(t) for t in county.tables["townships"]["township"]][:8]
 
     def ledger(self, on: date, turn: int) -> None:
-        """Open entries, take steps, attach papers, and let the figures of the day close what they can."""
+        """Open entries, take steps, attach papers, and let the figures of the day close what they can.
+
+        Parameters
+        ----------
+        on : date
+        turn : int
+        """
         found = workplan.judged(self.county, self.standard, on)
         if found is None:
             return
@@ -171,7 +177,14 @@ class _Desk:
             )  # fmt: skip
 
     def field(self, on: date, turn: int, dates: Sequence[date]) -> None:
-        """Write the journals: who is paired with whom, visits, each place's schedule, reports, works."""
+        """Write the journals: who is paired with whom, visits, each place's schedule, reports, works.
+
+        Parameters
+        ----------
+        on : date
+        turn : int
+        dates : sequence of date
+        """
         rows: dict[str, list[dict[str, Any]]] = {name: [] for name in workplan.JOURNALS}
         for at, school in enumerate(self.schools[: len(DEPARTMENTS)]):
             pair = {"department": DEPARTMENTS[at], "place_kind": "school", "place": school}

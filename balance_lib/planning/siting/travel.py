@@ -53,6 +53,15 @@ class Travel:
         """Work it out for the pupils (points, bands) and their present boarders, in the order of ``BANDS``.
 
         ``village`` and ``sites`` are the positions of points' villages and of sites in the arrays.
+
+        Parameters
+        ----------
+        arrays : LayoutArrays
+        points : DataFrame
+        village : Ints
+        sites : Ints
+        by_band : Floats
+        boarding : Floats
         """
         bands = [band for band in STAGE_OF if band in points.attrs["bands"]]
         stage, settings, pairs = STAGE_OF[bands[0]], arrays.layout.scenario.settings, np.ix_(village, sites)

@@ -98,7 +98,15 @@ def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
 
 
 def contributions(found: Evaluation, indicator: str, stage: str, lang: str | None) -> go.Figure:
-    """Draw the schools' shares of the variance behind a coefficient; parameters as the evaluation's own."""
+    """Draw the schools' shares of the variance behind a coefficient; parameters as the evaluation's own.
+
+    Parameters
+    ----------
+    found : Evaluation
+    indicator : str
+    stage : str
+    lang : str, optional
+    """
     lang, labels = lang or locale.spoken(), _labels(found.standard, lang or locale.spoken())
     if indicator not in labels:
         raise NotFoundError(found.standard.id, indicator, list(labels))

@@ -69,7 +69,13 @@ def county_map(
 
 
 def coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
-    """Map schools, circles of the radius, and the villages outside."""
+    """Map schools, circles of the radius, and the villages outside.
+
+    Parameters
+    ----------
+    found : Coverage
+    lang : str, optional
+    """
     lang, reach = lang or locale.spoken(), found.reach
     chart = _chart(found.county, reach.year, reach.stage, lang)
     plain = MapClass("open", text("page.access.school_classes.open", lang), palette.ACCENT, palette.INK, always=True)
@@ -87,6 +93,15 @@ def evaluation_map(
     """Map the schools by what was found of them.
 
     ``stage``: stage; every one without. ``radius_m``: walking radius in metres.
+
+    Parameters
+    ----------
+    found : Evaluation
+    county : County, optional
+    item : str, optional
+    stage : str, optional
+    radius_m : float, optional
+    lang : str, optional
     """
     lang = lang or locale.spoken()
     place = county or OPENED.get(str(found.provenance["county_hash"]))
@@ -103,6 +118,12 @@ def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None
     """Map the schools as the scenario leaves them, or as they are today.
 
     ``before``: whether the map shows the county as it stands.
+
+    Parameters
+    ----------
+    found : Outcome
+    before : bool
+    lang : str, optional
     """
     lang, year = lang or locale.spoken(), found.scenario.year
     county = found.baseline
@@ -135,6 +156,12 @@ def proposal_map(found: Proposal, *, before: bool = False, lang: str | None = No
     """Map a plan as the scenario carries it out.
 
     ``before``: whether the map shows the county as it stands.
+
+    Parameters
+    ----------
+    found : Proposal
+    before : bool
+    lang : str, optional
     """
     if found.outcome is None:
         raise ValueError("; ".join(found.reasons(lang or locale.spoken())) or found.solution.status)

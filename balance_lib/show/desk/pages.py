@@ -42,14 +42,26 @@ class _OneCounty(Library):
 
 
 def explore(county: County, lang: str | None = None) -> Access:
-    """Return the walking page on a county."""
+    """Return the walking page on a county.
+
+    Parameters
+    ----------
+    county : County
+    lang : str, optional
+    """
     from balance_lib.show.widgets.apps import Access
 
     return _leaving_a_picture(Access(_model(county, lang)))
 
 
 def trial(county: County, lang: str | None = None) -> Consolidation:
-    """Return the layout page on a county."""
+    """Return the layout page on a county.
+
+    Parameters
+    ----------
+    county : County
+    lang : str, optional
+    """
     from balance_lib.show.widgets.apps import Consolidation
 
     return _leaving_a_picture(Consolidation(_model(county, lang)))

@@ -39,7 +39,13 @@ def lacks(county: County, year: int) -> dict[str, int]:
 
 
 def blocks(model: PageModel, page: str) -> bool:
-    """Tell whether a page has nothing to show: nobody knows, or can estimate, who goes to which school."""
+    """Tell whether a page has nothing to show: nobody knows, or can estimate, who goes to which school.
+
+    Parameters
+    ----------
+    model : PageModel
+    page : str
+    """
     return page == "consolidation" and {"villages", "attendance"} <= set(lacks(model.county, model.year))
 
 
