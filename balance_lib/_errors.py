@@ -202,8 +202,7 @@ def reason(error: OSError, lang: str | None = None) -> Any:
     Parameters
     ----------
     error : OSError
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     """
     name = errno.errorcode.get(error.errno or 0, "")
     known = name if locale.has(f"error.system.{name}") else "other"

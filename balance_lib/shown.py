@@ -136,10 +136,8 @@ class ShownEvaluation(Shown):
 
         Parameters
         ----------
-        stage : str
-            ``primary`` or ``junior``.
-        lang : str, optional
-            Language of the words, ``zh`` or ``en``.
+        stage : {"primary", "junior"}
+        lang : {"zh", "en"}, optional
         """
         return desk("figures").coefficients(self, stage, lang)
 
@@ -193,8 +191,7 @@ class ShownOutcome(Shown):
         ----------
         before : bool
             Whether the map shows the county as it stands.
-        lang : str, optional
-            Language of the words, ``zh`` or ``en``.
+        lang : {"zh", "en"}, optional
         """
         return desk("maps").outcome_map(self, before=before, lang=lang)
 
@@ -204,8 +201,7 @@ class ShownOutcome(Shown):
         Parameters
         ----------
         most : int
-        lang : str, optional
-            Language of the words, ``zh`` or ``en``.
+        lang : {"zh", "en"}, optional
         """
         return desk("figures").outcome(self, most, lang)
 
@@ -220,8 +216,7 @@ class ShownProposal(Shown):
         ----------
         before : bool
             Whether the map shows the county as it stands.
-        lang : str, optional
-            Language of the words, ``zh`` or ``en``.
+        lang : {"zh", "en"}, optional
         """
         return desk("maps").proposal_map(self, before=before, lang=lang)
 
@@ -236,8 +231,7 @@ class ShownFrontier(Shown):
         ----------
         measure : str
             How the item is measured.
-        lang : str, optional
-            Language of the words, ``zh`` or ``en``.
+        lang : {"zh", "en"}, optional
         """
         return desk("figures").frontier(self, measure, lang)
 

@@ -60,7 +60,6 @@ def day_pupils(county: County, year: int) -> pd.DataFrame:
     ----------
     county : County
     year : int
-        School year, by its first calendar year.
     """
     rows = county.table("attendance", year)
     day = rows["pupils"] - rows["boarders"].fillna(0.0)

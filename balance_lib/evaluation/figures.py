@@ -59,7 +59,6 @@ def places_beside(value: float, places: int, line: float = math.nan, operator: s
         Digits behind the point.
     line : float
     operator : str
-        Comparison, such as ``>=``.
 
     Examples
     --------
@@ -89,7 +88,6 @@ def figure(
         Digits behind the point.
     line : float
     operator : str
-        Comparison, such as ``>=``.
     blank : str
         Words for a figure that is missing.
 

@@ -59,8 +59,7 @@ class Context:
         Parameters
         ----------
         name : str
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
         """
         handed_in = self.measures
         if handed_in is not None and (not handed_in or any(known == name for known, _ in handed_in)):

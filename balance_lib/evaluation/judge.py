@@ -162,10 +162,6 @@ def group_counts(groups: Sequence[Sequence[str]], context: Context) -> GroupCoun
     groups : sequence of sequence of str
         Codes of items; an item_id names all its required items.
     context : Context
-
-    Returns
-    -------
-    GroupCounts
     """
     return GroupCounts({group[0]: _worst(_of_group(group, context)) for group in groups})
 

@@ -35,7 +35,6 @@ def findings(gap: Floats, operator: str, thresholds: Any) -> npt.NDArray[np.int8
     gap : array of float
         Distances to what is required; negative is short.
     operator : str
-        Comparison, such as ``>=``.
     thresholds : object
     """
     found: npt.NDArray[np.int8] = np.asarray(holds(gap, operator, thresholds)).astype(np.int8)
@@ -56,7 +55,6 @@ def judge_column(values: pd.Series, operator: str, thresholds: pd.Series) -> pd.
     values : Series
         Figures, one for each place.
     operator : str
-        Comparison, such as ``>=``.
     thresholds : Series
     """
     return judged(values.to_numpy(dtype=float), operator, thresholds.to_numpy(dtype=float), values.index)
@@ -105,8 +103,7 @@ def rule_item(standard: Standard, stage: str) -> Item | None:
     Parameters
     ----------
     standard : Standard
-    stage : str
-        ``primary`` or ``junior``.
+    stage : {"primary", "junior"}
     """
     for item in standard.items:
         if item.measure and item.measure.source == "school_rule" and item.stage in (stage, "all"):
@@ -168,7 +165,6 @@ class IndicatorSheet:
         Parameters
         ----------
         year : int
-            School year, by its first calendar year.
         stages : tuple[str, ...]
         """
         start, stop = np.searchsorted(self.year, [year, year + 1])
@@ -206,9 +202,7 @@ class IndicatorSheet:
         Parameters
         ----------
         year : int
-            School year, by its first calendar year.
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
 
         Returns
         -------
@@ -247,9 +241,7 @@ class IndicatorSheet:
         Parameters
         ----------
         year : int
-            School year, by its first calendar year.
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
 
         Returns
         -------
@@ -349,7 +341,6 @@ def schools_of(county: County, standard: Standard, switches: Switches, year: int
     switches : Switches
         Definition switches and their values.
     year : int
-        School year, by its first calendar year.
     """
     found = sheet(county, standard, switches)
     return found.table(found.rows(year)) if found.names else school_table(county, standard, switches)
@@ -386,7 +377,6 @@ def rules_of(county: County, standard: Standard, switches: Switches, year: int) 
     switches : Switches
         Definition switches and their values.
     year : int
-        School year, by its first calendar year.
     """
     return _rules([sheet(county, standard, switches).rule(year, stage) for stage in STAGES])
 
@@ -434,7 +424,6 @@ def cvs_of(county: County, standard: Standard, switches: Switches, year: int) ->
     switches : Switches
         Definition switches and their values.
     year : int
-        School year, by its first calendar year.
     """
     found = sheet(county, standard, switches)
     rows = [row for stage in sorted(STAGES) for row in found.coefficients(year, stage)]

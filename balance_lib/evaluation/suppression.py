@@ -43,10 +43,6 @@ def suppressed(county: County) -> County:
     Parameters
     ----------
     county : County
-
-    Returns
-    -------
-    County
     """
     rows = county.tables["school_years"].copy()
     for name in tables.table("school_years").of(sensitive=True):
@@ -120,11 +116,6 @@ def gives_away(county: County, standard: standards.Standard, item: Item, year: i
     standard : Standard
     item : Item
     year : int
-        School year, by its first calendar year.
-
-    Returns
-    -------
-    bool
     """
     names, measure = _sensitive_names(item), item.measure
     if not names or measure is None:
@@ -180,10 +171,6 @@ def told_faults(faults: Iterable[Fault]) -> list[Fault]:
     Parameters
     ----------
     faults : iterable of Fault
-
-    Returns
-    -------
-    list of Fault
     """
     if not only_looks():
         return list(faults)
@@ -209,10 +196,6 @@ def told_history(rows: pd.DataFrame, county: County, standard: standards.Standar
         year, code, value and what else ``history_of_item`` gives.
     county : County
     standard : Standard
-
-    Returns
-    -------
-    DataFrame
     """
     if not only_looks():
         return rows

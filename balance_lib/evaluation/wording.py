@@ -178,7 +178,6 @@ def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, m
         Names of the figures.
     data : indicators.Frames
     year : int
-        School year, by its first calendar year.
     measure : Measure
     """
     first = year - measure.years + 1 - (measure.transform != "level")

@@ -275,7 +275,6 @@ def cross(
     ends : tuple[object, object, object]
         Value, low and high of the years ahead.
     operator : str
-        Comparison, such as ``>=``.
     line_of : Line
         Line as a function of the school year.
     unit : object
@@ -375,7 +374,6 @@ def with_line(path: pd.DataFrame, operator: str, line: float | Callable[[int], f
     path : DataFrame
         Values by year.
     operator : str
-        Comparison, such as ``>=``.
     line : float or Callable[[int], float]
         Required value, or what gives it for a year.
     """

@@ -82,9 +82,7 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
     ----------
     problem : Problem
     p : int
-        Sites that are open.
     control : Control
-        Clock, progress and the wish to stop.
     gap : float
         Share at which a proof is good enough; 0 proves to the end.
     seed : int

@@ -60,9 +60,7 @@ class Radii:
         step : int
             Position of the radius among ``steps``.
         p : int
-            Sites that are open.
         control : Control
-            Clock, progress and the wish to stop.
         quick : bool
             Whether only what needs no HiGHS is asked.
         """
@@ -103,9 +101,7 @@ def solve(problem: Problem, p: int, control: Control, *, radii: Radii | None = N
     ----------
     problem : Problem
     p : int
-        Sites that are open.
     control : Control
-        Clock, progress and the wish to stop.
     radii : Radii, optional
         What is known of the same problem; learned anew without.
 

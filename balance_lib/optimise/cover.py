@@ -96,7 +96,6 @@ def fewest(problem: Problem, control: Control, *, gap: float = 0.0) -> Solution:
     ----------
     problem : Problem
     control : Control
-        Clock, progress and the wish to stop.
     gap : float
         Share at which a proof is good enough; 0 proves to the end.
 
@@ -150,7 +149,6 @@ def least_cover(
     must_open : array of bool, shape (sites,)
     may_open : array of bool, shape (sites,)
     control : Control
-        Clock, progress and the wish to stop.
     gap : float
         Share at which a proof is good enough; 0 proves to the end.
     enough : int, optional
@@ -248,9 +246,7 @@ def most(problem: Problem, p: int, control: Control, *, gap: float = 0.0) -> Sol
     ----------
     problem : Problem
     p : int
-        Sites that are open.
     control : Control
-        Clock, progress and the wish to stop.
     gap : float
         Share at which a proof is good enough; 0 proves to the end.
 
@@ -389,7 +385,6 @@ def with_spare(chosen: Flags, problem: Problem, p: int) -> Flags:
         Changed in place.
     problem : Problem
     p : int
-        Sites that are open.
 
     Returns
     -------

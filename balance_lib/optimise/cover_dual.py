@@ -226,7 +226,6 @@ def branch(
     ----------
     core : Links
     p : int
-        Sites that are open.
     by : float
     upper : float
         Value of the best plan known.

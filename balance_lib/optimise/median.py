@@ -194,7 +194,6 @@ def first(
     table : Sorted
         Sites and costs of each point in order.
     p : int
-        Sites that are open.
     seed : int
         Of the random disturbances.
     start : array of bool, shape (sites,), optional
@@ -272,7 +271,6 @@ def relax(table: Sorted, p: int, search: _MedianSearch, aim: Aim) -> bool:
     table : Sorted
         Sites and costs of each point in order.
     p : int
-        Sites that are open.
     search : MedianSearch
         Best plan, bound and multipliers; changed in place.
     aim : Aim
@@ -334,11 +332,9 @@ def branch(
     master : Master
         The linear model and its cuts.
     p : int
-        Sites that are open.
     search : MedianSearch
         Best plan, bound and multipliers; changed in place.
     control : Control
-        Clock, progress and the wish to stop.
     aim : Aim
         When the bound is good enough.
     """

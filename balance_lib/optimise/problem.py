@@ -202,7 +202,6 @@ def count_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
     ----------
     problem : Problem
     p : int
-        Sites that are open.
 
     Returns
     -------

@@ -68,10 +68,6 @@ class Board(BoardArrays):
         ----------
         percent : float, optional
             As in :class:`State`.
-
-        Returns
-        -------
-        Board
         """
         if percent in (None, self.layout.scenario.settings.births_percent):
             return self

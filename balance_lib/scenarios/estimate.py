@@ -25,7 +25,6 @@ def attendance(county: County, year: int) -> pd.DataFrame:
     ----------
     county : County
     year : int
-        School year, by its first calendar year.
 
     Returns
     -------

@@ -126,8 +126,7 @@ class Layout:
         Parameters
         ----------
         school_id : str
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
         pupils : dict of str to float
             Pupils by band.
         """
@@ -245,7 +244,6 @@ def opening_classes(county: County, operation: ops.Open, year: int) -> dict[str,
     county : County
     operation : ops.Open
     year : int
-        School year, by its first calendar year.
     """
     given = {"primary": float(operation.classes_primary), "junior": float(operation.classes_junior)}
     rows = county.tables["school_years"]

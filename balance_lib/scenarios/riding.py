@@ -34,8 +34,7 @@ def radius_m(layout: Layout, stage: str) -> float:
     Parameters
     ----------
     layout : Layout
-    stage : str
-        ``primary`` or ``junior``.
+    stage : {"primary", "junior"}
     """
     given = getattr(layout.scenario.settings, f"walk_{stage}_m")
     metres = access.walking_radius(stage, layout.base.county.plan).metres if given is None else given

@@ -22,7 +22,6 @@ def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
     ----------
     county : str
     year : int
-        School year, by its first calendar year.
     counts : mapping of str to float
         Numbers by name.
     lang : {"zh", "en"}

@@ -50,10 +50,8 @@ class Aims:
         ----------
         school_id : str
         indicator : str
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
         year : int
-            School year, by its first calendar year.
         """
         if stage not in standards.STAGES:
             return 0.0
@@ -79,10 +77,8 @@ class Aims:
         ----------
         school_id : str
         indicator : str
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
         year : int
-            School year, by its first calendar year.
         """
         factor = self.factor[school_id][indicator]
         if stage not in standards.STAGES or factor >= 1 or along(self.push, year) < PUSHED:
@@ -112,10 +108,8 @@ class Aims:
         ----------
         school_id : str
         indicator : str
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
         year : int
-            School year, by its first calendar year.
         pupils : float
         """
         limit = self.limit(school_id, indicator, stage, year)

@@ -49,7 +49,6 @@ class Demography:
         Parameters
         ----------
         year : int
-            School year, by its first calendar year.
         age : int
             Years of age.
         """

@@ -126,7 +126,6 @@ class _Places:
         ----------
         schools : list of School
         year : int
-            School year, by its first calendar year.
         """
         near = np.array([np.hypot(self.x - s.x, self.y - s.y) for s in schools]).T
         pull = self._pull(schools, near, year)

@@ -114,7 +114,6 @@ def receivers(schools: list[School], year: int) -> None:
     ----------
     schools : list of School
     year : int
-        School year, by its first calendar year.
     """
     _attach([school for school in schools if school.open_in(year)])
 

@@ -180,7 +180,6 @@ def village_years(land: SettledCounty, year: int) -> pd.DataFrame:
     ----------
     land : SettledCounty
     year : int
-        School year, by its first calendar year.
     """
     size = land.villages["size"].to_numpy()
     return pd.DataFrame(

@@ -25,7 +25,6 @@ def shortfall(value: float, operator: str, threshold: float) -> float:
     ----------
     value : float
     operator : str
-        Comparison, such as ``>=``.
     threshold : float
     """
     # Numbers of Python: numpy's own take ten times as long.
@@ -42,7 +41,6 @@ def satisfies(value: float, operator: str, threshold: float) -> bool | None:
     ----------
     value : float
     operator : str
-        Comparison, such as ``>=``.
     threshold : float
 
     Examples
@@ -62,7 +60,6 @@ def gaps(values: Any, operator: str, thresholds: Any) -> Any:
     values : object
         Figures, one for each place.
     operator : str
-        Comparison, such as ``>=``.
     thresholds : object
     """
     if operator in (">=", ">"):
@@ -81,7 +78,6 @@ def holds(gap: Any, operator: str, thresholds: Any) -> Any:
     gap : object
         Distances to what is required; negative is short.
     operator : str
-        Comparison, such as ``>=``.
     thresholds : object
     """
     return gap > _slack(thresholds) if operator in ("<", ">") else gap >= -_slack(thresholds)

@@ -60,9 +60,7 @@ class ReportStamp:
         county : County
         standard : Standard
         year : int
-            School year, by its first calendar year.
         on : date
-            Day it is judged on.
         made_on : date, optional
             Day the paper bears.
         """

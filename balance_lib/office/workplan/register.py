@@ -64,7 +64,6 @@ class _Papers:
         evidence : DataFrame, optional
             Findings recorded.
         on : date
-            Day it is judged on.
         """
         known: dict[tuple[str, int | None], tuple[str, date]] = {}
         dated: set[tuple[str, int | None]] = set()

@@ -74,7 +74,6 @@ def planned_share(tasks: pd.DataFrame, on: date) -> float:
     ----------
     tasks : DataFrame
     on : date
-        Day it is judged on.
     """
     return math.fsum(_planned(s, d, on) for s, d in zip(tasks["starts"], tasks["due"], strict=True)) / len(tasks)
 

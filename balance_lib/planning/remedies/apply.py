@@ -35,7 +35,6 @@ def changed(county: County, year: int, changes: pd.DataFrame) -> County:
     ----------
     county : County
     year : int
-        School year, by its first calendar year.
     changes : DataFrame
     """
     rows, figures = county.tables["school_years"].copy(), county.tables["county_years"].copy()

@@ -118,8 +118,7 @@ class LeverCells:
         ----------
         school : str
             Id or name of the school.
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
         column : str
         """
         for at in dict.fromkeys((stage, "shared")):

@@ -239,8 +239,7 @@ def resized(plan: Scenario, stage: str, classes: Mapping[str, int]) -> Scenario:
     Parameters
     ----------
     plan : Scenario
-    stage : str
-        ``primary`` or ``junior``.
+    stage : {"primary", "junior"}
     classes : mapping of str to int
         Classes by stage.
     """

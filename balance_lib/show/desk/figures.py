@@ -48,8 +48,7 @@ def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
     found : Evaluation
     stage : str, optional
         Stage; every one without.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     """
     lang, rows = lang or locale.spoken(), []
     for result in found.with_status("not_met"):
@@ -88,10 +87,8 @@ def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
     Parameters
     ----------
     found : Evaluation
-    stage : str
-        ``primary`` or ``junior``.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    stage : {"primary", "junior"}
+    lang : {"zh", "en"}, optional
     """
     lang = lang or locale.spoken()
     return plots.coefficient_bars(found.cv[found.cv["stage"] == stage], labels=_labels(found.standard, lang), lang=lang)
@@ -125,10 +122,8 @@ def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: s
     ----------
     county : object
     standard : Standard
-    stage : str
-        ``primary`` or ``junior``.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    stage : {"primary", "junior"}
+    lang : {"zh", "en"}, optional
     """
     from balance_lib import evaluation
 
@@ -143,8 +138,7 @@ def coverage(found: Sequence[Coverage], lang: str | None) -> go.Figure:
     Parameters
     ----------
     found : sequence of Coverage
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     """
     lang = lang or locale.spoken()
     figure = blank(text(f"stage.{found[0].reach.stage}", lang), lang, height=360)
@@ -272,8 +266,7 @@ def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
     ----------
     found : Outcome
     most : int
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     """
     lang = lang or locale.spoken()
     affected = found.affected.assign(km=found.affected["extra_m"] * found.affected["pupils"] / 1000)
@@ -312,8 +305,7 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
     Parameters
     ----------
     found : Comparison
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     """
     lang, table = lang or locale.spoken(), found.table
     wanted = ("moved", "farther", "far", "broken", "cv_over", "not_met", "running_yuan", "building_yuan")
@@ -389,8 +381,7 @@ def forecast(found: Forecast, village: str | None, school: str | None, lang: str
     found : Forecast
     village : str, optional
     school : str, optional
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     """
     county: Any = found.county
     rows = county.tables["school_years"]
@@ -422,8 +413,7 @@ def projection(
     school : str, optional
     counted : DataFrame, optional
         Counted figures.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     """
     rows = found.county
     if school is not None:

@@ -43,11 +43,9 @@ def county_map(
     stage : str, optional
         Stage; every one without.
     year : int
-        School year, by its first calendar year.
     standard : object
         A standard or its id.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     height : int
     """
     lang = lang or locale.spoken()

@@ -69,8 +69,7 @@ def items(found: Any, lang: str | None = None) -> pd.DataFrame:
     Parameters
     ----------
     found : object
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
+    lang : {"zh", "en"}, optional
     """
     lang = lang or locale.spoken()
     rows = [

@@ -190,10 +190,6 @@ def nothing(figure: str, lang: str) -> go.Figure:
     figure : str
         Its name under ``plot.nothing``.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Figure
     """
     return said(locale.text(f"plot.nothing.{figure}", lang), lang)
 

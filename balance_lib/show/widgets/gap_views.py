@@ -208,10 +208,8 @@ def schools(found: Projection, names: dict[str, str], stage: str, year: int, lan
     ----------
     found : Projection
     names : dict of str to str
-    stage : str
-        ``primary`` or ``junior``.
+    stage : {"primary", "junior"}
     year : int
-        School year, by its first calendar year.
     lang : {"zh", "en"}
     """
     rows = found.schools[found.schools["stage"] == stage]

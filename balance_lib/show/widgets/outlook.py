@@ -91,8 +91,7 @@ class Outlook:
         ----------
         of : str
             Whose figures: ``school``, ``township`` or ``county``.
-        stage : str
-            ``primary`` or ``junior``.
+        stage : {"primary", "junior"}
         indicator : str
         """
         model = self.model

@@ -62,7 +62,6 @@ class Standing:
         province : ProvinceDataset
         standard : str
         year : int
-            School year, by its first calendar year.
         """
         rows = province.sql(_RANKING, standard, year)
         rows = rows.assign(order=rows["verdict"].map(_ORDER)).sort_values(["order", "not_met", "open", "county"])
@@ -330,8 +329,7 @@ def spread(found: Standing, stage: str, indicator: str) -> tuple[pd.DataFrame, f
     Parameters
     ----------
     found : Standing
-    stage : str
-        ``primary`` or ``junior``.
+    stage : {"primary", "junior"}
     indicator : str
     """
     rows = found.province.sql(

@@ -311,7 +311,6 @@ def works_html(found: Programme, on: date, required: float, lang: str) -> str:
     ----------
     found : Programme
     on : date
-        Day it is judged on.
     required : float
         How many are required.
     lang : {"zh", "en"}
@@ -385,7 +384,6 @@ def csv(rows: pd.DataFrame, lang: str, stamp: Stamp, *, on: date, synthetic: boo
     lang : {"zh", "en"}
     stamp : Stamp
     on : date
-        Day it is judged on.
     synthetic : bool
         Whether any figure was made up.
     """

@@ -51,7 +51,6 @@ def choice_for(county: County, year: int, wanted: str) -> str:
     ----------
     county : County
     year : int
-        School year, by its first calendar year.
     wanted : str
         Ids that are looked for.
     """

@@ -118,7 +118,6 @@ def since(history: pd.DataFrame, code: str, year: int) -> int | None:
         Values and statuses by year.
     code : str
     year : int
-        School year, by its first calendar year.
 
     Examples
     --------
