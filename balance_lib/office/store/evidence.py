@@ -149,17 +149,11 @@ def index(  # noqa: PLR0913 (a record's fields)
     ----------
     connection : Connection
     sha : str
-    name : str
     kind : str
     size : int
         Bytes.
-    who : str
-        Who does it; recorded in the trail.
-    county_id : str
-    standard_id : str
-    entry_id : str
-    task : str
-    stamp : Stamp
+    name, who, county_id, standard_id, entry_id, task, stamp
+        As for :meth:`Store.add_evidence`.
     """
     at, new = trail.now(), trail.fresh_id()
     told = {

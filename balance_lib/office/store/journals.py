@@ -96,12 +96,10 @@ def change(
     Parameters
     ----------
     connection : Connection
-    name : str
-    row_id : str
     changes : mapping of str to object
     owner : Owner
-    version : int
-        Version the change was made from; another one is refused.
+    name, row_id, version
+        As for :meth:`Store.write_journal`.
 
     Raises
     ------
@@ -125,11 +123,9 @@ def remove(connection: Connection, name: str, row_id: str, owner: Owner, *, vers
     Parameters
     ----------
     connection : Connection
-    name : str
-    row_id : str
     owner : Owner
-    version : int
-        Version the change was made from; another one is refused.
+    name, row_id, version
+        As for :meth:`Store.remove_from_journal`.
 
     Raises
     ------

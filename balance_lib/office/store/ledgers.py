@@ -37,13 +37,8 @@ def open_entries(
     Parameters
     ----------
     connection : Connection
-    problems : DataFrame
-        Schools that fall short, as the evaluation lists them.
-    county_id : str
-    standard_id : str
-    who : str
-        Who does it; recorded in the trail.
-    stamp : Stamp
+    problems, county_id, standard_id, who, stamp
+        As for :meth:`Store.open_ledger`.
     """
     at, opened = trail.now(), 0
     for row in problems.to_dict("records"):
@@ -128,15 +123,13 @@ def step(
     Parameters
     ----------
     connection : Connection
-    entry_id : str
-    action : str
     who : str
         Who does it; recorded in the trail.
     version : int
         Version the change was made from; another one is refused.
-    stamp : Stamp
-    note : str
     changes : mapping of str to object
+    entry_id, action, stamp, note
+        As for :meth:`Store.act`.
 
     Raises
     ------
@@ -182,12 +175,8 @@ def recheck(connection: Connection, county_id: str, evaluation: Evaluation, *, w
     ----------
     connection : Connection
         Open connection to the store.
-    county_id : str
-        Id of the county.
-    evaluation : Evaluation
-    who : str
-        Who does it; recorded in the trail.
-    stamp : Stamp
+    county_id, evaluation, who, stamp
+        As for :meth:`Store.recheck`.
 
     Returns
     -------

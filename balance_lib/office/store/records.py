@@ -39,18 +39,8 @@ def record(  # noqa: PLR0913 (a record's fields)
     Parameters
     ----------
     connection : Connection
-    county_id : str
-    standard_id : str
-    task : str
-    state : str
-    who : str
-        Who does it; recorded in the trail.
-    version : int
-        Version the change was made from; another one is refused.
-    stamp : Stamp
-    due : date, optional
-    done_on : date, optional
-    note : str
+    county_id, standard_id, task, state, who, version, stamp, due, done_on, note
+        As for :meth:`Store.record_task`.
 
     Raises
     ------

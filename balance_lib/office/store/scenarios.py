@@ -47,12 +47,8 @@ def add(
     Parameters
     ----------
     connection : Connection
-    yaml : str
-    name : str
-    author : str
-    county_id : str
-    standard_id : str
-    stamp : Stamp
+    yaml, name, author, county_id, standard_id, stamp
+        As for :meth:`Store.save_scenario`.
 
     Raises
     ------
@@ -110,11 +106,8 @@ def remove(connection: Connection, scenario_id: str, *, version: int, author: st
     Parameters
     ----------
     connection : Connection
-    scenario_id : str
-    version : int
-        Version the change was made from; another one is refused.
-    author : str
-    stamp : Stamp
+    scenario_id, version, author, stamp
+        As for :meth:`Store.remove_scenario`.
 
     Raises
     ------

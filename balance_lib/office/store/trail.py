@@ -212,14 +212,8 @@ def history(
     ----------
     connection : Connection
         Open connection to the store.
-    county_id : str, optional
-        Id of the county.
-    standard_id : str, optional
-        Id of the standard.
-    subject_id : str, optional
-        Id of the subject.
-    kind : str, optional
-        Kind, as the tables name it.
+    county_id, standard_id, subject_id, kind
+        As for :meth:`Store.history`.
 
     Returns
     -------
