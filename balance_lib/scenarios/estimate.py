@@ -2,14 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
+from numpy.typing import NDArray
 
 from balance_lib import access
 from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import County
 from balance_lib.standards import STAGES
 
+Array = NDArray[Any]
+
+# So many points are sent one by one; more (a population raster's) in squares first, and then within their square.
+MOST_POINTS = 3_000
 _AGES = {"primary": "age_6_11", "junior": "age_12_14"}
 _BANDS = {"primary": ("g1_3", "g4_6"), "junior": ("g7_9",)}
 
@@ -19,7 +26,8 @@ def attendance(county: County, year: int) -> pd.DataFrame:
 
     The children of school age of each village (else its population; else all villages alike) are scaled to the
     recorded enrolment of the stage, and sent to the schools at the least total distance such that the sum of each
-    school is its recorded enrolment.
+    school is its recorded enrolment. More than ``MOST_POINTS`` villages are sent square by square, and the pupils of a
+    square then to its schools in the same way.
 
     Parameters
     ----------
@@ -47,8 +55,6 @@ def attendance(county: County, year: int) -> pd.DataFrame:
 
 
 def _stage(county: County, rows: pd.DataFrame, stage: str, year: int) -> pd.DataFrame:
-    from balance_lib.optimise import allocation
-
     table = access.costs(county, "straight")
     at = {str(s): i for i, s in enumerate(table.destinations)}
     rows = rows[rows["school_id"].isin(at)].drop_duplicates("school_id")
@@ -58,11 +64,43 @@ def _stage(county: County, rows: pd.DataFrame, stage: str, year: int) -> pd.Data
     cost = np.where(np.isfinite(cost), cost, np.nanmax(cost, initial=1.0) * 2)
     roll = rows["pupils"].to_numpy(dtype=float)
     demand = _whole(_children(county, table.origins[placed], stage, year), roll.sum())
-    found = allocation.transport(cost, demand, roll)
-    flows = pd.DataFrame({"village_id": table.origins[placed][found.points], "pupils": np.round(found.amounts)})
-    flows["school_id"] = rows["school_id"].to_numpy()[found.sites]
-    flows["grades"] = rows["grades"].to_numpy()[found.sites]
+    homes = county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
+    points, sites, pupils = _sent(cost, demand, roll, homes.loc[table.origins[placed], ["lon", "lat"]].to_numpy())
+    flows = pd.DataFrame({"village_id": table.origins[placed][points], "pupils": np.round(pupils)})
+    flows["school_id"] = rows["school_id"].to_numpy()[sites]
+    flows["grades"] = rows["grades"].to_numpy()[sites]
     return _bands(flows[flows["pupils"] > 0], stage).assign(stage=stage, year=year, boarders=np.nan)
+
+
+def _sent(cost: Array, demand: Array, roll: Array, places: Array) -> tuple[Array, Array, Array]:
+    """Return who goes where, as point, school and pupils: at once, or in squares where there are very many points."""
+    from scipy import sparse
+
+    from balance_lib.optimise import allocation
+
+    some = np.flatnonzero(demand > 0)
+    if len(some) <= MOST_POINTS:
+        found = allocation.transport(cost[some], demand[some], roll)
+        return some[found.points], found.sites, found.amounts
+    span = np.ptp(places[some], axis=0).max() or 1.0
+    cells = np.floor((places[some] - places[some].min(axis=0)) / span * np.sqrt(MOST_POINTS)).astype(int)
+    _, square = np.unique(cells, axis=0, return_inverse=True)
+    together = sparse.csr_array((demand[some], (square.ravel(), np.arange(len(some)))))
+    people = together.sum(axis=1)
+    whole = allocation.transport((together @ cost[some]) / people[:, None], people, roll)
+    parts = []
+    order = np.argsort(square.ravel(), kind="stable")
+    ends = np.searchsorted(square.ravel()[order], np.arange(len(people) + 1))
+    for at in np.unique(whole.points):
+        here, flow = some[order[ends[at] : ends[at + 1]]], whole.points == at
+        sites, amounts = whole.sites[flow], np.round(whole.amounts[flow])
+        if len(sites) == 1:
+            parts.append((here, np.full(len(here), sites[0]), demand[here]))
+            continue
+        within = allocation.transport(cost[np.ix_(here, sites)], demand[here], amounts)
+        parts.append((here[within.points], sites[within.sites], within.amounts))
+    points, sites, amounts = (np.concatenate(column) for column in zip(*parts, strict=True))
+    return points, sites, amounts
 
 
 def _bands(flows: pd.DataFrame, stage: str) -> pd.DataFrame:

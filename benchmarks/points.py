@@ -1,0 +1,80 @@
+"""Time a county of very many demand points, as a population raster makes it: access, scenario, optimise, slider tick.
+
+    PYTHONPATH=. python benchmarks/points.py 100000
+
+Prints for each step seconds of the clock and the peak of memory so far.
+"""
+
+from __future__ import annotations
+
+import argparse
+import resource
+import statistics
+import time
+from collections.abc import Callable
+from itertools import cycle
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from ticks import YEAR, made_up
+
+from balance_lib import access, scenarios
+from balance_lib.data.county import County
+from balance_lib.planning.siting import Goals, propose
+from balance_lib.scenarios import Scenario, estimate
+from balance_lib.scenarios.board import Board, State
+
+SCHOOLS = 200
+
+
+def with_points(points: int) -> County:
+    """Return a county whose points have children and whose attendance nobody recorded; its rolls are a few thousand."""
+    made = made_up(points, SCHOOLS)
+    rng = np.random.default_rng(2)
+    children = {"age_6_11": rng.poisson(0.5, points), "age_12_14": rng.poisson(0.25, points)}
+    people = pd.DataFrame({"village_id": made.tables["villages"]["village_id"], "year": YEAR, **children})
+    rows = made.tables["school_years"]
+    share = rows["stage"].map({"primary": 0.5, "junior": 0.25}) * points
+    fit = np.round(rows["pupils"] / rows.groupby("stage")["pupils"].transform("sum") * share).clip(lower=1)
+    rows = rows.assign(pupils=fit, classes=np.ceil(fit / 30))
+    return made.with_tables(attendance=made.tables["attendance"].iloc[:0], village_years=people, school_years=rows)
+
+
+def step(name: str, act: Callable[[], Any]) -> Any:
+    """Do something, and print how long it took and the most memory the process has had."""
+    start, busy = time.perf_counter(), time.process_time()
+    out = act()
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    print(
+        f"{name:<32}{time.perf_counter() - start:8.2f} s{time.process_time() - busy:8.2f} s of processor{peak:8.0f} MB",
+        flush=True,
+    )
+    return out
+
+
+def main() -> None:
+    """Time each step once, and the tick often."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("points", type=int)
+    given = parser.parse_args()
+    county = step("county", lambda: with_points(given.points))
+    step("access: matrix", lambda: access.costs(county, "straight"))
+    step("attendance estimated", lambda: estimate.attendance(county, YEAR))
+    gone = str(county.tables["schools"]["school_id"][7])
+    plan = Scenario.from_dict({"scenario": "x", "county": "bench", "year": YEAR, "operations": [{"close": gone}]})
+    step("scenario: one school closed", lambda: scenarios.evaluate(county, plan, standard="quality_2017"))
+    board = step("slider board", lambda: Board(county, Scenario.empty(county, YEAR)))
+    positions = cycle([State(minimum_enrolment=m, walk_primary_m=r) for m in (20, 40) for r in (2_000, 3_000, 4_000)])
+    times = []
+    for _ in range(60):
+        start = time.process_time()
+        board.tick(next(positions))
+        times.append(1000 * (time.process_time() - start))
+    print(f"slider tick: median {statistics.median(times):.1f} ms of processor time", flush=True)
+    goals = Goals(aim="walk", schools=150, may_close="all")
+    step("optimise: keep 150", lambda: propose(county, "primary", goals, year=YEAR, time_limit_s=30))
+
+
+if __name__ == "__main__":
+    main()
