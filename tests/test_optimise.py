@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from balance_lib import optimise
-from balance_lib.optimise import Problem, Solution, cuts, faults, median, tree, verify
+from balance_lib.optimise import Problem, Solution, capacitated, cuts, faults, load_dual, median, tree, verify
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.solution import status_of
 
@@ -228,6 +228,84 @@ def test_a_bound_from_any_multipliers_and_prices_is_never_above_the_optimum():
                 table.near, table.cost, u, prices, np.zeros(6, np.int8), p, p * prices[0], rho, chosen
             )[0]
             assert found <= truth + 1e-9
+
+
+def homely(rng):
+    """Return a problem with homes, two kinds of load and towns, its p, and every plan it allows with its cost."""
+    n, m, p = 6, 4, int(rng.integers(2, 4))
+    cost, home = rng.uniform(1, 9, (n, m)), rng.integers(-1, m, n)
+    cost[rng.random((n, m)) < 0.1] = np.inf
+    tied = np.flatnonzero(home >= 0)
+    cost[tied, home[tied]] = 0.0
+    demand, town = rng.integers(0, 5, (n, 2)).astype(float), np.array([0, 0, 1, -1])
+    own = np.stack([np.bincount(home[tied], demand[tied, k], m) for k in (0, 1)], axis=1)
+    places = own + rng.integers(0, 8, (m, 2))
+    least = np.full(m, float(rng.choice([0, 4])))
+    given = {"demand": demand, "capacity": places, "min_load": least, "home": home, "town": town}
+    plans = []
+    for sites in combinations(range(m), p):
+        if {0, 1} & set(sites) and 2 in sites:
+            for to in product(sites, repeat=n):
+                at = np.array(to)
+                load = np.stack([np.bincount(at, demand[:, k], m) for k in (0, 1)], axis=1)
+                stays = all(h not in sites or h == j for h, j in zip(home, to, strict=True))
+                if stays and np.all(load <= places) and np.all(load.sum(axis=1)[list(sites)] >= least[list(sites)]):
+                    plans.append((float(cost[np.arange(n), at].sum()), at, np.isin(np.arange(m), sites)))
+    plans = sorted((plan for plan in plans if np.isfinite(plan[0])), key=lambda plan: plan[0])
+    return Problem.of(cost, **given), p, plans
+
+
+def test_with_homes_kinds_and_towns_the_optimum_is_the_one_found_by_trying_all():
+    rng, seen = np.random.default_rng(21), set()
+    for _ in range(40):
+        problem, p, plans = homely(rng)
+        found = capacitated.solve(problem, p, Control(20.0))
+        assert found.status == ("optimal" if plans else "infeasible")
+        assert not plans or found.objective == pytest.approx(plans[0][0], rel=1e-5)
+        assert faults(found, problem, p=p) == []
+        seen.add(found.status)
+    assert seen == {"optimal", "infeasible"}
+
+
+def test_bounds_of_whole_points_hold_and_what_they_leave_out_no_better_plan_uses():
+    rng, left_out, sharper = np.random.default_rng(22), 0, 0
+    for _ in range(60):
+        problem, p, plans = homely(rng)
+        load = capacitated.begin(problem, p, 0)
+        m, fee = problem.shape[1], np.zeros(problem.shape[1])
+        status = np.zeros(m, np.int8)
+        for _ in range(8):
+            u = rng.uniform(0, 9, problem.shape[0])
+            figures = np.zeros(m), np.zeros((m, 2)), np.zeros(m, np.bool_), np.zeros(load.dual.points.shape, np.bool_)
+            bounds = [
+                load_dual.relax_loads(load.dual, u, status, p, fee, *figures, whole)[0] for whole in (False, True)
+            ]
+            assert bounds[0] <= bounds[1] + 1e-9
+            assert not plans or bounds[1] <= plans[0][0] + 1e-9
+            sharper += bounds[1] > bounds[0] + 1e-6
+            cut = (plans[0][0] if plans else 20.0) + 3.0
+            extra = capacitated._useful(load, u, status, cut)
+            left_out += (~np.isfinite(extra) & np.isfinite(load.table)).sum()
+            for value, to, is_open in plans:
+                if value < cut - 1e-6:
+                    assert np.isfinite(extra[np.arange(to.size), to]).all() and is_open.sum() == p
+    assert left_out > 100 and sharper > 20
+
+
+def test_a_plan_that_is_refused_when_carried_out_is_not_the_answer():
+    rng = np.random.default_rng(23)
+    problem, p, plans = next(
+        one for one in (homely(rng) for _ in range(99)) if len({q[2].tobytes() for q in one[2]}) > 1
+    )
+    best = {}
+    for value, _, is_open in plans:
+        best.setdefault(is_open.tobytes(), value)
+    refused = min(best, key=best.get)
+    worth = {key: value for key, value in best.items() if key != refused}
+    load = capacitated.begin(problem, p, 0, lambda is_open: worth.get(is_open.tobytes(), np.inf))
+    capacitated.run(load, Control(3.0))
+    assert load.bound <= min(worth.values()) + 1e-9
+    assert load.checked in (np.inf, *worth.values())
 
 
 def test_what_no_better_plan_can_use_is_used_by_none_of_them():

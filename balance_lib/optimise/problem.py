@@ -24,13 +24,17 @@ class Problem:
     weights : array of float, shape (points,)
         Multiply cost in the objective.
     demand, capacity, min_load : arrays of float or None
-        Load of each demand point; places and least load of each open site. All None without capacities.
+        Load of each demand point (points, kinds); places (sites, kinds) and least load in all (sites,) of each open
+        site. All None without capacities.
     must_open, may_open : arrays of bool, shape (sites,)
         Sites that are open in any plan, and sites that may be.
     max_cost : float
         Largest cost allowed; infinite without one.
     reachable : array of float, shape (points, sites)
         ``cost`` before ``max_cost`` was applied: what a larger limit would allow.
+    home, town : arrays of int, shapes (points,) and (sites,)
+        The site that serves a point while it is open, and the group of which one site must be open; -1 none. Looked at
+        with capacities only.
     """
 
     cost: Floats
@@ -42,6 +46,8 @@ class Problem:
     may_open: Flags
     max_cost: float
     reachable: Floats
+    home: Ints
+    town: Ints
 
     @classmethod
     def of(
@@ -55,6 +61,8 @@ class Problem:
         max_cost: float | None = None,
         fixed_open: npt.ArrayLike | None = None,
         fixed_closed: npt.ArrayLike | None = None,
+        home: npt.ArrayLike | None = None,
+        town: npt.ArrayLike | None = None,
     ) -> Problem:
         """Check inputs and return the problem.
 
@@ -67,9 +75,9 @@ class Problem:
             Cost of serving a demand point from a site; NaN or infinite where unreachable.
         weights : array, shape (points,), optional
             Multiply cost in the objective; 1 without.
-        capacity : number or array, shape (sites,), optional
+        capacity : number or array, shape (sites,) or (sites, kinds), optional
             Places of an open site.
-        demand : array, shape (points,), optional
+        demand : array, shape (points,) or (points, kinds), optional
             Load of each point; needed with ``capacity`` or ``min_load``.
         min_load : number or array, shape (sites,), optional
             Least load of an open site.
@@ -98,8 +106,10 @@ class Problem:
         if np.any(table < 0):
             faults.append("cost below zero")
         w = _vector(weights, n, "weights", faults, default=1.0)
-        load = None if demand is None else _vector(demand, n, "demand", faults)
-        places = None if capacity is None else _vector(capacity, m, "capacity", faults, endless=True)
+        load = None if demand is None else _columns(demand, n, "demand", faults)
+        places = None if capacity is None else _columns(capacity, m, "capacity", faults, endless=True)
+        if load is not None and places is not None and load.shape[1] != places.shape[1]:
+            faults.append(f"demand of {load.shape[1]} kinds, capacity of {places.shape[1]}")
         least = None if min_load is None else _vector(min_load, m, "min_load", faults)
         if load is None and (places is not None or least is not None):
             faults.append("capacity or min_load without demand: what loads the sites must be said")
@@ -112,10 +122,16 @@ class Problem:
         if faults:
             raise ValueError("; ".join(faults))
         within = np.where(table <= limit, table, np.inf)
-        capacitated = places is not None or least is not None
-        places = np.full(m, np.inf) if capacitated and places is None else places
-        least = np.zeros(m) if capacitated and least is None else least
-        return cls(within, w, load if capacitated else None, places, least, must, ~never, limit, table)
+        capacitated = places is not None or least is not None or home is not None
+        if load is not None and capacitated:
+            places = np.full((m, load.shape[1]), np.inf) if places is None else places
+            least = np.zeros(m) if least is None else least
+        at_home, towns = (
+            np.full(size, -1, np.int64) if which is None else np.asarray(which, np.int64)
+            for which, size in ((home, n), (town, m))
+        )
+        loads = load if capacitated else None
+        return cls(within, w, loads, places, least, must, ~never, limit, table, at_home, towns)
 
     @property
     def shape(self) -> tuple[int, int]:
@@ -177,6 +193,13 @@ def _vector(
     return found
 
 
+def _columns(values: npt.ArrayLike, size: int, name: str, faults: list[str], *, endless: bool = False) -> Floats:
+    """Return values by kind, shape (size, kinds); one kind where a vector or a number is given."""
+    found = np.array(values, dtype=float)
+    kinds = list(found.T) if found.ndim == 2 else [found]
+    return np.stack([_vector(kind, size, name, faults, endless=endless) for kind in kinds], axis=1)
+
+
 def _flags(values: Any, size: int, name: str, faults: list[str]) -> Flags:
     flags = np.zeros(size, np.bool_)
     if values is None:
@@ -193,6 +216,11 @@ def _flags(values: Any, size: int, name: str, faults: list[str]) -> Flags:
         return flags
     flags[found] = True
     return flags
+
+
+def loads_of(demand: Floats, site: Ints, n_sites: int) -> Floats:
+    """Return what an assignment loads each site with, shape (sites, kinds)."""
+    return np.stack([np.bincount(site, weights=kind, minlength=n_sites) for kind in demand.T], axis=1).astype(float)
 
 
 def count_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from balance_lib._errors import BalanceError
-from balance_lib.optimise.problem import Problem
+from balance_lib.optimise.problem import Problem, loads_of
 from balance_lib.optimise.solution import PROVEN_GAP, Solution, optimality_gap
 
 # Sums over thousands of floats in another order differ by this share at most.
@@ -108,17 +108,18 @@ def _service(solution: Solution, problem: Problem) -> list[str]:
 def _loads(solution: Solution, problem: Problem) -> list[str]:
     if problem.demand is None or problem.capacity is None or problem.min_load is None:
         return []
-    m = problem.shape[1]
-    load = np.bincount(solution.assignment.clip(0), weights=problem.demand, minlength=m)
+    m, site, is_open = problem.shape[1], solution.assignment.clip(0), solution.open
+    load = loads_of(problem.demand, site, m)
     room = ROUNDING * max(1.0, float(problem.demand.sum()))
-    wrong = []
-    if np.any(load > problem.capacity + room):
-        wrong.append(f"over capacity: {np.flatnonzero(load > problem.capacity + room).tolist()}")
-    if np.any(solution.open & (load < problem.min_load - room)):
-        wrong.append(
-            f"under the least load: {np.flatnonzero(solution.open & (load < problem.min_load - room)).tolist()}"
-        )
-    return wrong
+    over = (load > problem.capacity + room).any(axis=1)
+    small = is_open & (load.sum(axis=1) < problem.min_load - room)
+    away = (problem.home >= 0) & is_open[problem.home] & (site != problem.home)
+    lost = set(problem.town[problem.town >= 0].tolist()) - set(problem.town[is_open].tolist())
+    told = {
+        "over capacity": np.flatnonzero(over).tolist(), "under the least load": np.flatnonzero(small).tolist(),
+        "sent away from an open home": np.flatnonzero(away).tolist(), "no open site in the groups": sorted(lost),
+    }  # fmt: skip
+    return [f"{wrong}: {at}" for wrong, at in told.items() if at]
 
 
 def _figures(solution: Solution, value: float) -> list[str]:

@@ -63,10 +63,13 @@ class Question:
         self.given_way = barred[self.gives][keep] if self.gives in barred else np.zeros(keep.sum(), np.bool_)
         self.m = drawn.new.size
         self.zones = [pair for pair in self.base.zones if pair not in out]
-        self.first_zone = self.m + int((~self.by_zone).sum())
+        # Who cannot be zoned elsewhere stays while the school does: y says it, no column of its own.
+        self.tied = self.stays & ~self.base.zoned.any(axis=1)[self.point]
+        own = ~self.by_zone & ~self.tied
+        self.first_zone = self.m + int(own.sum())
         self.size = self.first_zone + len(self.zones)
         number = {pair: self.first_zone + at for at, pair in enumerate(self.zones)}
-        self.column = self.m + np.cumsum(~self.by_zone) - 1
+        self.column = np.where(self.tied, self.site, self.m + np.cumsum(own) - 1)
         self.column[self.by_zone] = [number[zone[k]] for k in np.flatnonzero(keep & by_zone)]
         # Rows so far, and further columns: cost, lower, upper, whole.
         self._blocks: list[tuple[Any, Any, Any, Any, Any]] = []
@@ -117,14 +120,15 @@ class Question:
         active, row = np.unique(self.point, return_inverse=True)
         one = np.ones(active.size)
         self._row(row, self.column, 1.0, one, 1.0)
-        free = ~drawn.must[self.site] & ~self.by_zone
+        free = ~drawn.must[self.site] & ~self.by_zone & ~self.tied
         k = np.arange(free.sum())
         self._row(np.concatenate((k, k)), np.concatenate((self.column[free], self.site[free])),
                   np.repeat([1.0, -1.0], k.size), np.full(k.size, -np.inf), 0.0)  # fmt: skip
-        goes = ~self.stays & ~self.by_zone
-        at = np.arange(active.size)
-        self._row(np.concatenate((row[goes], at)), np.concatenate((self.column[goes], drawn.home[active])), 1.0,
-                  np.full(active.size, -np.inf), 1.0)  # fmt: skip
+        loose = self.base.zoned.any(axis=1)[active]  # (3) follows from (1) for the others
+        goes, at, rank = ~self.stays & ~self.by_zone & loose[row], np.flatnonzero(loose), np.cumsum(loose) - 1
+        self._row(np.concatenate((rank[row[goes]], rank[at])),
+                  np.concatenate((self.column[goes], drawn.home[active[at]])), 1.0,
+                  np.full(at.size, -np.inf), 1.0)  # fmt: skip
         q = np.arange(len(self.zones))
         sites = np.array([j for _, j in self.zones], np.int64)
         names, village = np.unique(np.array([v for v, _ in self.zones], str), return_inverse=True)

@@ -21,11 +21,13 @@ from balance_lib.planning.siting.question import Question
 from balance_lib.planning.siting.trial import PlanCheck, SiteChoice, Trials, broken
 
 # Seconds, and share of what is left, that the searches without all rules may take before the whole model.
-FIRST_S, FIRST_SHARE = 10.0, 0.1
+FIRST_S, FIRST_SHARE, LOADED_SHARE = 10.0, 0.1, 0.8
 # Times a plan with schools too small is tried again without them.
 MOST_REPAIRS = 20
 # Share above the bound within which a first plan is looked for, before it is looked for everywhere.
 ROOM = 0.2
+# Pairs up to which the whole model counts the fewest schools.
+MOST_PAIRS = 60_000
 METHOD = "exchange, Lagrangian dual, HiGHS, carried out as a scenario"
 
 
@@ -82,24 +84,58 @@ class LayoutSearch:
         return self._solution(one), one.best
 
     def fewest(self) -> tuple[Solution, PlanCheck | None]:
-        """Return the plan with the fewest schools: from the least number the rules allow upward."""
-        control = self.control
-        question = Question(self.model, None, counts=True)
-        answer = highs.solve(question.model(), control.part(control.left_s / 4))
-        if answer.infeasible:
+        """Return the plan with the fewest schools: from the least number the rules allow upward.
+
+        Where a number is neither possible nor proven impossible in its time the next ones are tried in growing steps,
+        and what was passed over afterwards.
+        """
+        control, most = self.control, self.layout.must.size
+        least = self._least()
+        if least is None:
             return self._none("infeasible", why_not.reasons(self.model, None, control)), None
-        least = max(int(np.ceil(answer.bound - 1e-6)), int(self.layout.must.sum()), 1)
-        proven = True  # that fewer schools cannot do
-        for schools in range(least, self.layout.must.size + 1):
+        best: tuple[Solution, PlanCheck] | None = None
+        proven, open_, step, schools = True, least, 1, least  # open_: the least number not proven impossible
+        while schools <= most and not control.stopped:
             solution, trial = self.plan(schools, control.part(max(1.0, control.left_s / 3)), explain=False)
             if trial is not None:
-                return (solution if proven else _unproven(solution)), trial
-            proven &= solution.status == "infeasible"
-            if control.stopped:
+                best = solution, trial
                 break
+            impossible = solution.status == "infeasible"
+            proven &= impossible
+            open_ = schools + 1 if proven else open_
+            step = 1 if proven else 2 * step
+            schools = min(schools + step, most) if schools < most else most + 1
+        low = open_
+        while best is not None and not proven and low < best[1].choice.flags.sum() - 1 and not control.stopped:
+            middle = (low + int(best[1].choice.flags.sum())) // 2
+            solution, trial = self.plan(middle, control.part(max(1.0, control.left_s / 3)), explain=False)
+            low = middle if trial is None else low
+            best = best if trial is None else (solution, trial)
+        if best is not None:
+            return (best[0] if proven else _unproven(best[0], open_)), best[1]
         if control.stopped or not proven:
             return self._none("stopped", bound=-np.inf), None
         return self._none("infeasible", why_not.reasons(self.model, None, control)), None
+
+    def _least(self) -> int | None:
+        """Return a number that no plan has fewer schools than; None when there is no plan at all.
+
+        A county too large for the whole model is counted: schools that must stay, townships, places band by band.
+        """
+        drawn = self.layout
+        if self.model.pairs[0].size <= MOST_PAIRS:
+            answer = highs.solve(
+                Question(self.model, None, counts=True).model(), self.control.part(self.control.left_s / 4)
+            )
+            if answer.infeasible:
+                return None
+            return max(int(np.ceil(answer.bound - 1e-6)), int(drawn.must.sum()), 1)
+        least = max(int(drawn.must.sum()), len(drawn.township_sites) if drawn.goals.township_minimum else 1, 1)
+        for band, free in zip(drawn.by_band.T, drawn.free.T, strict=True) if drawn.goals.capacity else ():
+            places = np.bincount(drawn.home, band, drawn.new.size) + free
+            largest = places[drawn.must].sum() + np.append(0.0, np.cumsum(np.sort(places[~drawn.must])[::-1]))
+            least = max(least, int(drawn.must.sum() + np.searchsorted(largest, band.sum() - 1e-6)))
+        return least
 
     def zoned(self, is_open: Flags) -> SiteChoice | None:
         """Give new schools the villages that are nearer to them than to where they would go otherwise."""
@@ -143,8 +179,9 @@ def _stays_possible(found: tuple[Reason, ...], schools: int) -> bool:
     return any(r.rule == "give_schools" and r.needed == schools for r in found)
 
 
-def _unproven(solution: Solution) -> Solution:
-    return replace(solution, bound=-np.inf, status="stopped")
+def _unproven(solution: Solution, least: int) -> Solution:
+    """Return a plan that may not have the fewest schools: no plan has fewer than ``least``."""
+    return replace(solution, bound=-np.inf, status="stopped", facts={**solution.facts, "least_schools": least})
 
 
 @dataclass(eq=False)
@@ -159,6 +196,7 @@ class _Plan:
     impossible: bool = False
     room: float = ROOM
     _start: Flags | None = None
+    _load: capacitated.Load | None = None
 
     @property
     def done(self) -> bool:
@@ -178,6 +216,12 @@ class _Plan:
             self.best = trial
         self.control.tell(self.best.objective, min(self.bound, self.best.objective), self.best.choice.flags)
         return True
+
+    def _worth(self, is_open: Flags) -> float:
+        """Return the extra pupil-metres of a choice carried out; infinite where it breaks a rule."""
+        choice = self.search.zoned(is_open)
+        right = choice is not None and self.try_(choice)
+        return self.search.trials.of(choice).objective if right and choice is not None else np.inf
 
     def first(self) -> bool:
         """Try the plans of the problem without all rules; return whether one is proven the best."""
@@ -223,21 +267,33 @@ class _Plan:
         return problem, float(drawn.pupils @ shift)
 
     def _without_rules(self) -> Iterator[tuple[Solution, float]]:
-        """Solve the p-median on the pairs that are allowed, then with places and least sizes added up over bands."""
+        """Solve the p-median on the pairs that are allowed, then with places, least sizes and townships."""
         drawn, (problem, constant) = self.search.layout, self._plain
         seconds = min(FIRST_S, FIRST_SHARE * self.control.left_s)
         yield median.solve(problem, self.schools, self.control.part(seconds)), constant
-        goals = drawn.goals
-        splits = drawn.baseline.settings.assignment == "transport"
-        if not (goals.capacity or goals.min_size is not None) or drawn.new.any() or splits:
+        if not (drawn.goals.capacity or drawn.goals.min_size is not None or drawn.goals.township_minimum):
             return
-        least = None if goals.min_size is None else np.where(drawn.closable, goals.min_size, 0.0)
-        loaded = Problem.of(
-            drawn.allowed_m, weights=drawn.pupils, fixed_open=drawn.must, demand=drawn.pupils, min_load=least,
-            capacity=drawn.places if goals.capacity else None,
+        if drawn.new.any() or drawn.baseline.settings.assignment == "transport":
+            return
+        # The search of its own time, its bound for what is left.
+        self._load = capacitated.begin(self._loaded, self.schools, 0, self._worth)
+        part = self.control.part(LOADED_SHARE * self.control.left_s)
+        yield capacitated.run(self._load, part, gap=drawn.goals.gap), 0.0
+
+    @cached_property
+    def _loaded(self) -> Problem:
+        """Return the problem with places by band, least sizes and townships; pupils stay while their school does."""
+        drawn, goals = self.search.layout, self.search.layout.goals
+        town = np.full(drawn.new.size, -1)
+        if goals.township_minimum:
+            for at, sites in enumerate(drawn.township_sites.values()):
+                town[sites] = at
+        here = np.stack([np.bincount(drawn.home, band, drawn.new.size) for band in drawn.by_band.T], axis=1)
+        return Problem.of(
+            drawn.allowed_m, weights=drawn.pupils, fixed_open=drawn.must, demand=drawn.by_band,
+            capacity=here + drawn.free if goals.capacity else None, home=drawn.home, town=town,
+            min_load=None if goals.min_size is None else np.where(drawn.closable, goals.min_size, 0.0),
         )  # fmt: skip
-        seconds = min(FIRST_S, FIRST_SHARE * self.control.left_s)
-        yield capacitated.solve(loaded, self.schools, self.control.part(seconds)), 0.0
 
     def exact(self) -> None:
         """Solve the whole model, carry its choice out, refuse it, and again until the best is proven."""
@@ -271,6 +327,8 @@ class _Plan:
         start = self._start if self.best is None else self.best.choice.flags
         if start is None or not np.isfinite(limit):
             return None
+        if self._load is not None and (found := capacitated.worthwhile(self._load, limit)) is not None:
+            return found
         pairs, status = median.worthwhile(problem, start, limit - constant)
         # A part of a village that is split costs a part only: then just sites are left out.
         return pairs | (self.search.layout.baseline.settings.assignment == "transport"), status
