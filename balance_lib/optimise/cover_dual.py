@@ -224,13 +224,8 @@ def branch(
 
     Parameters
     ----------
-    core : Links
-    p : int
-    by : float
-    upper : float
-        Value of the best plan known.
-    best_open : array of bool, shape (sites,)
-        The best plan; changed in place.
+    core, p, by, upper, best_open
+        As for :func:`ascend`.
     stack : OpenNodes
     nodes : int
     rounds : int

@@ -325,18 +325,13 @@ def branch(
 
     Parameters
     ----------
-    table : Sorted
-        Sites and costs of each point in order.
+    table, p, search, aim
+        As for :func:`relax`.
     rest : Sorted
         The same without sites closed for good.
     master : Master
         The linear model and its cuts.
-    p : int
-    search : MedianSearch
-        Best plan, bound and multipliers; changed in place.
     control : Control
-    aim : Aim
-        When the bound is good enough.
     """
 
     def tell(value: float, proven: float, chosen: Flags | None) -> None:

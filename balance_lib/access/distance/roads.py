@@ -162,12 +162,8 @@ def shortest(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats
 
     Parameters
     ----------
-    start : array of int
-        Start node of each edge.
-    end : array of int
-        End node of each edge.
-    length : array of float
-        Lengths in metres.
+    start, end, length
+        As for :func:`graph`.
     """
     order = np.lexsort((length, end, start))
     start, end, length = start[order], end[order], length[order]
@@ -181,12 +177,8 @@ def both_ways(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Float
 
     Parameters
     ----------
-    start : array of int
-        Start node of each edge.
-    end : array of int
-        End node of each edge.
-    length : array of float
-        Lengths in metres.
+    start, end, length
+        As for :func:`graph`.
     """
     return np.concatenate([start, end]), np.concatenate([end, start]), np.concatenate([length, length])
 
