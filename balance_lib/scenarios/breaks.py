@@ -169,7 +169,7 @@ def _classes(found: RuleInputs) -> Iterator[Break]:
             "school": found.name(row.school_id), "stage": Message(f"stage.{row.stage}"), "there": figure(row.classes),
             "rooms": figure(row.needed), "more": figure(lacking),
         }  # fmt: skip
-        new = bool(lacking > lacked.get((row.school_id, row.stage), 0.0))
+        new = not lacking <= lacked.get((row.school_id, row.stage), 0.0)  # nor where nobody counted the classes before
         yield Break("rooms", "breaks", (row.school_id,), row.needed, row.classes, new, params)
 
 
