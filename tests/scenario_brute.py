@@ -93,7 +93,7 @@ def attendance(rng: np.random.Generator, villages: Any, schools: Any, taught: An
         at = [s["school_id"] for s in schools if band in taught[s["school_id"]] and s["kind"] != "special"]
         special = [s["school_id"] for s in schools if s["kind"] == "special"]
         for school in (
-            {*rng.choice(at, min(len(at), 1 + (rng.random() < 0.2)), replace=False), *special[:1]} if at else ()
+            sorted({*rng.choice(at, min(len(at), 1 + (rng.random() < 0.2)), replace=False), *special[:1]}) if at else ()
         ):
             pupils = int(rng.integers(0, 8 if school in special else 70))
             boards = int(rng.integers(0, pupils + 1)) if band != "g1_3" and rng.random() < 0.3 else 0

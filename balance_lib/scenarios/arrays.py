@@ -254,10 +254,9 @@ class BoardArrays(LayoutArrays):
         self.county, self.with_places = county, places
         self.scenario_given = scenario
         self.standard = standards.load(standard) if isinstance(standard, str) else standard
-        self.converts = bool((layout.frame["state"] == "converted").any())
         self.enrolled = self.sums.sum(axis=1)
         self.may_close = self._may_close()
-        self.coefficients = Coefficients(layout, self.standard)
+        self.coefficients = Coefficients(self, self.standard)
 
     def _may_close(self) -> Bools:
         """Return which schools a slider may close.

@@ -12,7 +12,8 @@ import numpy as np
 from balance_lib.data import tables
 from balance_lib.scenarios.settings import default
 
-SMALL_CLASS = 30  # a largest class below it raises a flag of the official form
+SMALL_CLASS = 30  # as the second of the official form's two flags is named
+FLAGS = ("small_rural_50_99", "largest_class_under_30")
 
 
 def formed(
@@ -39,12 +40,9 @@ def formed(
     counts = np.bincount(np.searchsorted(edges, found), minlength=len(edges)) if found else np.zeros(len(edges))
     out: dict[str, Any] = {name: float(n) for (name, _), n in zip(_size_bands(), counts, strict=True)}
     pupils = sum(bands.values())
-    rural = row.get("small_rural_50_99"), row.get("largest_class_under_30")
     out["classes"] = float(len(found))
-    if not _missing(rural[0]) and pupils >= default("small_school"):
-        out["small_rural_50_99"] = 0.0
-    if not _missing(rural[1]) and max(found, default=0) >= SMALL_CLASS:
-        out["largest_class_under_30"] = 0.0
+    no_longer = pupils >= default("small_school"), max(found, default=0) >= SMALL_CLASS
+    out |= {flag: 0.0 for flag, no in zip(FLAGS, no_longer, strict=True) if no and not _missing(row.get(flag))}
     return out
 
 

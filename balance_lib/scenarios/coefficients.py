@@ -8,26 +8,28 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Mapping
-from typing import Any
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
 from balance_lib.data import tables
-from balance_lib.data.tables.kinds import THROUGH
+from balance_lib.data.tables.kinds import STAGES_OF, THROUGH
 from balance_lib.evaluation import indicators
 from balance_lib.evaluation.indicators import Formula
-from balance_lib.scenarios import goods
-from balance_lib.scenarios.layout import Layout
+from balance_lib.scenarios import changes, goods
 from balance_lib.standards import STAGES, Standard
+
+if TYPE_CHECKING:
+    from balance_lib.scenarios.arrays import LayoutArrays
+    from balance_lib.scenarios.moves import Flows
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 Values = Mapping[str, Any]
 ALL = "pupils == pupils"  # a condition every row satisfies
-_DEGREES = ("teachers_college", "teachers_bachelor", "teachers_master", "teachers_doctor")
 
 
 class Condition:
@@ -81,49 +83,71 @@ class Coefficients:
 
     Parameters
     ----------
-    layout : Layout
+    arrays : LayoutArrays
     standard : Standard
     """
 
-    def __init__(self, layout: Layout, standard: Standard) -> None:
-        base = layout.base
-        self.layout, self.standard = layout, standard
+    def __init__(self, arrays: LayoutArrays, standard: Standard) -> None:
+        self.arrays, self.standard = arrays, standard
         self.indicators = tuple(standard.indicators)
-        self.ids = pd.Index(layout.ids)
-        self._formulas(base)
-        self._rows(layout)
-
-    def _formulas(self, base: Any) -> None:
-        """Read the formulas and list the columns they need."""
-        standard, switches = self.standard, self.standard.switches(None)
-        numeric = {c.name for c in tables.table("school_years").columns.values() if c.numeric}
-        self.moving = frozenset(numeric)
-        rows = indicators.frames(base.county, standard).stages
-        rows = rows[rows["year"] == base.year]
-        told = pd.MultiIndex.from_frame(rows[["school_id", "stage"]]).isin(base.rows.index)
-        rows = self._without_untold(rows, told)
-        kind = rows["school_id"].map(self.layout.frame["kind"])
-        self.stage_rows = rows.assign(kind=kind.fillna(rows["kind"]))
-        fixed = self._fixed
-        self.count = Condition(standard.included or ALL, fixed, self.moving if standard.included else frozenset())
+        switches = standard.switches(None)
+        variants = {n: [v for v in spec.variants if switches.get(v.when)] for n, spec in standard.indicators.items()}
         self.plain = {name: _formulas(spec) for name, spec in standard.indicators.items()}
-        self.variants = {
-            name: [
-                (Condition(v.where or ALL, fixed, self.moving if v.where else frozenset()), _formulas(v))
-                for v in spec.variants
-                if switches.get(v.when)
-            ]
-            for name, spec in standard.indicators.items()
-        }
+        self._lay_out(standard.included or "", [v for each in variants.values() for v in each])
 
-    def _without_untold(self, rows: pd.DataFrame, told: Bools) -> pd.DataFrame:
-        """Set aside the stages a through-school has and does not report: while it is open they leave no coefficient."""
-        untold, included = rows[~told], self.standard.included
-        if included and len(untold):
-            untold = untold[(indicators.evaluate(untold, included) != 0.0).to_numpy()]
-        self.untold_school = self.ids.get_indexer(untold["school_id"])
-        self.untold_stage = np.array([STAGES.index(s) for s in untold["stage"]], dtype=np.int64)
-        return rows[told]
+        def condition(source: str | None) -> Condition:
+            return Condition(source or ALL, self._fixed, self.moving if source else frozenset())
+
+        self.count = condition(standard.included)
+        self.variants = {n: [(condition(v.where), _formulas(v)) for v in each] for n, each in variants.items()}
+
+    def _lay_out(self, included: str, variants: list[Any]) -> None:
+        """Lay out what schools hold of the columns that formulas name, and the facts of each stage."""
+        spec = tables.table("school_years").columns
+        self.moving = frozenset(column.name for column in spec.values() if column.numeric)
+        parts = [*self.plain.values(), *(_formulas(v) for v in variants)]
+        names = {name for part in parts for formula in part for name in formula.names}
+        names |= {name for source in (included, *(v.where or "" for v in variants)) if source
+                  for name in indicators.names_in(source)}  # fmt: skip
+        if names & set(goods.DEGREES):
+            names |= set(goods.DEGREES)  # handed on as nested counts: each needs the one below
+        self.columns = [name for name in spec if name in names & self.moving - {"pupils"}]
+        self.formed = any(name in goods.formed() for name in self.columns)
+        self.holdings = goods.Holdings(self.arrays, self.columns)
+        self.split = np.array([spec[name].split for name in self.columns], dtype=bool)
+        self.at = np.flatnonzero(self.holdings.taught)
+        self._facts(included)
+        stage = self.holdings.table["stage"]
+        self.weight = stage.map(indicators.frames(self.arrays.base.county, self.standard).split_weights).to_numpy(float)
+        bits = {name: 1 << i for i, name in enumerate((*STAGES, "senior"))}
+        self.bit = stage.map(bits).fillna(8).to_numpy(dtype=np.int64)
+        kinds = [str(kind) for kind in self.arrays.layout.frame["kind"]]
+        of_kind = [sum(bits[s] for s in STAGES_OF.get(kind, ()) if s in bits) for kind in kinds]
+        through = np.array([kind in THROUGH for kind in kinds], dtype=bool)
+        school = self.holdings.school
+        self.through = through[school]
+        self.of_kind = np.array(of_kind, dtype=np.int64)[school]
+
+    def _facts(self, included: str) -> None:
+        """Ask what does not change with pupils: the standard's rows, with the kinds and schools of the layout."""
+        holdings, layout, base = self.holdings, self.arrays.layout, self.arrays.base
+        county, table = base.county, holdings.table
+        kind = table["school_id"].map(layout.frame["kind"])
+        if holdings.begins.any() or (layout.frame["kind"] != layout.frame["kind_before"]).any():
+            years = county.tables["school_years"]
+            rows = pd.concat([years[years["year"] != base.year], table.assign(kind=kind)], ignore_index=True)
+            county = replace(county, tables={**county.tables, "schools": changes.schools(layout), "school_years": rows})
+        rows = indicators.frames(county, self.standard).stages
+        rows = rows[rows["year"] == base.year].set_index(["school_id", "stage"], drop=False)
+        mine = pd.MultiIndex.from_frame(table.loc[self.at, ["school_id", "stage"]])
+        # An open school that reports nothing of a stage leaves it without a coefficient.
+        silent = rows[~rows.index.isin(mine) & ~rows["school_id"].isin(layout.frame.index[~layout.frame["there"]])]
+        if included and len(silent):
+            silent = silent[(indicators.evaluate(silent, included) != 0.0).to_numpy()]
+        self.silent = silent["school_id"].to_numpy(), silent["stage"].map(STAGES.index).to_numpy(dtype=np.int64)
+        self.stage_rows = rows.loc[mine].reset_index(drop=True)
+        self.stage_rows["kind"] = kind.iloc[self.at].fillna(self.stage_rows["kind"]).array
+        self.row_stage = holdings.stage[self.at]
 
     def _fixed(self, source: str) -> tuple[Bools, Bools]:
         """Ask once what does not change with pupils."""
@@ -133,140 +157,61 @@ class Coefficients:
         value = indicators.evaluate(self.stage_rows, source).to_numpy()
         return value == 1.0, value == 0.0
 
-    @property
-    def _needed(self) -> list[str]:
-        parts = [*self.plain.values(), *(each for variants in self.variants.values() for _, each in variants)]
-        names = {name for part in parts for formula in part for name in formula.names}
-        names |= {name for variants in self.variants.values() for where, _ in variants for name in where.names}
-        names |= self.count.names
-        if names & set(_DEGREES):
-            names |= set(_DEGREES)  # handed on as nested counts: each needs the one below
-        order = list(tables.table("school_years").columns)
-        return sorted(names - {"pupils"}, key=order.index)
-
-    def _rows(self, layout: Layout) -> None:
-        """Lay the school rows out as one matrix, with what each row has to hand on."""
-        base, needed = layout.base, self._needed
-        rows = base.rows[base.rows["school_id"].isin(self.ids)].reset_index(drop=True)
-        self.columns = needed
-        self.figures = np.array(rows[needed], dtype=float, order="C")
-        self.school = np.array(self.ids.get_indexer(rows["school_id"]), dtype=np.int64)
-        stages = {name: i for i, name in enumerate(STAGES)}
-        self.stage = np.array(rows["stage"].map(stages).fillna(-1), dtype=np.int64)
-        self.shared = (rows["stage"] == "shared").to_numpy()
-        self.pupils = rows["pupils"].to_numpy(dtype=float)
-        self.own_row = np.full((len(self.ids), len(STAGES)), -1, dtype=np.int64)
-        mine = self.stage >= 0
-        self.own_row[self.school[mine], self.stage[mine]] = np.flatnonzero(mine)
-        self.whole_row = np.full(len(self.ids), -1, dtype=np.int64)
-        self.whole_row[self.school[self.shared]] = np.flatnonzero(self.shared)
-        subjects = goods.columns()
-        moves = {name for names in subjects.values() for name in names}
-        self.blank = np.array([name in goods.blank_is_none() for name in needed], dtype=bool)
-        self.of_pupils = bool(set(needed) & set(subjects["pupils"]))  # of figures that leave open schools too
-        self.degree = np.array([name in _DEGREES for name in needed], dtype=bool)
-        self.held = self._held() * np.array([name in moves for name in needed], dtype=float)
-        self._shares(rows)
-
-    def _held(self) -> Floats:
-        out = self.figures.copy()
-        known = ~np.isnan(self.figures)
-        for row in range(len(out)):
-            others = (self.school == self.school[row]) & (self.shared | self.shared[row])
-            others[row] = False
-            elsewhere = known[others].any(axis=0)
-            out[row] = np.where(known[row], out[row], np.where(elsewhere | self.blank, 0.0, np.nan))
-        return out
-
-    def _shares(self, rows: pd.DataFrame) -> None:
-        """Prepare the division of shared assets: rows of one school, the weight of a pupil, who is complete."""
-        frames = indicators.frames(self.layout.base.county, self.standard)
-        self.weight = rows["stage"].map(frames.split_weights).to_numpy(dtype=float)
-        now = frames.shares  # the division of today tells which rows can be divided at all
-        table = frames.rows.loc[now.index]
-        today = pd.Series(now.to_numpy(), index=pd.MultiIndex.from_frame(table[["school_id", "year", "stage"]]))
-        key = pd.MultiIndex.from_arrays([rows["school_id"], np.full(len(rows), self.layout.base.year), rows["stage"]])
-        self.divisible = today.reindex(key).notna().to_numpy()
-        stages = np.bincount(self.school[~self.shared], minlength=len(self.ids))
-        kinds = self.layout.frame["kind"].isin(THROUGH).to_numpy()
-        self.through = kinds[self.school]
-        self.single = (stages[self.school] == 1) & self.divisible
-        names = tables.table("school_years").columns
-        self.split = np.array([names[name].split for name in self.columns], dtype=bool)
-        spots = {
-            (s, t): i
-            for i, (s, t) in enumerate(zip(self.stage_rows["school_id"], self.stage_rows["stage"], strict=True))
-        }
-        at = [
-            spots.get((self.ids[s], STAGES[t]), -1) if t >= 0 else -1
-            for s, t in zip(self.school, self.stage, strict=True)
-        ]
-        self.stage_at = np.array(at, dtype=np.int64)  # where each of our rows stands among the standard's rows
-        ours = np.flatnonzero(self.stage_at >= 0)
-        self.order = ours[np.argsort(self.stage_at[ours])]
-        self.row_stage = self.stage[self.order]
-        if len(self.order) != len(self.stage_rows):
-            raise ValueError("school rows of the year are not those of the indicators")
-
-    def after(self, closed: Bools, change: Floats, flows: tuple[Ints, Ints, Ints, Floats]) -> tuple[Floats, bool]:
+    def after(self, flows: Flows, shut: Bools) -> Floats:
         """Compute the coefficients once pupils have moved.
 
         Parameters
         ----------
-        closed : array of bool, shape (schools,)
-        change : array of float, shape (schools, stages)
-            Pupils who came, less those who left.
-        flows : tuple
-            from, to (positions), stage and pupils, sorted by from, id of to, junior before primary.
+        flows : Flows
+        shut : array of bool, shape (schools,)
 
         Returns
         -------
-        (array of float, shape (stages, indicators), bool)
-            NaN is "no data"; and whether all goods of closed schools found a receiver here.
+        array of float, shape (stages, indicators)
+            NaN is "no data".
         """
-        from balance_lib.scenarios import loops
-
-        figures = self.figures.copy()
-        complete = loops.hand_on(
-            figures, self.held, self.school, self.stage, self.degree, self.blank, self.own_row, self.whole_row, closed,
-            *flows,
-        )  # fmt: skip
-        pupils = self.pupils + np.where(self.stage >= 0, change[self.school, self.stage], 0.0)
-        emptied = (pupils == 0) & (pupils != self.pupils)  # the row is gone with its last pupil
-        # What becomes of the goods of a stage that runs empty without having been closed, only the evaluation says.
-        complete &= not (emptied & ~closed[self.school]).any()
-        return self._coefficients(figures, pupils, emptied, closed), bool(complete)
-
-    def _values(self, figures: Floats, pupils: Floats, emptied: Bools) -> dict[str, Any]:
-        """Return the figures of each stage row, shared assets divided."""
-        weight = np.where(self.shared, 0.0, pupils * self.weight)
-        # A through-school that loses a stage is divided no more: its kind says that there is one.
-        lost = np.bincount(self.school, emptied, minlength=len(self.ids))[self.school] > 0
-        divisible = self.divisible & ~(lost & self.through)
-        total = np.bincount(self.school, weight, minlength=len(self.ids))[self.school]
+        handed = self.holdings.after(flows, shut)
+        if self.formed and handed.changed.any():  # classes and boarders are formed anew by the whole evaluation alone
+            return np.full((len(STAGES), len(self.indicators)), np.nan)
+        there = handed.there
+        absent = self._absent(there, shut)
+        values = self._values(handed, absent)
         with np.errstate(divide="ignore", invalid="ignore"):
-            share = np.where(divisible & (total > 0), weight / total, np.nan)
-        share = np.where(self.single & divisible, 1.0, share)[self.order]
-        whole_at = self.whole_row[self.school[self.order]]
-        whole = np.where((whole_at >= 0)[:, None], figures[whole_at], np.nan)
-        own = figures[self.order]
-        part = np.where(
-            self.split, share[:, None] * whole, np.where((share == 1.0)[:, None] | (whole == 0), whole, np.nan)
-        )
-        both = np.where(self.split, own + part, own)
-        out = np.where(np.isnan(own), part, np.where(np.isnan(whole), own, both))
-        return {**{name: out[:, i] for i, name in enumerate(self.columns)}, "pupils": pupils[self.order]}
-
-    def _coefficients(self, figures: Floats, pupils: Floats, emptied: Bools, closed: Bools) -> Floats:
-        values = self._values(figures, pupils, emptied)
-        there = ~(closed[self.school] | emptied)[self.order]
-        with np.errstate(divide="ignore", invalid="ignore"):
-            counted = there & ~self.count(values)[1]
+            counted = (there | absent)[self.at] & ~self.count(values)[1]
             table = np.column_stack([self._indicator(name, values) for name in self.indicators])
         every = [counted & (self.row_stage == s) for s in range(len(STAGES))]
         out = np.stack([_cvs(table[rows], values["pupils"][rows]) for rows in every])
-        out[self.untold_stage[~closed[self.untold_school]]] = np.nan
+        silent, stages = self.silent
+        out[stages[~np.isin(silent, self.arrays.index[shut])]] = np.nan
         return out
+
+    def _absent(self, there: Bools, shut: Bools) -> Bools:
+        """Return the rows of stages an open school must report and has not: all of its kind, or any at all."""
+        school, taught = self.holdings.school, self.holdings.taught
+        some = np.bincount(school, there & taught, len(shut))[school] > 0
+        required = taught & ((self.of_kind & self.bit) > 0) & (self.through | ~some)
+        return required & ~there & ~shut[school]
+
+    def _values(self, handed: goods.HandedOn, absent: Bools) -> dict[str, Any]:
+        """Return the figures of each stage row, shared assets divided as the indicators divide them."""
+        holdings, at, schools = self.holdings, self.at, len(self.arrays.index)
+        school, apart = holdings.school, handed.there & (holdings.stage >= 0)
+        weight = np.where(apart, handed.pupils * self.weight, 0.0)
+        total = np.bincount(school, weight, schools)[school]
+        present = np.bincount(school, np.where(apart, self.bit, 0), schools)[school]
+        complete = ~self.through | (present == self.of_kind)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            share = np.where(complete & (total > 0), weight / total, np.nan)
+        share = np.where(complete & (np.bincount(school, apart, schools)[school] == 1), 1.0, share)[at, None]
+        whole_at = holdings.whole_row[school[at]]
+        whole = np.where((whole_at >= 0)[:, None], handed.figures[whole_at], np.nan)
+        own = handed.figures[at]
+        part = np.where(self.split, share * whole, np.where((share == 1.0) | (whole == 0), whole, np.nan))
+        both = np.where(self.split, own + part, own)
+        out = np.where(np.isnan(own), part, np.where(np.isnan(whole), own, both))
+        out[absent[at]] = np.nan
+        pupils = np.where(absent[at], np.nan, handed.pupils[at])
+        return {**{name: out[:, i] for i, name in enumerate(self.columns)}, "pupils": pupils}
 
     def _indicator(self, name: str, values: Values) -> Floats:
         out = self._by_stage(self.plain[name], values, np.array(np.nan))

@@ -374,84 +374,146 @@ def divided(total, weights, out):
 
 
 @compiled
-def hand_on(figures, held, key_school, key_stage, degree, blank, own_row, whole_row, closed, flow_from, flow_to,
-            flow_stage, flow_pupils):  # fmt: skip
-    """Hand on the figures of closed schools to the schools their pupils go to.
+def hand_on(figures, held, order, key_school, key_stage, subject, degree, blank, own_row, whole_row, shut, goes_to,
+            empty, stay, nearest, flow_from, flow_to, flow_stage, flow_pupils):  # fmt: skip
+    """Hand on the figures of the schools pupils leave to where they go, subject by subject.
 
     Parameters
     ----------
     figures : array of float, shape (rows, columns)
-        School rows, changed in place.
+        Changed in place.
     held : array of float, shape (rows, columns)
-        What each row has to hand on; zero where the school's figure stands on another row.
+        What each row has to hand on.
+    order : array of int
+        In which order rows hand on.
     key_school, key_stage : array of int, shape (rows,)
-        School and stage of each row; stage -1 is the whole school.
+        Stage -1: the whole school; 2: no compulsory stage, hands nothing on.
+    subject : array of int, shape (columns,)
+        0 the pupils' own, 1 staff, 2 equipment, 3 books, -1 nothing that moves.
     degree, blank : array of bool, shape (columns,)
-        Which columns are nested counts, and of which blank means none.
+        Nested counts, and columns whose blank means none.
     own_row, whole_row : array of int, shapes (schools, stages), (schools,)
-        The row of a school's stage and of the whole school; -1 none.
-    closed : array of bool, shape (schools,)
+        -1 none.
+    shut : array of bool, shape (schools,)
+    goes_to : array of int, shape (schools, subjects)
+        A school, -1 with the pupils, -2 nowhere as long as anybody stays.
+    empty : array of bool, shape (rows,)
+        Whether nobody is left whom the row's staff and goods could serve.
+    stay : array of float, shape (schools, stages)
+        Pupils who stay.
+    nearest : array of int, shape (schools, 2)
+        School and stage that get what nobody's pupils take along.
     flow_from, flow_to, flow_stage, flow_pupils : arrays
-        Who goes where, by school it comes from, then in the order of receivers' ids, then junior before primary.
+        Who goes where, by school it comes from, then receivers (-1, none, last), then junior before primary.
 
     Returns
     -------
-    bool
-        Whether every closing school had a receiver for every row.
+    left : array of float, shape (columns,)
+        What is left behind.
+    unknown : array of bool, shape (columns,)
+        Whether somebody got an amount nobody knows.
     """
-    rows, columns = figures.shape
-    weights, parts, nested, before = (
-        np.empty(flow_to.size), np.empty(flow_to.size), np.empty(flow_to.size), np.empty(flow_to.size)
-    )  # fmt: skip
-    to, to_stage = np.empty(flow_to.size, np.int64), np.empty(flow_to.size, np.int64)
-    complete = True
-    start = np.zeros(closed.size + 1, np.int64)
+    most, columns = flow_to.size + 2, figures.shape[1]
+    came, came_to, came_stage = np.empty(most), np.empty(most, np.int64), np.empty(most, np.int64)
+    weights, to, to_stage = np.empty(most), np.empty(most, np.int64), np.empty(most, np.int64)
+    parts, before = np.empty(most), np.empty(most)
+    left, unknown = np.zeros(columns), np.zeros(columns, np.bool_)
+    start = np.zeros(shut.size + 1, np.int64)
     for f in range(flow_from.size):
         start[flow_from[f] + 1] += 1
-    for j in range(closed.size):
+    for j in range(shut.size):
         start[j + 1] += start[j]
-    for r in range(rows):
-        if not closed[key_school[r]]:
+    for r in order:
+        j, s = key_school[r], key_stage[r]
+        if s == 2:
             continue
-        n = 0
-        for f in range(start[key_school[r]], start[key_school[r] + 1]):
-            if key_stage[r] >= 0 and flow_stage[f] != key_stage[r]:
+        n, total, lost = 0, 0.0, 0.0
+        for f in range(start[j], start[j + 1]):
+            if s >= 0 and flow_stage[f] != s:
                 continue
-            if n > 0 and to[n - 1] == flow_to[f] and to_stage[n - 1] == flow_stage[f]:
-                weights[n - 1] += flow_pupils[f]
+            if flow_to[f] < 0:
+                lost += flow_pupils[f]
+                continue
+            total += flow_pupils[f]
+            if n > 0 and came_to[n - 1] == flow_to[f] and came_stage[n - 1] == flow_stage[f]:
+                came[n - 1] += flow_pupils[f]
             else:
-                to[n], to_stage[n], weights[n] = flow_to[f], flow_stage[f], flow_pupils[f]
+                came_to[n], came_stage[n], came[n] = flow_to[f], flow_stage[f], flow_pupils[f]
                 n += 1
-        if n == 0:
-            for c in range(columns):
-                if held[r, c] != 0.0:
-                    complete = False
+        if n == 0 and lost == 0.0 and not shut[j]:
             continue
-        below = 0.0
-        before[:n] = 0.0
-        for c in range(columns):
-            if held[r, c] == 0.0:
+        for k in range(4):
+            if goes_to[j, k] == -2 and not empty[r]:
                 continue
-            if degree[c] and not math.isnan(held[r, c]):
-                below += held[r, c]
-                divided(below, weights[:n], nested)
-                for i in range(n):
-                    parts[i] = nested[i] - before[i]
-                    before[i] = nested[i]
+            m = n
+            if goes_to[j, k] >= 0 and (n > 0 or shut[j]):
+                at = goes_to[j, k]
+                m, to[0], weights[0] = 1, at, total if n > 0 else 1.0
+                to_stage[0] = came_stage[0] if n > 0 else 0 if own_row[at, 0] >= 0 else 1
+            elif n == 0 and shut[j] and nearest[j, 0] >= 0 and not (k == 0 and lost > 0.0):
+                m, to[0], to_stage[0], weights[0] = 1, nearest[j, 0], nearest[j, 1], 1.0
             else:
-                divided(held[r, c], weights[:n], parts)
-            for i in range(n):
-                if parts[i] == 0.0:
-                    continue
+                to[:n], to_stage[:n], weights[:n] = came_to[:n], came_stage[:n], came[:n]
+            if not shut[j]:  # the school itself, by the pupils who stay
+                here = 0.0
+                for t in range(2):
+                    mine = n == 0
+                    for i in range(n):
+                        mine |= came_stage[i] == t
+                    if t == s or (s < 0 and mine):
+                        here += stay[j, t]
+                if here > 0.0:
+                    to[m], to_stage[m], weights[m] = j, -1, here
+                    m += 1
+            if k == 0 and lost > 0.0:
+                to[m], to_stage[m], weights[m] = -1, -1, lost
+                m += 1
+            _divide_row(r, k, m, figures, held, subject, degree, blank, own_row, whole_row, to, to_stage, weights,
+                        parts, before, left, unknown)  # fmt: skip
+    return left, unknown
+
+
+@compiled
+def _divide_row(r, k, m, figures, held, subject, degree, blank, own_row, whole_row, to, to_stage, weights, parts,
+                before, left, unknown):  # fmt: skip
+    """Divide the columns of one subject of a row among ``m`` receivers: stage -1 is the row itself, school -1 none."""
+    below, nested = 0.0, np.empty(m)
+    before[:m] = 0.0
+    for c in range(figures.shape[1]):
+        have = held[r, c]
+        if subject[c] != k or have == 0.0:
+            continue
+        known = not math.isnan(have)
+        if known:
+            figures[r, c] -= have
+        if m == 0:
+            left[c] += have if known else 0.0
+            unknown[c] |= not known
+            continue
+        if degree[c] and known:
+            below += have
+            divided(below, weights[:m], nested)
+            for i in range(m):
+                parts[i] = nested[i] - before[i]
+                before[i] = nested[i]
+        else:
+            divided(have, weights[:m], parts)
+        for i in range(m):
+            if parts[i] == 0.0:
+                continue
+            unknown[c] |= not known
+            at = r
+            if to[i] >= 0 and to_stage[i] >= 0:
                 own, whole = own_row[to[i], to_stage[i]], whole_row[to[i]]
+                if own < 0 and whole < 0:
+                    own = own_row[to[i], 1 - to_stage[i]]
                 at = own
                 if whole >= 0 and (own < 0 or math.isnan(figures[own, c])):
                     at = own if own >= 0 and math.isnan(figures[whole, c]) else whole
-                if at < 0:
-                    complete = False
-                    continue
+            elif to[i] < 0:
+                at = -1
+            if at < 0:  # nobody takes it in
+                left[c] += parts[i] if known else 0.0
+            elif known or at != r:
                 now = figures[at, c]
-                if math.isnan(now) and blank[c]:
-                    now = 0.0
-                figures[at, c] = now + parts[i]
-    return complete
+                figures[at, c] = (0.0 if math.isnan(now) and blank[c] else now) + parts[i]

@@ -102,6 +102,14 @@ class Flows:
         """Return the way to the new school; NaN where it is not known."""
         return np.where(self.placed, self.arrays.metres[self.village, self.to], np.nan)
 
+    @cached_property
+    def loads(self) -> Floats:
+        """Return the pupils of each school and band afterwards."""
+        out, placed = self.arrays.sums.copy(), self.placed
+        np.subtract.at(out, (self.from_, self.band), self.pupils)
+        np.add.at(out, (self.to[placed], self.band[placed]), self.pupils[placed])
+        return out
+
     def table(self) -> pd.DataFrame:
         """Return village_id ("" unknown), from_id, to_id ("" none), stage, band, pupils, boarders, overflow."""
         groups = self.arrays.base.groups.iloc[self.rows]

@@ -147,7 +147,7 @@ def _carried_out(
     if scenario.is_empty:
         same = changes.Changed(start.county, start.groups, changes.account_of(start))
         return arrays, ways, sent, brought, moved, same
-    changed = changes.write(drawn, moved)
+    changed = changes.write(brought, moved)
     changed = replace(changed, county=changed.county.named(f"{county.hash}+{scenario.digest}"))
     after = Base(changed.county, start.year, start.basis, start.counted)
     verify.verify(drawn, moved, sent.crowded.table(), changed, after)

@@ -8,15 +8,12 @@ import numpy as np
 import numpy.typing as npt
 
 from balance_lib.scenarios import moves, riding
-from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.arrays import NOWHERE, BoardArrays
 from balance_lib.scenarios.moves import Flows
 from balance_lib.scenarios.sliders import State, Tick
 from balance_lib.standards import STAGES
 
 Floats = npt.NDArray[np.float64]
-Bools = npt.NDArray[np.bool_]
-Ints = npt.NDArray[np.int64]
 
 
 class TickComputation:
@@ -40,15 +37,15 @@ class TickComputation:
         moved = assignment.moves()
         flows, radius = moved.flows, self._radius()
         brought = riding.Journeys.of(flows, self.settings, radius)
-        loads = self._loads(flows)
-        classes, largest = self._classes(flows, loads)
+        classes, largest = self._classes(flows)
         return Tick(
             closed=tuple(board.schools[j] for j in np.flatnonzero(self.shut)), rows=flows.rows,
             village=np.where(flows.village == len(board.villages), NOWHERE, flows.village), from_=flows.from_,
             to=flows.to, band=flows.band, pupils=flows.pupils, boards=brought.boards,
             metres_before=board.g_metres[flows.rows], metres_after=flows.metres, over=flows.over,
-            cover=riding.coverage(board, self.settings, radius, brought), loads=loads, places=assignment.room,
-            classes=classes, largest=largest, coefficients=self._coefficients(flows), proven=moved.proven,
+            cover=riding.coverage(board, self.settings, radius, brought), loads=flows.loads, places=assignment.room,
+            classes=classes, largest=largest, proven=moved.proven,
+            coefficients=board.coefficients.after(flows, self.shut | ~board.there),
         )  # fmt: skip
 
     def _radius(self) -> Floats:
@@ -57,13 +54,7 @@ class TickComputation:
         plan = self.board.radius_m
         return np.array([plan[stage] if m is None else m for m, stage in zip(given, STAGES, strict=True)], dtype=float)
 
-    def _loads(self, flows: Flows) -> Floats:
-        out, placed = self.board.sums.copy(), flows.placed
-        np.subtract.at(out, (flows.from_, flows.band), flows.pupils)
-        np.add.at(out, (flows.to[placed], flows.band[placed]), flows.pupils[placed])
-        return out
-
-    def _classes(self, flows: Flows, loads: Floats) -> tuple[Floats, Floats]:
+    def _classes(self, flows: Flows) -> tuple[Floats, Floats]:
         board, placed = self.board, flows.placed
         touched = np.zeros((len(board.schools), len(STAGES)), dtype=bool)
         touched[flows.from_, flows.stage] = True
@@ -74,41 +65,6 @@ class TickComputation:
         counts[self.shut | ~board.there] = 0.0
         touched[self.shut | ~board.there] = False
         self.loops.class_table(
-            touched, loads, board.row_grades, board.rooms, np.array(self.caps, dtype=float), counts, largest
+            touched, flows.loads, board.row_grades, board.rooms, np.array(self.caps, dtype=float), counts, largest
         )
         return counts, largest
-
-    def _coefficients(self, flows: Flows) -> Floats:
-        board, from_, to, stage, pupils = self.board, flows.from_, flows.to, flows.stage, flows.pupils
-        empty = np.full((len(STAGES), len(board.coefficients.indicators)), np.nan)
-        closed = self.shut | ~board.there
-        if self._goods_go_elsewhere(closed, from_):
-            return empty
-        placed = flows.placed
-        if (board.coefficients.own_row[to[placed], stage[placed]] < 0).any():
-            return empty  # a stage that begins: what it holds, only the evaluation says
-        opened = board.index.isin(board.layout.opened.index) & ~closed
-        if (opened & (np.bincount(to[placed], pupils[placed], len(board.schools)) == 0)).any():
-            return empty  # a school that opens and draws nobody: an open school without a row is no data
-        if board.coefficients.of_pupils and not closed[from_].all():
-            return empty  # figures that go with pupils wherever they go
-        change = np.zeros((len(board.schools), len(STAGES)))
-        np.subtract.at(change, (from_, stage), pupils)
-        np.add.at(change, (to[placed], stage[placed]), pupils[placed])
-        order = np.lexsort((-stage[placed], board.rank[to[placed]], from_[placed]))
-        sent = tuple(part[placed][order] for part in (from_, to, stage, pupils))
-        found, complete = board.coefficients.after(closed, change, sent)  # type: ignore[arg-type]
-        return found if complete else empty
-
-    def _goods_go_elsewhere(self, closed: Bools, from_: Ints) -> bool:
-        """Tell whether an operation hands goods on in a way only the whole evaluation follows."""
-        usual = {ops.WITH_PUPILS}
-        if self.board.converts:
-            return True
-        for school, operation in self.board.layout.movings.items():
-            at = self.board.index.get_loc(school)
-            if {operation.teachers, operation.equipment, operation.books} != usual:
-                return True
-            if not closed[at] and (from_ == at).any():
-                return True
-        return False

@@ -72,7 +72,7 @@ class PlanCheck:
     def costs(self) -> pd.DataFrame:
         """Return the scenario's account of costs, with what new sites are said to cost in place of the unit cost."""
         arrays, drawn = self.brought.flows.arrays, self.drawn
-        changed = changes.write(drawn, self.moves)
+        changed = changes.write(self.brought, self.moves)
         after = Base(changed.county, drawn.base.year, drawn.base.basis, drawn.base.counted)
         ways = (
             riding.coverage(arrays, drawn.scenario.settings, arrays.radius, moved) for moved in (None, self.brought)
