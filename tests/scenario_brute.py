@@ -319,7 +319,7 @@ def examine(of: County, given: Scenario) -> str:
         assert {fault.rule for fault in error.faults} <= {"scenario_over", "scenario_untold"}
         assert {str(fault.found) for fault in error.faults} <= over | {s for s, _ in brute.uncounted}
         return "refused"
-    for part in (today, nobody_lost, receivers, places, travel, nearest, accounts):
+    for part in (today, nobody_lost, receivers, places, travel, nearest, accounts, points):
         part(brute, outcome)
     broken = rules(brute, outcome)
     said = {b.rule for b in outcome.broken() if b.severity != "warns"}
@@ -506,6 +506,37 @@ def accounts(brute: Brute, outcome: Outcome) -> None:
         assert ride.at[("before", stage), "unknown"] == unknown
 
 
+def hosts_wanted(brute: Brute) -> dict[str, set[str]]:
+    """Return for each teaching point whose host closes who may run it: the merger's receiver, else the nearest.
+
+    Schools of the point's township come first; none but public primary and nine-year schools run points.
+    """
+    table = brute.county.tables["schools"].set_index("school_id")
+    lat = table["lat"].to_dict() | {o.school_id: o.lat for o in brute.plan.effective if isinstance(o, Open)}
+    able = [s for s, kind in brute.after_kind.items()
+            if s not in brute.closed and kind in ("primary", "nine_year") and s not in brute.private]  # fmt: skip
+    said = {o.school_id for o in brute.plan.effective if isinstance(o, Attach)}
+    out = {}
+    for s, kind in brute.kind.items():
+        host = table.at[s, "host_school_id"]
+        if host not in brute.closed or s in brute.closed | said or kind != "teaching_point" or s not in brute.kind or (
+            brute.after_kind[s] != kind):  # fmt: skip
+            continue
+        into, town = brute.merged.get(host), [h for h in able if brute.town[h] == brute.town[s]] or able
+        away = {h: abs(lat[h] - lat[s]) for h in town}
+        known = [d for d in away.values() if not math.isnan(d)]
+        out[s] = {into} if into in able else {h for h in town if not known or away[h] <= min(known) + 1e-9}
+    return out
+
+
+def points(brute: Brute, outcome: Outcome) -> None:
+    after = outcome.changed.tables["schools"].set_index("school_id")["host_school_id"]
+    told = {s for b in outcome.breaks if b.rule == "points_rehosted" for s in b.where}
+    wanted = hosts_wanted(brute)
+    assert told == {s for s, hosts in wanted.items() if hosts}
+    assert all(after[s] in wanted[s] for s in told), (wanted, after)
+
+
 def rules(brute: Brute, outcome: Outcome) -> set[str]:
     """Return the rules the documentation calls broken, items of the standard apart."""
     moves, found = outcome.moves.to_dict("records"), set()
@@ -544,6 +575,7 @@ def rules(brute: Brute, outcome: Outcome) -> set[str]:
         known = all(not math.isnan(r["pupils"]) for (s, _), r in brute.rows.items() if s == school)
         if known and size[school] > most and size[school] > size_before[school]:
             found.add("school_size")
+    found |= {"points_without_host"} if not all(hosts_wanted(brute).values()) else set()
     return found | townships(brute)
 
 

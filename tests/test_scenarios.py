@@ -28,7 +28,7 @@ from balance_lib.scenarios import (
     unit_costs,
 )
 from balance_lib.scenarios.classes import sizes
-from balance_lib.scenarios.goods import divided, handed_on
+from balance_lib.scenarios.goods import divided
 from tests.scenario_towns import YEAR, county
 
 EVERY = (
@@ -139,11 +139,6 @@ def test_goods_are_divided_to_the_last_piece() -> None:
     assert divided(7, [2, 1, 1]).tolist() == [3, 2, 2]
     assert divided(0.5, [1, 2]).tolist() == [0, 0.5]
     assert divided(100_003, [1, 1, 1]).sum() == 100_003
-    # 5 teachers, of them 3 with a college diploma and 2 with a bachelor's: nobody gets more diplomas than teachers
-    parts = handed_on({"teachers": 5.0, "teachers_college": 3.0, "teachers_bachelor": 2.0},
-                      ["teachers", "teachers_college", "teachers_bachelor"], [1.0, 1.0, 1.0])  # fmt: skip
-    assert (parts["teachers_college"] + parts["teachers_bachelor"] <= parts["teachers"]).all()
-    assert parts["teachers"].sum() == 5
 
 
 def test_classes_are_formed_grade_by_grade() -> None:

@@ -44,7 +44,7 @@ def find(found: RuleInputs) -> tuple[Break, ...]:
     """Return all broken rules, what forbids first, then what breaks, then what warns."""
     parts = (
         _parents, _no_school, _overflow, _far, _beds, _young, _classes, _sizes, _townships, _items, _procedure,
-        _built_first, _empty, _unknown, _uncounted,
+        _built_first, _points, _empty, _unknown, _uncounted,
     )  # fmt: skip
     all_ = [one for part in parts for one in part(found)]
     order = {"forbids": 0, "breaks": 1, "warns": 2}
@@ -87,6 +87,15 @@ def _built_first(found: RuleInputs) -> Iterator[Break]:
             "rooms": figure(more[more > 0].sum()),
         }
         yield Break("built_first", "warns", where, float(more[more > 0].sum()), 0, params=params)
+
+
+def _points(found: RuleInputs) -> Iterator[Break]:
+    """Say who runs the teaching points of a school that closes; somebody must."""
+    for host, points in found.layout.frame["new_host"].dropna().groupby(found.layout.frame["new_host"].dropna()):
+        where = tuple(str(point) for point in points.index)
+        params = {"points": _names([found.name(s) for s in where]), "school": found.name(str(host))}
+        rule, severity = ("points_rehosted", "warns") if host else ("points_without_host", "breaks")
+        yield Break(rule, severity, where, len(where), 0, params=params)
 
 
 def _no_school(found: RuleInputs) -> Iterator[Break]:

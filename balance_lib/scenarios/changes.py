@@ -80,8 +80,9 @@ def schools(layout: Layout) -> pd.DataFrame:
     state = table["school_id"].map(frame["state"])
     closed = state.isin(_CLOSED).to_numpy()
     table.loc[closed, "closed_year"] = float(year)
-    attached = (state == "attached").to_numpy()
-    table.loc[attached, "host_school_id"] = table.loc[attached, "school_id"].map(frame["host_school_id"])
+    new_host = frame["new_host"].notna() & (frame["new_host"] != "")
+    rehosted = ((state == "attached") | table["school_id"].isin(frame.index[new_host])).to_numpy()
+    table.loc[rehosted, "host_school_id"] = table.loc[rehosted, "school_id"].map(frame["host_school_id"])
     again = (state == "opened").to_numpy()
     table.loc[again, "closed_year"] = np.nan
     if again.any():
@@ -154,12 +155,12 @@ def _account(was: pd.DataFrame, after: pd.DataFrame, book: pd.DataFrame) -> pd.D
     """Return what there was, was given, is and is left behind; refuse what does not add up."""
     moving = [name for names in goods.columns().values() for name in names]
     names = [*moving, *goods.buildings()]
-    book = book.reindex(names, fill_value=0)
+    book = book.astype(float).reindex(names, fill_value=0.0)
     out = pd.DataFrame({"before": was[names].sum(), "given": book["given"], "after": after[names].sum()}, dtype=float)
-    out["left_behind"] = book["left"].astype(float)
+    out["left_behind"] = book["left"]
     wrong = (out["before"] + out["given"] - out["after"] - out["left_behind"]).abs() > 1e-9 * out["before"].clip(
         lower=1
     )
-    if (wrong := wrong & ~book["unknown"].astype(bool)).loc[moving].any():
+    if (wrong := wrong & (book["unknown"] == 0)).loc[moving].any():
         raise BookkeepingError(f"goods are lost or doubled: {out[wrong].to_dict('index')}")
     return out.rename_axis("column").reset_index()

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from balance_lib.access.distance import Places, straight_table
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import NINE_GRADES, STAGES_OF
 from balance_lib.scenarios import operations as ops
@@ -23,6 +26,7 @@ TEACHES = {
     for kind, stages in STAGES_OF.items()
     if set(stages) & set(STAGES)
 }
+_HOSTS = ("primary", "nine_year", "twelve_year")  # who may run a teaching point
 _OF_TABLE = [
     "name_zh",
     "name_en",
@@ -48,7 +52,8 @@ class Layout:
     frame : DataFrame
         By school_id: name_zh ... host_school_id as in the table; kind_before, kind, there_before, there; state (kept,
         closed, merged, to_point, attached, opened, converted), protected, op (position of the structural operation in
-        ``scenario.effective``, -1), classes_primary, classes_junior, grades_primary, beds (NaN: no more than in use).
+        ``scenario.effective``, -1), classes_primary, classes_junior, grades_primary, beds (NaN: no more than in use),
+        new_host (of a point whose host closes: who runs it then, "" nobody).
     """
 
     scenario: Scenario
@@ -204,8 +209,44 @@ def of(base: Base, scenario: Scenario) -> Layout:
             rows[operation.school_id]["op"] = at
     frame = pd.DataFrame.from_dict(rows, orient="index", columns=today.columns)
     numbers = [name for name in today if today[name].dtype.kind in "fib"]
-    frame = frame.astype({name: today[name].dtype for name in numbers})
-    return Layout(scenario, base, frame.rename_axis("school_id"))
+    frame = frame.astype({name: today[name].dtype for name in numbers}).rename_axis("school_id")
+    into = {o.school_id: o.into for o in scenario.effective if isinstance(o, ops.Merge)}
+    hosts = new_hosts(frame, frame.index[frame["there_before"] & ~frame["there"]], into)
+    frame["new_host"] = pd.Series(hosts, dtype=object).reindex(frame.index)
+    frame["host_school_id"] = [hosts.get(str(i)) or host for i, host in frame["host_school_id"].items()]
+    return Layout(scenario, base, frame)
+
+
+def new_hosts(
+    frame: pd.DataFrame, closed: Collection[str], merged: Mapping[str, str] = MappingProxyType({})
+) -> dict[str, str]:
+    """Return for every teaching point whose host closes who runs it then: where the host is merged, its receiver.
+
+    Otherwise, or where the receiver runs no primary classes, the nearest public school that does, of the point's
+    township first; "" where there is none.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        As of :class:`Layout`.
+    closed : collection of str
+        Schools that close.
+    merged : mapping of school_id to school_id
+        Receivers of those that are merged.
+    """
+    stays = frame[frame["there"] & ~frame.index.isin(list(closed))]
+    points = stays[(stays["kind"] == "teaching_point") & stays["host_school_id"].isin(list(closed))]
+    hosts = stays[stays["kind"].isin(_HOSTS) & (stays["founder"] != "private")]
+    out = {str(point): merged.get(host, "") for point, host in points["host_school_id"].items()}
+    if len(points) and len(hosts):
+        places = (Places(f.index, f["lon"].to_numpy(float), f["lat"].to_numpy(float)) for f in (points, hosts))
+        metres = np.nan_to_num(straight_table(*places).metres, nan=np.inf)
+        for at, (point, town) in enumerate(points["township"].items()):
+            nearest = hosts.index[np.lexsort((metres[at], (hosts["township"] != town).to_numpy()))[0]]
+            out[str(point)] = out[str(point)] if out[str(point)] in hosts.index else str(nearest)
+    else:
+        out = dict.fromkeys(out, "")
+    return out
 
 
 def _today(base: Base) -> pd.DataFrame:

@@ -6,7 +6,7 @@ school are read from the scenario's own moves (:mod:`balance_lib.scenarios.moves
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
@@ -14,7 +14,6 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib.access.distance import Places, straight_table
 from balance_lib.data.tables.kinds import CENTRAL, with_stage
 from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.planning.goals import Goals
@@ -162,24 +161,9 @@ def _scenario_of(drawn: CountyLayout, choice: SiteChoice) -> Scenario:
     for at in np.flatnonzero(drawn.new & choice.flags):
         villages = [village for village, site in choice.zones if site == at]
         opens.append(sites[str(drawn.school_ids[at])].opening(drawn.stage, villages))
-    attaches = [Attach(school_id=point, host_id=host) for point, host in _new_hosts(drawn.drawn.frame, closed).items()]
+    hosts = layout.new_hosts(drawn.drawn.frame, closed)
+    attaches = [Attach(school_id=point, host_id=host) for point, host in hosts.items() if host]
     return drawn.baseline.with_operations(*keeps, *closes, *opens, *attaches)
-
-
-def _new_hosts(schools: pd.DataFrame, closed: Collection[str]) -> dict[str, str]:
-    """Return for every teaching point whose host closes the nearest school that may run it, of its township first."""
-    there = schools[schools["there_before"] & ~schools.index.isin(closed)]
-    points = there[(there["kind"] == "teaching_point") & there["host_school_id"].isin(closed)]
-    able = there["kind"].isin(("primary", "nine_year", "twelve_year")) & (there["founder"] != "private")
-    hosts, out = there[able], {}
-    places = [
-        Places(frame.index, frame["lon"].to_numpy(float), frame["lat"].to_numpy(float)) for frame in (points, hosts)
-    ]
-    metres = np.nan_to_num(straight_table(*places).metres, nan=np.inf) if len(points) and len(hosts) else np.empty(0)
-    for at, (point, town) in enumerate(points["township"].items()):
-        if len(hosts):
-            out[str(point)] = str(hosts.index[np.lexsort((metres[at], (hosts["township"] != town).to_numpy()))[0]])
-    return out
 
 
 def _where(drawn: CountyLayout, brought: pd.DataFrame) -> tuple[Ints, float]:
