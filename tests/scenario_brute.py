@@ -186,6 +186,9 @@ class Brute:
         self.uncounted = {key for key, r in self.rows.items() if math.isnan(r["pupils"])} | {
             (s, stage) for s, kind in self.kind.items() if kind == "nine_year"
             for stage in ("primary", "junior") if (s, stage) not in self.rows
+        } | {
+            (s, stage) for s, stage in of.table("attendance", YEAR)[["school_id", "stage"]].itertuples(index=False)
+            if s in self.kind and (s, stage) not in self.rows
         }  # fmt: skip
         self.before = self._sums(self.groups)
         self.closed, self.merged, self.cut, self.new, self.zoned = set(), {}, set(), set(), {}

@@ -239,6 +239,42 @@ def test_an_item_is_carried_forward_against_its_own_line_and_deadline(demo_dir) 
     assert earlier.rows.loc[~earlier.rows["projected"], "year"].max() == 2015
 
 
+def test_a_target_of_exactly_so_many_that_is_reached_does_not_go_on(demo_dir) -> None:  # type: ignore[no-untyped-def]
+    """Two schools were to be merged and were: no trend makes it 2.3 and lets the finished task fall below its line."""
+    county, law = County.open(demo_dir / "jiaohe"), standards.load("jiaohe_2009")
+    for code in ("J-L2", "J-L3", "J-L4", "J-L5"):
+        found = forecast.item_path(county, law, code)
+        assert found.crossing.status == "met" and not found.rows["projected"].any() and found.in_time, code
+        early = forecast.item_path(county, law, code, year=2010)  # half of it is done: it goes on towards the line
+        assert early.crossing.status != "met" and early.rows["projected"].any(), code
+
+
+def test_an_item_is_met_in_the_year_in_which_the_schools_it_counts_are(demo_dir) -> None:  # type: ignore[no-untyped-def]
+    """The page of the item and the pages of its schools say the same year by year, also at both ends of the band."""
+    county, law = County.open(demo_dir / "akqi"), standards.load("quality_2017")
+    key, told = ["id", "stage", "indicator"], 0
+    rows = forecast.paths(county, law, to=2028).rows
+    judged = evaluation.evaluate(county, law, year=2023).items
+    for result in (r for r in judged if r.item.measure and r.item.measure.source in ("indicator", "school_rule")):
+        item, measure = result.item, result.item.measure
+        found = forecast.item_path(county, law, item.code, to=2028)
+        mine = rows[rows["projected"] & rows["id"].isin(result.counted.places) & (rows["stage"] == item.stage)]
+        for row in found.rows[found.rows["projected"]].itertuples():
+            for name in ("value", "low", "high"):
+                at = mine[mine["year"] == row.year].set_index(key)
+                gap = (at[name] - at["threshold"]).unstack()
+                floor = (at[name] >= 0.85 * at["threshold"] - 1e-9).unstack()
+                if measure.source == "indicator":
+                    let = gap.index.get_level_values("id").isin(result.counted.by_floor) & floor[measure.formula]
+                    met = (gap.loc[~let, measure.formula] >= -1e-9).all()
+                    assert (getattr(row, name) >= row.threshold - 1e-9) == met, (item.code, row.year, name)
+                else:
+                    passes = ((gap < -1e-9).sum(axis=1) <= 1) & floor.all(axis=1)
+                    assert getattr(row, name) == pytest.approx(100 * passes.mean()), (item.code, row.year, name)
+                told += 1
+    assert told > 100
+
+
 def test_an_item_whose_forecasts_missed_their_band_names_no_year(demo_dir) -> None:  # type: ignore[no-untyped-def]
     county, standard = County.open(demo_dir / "wuxi"), standards.load("wuxi_2016")
     history = evaluation.history_of_item(county, standard, "W-C4")

@@ -71,11 +71,26 @@ def of_unknown_home() -> County:
     return toy.with_tables(attendance=known[~((known["school_id"] == "B") & (known["band"] == "g1_3"))])
 
 
+def with_point() -> County:
+    """Return the toy county with a teaching point that school B runs."""
+    toy, at = scenario_towns.county(), {"lat": 31.0 + 3 * STEP, "lon": 109.6}
+    point = towns.school("P", kind="teaching_point", rank="village", location="rural", host_school_id="B", **at)
+    row = towns.school_year("P", year=YEAR, pupils=9, grades=3, classes=1)
+    going = [*scenario_towns.attendance_rows(), scenario_towns.going("v3", "P", "g1_3", 9)]
+    rows = [*scenario_towns.year_rows(), row]
+    made = towns.county(
+        [*scenario_towns.school_rows(), point], rows, villages=scenario_towns.village_rows(), attendance=going
+    )
+    return made.with_tables(townships=toy.tables["townships"])
+
+
 # rule: what is done, the words of it (a school, a village, a township or a number), and the county if not the toy.
 GUARDS: dict[str, tuple[Act, str, Callable[[], County]]] = {
     "parents": (opposed, "11", scenario_towns.county),
     "procedure": (close("B"), "论证", scenario_towns.county),
     "built_first": (merge("B", "A", class_cap_primary=24), "3间", scenario_towns.county),
+    "points_rehosted": (merge("B", "A"), "P校原由拟撤学校管理，撤并后改由A校管理", with_point),
+    "points_without_host": (close("A", "B", "C"), "没有公办小学可以管理", with_point),
     "no_school": (close("A", "B", "C"), "90名", scenario_towns.county),
     "overflow": (close("B", "C", class_cap_primary=20), "48名", scenario_towns.county),
     "far": (close("C", walk_primary_m=1000), "2村", scenario_towns.county),

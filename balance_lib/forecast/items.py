@@ -15,7 +15,7 @@ from balance_lib import evaluation
 from balance_lib.data.county import County
 from balance_lib.evaluation import ItemResult, indicators
 from balance_lib.evaluation.judge import line_of
-from balance_lib.forecast import path
+from balance_lib.forecast import counting, path
 from balance_lib.forecast.path import Crossing
 from balance_lib.forecast.settings import assumptions
 from balance_lib.locale import Message, unit
@@ -34,11 +34,14 @@ class ItemPath:
     rows : DataFrame
         year, value, low, high, projected, threshold, gap, status (the evaluation's; projected rows: met or not_met).
     crossing : Crossing
+    again : DataFrame
+        origin, year, forecast, actual, inside: the same path made again from each earlier year.
     """
 
     item: Item
     rows: pd.DataFrame
     crossing: Crossing
+    again: pd.DataFrame
 
     @property
     def due_year(self) -> int | None:
@@ -61,7 +64,7 @@ class ItemPath:
         """Return how far the same forecasts made in earlier years were off; None of an item without a path."""
         if not self.rows["projected"].any():
             return None
-        found = _again(self.rows)
+        found = self.again
         wrong = (found["forecast"] - found["actual"]).abs() / found["actual"].abs()
         wrong = wrong[found["actual"] != 0]
         if wrong.empty:
@@ -82,6 +85,9 @@ def item_path(
 ) -> ItemPath:
     """Carry one item forward.
 
+    An item that counts schools by their indicators is counted from the paths of those schools, so that the two never
+    contradict each other; another figure goes on as it did (:func:`path.fit`).
+
     Parameters
     ----------
     county : County
@@ -100,43 +106,45 @@ def item_path(
     Returns
     -------
     ItemPath
-        A growth rule has no path: it is judged anew every year on what happened in that year.
+        A growth rule has no path: it is judged anew every year on what happened in that year. Nor has a target of
+        exactly so many that is reached: the task is done, and its figure has no trend to go on with.
     """
     item = standard.item(code)
     history = evaluation.history_of_item(county, standard, code) if history is None else history
     base = county.years[-1] if year is None else year
     history = history[history["year"] <= base].sort_values("year")
     rule = item.measure is not None and item.measure.transform != "level"
+    done = item.operator == "==" and bool((history["value"] == history["threshold"]).tail(1).any())
     end = base + 5 if item.due is None else max(base + 5, item.due.year)
-    low, high = bounds(item, history["value"])
-    found = path.fit(
-        history["year"].tolist(),
-        history["value"].tolist(),
-        base if rule else to or end,
-        level=level,
-        share=share(),
-        low=low,
-        high=high,
-    )
+    end = base if rule or done else to or end
     line = line_by_date(standard, item)
     # What the evaluation judged by stands: a rule may have a line of its own every year.
     given = {int(y): float(t) for y, t in zip(history["year"], history["threshold"], strict=True) if not math.isnan(t)}
-    found = path.with_line(found, item.operator, lambda year: given.get(year, line(year)))
+    if (of_schools := counting.of_schools(county, standard, item, base, end)) is not None:
+        ahead, again = of_schools
+        given |= dict(zip(ahead["year"], ahead["threshold"], strict=True))
+        known = history[history["value"].notna()][["year", "value"]]
+        known = known.assign(low=known["value"], high=known["value"], projected=False)
+        found = pd.concat([known, ahead.drop(columns="threshold")], ignore_index=True)
+    else:
+        low, high = bounds(item, history["value"])
+        years, values = history["year"].tolist(), history["value"].tolist()
+        found = path.fit(years, values, end, level=level, share=share(), low=low, high=high)
+        again = path.forecasts(years, values, share=share())
+
+    def line_of_year(year: int) -> float:
+        return given.get(year, line(year))
+
+    found = path.with_line(found, item.operator, line_of_year)
     judged = dict(zip(history["year"], history["status"], strict=True))
-    ahead = [("met" if gap >= -1e-9 else "not_met") for gap in found["gap"]]
-    found["status"] = [judged.get(y, a) for y, a in zip(found["year"], ahead, strict=True)]
+    ahead_status = [("met" if gap >= -1e-9 else "not_met") for gap in found["gap"]]
+    found["status"] = [judged.get(y, a) for y, a in zip(found["year"], ahead_status, strict=True)]
     if rule:
         crossed = Crossing("no_data", math.nan, math.nan, math.nan, Message("trends.cross.rule"))
     else:
-        crossed = path.crossing(found, item.operator, line, _unit(item))
-        crossed = path.believed(crossed, _again(found), level)
-    return ItemPath(item, found, crossed)
-
-
-def _again(rows: pd.DataFrame) -> pd.DataFrame:
-    """Return the same path made again from each earlier year, beside what was then counted."""
-    counted = rows[~rows["projected"]]
-    return path.forecasts(counted["year"].tolist(), counted["value"].tolist(), share=share())
+        crossed = path.crossing(found, item.operator, line_of_year if of_schools is not None else line, _unit(item))
+        crossed = path.believed(crossed, again, level)
+    return ItemPath(item, found, crossed, again)
 
 
 def bounds(item: Item, values: Any) -> tuple[float, float]:

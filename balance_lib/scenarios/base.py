@@ -108,7 +108,8 @@ class Base:
         Nobody knows how many pupils would leave them, or how many more they can take.
         """
         year = self.year if self.counted is None else self.counted
-        found = uncounted(self.county.table("school_years", year), self.schools["kind"])
+        tables = (self.county.table(name, year) for name in ("school_years", "attendance"))
+        found = uncounted(*tables, self.schools["kind"])
         return pd.MultiIndex.from_tuples(found, names=["school_id", "stage"])
 
     def _missing(self, going: pd.DataFrame) -> pd.Series:
@@ -141,13 +142,15 @@ class Base:
         return table.reindex(columns=list(BANDS), fill_value=0.0)
 
 
-def uncounted(rows: pd.DataFrame, kinds: Mapping[Any, Any]) -> list[tuple[str, str]]:
+def uncounted(rows: pd.DataFrame, going: pd.DataFrame, kinds: Mapping[Any, Any]) -> list[tuple[str, str]]:
     """Return the schools and stages of a year whose roll nobody recorded.
 
     Parameters
     ----------
     rows : DataFrame
         school_id, stage, pupils of one year.
+    going : DataFrame
+        Attendance of that year: a stage that is attended and has no row has no recorded roll either.
     kinds : mapping of school_id to kind
         A through-school that reports one compulsory stage alone has pupils of the other nobody counted.
     """
@@ -157,6 +160,9 @@ def uncounted(rows: pd.DataFrame, kinds: Mapping[Any, Any]) -> list[tuple[str, s
     for school, told in rows.groupby("school_id")["stage"].agg(set).items():
         taught = set(STAGES_OF.get(str(kinds.get(school)), ())) & set(STAGES)
         found |= {(school, stage) for stage in taught - told}
+    pairs = zip(rows["school_id"], rows["stage"], strict=True)
+    attended = going[(going["pupils"] > 0) & going["stage"].isin(STAGES) & going["school_id"].isin(rows["school_id"])]
+    found |= set(zip(attended["school_id"], attended["stage"], strict=True)) - set(pairs)
     return sorted(found)
 
 

@@ -84,7 +84,7 @@ class _Checker:
         self.senior = set(rows.loc[rows["stage"] == "senior", "school_id"])
         rows = rows[rows["stage"].isin(STAGES)]
         self.kinds |= rows.dropna(subset=["kind"]).drop_duplicates("school_id").set_index("school_id")["kind"].to_dict()
-        self.uncounted = set(base.uncounted(rows, self.kinds))
+        self.uncounted = set(base.uncounted(rows, county.table("attendance", scenario.year), self.kinds))
         self.there = set(rows["school_id"])
         self.villages = set(county.tables["villages"]["village_id"])
         self.effective = scenario.effective
