@@ -21,7 +21,7 @@ from balance_lib.data.county import County
 from balance_lib.planning import siting
 from balance_lib.planning.siting import Goals
 from balance_lib.scenarios import Scenario, default
-from tests import towns
+from tests import remedy_brute, towns
 
 YEAR, CAP, RADIUS = 2020, default("class_cap_primary"), 2500.0
 NUMBER = int(os.environ.get("BALANCE_RANDOM_COUNTIES", "12"))
@@ -264,3 +264,9 @@ def test_coverage_is_what_counting_every_pupil_gives(seed: int) -> None:
         assert found.share == pytest.approx(counts[target]["within"] / found.pupils, nan_ok=True) or not (
             found.within + found.outside
         )
+
+
+@pytest.mark.parametrize("seed", range(max(4, NUMBER // 4)))
+def test_remedies_are_what_the_price_list_and_the_evaluation_say(seed: int) -> None:
+    rng = np.random.default_rng([seed, 3])
+    remedy_brute.examine(remedy_brute.county(rng), rng)
