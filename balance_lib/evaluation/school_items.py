@@ -171,7 +171,7 @@ def _every(
     }
     reason = Message(f"reason.every.{key}", params)
     if counted.by_floor:
-        floor = _rule_floor(context.standard)
+        floor = rule_floor(context.standard)
         told = {"floor": len(counted.by_floor), "names": wording.names(counted.by_floor, context.county)}
         passed = Message("reason.every.floor", {**params, **told, "percent": number(100 * floor)})
         reason = passed if key == "met" else Message("reason.with_note", {"why": reason, "note": passed})
@@ -180,7 +180,7 @@ def _every(
     return ItemResult(item, key, reason, float(values[worst]), float(lines[worst]), least, shown, counted)
 
 
-def _rule_floor(standard: Standard) -> float:
+def rule_floor(standard: Standard) -> float:
     """Return the share of a line a school must still reach in the indicator it may miss; 0 without such a rule."""
     floors = [i.measure.floor_share for i in standard.items if i.measure and i.measure.source == "school_rule"]
     return float(floors[0] or 0.0) if floors else 0.0
