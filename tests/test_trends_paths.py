@@ -116,6 +116,14 @@ def test_a_lucky_path_may_cross_earlier_and_an_unlucky_one_later() -> None:
     assert math.isnan(found.latest) or found.latest > found.year
 
 
+@pytest.mark.parametrize(("value", "operator"), [(0.50004, "<="), (0.4999999, ">="), (98.99996, ">=")])
+def test_a_reason_never_writes_a_figure_as_its_line_when_it_is_not(value: float, operator: str) -> None:
+    line = round(value) if value > 1 else 0.5
+    found = path.crossing(path.fit([2018, 2019, 2020], [value] * 3, 2024), operator, line)
+    assert found.status == "not_before"
+    assert float(found.reason.params["value"]) != line and str(value) in found.reason.render("zh")
+
+
 def test_a_line_may_change_by_date() -> None:
     standard = standards.load("wuxi_2016")
     item = next(

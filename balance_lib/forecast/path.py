@@ -13,6 +13,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.evaluation import number
+from balance_lib.evaluation.figures import figure
 from balance_lib.evaluation.schools import satisfies, shortfall
 from balance_lib.forecast.settings import assumptions
 from balance_lib.locale import Message
@@ -290,7 +291,12 @@ def cross(
         return _none("trends.cross.no_line")
     way = operator if operator != "==" else (">=" if now < threshold else "<=")
     middle, good, bad = ends[0], *(ends[2:0:-1] if way in (">=", ">") else ends[1:])
-    params: dict[str, Any] = {"value": _told(now), "line": _told(threshold), "unit": unit, "year": last}
+    params: dict[str, Any] = {
+        "value": _told(now, threshold, operator),
+        "line": _told(threshold),
+        "unit": unit,
+        "year": last,
+    }
     if satisfies(now, operator, threshold):
         return _kept(years, values, ahead, middle, bad, operator, way, line_of, params)
     if not len(ahead) or not np.isfinite(middle).any():
@@ -317,9 +323,12 @@ def _kept(
     return Crossing("falls", lost, maybe, math.nan, Message("trends.cross.falls", told))
 
 
-def _told(value: float) -> str:
-    """Write a figure with four digits that count: a forecast knows no more."""
-    return number(float(f"{value:.4g}")) if abs(value) < 1e4 else number(round(value))
+def _told(value: float, line: float = math.nan, operator: str = ">=") -> str:
+    """Write a figure with four digits that count, as a forecast knows no more; or as tell it from its line."""
+    shown = float(f"{value:.4g}") if abs(value) < 1e4 else round(value)
+    if math.isnan(line) or satisfies(shown, operator, line) == satisfies(value, operator, line):
+        return number(shown)
+    return figure(value, 2, line, operator).rstrip("0").rstrip(".")
 
 
 def _in_year(year: float) -> Message:

@@ -121,12 +121,25 @@ class Coefficients:
         self.weight = stage.map(indicators.frames(self.arrays.base.county, self.standard).split_weights).to_numpy(float)
         bits = {name: 1 << i for i, name in enumerate((*STAGES, "senior"))}
         self.bit = stage.map(bits).fillna(8).to_numpy(dtype=np.int64)
-        kinds = [str(kind) for kind in self.arrays.layout.frame["kind"]]
-        of_kind = [sum(bits[s] for s in STAGES_OF.get(kind, ()) if s in bits) for kind in kinds]
-        through = np.array([kind in THROUGH for kind in kinds], dtype=bool)
-        school = self.holdings.school
-        self.through = through[school]
-        self.of_kind = np.array(of_kind, dtype=np.int64)[school]
+
+        def stages_of(kinds: pd.Series) -> Any:
+            found = [sum(bits[s] for s in STAGES_OF.get(str(kind), ()) if s in bits) for kind in kinds]
+            return np.array(found, dtype=np.int64)[self.holdings.school]
+
+        kinds = self.arrays.layout.frame["kind"]
+        self.through = kinds.isin(THROUGH).to_numpy()[self.holdings.school]
+        self.of_kind, self.of_kind_before = stages_of(kinds), stages_of(self._kinds_of_other_years())
+
+    def _kinds_of_other_years(self) -> pd.Series:
+        """Return what a school without any row of the year counts as: what it was last before, else first after."""
+        base, layout = self.arrays.base, self.arrays.layout
+        own = changes.schools(layout).drop_duplicates("school_id").set_index("school_id")["kind"]
+        rows = base.county.tables["school_years"]
+        rows = rows[(rows["year"] != base.year) & rows["school_id"].isin(layout.ids)]
+        rows = rows.assign(kind=rows["kind"].fillna(rows["school_id"].map(own)), later=rows["year"] > base.year)
+        rows = rows.assign(away=(rows["year"] - base.year).abs()).sort_values(["later", "away"], kind="stable")
+        near = rows.drop_duplicates("school_id").set_index("school_id")["kind"]
+        return near.reindex(layout.ids).fillna(own.reindex(layout.ids))
 
     def _facts(self, included: str) -> None:
         """Ask what does not change with pupils: the standard's rows, with the kinds and schools of the layout."""
@@ -186,10 +199,11 @@ class Coefficients:
         return out
 
     def _absent(self, there: Bools, shut: Bools) -> Bools:
-        """Return the rows of stages an open school must report and has not: all of its kind, or any at all."""
+        """Return the rows of stages an open school must report and does not, as the indicators look for them."""
         school, taught = self.holdings.school, self.holdings.taught
         some = np.bincount(school, there & taught, len(shut))[school] > 0
-        required = taught & ((self.of_kind & self.bit) > 0) & (self.through | ~some)
+        of_kind = np.where(some, np.where(self.through, self.of_kind, 0), self.of_kind_before)
+        required = taught & ((of_kind & self.bit) > 0)
         return required & ~there & ~shut[school]
 
     def _values(self, handed: goods.HandedOn, absent: Bools) -> dict[str, Any]:
