@@ -108,8 +108,8 @@ class Base:
         Nobody knows how many pupils would leave them, or how many more they can take.
         """
         year = self.year if self.counted is None else self.counted
-        tables = (self.county.table(name, year) for name in ("school_years", "attendance"))
-        found = uncounted(*tables, self.schools["kind"])
+        rows, going = self.county.table("school_years", year), self.county.table("attendance", year)
+        found = uncounted(rows, going, self.schools["kind"])
         return pd.MultiIndex.from_tuples(found, names=["school_id", "stage"])
 
     def _missing(self, going: pd.DataFrame) -> pd.Series:

@@ -244,7 +244,7 @@ class Holdings:
 
     def _given(self, came: Floats) -> dict[tuple[int, int], float]:
         """Return by row and column what schools that open start with; of a through-school the first stage holds it."""
-        out = {}
+        out: dict[tuple[int, int], float] = {}
         for operation in self.arrays.layout.scenario.effective:
             if isinstance(operation, ops.Open) and operation.gives:
                 school = self.arrays.index.get_loc(operation.school_id)
