@@ -315,8 +315,8 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
     for at, column in enumerate(shown):
         axis, (row, place) = "" if at == 0 else str(at + 1), divmod(at, 4)
         left, high = place / 4 + (0.02 if place else 0.0), 1 - row / 2
-        low, high = min(0.0, float(table[column].min())), max(0.0, float(table[column].max()))
-        room = [1.7 * low, 1.45 * high] if low < high else [0, 1]  # for the figures that stand outside the bars
+        least, most = min(0.0, float(table[column].min())), max(0.0, float(table[column].max()))
+        room = [1.7 * least, 1.45 * most] if least < most else [0, 1]  # for the figures that stand outside the bars
         figure.layout[f"xaxis{axis}"] = {"domain": [left, place / 4 + 0.22], "anchor": f"y{axis}", "range": room,
                                          "nticks": 3, "gridcolor": palette.RULE}  # fmt: skip
         figure.layout[f"yaxis{axis}"] = {"domain": [high - 0.38, high - 0.08], "anchor": f"x{axis}",
