@@ -201,8 +201,9 @@ class _Sheet:
         for at, value, begin, said in zip(along, length, base, _each(trace.text, len(length)), strict=True):
             if said and not math.isnan(value):
                 spot = (begin + value, at + shift) if flat else (at + shift, begin + value)
-                axis.annotate(_plain(said), spot, (5, 0) if flat else (0, 5), textcoords="offset points", fontsize=11,
-                              ha="left" if flat else "center", va="center" if flat else "bottom",
+                away, ha, va = (-5, "right", "top") if value < 0 else (5, "left", "bottom")
+                axis.annotate(_plain(said), spot, (away, 0) if flat else (0, away), textcoords="offset points",
+                              fontsize=11, ha=ha if flat else "center", va="center" if flat else va,
                               annotation_clip=False)  # fmt: skip
 
     def _base(self, axis: Axes, along: Any, trace: Any) -> Any:
@@ -302,6 +303,7 @@ class _Sheet:
                 line.set_label_text(_plain(spec.title.text), fontsize=11)
             if spec.visible is False:
                 line.set_visible(False)
+            axis.tick_params(axis=which, labelleft=spec.showticklabels is not False)  # panels beside one another
             if spec.side in ("top", "right"):
                 (axis.xaxis.tick_top if which == "x" else axis.yaxis.tick_right)()
         if across.visible is False and up.visible is False:
