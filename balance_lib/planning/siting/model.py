@@ -73,7 +73,7 @@ class CountyModel:
         First who stays, then where pupils of closed schools may go, then who may be zoned to a new school.
         """
         drawn = self.layout
-        stays = np.flatnonzero(drawn.closable[drawn.home] | self.zoned.any(axis=1))
+        stays = np.flatnonzero(drawn.closable[drawn.home] | self.loose)
         useful = np.isfinite(drawn.extra_m) & drawn.closable[drawn.home][:, None] & self._within_reach
         useful[np.arange(drawn.home.size), drawn.home] = False
         (goes, to), (zoned, new) = np.nonzero(useful), np.nonzero(self.zoned)
@@ -103,6 +103,11 @@ class CountyModel:
         for i, j in zip(*np.nonzero(can), strict=True):
             can[i, j] = (villages[i], j) not in blocked
         return can
+
+    @cached_property
+    def loose(self) -> Flags:
+        """Return the points that can be zoned to some new site, so that they may leave a school that stays open."""
+        return np.asarray(self.zoned.any(axis=1))
 
     @cached_property
     def zones(self) -> list[tuple[str, int]]:

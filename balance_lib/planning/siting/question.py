@@ -64,7 +64,7 @@ class Question:
         self.m = drawn.new.size
         self.zones = [pair for pair in self.base.zones if pair not in out]
         # Who cannot be zoned elsewhere stays while the school does: y says it, no column of its own.
-        self.tied = self.stays & ~self.base.zoned.any(axis=1)[self.point]
+        self.tied = self.stays & ~self.base.loose[self.point]
         own = ~self.by_zone & ~self.tied
         self.first_zone = self.m + int(own.sum())
         self.size = self.first_zone + len(self.zones)
@@ -124,7 +124,7 @@ class Question:
         k = np.arange(free.sum())
         self._row(np.concatenate((k, k)), np.concatenate((self.column[free], self.site[free])),
                   np.repeat([1.0, -1.0], k.size), np.full(k.size, -np.inf), 0.0)  # fmt: skip
-        loose = self.base.zoned.any(axis=1)[active]  # (3) follows from (1) for the others
+        loose = self.base.loose[active]  # (3) follows from (1) for the others
         goes, at, rank = ~self.stays & ~self.by_zone & loose[row], np.flatnonzero(loose), np.cumsum(loose) - 1
         self._row(np.concatenate((rank[row[goes]], rank[at])),
                   np.concatenate((self.column[goes], drawn.home[active[at]])), 1.0,
@@ -173,7 +173,7 @@ class Question:
         """Put (5)."""
         drawn = self.base.layout
         comes = drawn.home[self.point] != self.site
-        leaves = ~comes & self.base.zoned[self.point].any(axis=1) if drawn.new.any() else np.zeros_like(comes)
+        leaves = ~comes & self.base.loose[self.point] if drawn.new.any() else np.zeros_like(comes)
         short = self._slacks(self.m) if self.gives == "places" else None
         sites = np.arange(self.m)
         for band in range(drawn.by_band.shape[1]):
