@@ -97,6 +97,24 @@ def unit(name: str) -> dict[str, str]:
     return {"zh": words["zh"], "en": f" {words['en']}" if words["en"] else ""}
 
 
+def named(frame: Any, lang: str = "zh") -> Any:
+    """Return the names in a table of schools, villages or places; the Chinese one where there is no English one.
+
+    Parameters
+    ----------
+    frame : DataFrame
+        With ``name_zh`` and, where it is known, ``name_en``.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    Series
+    """
+    if lang == "zh" or "name_en" not in frame:
+        return frame["name_zh"]
+    return frame["name_en"].fillna(frame["name_zh"])
+
+
 def count_change(of: str, before: float, after: float, lang: str = "zh") -> str:
     """Say how many schools or teaching points there are before and after; that there are as many, where so.
 

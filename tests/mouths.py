@@ -6,6 +6,7 @@ as ``{code: Said}``. It reads the finished text, table or file, never the evalua
 
 from __future__ import annotations
 
+import html
 import io
 import json
 import re
@@ -13,20 +14,23 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import docx
+import openpyxl
 import pandas as pd
 
 from balance_lib import palette
 from balance_lib.batch import findings as batch_findings
-from balance_lib.cli import render
+from balance_lib.cli import render as as_text
 from balance_lib.data.county import County
-from balance_lib.evaluation import STATUSES, Evaluation
+from balance_lib.evaluation import STATUSES, Evaluation, figures
 from balance_lib.locale import text
 from balance_lib.office import workplan
-from balance_lib.office.reports import application, application_book, brief, findings, self_report
-from balance_lib.show.widgets import card_views, views
+from balance_lib.office.reports import application, application_book, brief, findings, lists, self_report
+from balance_lib.show.widgets import card_views, first_screen, views
+from balance_lib.show.widgets.markup import render
 from balance_lib.standards import STAGES
 
 LANG = "zh"
@@ -49,15 +53,16 @@ class Said:
     passing: int | None = None
     below: int | None = None
     unknown: int | None = None
+    gap: str | None = None
 
 
 OFFICIAL = re.compile(r"\d+项中\d+项达标(?:，\d+项未达标)?(?:，\d+项待定)?")
 
 
-def _official(words: str) -> dict[str, Said]:
+def _official(words: str, found: Evaluation) -> dict[str, Said]:
     """Read the count by the standard's own indicators, under the key of no item."""
-    found = OFFICIAL.search(words)
-    return {} if found is None else {"#": Said(shown=found.group())}
+    of = [said for said in OFFICIAL.findall(words) if said.startswith(f"{len(found.standard.official)}项中")]
+    return {"#": Said(shown=of[-1])} if of and found.standard.official else {}
 
 
 Mouth = Callable[[County, Evaluation], Mapping[str, Said]]
@@ -83,9 +88,9 @@ def as_json(county: County, found: Evaluation) -> Mapping[str, Said]:
 def command(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read the text of ``evaluate``: a sign, the code, the label and the reason."""
     signs = {"✓": "met", "✗": "not_met", "?": "no_data", "○": "evidence", "…": "not_due", "–": "not_applicable"}
-    lines = re.findall(r"^  ([✓✗?○…–]) (\S+) +(.*)$", render.evaluation(found, LANG), re.M)
-    said = render.evaluation(found, LANG).split("\n\n")[0]
-    return {**_official(said), **{code: Said(signs[sign], shown=rest) for sign, code, rest in lines}}
+    lines = re.findall(r"^  ([✓✗?○…–]) (\S+) +(.*)$", as_text.evaluation(found, LANG), re.M)
+    said = as_text.evaluation(found, LANG).split("\n\n")[0]
+    return {**_official(said, found), **{code: Said(signs[sign], shown=rest) for sign, code, rest in lines}}
 
 
 class _Lamps(HTMLParser):
@@ -183,7 +188,7 @@ def _paper(found: Evaluation, content: bytes) -> Mapping[str, Said]:
     for result in found.items:
         if result.counts:
             codes.setdefault(findings.label(result, LANG), []).append(result.item.code)
-    out = _official("\n".join(each.text for each in docx.Document(io.BytesIO(content)).paragraphs[:12]))
+    out = _official("\n".join(each.text for each in docx.Document(io.BytesIO(content)).paragraphs[:12]), found)
     for row in _table_rows(content):
         if len(row) != 5 or row[4] not in WORDS or len(codes.get(row[1], ())) != 1:
             continue
@@ -219,11 +224,88 @@ def problem_list(county: County, found: Evaluation) -> Mapping[str, Said]:
     return out
 
 
+def problem_paper(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the printed problem list: of each item of the county itself the figures as their cells show them."""
+    book = openpyxl.load_workbook(io.BytesIO(lists.problems(county, found, lang=LANG)))
+    rows = list(book.worksheets[0].iter_rows())
+    heads = {name: text(f"report.lists.column.{name}", LANG) for name in ("code", "school", "value", "gap")}
+    head = next(i for i, row in enumerate(rows) if any(cell.value == heads["code"] for cell in row))
+    at = {name: [cell.value for cell in rows[head]].index(word) for name, word in heads.items()}
+    out = {}
+    for row in rows[head + 1 :]:
+        code = str(row[at["code"]].value)
+        if code in found.standard.by_code and row[at["school"]].value == text("workplan.whole_county", LANG):
+            out[code] = Said("not_met", shown=_as_shown(row[at["value"]]), gap=_as_shown(row[at["gap"]]))
+    return out
+
+
+def _as_shown(cell: Any) -> str:
+    """Return a number as its cell shows it: rounded half up to the decimals of its format."""
+    if cell.value is None:
+        return ""
+    return f"{figures.rounded(float(cell.value), len(cell.number_format.partition('.')[2])):,}"
+
+
+def next_steps(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the overview's next steps: a lamp, the code and the reason of each open item, and what is missing of it."""
+    content = render("next_steps", LANG, steps=_screen(county, found).steps, note="")
+    lamps = _Lamps()
+    lamps.feed(content)
+    return {code: Said(status, shown=words) for code, (status, words) in lamps.found.items()}
+
+
+def first_screen_page(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read the first screen's verdict: how many items fail or wait, under the key of no item."""
+    words = re.sub(r"<[^>]+>", "", _screen(county, found).html(LANG))
+    n, below, waiting = (re.search(each, words) for each in (r"：(\d+)项", r"中(\d+)项未达标", r"[、但，](\d+)项待定"))
+    counts = [None if each is None else int(each[1]) for each in (n, below, waiting)]
+    return {**_official(words, found), "*": Said(n=counts[0], below=counts[1] or 0, unknown=counts[2] or 0)}
+
+
+def _screen(county: County, found: Evaluation) -> first_screen.FirstScreen:
+    """Return the first screen of an evaluation without forecasts: what it says of today does not hang on them."""
+    model: Any = SimpleNamespace(
+        evaluation=found, lang=LANG, county=county, standard=found.standard, year=found.year,
+        query=lambda **state: "",
+    )  # fmt: skip
+    outlook: Any = SimpleNamespace(open_items=list)
+    return first_screen.first_screen(model, outlook)
+
+
+def register(county: County, found: Evaluation) -> Mapping[str, Said]:
+    """Read ``plan --json``: of each task what its items were found, under the task's own key."""
+    shown = workplan.register_of(county, found.standard, found.on, found=found)
+    told = json.loads(json.dumps(shown.as_dict(LANG), ensure_ascii=False, allow_nan=False))
+    return {
+        f"task {task['task']}": Said(task["finding"], shown=task["status"], n=task["facts"], passing=task["facts_met"])
+        for task in told["tasks"] if task["kind"] not in ("task", "output")
+    }  # fmt: skip
+
+
 def province(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read the rows ``batch`` writes to its table of items."""
     columns = batch_findings._items(found.standard.id, found.year, found)
     frame = pd.DataFrame(columns)
     return {row.code: Said(row.status, _number(row.value)) for row in frame.itertuples()}
+
+
+def brief_file(content: str, found: Evaluation) -> dict[str, Said]:
+    """Read the brief as one HTML file: its counts, the sentence under each curve, the coefficients with their marks."""
+    counts = {WORDS[word]: int(n) for word, n in re.findall(r"(\S+) (\d+)(?: ·|</p>)", content) if word in WORDS}
+    out = {"*": Said(passing=counts.get("met", 0), below=counts.get("not_met", 0)), **_official(content, found)}
+    figures = r"<figcaption>(\S+) .*?</figcaption>.*?<p>(.*?)</p>\s*</figure>"
+    out |= {code: Said(shown=html.unescape(words)) for code, words in re.findall(figures, content, re.S)}
+    codes = {}
+    for result in found.items:
+        measure = result.item.measure
+        if measure is not None and measure.source == "cv" and measure.formula in found.standard.indicators:
+            spec = found.standard.indicators[measure.formula]
+            codes[(text(f"stage.{result.item.stage}", LANG), spec.label(LANG))] = result.item.code
+    rows = r'<tr data-look="(\w+)"><td>(.*?)</td><td>(.*?)</td><td>(\S) (.*?)</td>'
+    for status, stage, label, _, value in re.findall(rows, content):
+        if code := codes.get((stage, label)):
+            out[code] = Said(status, shown=f"CV {value}")
+    return out
 
 
 MOUTHS: Mapping[str, Mouth] = {
@@ -236,6 +318,10 @@ MOUTHS: Mapping[str, Mouth] = {
     "self-report": self_report_paper,
     "brief": brief_paper,
     "problem list": problem_list,
+    "problem paper": problem_paper,
+    "next steps": next_steps,
+    "first screen": first_screen_page,
+    "register": register,
     "province": province,
 }
 

@@ -14,6 +14,7 @@ import pytest
 
 from balance_lib import access, evaluation, standards
 from balance_lib._errors import NotFoundError
+from balance_lib.data.county import County
 from balance_lib.evaluation import Measured, evaluate, schools
 from balance_lib.locale import Message
 from tests import towns
@@ -443,8 +444,8 @@ def test_a_finding_travels_with_its_rows() -> None:
     assert again.rows is not None and again.rows.equals(found.rows) and again.behind is None
 
 
-@pytest.mark.parametrize(("schools_only", "status", "rows"), [(None, "met", 1), (False, "not_met", 2)])
-def test_music_rooms_are_asked_of_schools_unless_points_are_meant_too(schools_only, status, rows) -> None:
+@pytest.mark.parametrize(("schools_only", "status", "rows"), [(None, "not_met", 2), (True, "met", 1)])
+def test_music_rooms_are_asked_of_teaching_points_unless_switched_off(schools_only, status, rows) -> None:
     county = towns.county(
         [towns.school("a"), towns.school("p", kind="teaching_point")],
         [towns.school_year("a", music_rooms_96=3), towns.school_year("p", music_rooms_96=0)],
@@ -452,3 +453,49 @@ def test_music_rooms_are_asked_of_schools_unless_points_are_meant_too(schools_on
     switches = {} if schools_only is None else {"rooms_schools_only": schools_only}
     found = judged(county, "G3-music", definitions=switches)
     assert found.status == status and len(found.rows) == rows
+
+
+# ---- points of a score sheet -------------------------------------------------------------------------------------
+
+
+def scored(enough: float = 85.0, **points: float) -> standards.Standard:
+    """Return the basic standard with a score sheet, as a province writes one."""
+    basic = standards.load("basic_2012")
+    items = tuple(replace(item, points=points.get(item.code.replace("-", "_"))) for item in basic.items)
+    return replace(basic, items=items, pass_points=enough)
+
+
+def test_points_of_open_items_are_never_counted_as_earned(demo_dir) -> None:
+    county = County.open(demo_dir / "wuxi")
+    figures = county.tables["county_years"]
+    county = county.with_tables(county_years=figures[figures["item"] != "fitness_tested"])
+    points = {"B1_3": 60.0, "B1_12": 15.0, "B1_15": 25.0}
+    found = evaluation.evaluate(county, "basic_2012", 2017)
+    assert [found.item(code).status for code in ("B1-3", "B1-12", "B1-15")] == ["met", "not_met", "no_data"]
+    found = evaluation.evaluate(county, scored(**points), 2017).score
+    assert (found.got, found.possible, sum(found.lost.values()), sum(found.open.values())) == (60, 100, 15, 25)
+    assert list(found.open.values()) == [25] and found.verdict == "undetermined"
+    assert "得60分" in found.sentence() and "待定25分（待定的不计入得分）" in found.sentence()
+    assert evaluation.evaluate(county, scored(60, **points), 2017).score.verdict == "pass"
+    assert evaluation.evaluate(county, scored(86, **points), 2017).score.verdict == "fail"
+    told = evaluation.evaluate(county, scored(**points), 2017).as_dict()["score"]
+    assert (told["got"], told["possible"], told["verdict"]) == (60, 100, "undetermined")
+
+
+def test_without_a_score_sheet_there_is_no_sum(demo_dir) -> None:
+    found = evaluation.evaluate(County.open(demo_dir / "wuxi"), "basic_2012", 2017)
+    assert found.score is None and found.as_dict()["score"] is None
+
+
+def test_monitored_subjects_without_data_leave_item_nine_open_and_are_named(demo_dir) -> None:
+    """Four of six subjects are missing, the other two meet their lines: that is no pass."""
+    county = County.open(demo_dir / "akqi")
+    table = county.tables["county_years"]
+    gone = table["item"].str.contains("quality_(?:level|difference)_(?:pe|arts|moral|science)$", regex=True)
+    good = table["value"].mask(table["item"].str.startswith("quality_difference_"), 0.1)
+    less = county.with_tables(county_years=table.assign(value=good)[~gone])
+    found = evaluation.evaluate(less, "quality_2017")
+    nine = [r for r in found.items if r.item.item_id == "Q9"]
+    assert {r.status for r in nine} == {"met", "no_data"} and "Q9" in found.official.open
+    said = "".join(r.reason.render("zh") for r in nine if r.status == "no_data")
+    assert all(subject in said for subject in ("科学", "体育", "艺术", "德育")) and "语文" not in said

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import json
 from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+import docx
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -17,7 +19,9 @@ from balance_lib import evaluation, locale, standards
 from balance_lib._errors import PolicyError
 from balance_lib.cli import app
 from balance_lib.data.county import County
+from balance_lib.evaluation import indicators
 from balance_lib.office import workplan
+from balance_lib.office.reports import self_report
 from balance_lib.office.store import Stamp, Store
 from balance_lib.office.workplan import Entry, LifeCycleError
 from balance_lib.office.workplan.ledger import STEPS
@@ -157,6 +161,35 @@ def test_huixian_achievements_stand_apart_from_its_aims():
     assert found.loc["H-L1", "value"] - found.loc["H-L2", "value"] == found.loc["H-L3", "value"] == 86
     assert found.loc[["H-T1", "H-C1", "H-C2", "H-C3"], "value"].tolist() == [814, 284, 116_300, 800]
     assert found.loc["H-E1", "words"] == "举办" and pd.isna(found.loc["H-E1", "value"])
+
+
+def test_published_results_stand_beside_the_countys_own_data_year_by_year(demo_dir):
+    county = County.open(demo_dir / "huixian")
+    found = workplan.achievements(standards.load("huixian_2024"), county).set_index("code")
+    schools = found.loc["H-L1", "by_year"]
+    assert (schools[2012], schools[2024]) == (182, 96) and list(schools) == county.years
+    assert found.loc[["H-L1", "H-L2", "H-L3"], "found"].tolist() == [182, 96, 86]
+    assert found.loc["H-L3", "by_year"] == {year: 182 - n for year, n in schools.items()}
+    assert (found.loc["H-T1", "value"], found.loc["H-T1", "agrees"]) == (814, False)
+    rows = county.tables["school_years"]
+    by_year = indicators.frames(county, standards.load("huixian_2024")).county_years["all_teachers_first_year"]
+    assert found.loc["H-T1", "found"] == by_year.sum() and by_year.sum() > 0
+    assert found.loc["H-A3", "agrees"] is False and 85 < found.loc["H-A3", "found"] < 95
+    assert found.loc["H-C1", "agrees"] is None and found.loc["H-C1", "by_year"] == {}
+    short = county.with_tables(school_years=rows[rows["year"] != 2018])
+    told = workplan.achievements(standards.load("huixian_2024"), short).set_index("code").loc["H-T1"]
+    assert told["agrees"] is None, "a sum over a missing year is not known"
+
+
+def test_a_progress_report_is_checked_and_neither_passed_nor_failed(demo_dir):
+    county = County.open(demo_dir / "huixian")
+    found = evaluation.evaluate(county, "huixian_2024")
+    document = docx.Document(io.BytesIO(self_report.write(county, found)))
+    said = "\n".join(p.text for p in document.paragraphs)
+    cells = [c.text for table in document.tables for row in table.rows for c in row.cells]
+    assert {"182所", "96所", "814人", "95%以上"} <= set(cells) and "2012年182所" in said
+    assert "不作通过与否的结论" in said and "达到《" not in said and "总体结论为" not in said
+    assert "不作通过与否的结论" in found.sentence() and "不通过" not in found.sentence()
 
 
 @pytest.mark.parametrize("name", ["wuxi_2016", "huixian_2024", "akqi_2022", "chuzhou_2011", "jiaohe_2009"])

@@ -11,7 +11,7 @@ from balance_lib.access.limits import Limit, walking_radius
 from balance_lib.access.walks import covered_share, walks
 from balance_lib.data.county import County
 from balance_lib.evaluation import Measured, number
-from balance_lib.locale import Message
+from balance_lib.locale import LANGUAGES, Message, named
 from balance_lib.standards import STAGES, Standard
 
 if TYPE_CHECKING:
@@ -43,8 +43,7 @@ def measures(
     """
     rows, out = walks(county, year, table), {}
     villages = county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
-    english = villages["name_en"].fillna(villages["name_zh"]) if "name_en" in villages else villages["name_zh"]
-    names = pd.DataFrame({"zh": villages["name_zh"], "en": english})
+    names = pd.DataFrame({lang: named(villages, lang) for lang in LANGUAGES})
     for stage in STAGES:
         mine = rows[rows["stage"] == stage]
         if not mine.empty:

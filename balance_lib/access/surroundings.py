@@ -20,7 +20,7 @@ from balance_lib.access.walks import Floats
 from balance_lib.data import crs
 from balance_lib.data.county import County
 from balance_lib.evaluation import Measured, number
-from balance_lib.locale import Message
+from balance_lib.locale import LANGUAGES, Message, named
 
 LAYER = "points.geojson"
 POINT_COLUMNS = ["kind", "name", "lon", "lat"]
@@ -174,7 +174,7 @@ def near_measures(county: County, year: int) -> dict[tuple[str, str], Measured]:
         metres = _between(placed, own, county.crs)
         limit = float(entry["limit_m"])
         school, point = np.unravel_index(int(np.argmin(metres)), metres.shape)
-        names = {"zh": placed["name_zh"], "en": placed["name_en"].fillna(placed["name_zh"])}
+        names = {lang: named(placed, lang) for lang in LANGUAGES}
         count = int((metres.min(axis=0) <= limit).sum())
         told = {
             "school": {lang: str(column.iloc[school]) for lang, column in names.items()},

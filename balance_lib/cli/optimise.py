@@ -11,7 +11,7 @@ import typer
 
 from balance_lib.cli.access import Mode, SchoolStage
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, options_of, print_result
-from balance_lib.locale import banners, text
+from balance_lib.locale import banners, named, text
 from balance_lib.plain import plain, records
 from balance_lib.planning.goals import Goals
 
@@ -152,8 +152,7 @@ def _survived(table: pd.DataFrame | None, lang: str) -> list[str]:
 
 
 def _head(county: County, year: int, stage: str, lang: str) -> list[str]:
-    told = {"county": county.name_zh if lang == "zh" else county.name_en, "year": year}
-    head = text("optimise.cli.head", lang, stage=text(f"stage.{stage}", lang), **told)
+    head = text("optimise.cli.head", lang, stage=text(f"stage.{stage}", lang), county=county.name(lang), year=year)
     return [head, *banners(county.marks, lang)]
 
 
@@ -161,16 +160,16 @@ def _plain(county: County, proposal: Proposal, stage: str, out: Path | None, lan
     def say(key: str, **facts: object) -> str:
         return text(f"optimise.cli.{key}", lang, **facts)
 
-    names = proposal.layout.drawn.frame["name_zh"]
+    names = named(proposal.layout.drawn.frame, lang)
 
-    def named(ids: tuple[str, ...]) -> str:
+    def listed(ids: tuple[str, ...]) -> str:
         return ", ".join(f"{i} {names.get(i, '')}".strip() for i in ids) or "–"
 
     lines = [*_head(county, proposal.scenario.year, stage, lang), proposal.sentence(lang)]
     if proposal.solution.found:
         lines += [stay] if (stay := proposal.layout.must_stay(lang)) else []
-        lines += [say("kept", names=named(proposal.kept)), say("closed", names=named(proposal.closed))]
-        lines += [say("opened", names=named(proposal.opened))] if proposal.opened else []
+        lines += [say("kept", names=listed(proposal.kept)), say("closed", names=listed(proposal.closed))]
+        lines += [say("opened", names=listed(proposal.opened))] if proposal.opened else []
     if proposal.trial is not None:
         yuan = {k: f"{getattr(proposal.trial, f'{k}_yuan') / 1e4:+,.1f}" for k in ("running", "building")}
         lines.append(say("costs", km=f"{proposal.trial.worst_m / 1000:.1f}", **yuan))

@@ -39,7 +39,7 @@ def plan(
 def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> dict[str, Any]:
     from balance_lib.office import store, workplan
 
-    saved = store.Store.default()
+    saved = store.store_of(county)
     evaluation = workplan.judged(county, chosen, on)
     recorded = saved.task_records(county.county_id, chosen.id)
     register = workplan.register_of(county, chosen, on, records=recorded, found=evaluation)
@@ -52,7 +52,7 @@ def _found(county: Any, chosen: Any, on: date, unit: str | None, lang: str) -> d
     result["pilots"] = list(chosen.plan.pilots) if chosen.plan else []
     result["inspections"] = list(chosen.plan.inspections) if chosen.plan else []
     result["schedule"] = records(workplan.schedule(shown, on, after=after))
-    result["achievements"] = records(workplan.achievements(chosen))
+    result["achievements"] = records(workplan.achievements(chosen, county))
     result["groups"] = records(workplan.groups(chosen))
     result["works"] = _works(workplan.programme(chosen, county, evaluation))
     result["ledger"] = _ledger(saved, county, chosen, on, lang)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
-from balance_lib.locale import banners, text
+from balance_lib.locale import banners, named, text
 
 if TYPE_CHECKING:
     from balance_lib.data.county import County
@@ -175,7 +175,7 @@ def _plain(county: County, found: Projection, standard: Standard | None, items: 
 def _schools(county: County, found: Projection, stage: str, lang: str) -> list[str]:
     """Tell the schools whose rolls change most."""
     table = county.tables["schools"]
-    names = dict(zip(table["school_id"], table["name_zh"], strict=True))
+    names = dict(zip(table["school_id"], named(table, lang), strict=True))
     rows = found.schools[found.schools["stage"] == stage]
     now = rows[rows["year"] == found.base].set_index("school_id")["pupils"]
     then = rows[rows["year"] == found.to].set_index("school_id")

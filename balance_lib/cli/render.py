@@ -30,6 +30,8 @@ def evaluation(found: Evaluation, lang: str) -> str:
     lines = [text(f"verdict.{found.verdict}", lang), found.sentence(lang)]
     if found.official is not None:
         lines.append(found.official.sentence(lang))
+    if found.score is not None:
+        lines.append(found.score.sentence(lang))
     lines += banners(found.provenance, lang)
     for status in ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable"):
         results = found.with_status(status)

@@ -75,7 +75,7 @@ def report(
         county = County.open(folder)
         day = None if on is None else on.date()
         found = evaluation.evaluate(county, chosen, year=year, definitions=definitions, on=day)
-        saved = _saved(county.county_id, chosen.id, only)
+        saved = _saved(county, chosen.id, only)
         source = reports.ReportSource(
             county,
             found,
@@ -84,7 +84,7 @@ def report(
             register=workplan.register_of(county, chosen, found.on, records=saved["records"], found=found),
             ledger=saved["ledger"],
             history=saved["history"],
-            journals=_journals(county.county_id, chosen.id, only),
+            journals=_journals(county, chosen.id, only),
             outcome=None if scenario is None else _outcome(county, scenario, chosen),
             small_counts=small_counts,
         )
@@ -103,28 +103,28 @@ def report(
         print_result(as_json, result, _plain(paths, source, only, lang))
 
 
-def _saved(county_id: str, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame | None]:
+def _saved(county: County, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame | None]:
     """Return what the office saved: ledger, its history, records of tasks; asked for only when a paper needs it."""
-    from balance_lib.office.store import Store
+    from balance_lib.office.store import store_of
 
-    store = Store.default()
+    store = store_of(county)
     if not store.exists or (only is not None and not {"ledger", "matrix", "schedule"} & set(only)):
         return dict.fromkeys(("ledger", "history", "records"))
     return {
-        "ledger": store.ledger(county_id, standard_id),
-        "history": store.history(county_id, standard_id),
-        "records": store.task_records(county_id, standard_id),
+        "ledger": store.ledger(county.county_id, standard_id),
+        "history": store.history(county.county_id, standard_id),
+        "records": store.task_records(county.county_id, standard_id),
     }
 
 
-def _journals(county_id: str, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame] | None:
-    from balance_lib.office.store import Store
+def _journals(county: County, standard_id: str, only: list[str] | None) -> dict[str, pd.DataFrame] | None:
+    from balance_lib.office.store import store_of
     from balance_lib.office.workplan import JOURNALS
 
-    store = Store.default()
+    store = store_of(county)
     if not store.exists or (only is not None and not {"visits", "progress"} & set(only)):
         return None
-    return {name: store.journal(name, county_id, standard_id) for name in JOURNALS}
+    return {name: store.journal(name, county.county_id, standard_id) for name in JOURNALS}
 
 
 def _outcome(county: County, file: Path, standard: Standard) -> Outcome:

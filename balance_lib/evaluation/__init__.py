@@ -14,12 +14,14 @@ from balance_lib import standards
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import schools
+from balance_lib.evaluation.county_items import series_of
 from balance_lib.evaluation.finding import Measures
 from balance_lib.evaluation.indicators import names_in
 from balance_lib.evaluation.judge import Context, group_counts, judge
 from balance_lib.evaluation.result import (
     BASES,
     OPEN,
+    SHORT,
     STATUSES,
     Evaluation,
     GroupCounts,
@@ -35,6 +37,7 @@ from balance_lib.standards import Item, Measure, Standard
 __all__ = [
     "BASES",
     "OPEN",
+    "SHORT",
     "STATUSES",
     "Evaluation",
     "GroupCounts",
@@ -49,6 +52,7 @@ __all__ = [
     "label_of",
     "number",
     "recent",
+    "series_of",
 ]
 
 NATIONAL = "quality_2017"

@@ -19,11 +19,11 @@ from balance_lib.evaluation.finding import Context, line_of, over_whole, single,
 from balance_lib.evaluation.indicators.comparison import gaps
 from balance_lib.evaluation.result import ItemResult
 from balance_lib.locale import Message
-from balance_lib.standards import Item, Measure
+from balance_lib.standards import Item, Measure, Standard
 
 
 class CountySeries:
-    """Hold a county figure by year, as it is or against the year before."""
+    """Hold a county figure by year: as it is, against the year before, or against all years since the first known."""
 
     def __init__(self, years: Sequence[Any], values: Sequence[Any], transform: str) -> None:
         self.level = {int(year): float(value) for year, value in zip(years, values, strict=True)}
@@ -39,6 +39,10 @@ class CountySeries:
         now, before = self.level.get(year, math.nan), self.level.get(year - 1, math.nan)
         if self.transform == "level":
             return now
+        if self.transform in ("fall", "sum"):
+            first = min((each for each, value in self.level.items() if value == value), default=year)
+            known = [self.level.get(each, math.nan) for each in range(first, year + 1)]
+            return known[0] - now if self.transform == "fall" else sum(known) if known else math.nan
         # A year without a row must not be bridged: change is against the calendar year before.
         if self.transform == "change":
             return now - before
@@ -102,6 +106,28 @@ def _applies(measure: Measure, context: Context) -> bool:
 
 def _county_series(formula: str, measure: Measure, context: Context) -> CountySeries:
     return _series(context.frames, formula, tuple(measure.blank_is_zero), measure.transform)
+
+
+def series_of(county: County, standard: Standard, measure: Measure) -> dict[int, float]:
+    """Return a county formula in every school year the county has, judged or not; NaN where data are missing.
+
+    Parameters
+    ----------
+    county : County
+    standard : Standard
+        Whose indicators and included schools are meant.
+    measure : Measure
+        Of source ``county``.
+
+    Returns
+    -------
+    dict of int to float
+    """
+    frames = indicators.frames(county, standard)
+    if not set(indicators.names_in(measure.formula)) <= set(frames.county_years.columns):
+        return dict.fromkeys(county.years, math.nan)
+    found = _series(frames, measure.formula, tuple(measure.blank_is_zero), measure.transform)
+    return {year: found[year] for year in county.years}
 
 
 @lru_cache(maxsize=512)

@@ -132,6 +132,17 @@ def quantity(
     return {"zh": shown + words["zh"], "en": shown + (f" {one}" if one else words["en"])}
 
 
+def decimals(value: float, unit: str, line: float = math.nan, operator: str = ">=") -> int:
+    """Return how many decimals :func:`quantity` prints of a figure: for cells that hold the number itself.
+
+    Examples
+    --------
+    >>> decimals(0.50004, "CV", 0.5, "<="), decimals(13.0, "persons/100"), decimals(4.5, "m²/pupil")
+    (5, 0, 1)
+    """
+    return len(_short(value, places_of(unit), line, operator).partition(".")[2])
+
+
 def amount(gap: float, unit: str, places: int | None = None) -> dict[str, str]:
     """Say by how much something is short or over, in both languages: never nought where there is a gap.
 

@@ -103,7 +103,10 @@ def _beside(result: ItemResult, measure: Measure, context: Context) -> ItemResul
 
 
 def _checked(result: ItemResult, measure: Measure, context: Context) -> ItemResult:
-    """Let no typed figure and no document say "met" while an item that checks it is not met by the data, or open."""
+    """Let no typed figure and no document say "met" while an item that checks it is not met by the data, or open.
+
+    What was typed then stands under ``stated`` alone: the finding bears no value, for no figure decided it.
+    """
     checks = [judge(context.standard.item(code), context) for code in measure.checked_by]
     failing = [check for check in checks if check.status in SHORT]
     waiting = [check for check in checks if check.status in OPEN]
@@ -111,12 +114,14 @@ def _checked(result: ItemResult, measure: Measure, context: Context) -> ItemResu
         return result
     stated = Stated(result.status, result.value, result.source, result.basis)
     names = wording.item_names([check.item for check in failing or waiting])
-    note = Message(f"reason.stated.{'refuted' if failing else 'unchecked'}", {"names": names})
-    reason = Message("reason.with_note", {"why": result.reason, "note": note})
-    if failing:
-        return replace(result, status="not_met", basis="computed", stated=stated, conflict=True, reason=reason)
-    status = "no_data" if any(check.status == "no_data" for check in waiting) else "evidence"
-    return replace(result, status=status, basis="computed", stated=stated, gap=math.nan, reason=reason)
+    told = {"value": quantity(result.value, result.item.judged_unit), "source": result.source or "–"}
+    said = Message(f"reason.stated.by_{result.basis}", told)
+    reason = Message(f"reason.stated.{'refuted' if failing else 'unchecked'}", {"names": names, "said": said})
+    status = "not_met" if failing else "no_data" if any(c.status == "no_data" for c in waiting) else "evidence"
+    return replace(
+        result, status=status, basis="computed", stated=stated, conflict=bool(failing), reason=reason,
+        value=math.nan, gap=math.nan,
+    )  # fmt: skip
 
 
 def _judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:

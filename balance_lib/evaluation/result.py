@@ -136,6 +136,45 @@ class GroupCounts:
 
 
 @dataclass(frozen=True)
+class Score:
+    """Sum the points of a standard with a score sheet: what is unknown is never counted as earned.
+
+    ``lost`` are the points of items not met, ``open`` those of items still open, by code; an item that does not apply
+    counts on neither side. ``enough`` are the points that pass; NaN where the sheet names none.
+    """
+
+    got: float
+    lost: Mapping[str, float]
+    open: Mapping[str, float]
+    enough: float = math.nan
+
+    @property
+    def possible(self) -> float:
+        """Return how many points the items that apply give together."""
+        return self.got + sum(self.lost.values()) + sum(self.open.values())
+
+    @property
+    def verdict(self) -> str:
+        """Return pass, fail or undetermined: open points decide nothing, either way."""
+        if self.got >= self.enough:
+            return "pass"
+        return "fail" if self.got + sum(self.open.values()) < self.enough else "undetermined"
+
+    def sentence(self, lang: str = "zh") -> str:
+        """Return the sum in words."""
+        points = {name: f"{sum(each.values()):g}" for name, each in (("lost", self.lost), ("open", self.open))}
+        said = text("score.sum", lang, possible=f"{self.possible:g}", got=f"{self.got:g}", **points)
+        return said if math.isnan(self.enough) else said + text(
+            f"score.{self.verdict}", lang, enough=f"{self.enough:g}"
+        )  # fmt: skip
+
+    def as_dict(self) -> dict[str, Any]:
+        """Return the sum as plain JSON values."""
+        return {"got": self.got, "possible": self.possible, "lost": dict(self.lost), "open": dict(self.open),
+                "enough": plain(self.enough), "verdict": self.verdict}  # fmt: skip
+
+
+@dataclass(frozen=True)
 class Stated:
     """Hold what the county itself says of an item, beside what its data say: a figure typed in, or a document.
 
@@ -256,6 +295,19 @@ class Evaluation(ShownEvaluation):
         return {basis: found[basis] for basis in BASES}
 
     @property
+    def score(self) -> Score | None:
+        """Return the sum of points where the standard has a score sheet; None where it has none."""
+        of = [result for result in self.items if result.item.points is not None and result.item.same_as is None]
+        if not of:
+            return None
+        points = {
+            status: {r.item.code: float(r.item.points or 0) for r in of if r.status == status} for status in STATUSES
+        }
+        waiting = {code: each for status in OPEN for code, each in points[status].items()}
+        enough = math.nan if self.standard.pass_points is None else self.standard.pass_points
+        return Score(sum(points["met"].values()), points["not_met"], waiting, enough)
+
+    @property
     def verdict(self) -> str:
         """Return pass, fail or undetermined: pass only when required items are met and none is open."""
         found = {result.status for result in self.items if result.counts}
@@ -313,7 +365,7 @@ class Evaluation(ShownEvaluation):
         county = self.county_zh if lang == "zh" else self.county_en or self.county_zh
         counts = self.counts()
         return text(
-            f"evaluation.sentence.{self.verdict}",
+            f"evaluation.sentence.{'report' if self.standard.progress_report else self.verdict}",
             lang,
             county=county,
             year=self.year,
@@ -336,6 +388,7 @@ class Evaluation(ShownEvaluation):
             "sentence": self.sentence(lang),
             "counts": self.counts(),
             "official": None if self.official is None else self.official.as_dict(),
+            "score": None if self.score is None else self.score.as_dict(),
             "absent": list(self.absent),
             "items": [self._item_dict(result, lang) for result in self.items],
             "schools": records(self.schools),

@@ -16,7 +16,7 @@ from balance_lib.evaluation import indicators
 from balance_lib.evaluation.figures import amount, places_of, quantity
 from balance_lib.evaluation.indicators.comparison import TOLERANCE
 from balance_lib.locale import Message
-from balance_lib.standards import Item, Measure
+from balance_lib.standards import Indicator, Item, Measure
 
 _SUMS = ("primary_", "junior_", "all_", "rural_", "town_", "n_")  # county figures that are sums over schools
 _OPERATORS = {">=": "ge", "<=": "le", ">": "gt", "<": "lt", "==": "eq"}
@@ -52,7 +52,11 @@ def required(item: Item, line: float) -> Message:
     if yearly(item, line):
         return Message(f"reason.yearly.{_kind(item.judged_unit)}{operator}")
     said: Any = "0" if line == 0 else quantity(line, _bare(item.judged_unit))
-    return Message(f"reason.required.{'eq' if operator == 'le' and line == 0 else operator}", {"line": said})
+    if operator == "le" and line == 0:
+        operator = "eq"
+    elif operator == "ge" and line == 100 and item.judged_unit.startswith("%"):
+        operator = "full"
+    return Message(f"reason.required.{operator}", {"line": said})
 
 
 def standing(item: Item, value: float, line: float) -> Message:
@@ -125,6 +129,26 @@ def away(item: Item, value: float, line: float, gap: float) -> Message:
     return Message(f"reason.away.{side}", {"gap": _gap_of(gap, item.judged_unit)})
 
 
+def needed(amount: float, indicator: Indicator) -> dict[str, str]:
+    """Say how much has to be built, bought or hired, in whole units: rounded up, so that it is enough.
+
+    Parameters
+    ----------
+    amount : float
+        In the indicator's own units.
+    indicator : Indicator
+
+    Returns
+    -------
+    dict of str to str
+    """
+    whole, of = math.ceil(amount - TOLERANCE), {"zh": indicator.need("zh"), "en": indicator.need("en")}
+    if of["zh"].startswith("元"):  # large amounts of money have a unit of their own
+        money = quantity(float(whole), "yuan")
+        return {lang: money[lang] + of[lang].removeprefix(word) for lang, word in (("zh", "元"), ("en", "yuan"))}
+    return {"zh": f"{whole:,}{of['zh']}", "en": f"{whole:,} {of['en']}"}
+
+
 def _gap_of(gap: float, unit: str) -> dict[str, str]:
     """Say how far a value is from its line; two shares differ by percentage points."""
     return amount(gap, "percentage points", places_of(unit)) if unit.startswith("%") else amount(gap, _bare(unit))
@@ -164,8 +188,7 @@ def names(ids: Sequence[Any], county: County, most: int = 3) -> dict[str, str]:
 def _known(county: County) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Return the schools' names by id, Chinese and English; a school without an English name keeps its own."""
     table = county.tables["schools"]
-    english = table["name_en"].fillna(table["name_zh"]) if "name_en" in table else table["name_zh"]
-    zh, en = (dict(zip(table["school_id"], names, strict=True)) for names in (table["name_zh"], english))
+    zh, en = (dict(zip(table["school_id"], locale.named(table, lang), strict=True)) for lang in locale.LANGUAGES)
     return zh, en
 
 

@@ -206,6 +206,7 @@ class Standard(Shown):
     indicators: Mapping[str, Indicator] = field(default_factory=dict)
     pass_points: float | None = None
     official: Sequence[Sequence[str]] = ()
+    progress_report: bool = False
     inputs: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
     plan: Plan | None = None
 

@@ -60,9 +60,13 @@ def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool =
     params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang), "standard": title}
     if evaluation.official is not None:
         letter.paragraph(text("report.overview.official", lang, official=evaluation.official.sentence(lang), **params))
+    if evaluation.score is not None:
+        letter.paragraph(evaluation.score.sentence(lang))
     key = "counts" if whole["open"] else "counts_closed"
+    key = "counts_report" if evaluation.standard.progress_report else key
     letter.paragraph(text(f"report.overview.{key}", lang, **params, **whole))
-    letter.paragraph(text(f"report.overview.{evaluation.verdict}", lang, **whole))
+    verdict = "report" if evaluation.standard.progress_report else evaluation.verdict
+    letter.paragraph(text(f"report.overview.{verdict}", lang, **whole))
     head = [text(f"report.overview.{key}", lang) for key in ("category", "total", "met", "not_met", "open")]
     rows: list[list[object]] = [[name, *row] for name, *row in counts.itertuples(name=None)]
     rows.append([text("report.overview.sum", lang), *(int(counts[column].sum()) for column in counts)])

@@ -12,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib import palette
+from balance_lib.evaluation.figures import figure
 from balance_lib.locale import text
 
 if TYPE_CHECKING:
@@ -79,7 +80,7 @@ def _coefficients(axis: Axes, rows: pd.DataFrame, lang: str) -> None:
         if math.isnan(value):
             words = text("plot.no_data", lang)
         else:
-            words = f"{value:.3f}" + (f" {text('plot.beyond', lang)}" if value > limit else "")
+            words = figure(value, 3, limit, "<=") + (f" {text('plot.beyond', lang)}" if value > limit else "")
         box = {"boxstyle": "round,pad=0.1", "facecolor": "white", "edgecolor": "none", "alpha": 0.85}
         axis.text(
             (0.0 if math.isnan(value) else value) + 0.01, height, words, va="center", bbox=box, zorder=5, **_font()

@@ -10,13 +10,13 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
-from balance_lib.evaluation.wording import away, required, standing, yearly
-from balance_lib.locale import bracket, has, text
+from balance_lib.evaluation.figures import quantity
+from balance_lib.evaluation.wording import away, needed, required, standing, yearly
+from balance_lib.locale import bracket, has, named, text
 from balance_lib.office.reports import wording
-from balance_lib.standards import STAGES, Indicator
+from balance_lib.standards import STAGES
 
 COMPOSITE = "composite"
-_WAN = 10_000  # large amounts of money are told in 万元
 
 
 @dataclass(frozen=True)
@@ -35,8 +35,7 @@ class Names:
         lang : {"zh", "en"}
         """
         table = county.tables["schools"].drop_duplicates("school_id")
-        column = table["name_zh"] if lang == "zh" else table["name_en"].fillna(table["name_zh"])
-        return cls({i: wording.name(n, lang) for i, n in zip(table["school_id"], column, strict=True)})
+        return cls({i: wording.name(n, lang) for i, n in zip(table["school_id"], named(table, lang), strict=True)})
 
     def __getitem__(self, school_id: str) -> str:
         return self.by_id.get(school_id, wording.name(school_id))
@@ -79,6 +78,24 @@ def present(result: ItemResult, lang: str = "zh") -> str:
     if _by_evidence(result):
         key = result.status if result.status in ("met", "not_met") else "open"
         return text(f"report.{'veto' if result.item.veto else 'evidence'}.{key}", lang)
+    if result.stated is None or not (result.conflict or math.isnan(result.value)):
+        return _decided(result, lang)
+    return _decided(result, lang) + bracket(_stated(result, lang), lang)
+
+
+def _stated(result: ItemResult, lang: str) -> str:
+    """Say what the county typed or documented, beside what its data say."""
+    stated = result.stated
+    assert stated is not None
+    if stated.by == "evidence":
+        return text("report.stated.evidence", lang, finding=text(f"status.{stated.status}", lang))
+    return text("report.stated.reported", lang, value=quantity(stated.value, result.item.judged_unit)[lang])
+
+
+def _decided(result: ItemResult, lang: str) -> str:
+    """Say what decided an item: rows counted, a figure, or the items that check what was stated."""
+    if result.reason.key in ("reason.stated.refuted", "reason.stated.unchecked"):
+        return text(f"report.checked.{result.reason.key.rpartition('.')[2]}", lang)
     if result.counted is not None:
         counted = result.counted
         of = text(f"count_of.{counted.of}", lang)
@@ -121,7 +138,8 @@ def sentence(result: ItemResult, lang: str = "zh") -> str:
     params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
     told = math.isnan(result.gap) or result.counted is not None or yearly(result.item, result.threshold)
     gap = "" if told else _gap(result, lang)
-    key = "evidence" if _by_evidence(result) else "measured"
+    moved = result.item.measure is not None and result.item.measure.transform != "level"
+    key = "evidence" if _by_evidence(result) else "moved" if moved else "measured"
     return text(f"report.problem.{key}", lang, **params, gap=gap)
 
 
@@ -226,7 +244,7 @@ def failing_schools(evaluation: Evaluation, names: Names, lang: str = "zh") -> l
         misses = joint.join(
             f"{labels[r.indicator]}{bracket(_pair(r.value, r.threshold), lang)}" for r in part.itertuples()
         )
-        need = joint.join(_need(specs[r.indicator], r.needed, lang) for r in part.itertuples())
+        need = joint.join(needed(r.needed, specs[r.indicator])[lang] for r in part.itertuples())
         held = passes.get((school, stage))
         told = text(f"report.rule.{'passes' if held is True else 'fails' if held is False else 'unknown'}", lang)
         row: list[object] = [names[school], text(f"stage.{stage}", lang), misses, need, told if len(passes) else "–"]
@@ -236,19 +254,6 @@ def failing_schools(evaluation: Evaluation, names: Names, lang: str = "zh") -> l
 
 def _pair(measured: float, line: float) -> str:
     return f"{wording.figure(measured, 2, line)}/{number(line)}"
-
-
-def _need(spec: Indicator, needed: float, lang: str) -> str:
-    words = spec.need(lang)
-    if lang == "zh" and words.startswith("元") and needed >= _WAN:
-        return f"{_short(needed / _WAN)}万{words}"
-    return f"{_short(needed)}{words}" if lang == "zh" else f"{_short(needed)} {words}"
-
-
-def _short(amount: float) -> str:
-    """Return an amount with at most two decimals, without needless zeros."""
-    shown = wording.figure(amount, 2)
-    return shown.rstrip("0").rstrip(".") if "." in shown else shown
 
 
 def needs(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
@@ -266,7 +271,7 @@ def needs(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
             part = part[(part["indicator"] == name) & (part["stage"] == stage)]
             short = part[[met is False for met in part["met"]]]
             if len(short):
-                shown = _need(spec, float(short["needed"].sum()), lang)
+                shown = needed(float(short["needed"].sum()), spec)[lang]
                 out.append([indicator_labels(evaluation, lang)[name], text(f"stage.{stage}", lang), len(short), shown])
     return out
 

@@ -12,6 +12,7 @@ import pandas as pd
 from balance_lib import locale
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation
+from balance_lib.evaluation.figures import decimals
 from balance_lib.locale import has, text
 from balance_lib.office import workplan
 from balance_lib.office.reports import findings, wording
@@ -408,25 +409,21 @@ def _cell(name: str, value: Any, lang: str) -> Any:
 
 
 def _figures(row: Mapping[str, Any], standard: Standard, lang: str) -> dict[str, Any]:
-    """Return value, line, gap and unit; decimals by the unit, more where rounding would cross the line."""
+    """Return value, line and gap with the decimals all other papers print, and the unit."""
     item = standard.by_code.get(str(row["code"]))
     source = item.measure.source if item and item.measure else ""
-    rule = bool(row["school_id"]) and source == "school_rule"
-    places = 0 if rule else wording.places_of(item.judged_unit) if item else 2
-    value, line, gap = (_float(row[name]) for name in ("value", "required", "gap"))
-    operator = item.operator if item else ">="
-    if value == value and line == line and value.is_integer() and line.is_integer():
-        places = 0
-    shown = wording.places_beside(value, places, line, operator)
-    exact = 0 if line == line and line.is_integer() else max(places, 2)
     # A school's share of a county-wide rule is how many of its indicators it meets.
-    unit = {"unit": locale.unit("indicators")[lang].strip()} if rule else {}
-    return {
-        **unit,
-        "value": None if math.isnan(value) else Value(value, shown),
-        "required": None if math.isnan(line) else Value(line, exact),
-        "gap": None if math.isnan(gap) else Value(gap, wording.places_beside(gap, shown, 0.0)),
+    rule = bool(row["school_id"]) and source == "school_rule"
+    unit = "indicators" if rule else item.judged_unit if item else ""
+    operator = item.operator if item else ">="
+    value, line, gap = (_float(row[name]) for name in ("value", "required", "gap"))
+    shown = {
+        "value": Value(value, decimals(value, unit, line, operator)),
+        "required": Value(line, decimals(line, unit, line, operator)),
+        "gap": Value(gap, decimals(gap, unit, 0.0)),
     }
+    cells = {name: None if math.isnan(each.number) else each for name, each in shown.items()}
+    return {**cells, **({"unit": locale.unit(unit)[lang].strip()} if rule else {})}
 
 
 def _float(value: Any) -> float:

@@ -6,18 +6,21 @@ import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from datetime import date
+from typing import Any
 
 import pandas as pd
 
 from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, ItemResult, evaluate, indicators
+from balance_lib.evaluation.figures import quantity
 from balance_lib.locale import has, text
 from balance_lib.office.reports import brief, findings, wording
 from balance_lib.office.reports.letter import Letter
-from balance_lib.office.reports.stamp import ReportStamp
-from balance_lib.office.workplan import Register, units_of
+from balance_lib.office.reports.stamp import ReportStamp, said_day
+from balance_lib.office.workplan import Register, achievements, by_year_words, units_of
 
+_AS_PUBLISHED = 4  # decimals: a figure somebody published is printed as it was
 _BASICS = (
     "n_primary", "n_junior", "n_nine_year", "n_twelve_year", "n_complete_secondary", "n_teaching_point", "n_special",
     "primary_pupils", "junior_pupils", "all_classes", "all_teachers",
@@ -56,12 +59,13 @@ def write(
     letter.line(text("report.self.subtitle", lang, year=stamp.school_year(lang)))
     title = wording.sentence(evaluation.standard.title(lang), lang)
     document = wording.sentence(evaluation.standard.document, lang)
-    letter.paragraph(text("report.self.intro" if document else "report.self.intro_bare", lang, standard=title,
-                          document=document, county=stamp.county(lang), day=stamp.day(lang)))  # fmt: skip
+    key = "intro_report" if evaluation.standard.progress_report else "intro" if document else "intro_bare"
+    letter.paragraph(text(f"report.self.{key}", lang, standard=title, document=document, county=stamp.county(lang)))
     _basics(letter, county, evaluation, lang)
     brief.overview(letter, evaluation, lang)
     before = _year_before(county, evaluation)
     _done(letter, county, evaluation, before, register, ledger, lang)
+    _published(letter, county, evaluation, lang)
     _by_category(letter, evaluation, lang)
     brief.by_school(letter, county, evaluation, lang, most=0)
     brief.differences(letter, evaluation, lang)
@@ -136,12 +140,48 @@ def _done(
         words.append(text("report.self.papers", lang, n=len(mine), met=int((mine["finding"] == "met").sum())))
     if register is not None and len(register.tasks):
         done = register.counts()["done"]
-        words.append(text("report.self.works", lang, day=register.on, total=len(register.tasks), done=done))
+        words.append(
+            text("report.self.works", lang, day=said_day(register.on, lang), total=len(register.tasks), done=done)
+        )
     if ledger is not None and len(ledger):
         closed = int((ledger["state"] == "verified").sum())
         words.append(text("report.self.ledger", lang, n=len(ledger), closed=closed))
     if words:
         letter.paragraph(("" if lang == "zh" else " ").join(words))
+
+
+def _published(letter: Letter, county: County, evaluation: Evaluation, lang: str) -> None:
+    """Hold what the plan or report says was reached against the county's own data, year by year."""
+    rows = achievements(evaluation.standard, county).to_dict("records")
+    known = [row for row in rows if row["agrees"] is not None]
+    if not (known or (rows and evaluation.standard.progress_report)):
+        return
+    agree = sum(row["agrees"] for row in known)
+    letter.heading(text("report.self.published", lang))
+    title = wording.sentence(evaluation.standard.title(lang), lang)
+    counts = {"n": len(rows), "known": len(known), "agree": agree, "differ": len(known) - agree}
+    letter.paragraph(text("report.self.published_intro", lang, standard=title, rest=len(rows) - len(known), **counts))
+    head = [text(f"report.self.published_head.{key}", lang) for key in ("number", "item", "stated", "found", "agrees")]
+    body: list[list[object]] = [[place, *_result(row, lang)] for place, row in enumerate(rows, 1)]
+    letter.table(text("report.self.published_table", lang), head, body, (1.3, 6, 3, 3.4, 2.2), centred=(0, 4))
+    joint = "、" if lang == "zh" else ", "
+    for row in {tuple(row["by_year"].values()): row for row in known}.values():
+        years = joint.join(by_year_words(row, lang))
+        letter.small(text("report.self.published_series", lang, item=row[f"label_{lang}"], years=years))
+
+
+def _result(row: Mapping[str, Any], lang: str) -> list[object]:
+    """Return a published result as a row: what it is, the figure published, the county's own, whether they agree."""
+    stated = row["words"]
+    if not math.isnan(row["value"]):
+        value = quantity(row["value"], row["unit"], places=_AS_PUBLISHED)[lang]
+        stated = text(f"report.self.published_as.{row['operator']}", lang, value=value)
+    found = "–"
+    if row["agrees"] is not None:
+        value = quantity(row["found"], row["unit"], row["value"])[lang]
+        found = text("report.self.published_year", lang, value=value, year=row["year"])
+    label = wording.sentence(wording.plain(row[f"label_{lang}"], 300, lang), lang)
+    return [label, stated, found, text(f"workplan.agrees.{row['agrees']}", lang)]
 
 
 def _listed(results: Sequence[ItemResult], lang: str) -> str:
@@ -245,7 +285,7 @@ def _units(result: ItemResult, lang: str) -> str:
 
 def _when(deadline: str, lang: str) -> str:
     key = f"report.deadline.{deadline}"
-    return text(key, lang) if has(key) else deadline or "–"
+    return text(key, lang) if has(key) else said_day(deadline, lang) or "–"
 
 
 def _conclusion(letter: Letter, evaluation: Evaluation, lang: str) -> None:
@@ -253,4 +293,8 @@ def _conclusion(letter: Letter, evaluation: Evaluation, lang: str) -> None:
     whole = findings.tally([r for results in findings.by_category(evaluation).values() for r in results])
     title = wording.sentence(evaluation.standard.title(lang), lang)
     params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang), "standard": title, **whole}
-    letter.paragraph(text(f"report.self.{evaluation.verdict}", lang, **params))
+    verdict = "report" if evaluation.standard.progress_report else evaluation.verdict
+    said = text(f"report.self.{verdict}", lang, **params)
+    if evaluation.official is not None:
+        said += text("report.self.official", lang, official=evaluation.official.sentence(lang))
+    letter.paragraph(said)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import calendar
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from datetime import date
@@ -92,7 +94,7 @@ class ReportStamp:
 
     def day(self, lang: str = "zh") -> str:
         """Return the day the paper bears."""
-        return _day(self.made_on, lang)
+        return said_day(self.made_on, lang)
 
     def banner(self, lang: str = "zh") -> str:
         """Return the warning that figures are made up or estimated; "" where all are recorded."""
@@ -113,7 +115,7 @@ class ReportStamp:
         values = {
             "county": self.county(lang),
             "school_year": self.school_year(lang),
-            "judged_on": _day(self.on, lang),
+            "judged_on": said_day(self.on, lang),
             "made_on": self.day(lang),
             "standard": f"{self.standard.title(lang)} ({self.standard.id})",
             "version": self.version or "–",
@@ -157,14 +159,19 @@ class ReportStamp:
         return f"{file_name(self.county_id, self.year, self.standard.id, key)}{suffix}"
 
 
-def _day(when: date, lang: str = "zh") -> str:
-    """Return a day as an official paper writes it.
+def said_day(when: date | str, lang: str = "zh") -> str:
+    """Return a day, or a deadline as a plan writes it, as an official paper does; what is no date stays as it is.
 
     Examples
     --------
-    >>> _day(date(2023, 8, 31)), _day(date(2023, 8, 31), "en")
-    ('2023年8月31日', '31 August 2023')
+    >>> said_day(date(2023, 8, 31)), said_day("2022-03"), said_day("2022"), said_day("ongoing")
+    ('2023年8月31日', '2022年3月', '2022年', 'ongoing')
+    >>> said_day(date(2023, 8, 31), "en"), said_day("2022-03", "en")
+    ('31 August 2023', 'March 2022')
     """
+    if not (found := re.fullmatch(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", str(when))):
+        return str(when)
+    year, month, day = (int(part) if part else 0 for part in found.groups())
     if lang == "zh":
-        return f"{when.year}年{when.month}月{when.day}日"
-    return f"{when.day} {when.strftime('%B')} {when.year}"
+        return f"{year}年" + (f"{month}月" if month else "") + (f"{day}日" if day else "")
+    return " ".join(part for part in (f"{day or ''}", calendar.month_name[month], f"{year}") if part)

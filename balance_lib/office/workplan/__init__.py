@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from balance_lib.office.workplan.achievements import achievements, groups, pilots, townships
+from balance_lib.office.workplan.achievements import achievements, by_year_words, groups, pilots, townships
 from balance_lib.office.workplan.curve import curve
 from balance_lib.office.workplan.journals import JOURNALS, Journal, PlaceFinder, blank, check_row, named, read_table
 from balance_lib.office.workplan.ledger import (
@@ -53,6 +53,7 @@ __all__ = [
     "act",
     "allowed",
     "blank",
+    "by_year_words",
     "check_row",
     "csv_cell",
     "curve",

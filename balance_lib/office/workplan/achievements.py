@@ -1,37 +1,68 @@
-"""List what a plan or report says has been achieved, the groups that do the work, and who goes first."""
+"""List what a plan or report says was achieved beside the data, the groups that do the work, and who goes first."""
 
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
+from typing import Any
 
 import pandas as pd
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation
+from balance_lib.evaluation import Evaluation, series_of
+from balance_lib.evaluation.figures import quantity
+from balance_lib.evaluation.indicators.comparison import satisfies
+from balance_lib.locale import text
 from balance_lib.standards import Standard
 
 
-def achievements(standard: Standard) -> pd.DataFrame:
-    """Return the figures a plan states as reached, apart from what it aims at (累计成效).
+def achievements(standard: Standard, county: County | None = None) -> pd.DataFrame:
+    """Return the figures a plan or report states as reached, each beside the county's own data (累计成效).
+
+    Parameters
+    ----------
+    standard : Standard
+    county : County, optional
+        Whose data are held against them; without it nothing is.
 
     Returns
     -------
     DataFrame
         code, kind (baseline or actual), group, label_zh, label_en, value (NaN where the source has words), words, unit,
-        deadline (the source's year or month), quote.
+        deadline (the source's year or month), quote, operator, by_year (the county's own figure by school year; empty
+        where its data hold none), year (that the source speaks of, else the last), found (the county's figure of that
+        year), agrees (True, False; None where there is nothing to compare).
     """
-    heads = ["code", "kind", "group", "label_zh", "label_en", "value", "words", "unit", "deadline", "quote"]
+    heads = ["code", "kind", "group", "label_zh", "label_en", "value", "words", "unit", "deadline", "quote", "operator",
+             "by_year", "year", "found", "agrees"]  # fmt: skip
     rows = []
     for item in standard.items:
         if item.kind not in ("baseline", "actual"):
             continue
         number = isinstance(item.value, (int, float))
         value, words = (float(item.value), "") if number else (math.nan, str(item.value))
+        by_year = {} if county is None or item.measure is None else series_of(county, standard, item.measure)
+        year = item.due.year if item.due and item.due.year in by_year else max(by_year, default=None)
+        found = by_year.get(year, math.nan) if year else math.nan
+        agrees = satisfies(found, item.source_operator, value)
         rows.append(
             (item.code, item.kind, item.category, item.label_zh, item.label_en, value, words, item.unit, item.deadline,
-             item.quote)
+             item.quote, item.source_operator, by_year, year, found, agrees)
         )  # fmt: skip
-    return pd.DataFrame(rows, columns=heads)
+    return pd.DataFrame(rows, columns=heads, dtype=object).astype({"value": float, "found": float})
+
+
+def by_year_words(row: Mapping[str, Any], lang: str = "zh") -> list[str]:
+    """Return the county's own figures beside a published result, one text a school year.
+
+    Parameters
+    ----------
+    row : mapping of str to object
+        Of :func:`achievements`.
+    lang : {"zh", "en"}
+    """
+    shown = {year: quantity(value, row["unit"])[lang] for year, value in row["by_year"].items()}
+    return [text("report.self.published_point", lang, year=year, value=each) for year, each in shown.items()]
 
 
 def groups(standard: Standard) -> pd.DataFrame:

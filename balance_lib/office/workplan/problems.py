@@ -11,7 +11,9 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, ItemResult, indicators, number
-from balance_lib.locale import text, unit
+from balance_lib.evaluation.figures import quantity
+from balance_lib.evaluation.wording import item_names, needed
+from balance_lib.locale import named, text, unit
 from balance_lib.office.workplan.schedule import assumed, lead_times
 from balance_lib.standards import Indicator, Item
 
@@ -51,8 +53,7 @@ def problem_list(
         lead_days, latest_start, impossible (the latest start is past), year.
     """
     schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
-    if lang != "zh":
-        schools = schools.assign(name_zh=schools["name_en"].fillna(schools["name_zh"]))
+    schools = schools.assign(name_zh=named(schools, lang))
     own = evaluation.problems().rename(columns={"threshold": "required"}).to_dict("records")
     day = on or evaluation.on
     rows = []
@@ -81,24 +82,25 @@ def _facts(item: Item, evaluation: Evaluation, row: Mapping[str, Any], county: C
     indicator = source.formula if source is not None and source.source == "indicator" else ""
     rule = source is not None and source.source == "school_rule"
     spec: Indicator | None = evaluation.standard.indicators.get(indicator)
-    need = spec.need(lang) if spec else ""
     return {
         "item": item.label(lang),
         "operator": item.operator,
         # A school's share of a county-wide rule is how many of its indicators it meets.
         "unit": unit("indicators" if rule else item.judged_unit)[lang].strip(),
-        "need": need,
+        "need": spec.need(lang) if spec else "",
         "indicator": indicator,
-        "measure": _measure(item, evaluation, row, need, county, lang),
+        "measure": _measure(item, evaluation, row, spec, county, lang),
         "lead_unit": item.lead_unit,
     }
 
 
-def _measure(item: Item, evaluation: Evaluation, row: Mapping[str, Any], need: str, county: County, lang: str) -> str:
+def _measure(
+    item: Item, evaluation: Evaluation, row: Mapping[str, Any], spec: Indicator | None, county: County, lang: str
+) -> str:
     """Say what is to be done: how much is built, bought or hired, else to which line the figure has to come."""
-    needed, source = float(row["needed"]), item.measure
-    if need and needed > 0:
-        return text("workplan.measure.need", lang, needed=number(round(needed, 1)), need=need)
+    source = item.measure
+    if spec is not None and float(row["needed"]) > 0:
+        return text("workplan.measure.need", lang, need=needed(float(row["needed"]), spec)[lang])
     if item.mend:
         amount = _amount(item, evaluation, row, county)
         if amount > 0:
@@ -108,13 +110,17 @@ def _measure(item: Item, evaluation: Evaluation, row: Mapping[str, Any], need: s
     if source.source == "school_rule":
         floor = f"{source.floor_share or 0:.0%}"
         return text("workplan.measure.rule", lang, n=source.at_least, floor=floor)
-    line = number(float(row["required"])) + unit(item.judged_unit)[lang]
+    if math.isnan(float(row["value"])) and source.checked_by:
+        labels = item_names([evaluation.standard.item(code) for code in source.checked_by])[lang]
+        return text("workplan.measure.checked", lang, items=labels)
+    required = float(row["required"])
+    line = quantity(required, item.judged_unit)[lang]
     if source.source in ("cv", "given") and source.transform == "level":
         return text(f"workplan.measure.{source.source}", lang, line=line)
     if source.transform != "level":
         return text("workplan.measure.yearly", lang)
-    value = number(float(row["value"])) + unit(item.judged_unit)[lang]
-    return text(f"workplan.measure.{_way(item, float(row['required']))}", lang, line=line, value=value)
+    value = quantity(float(row["value"]), item.judged_unit, required, item.operator)[lang]
+    return text(f"workplan.measure.{_way(item, required)}", lang, line=line, value=value)
 
 
 def _way(item: Item, line: float) -> str:

@@ -124,7 +124,8 @@ class RemedyPlan(ShownPlan):
         -------
         DataFrame
         """
-        names = dict(zip(county.tables["schools"]["school_id"], county.tables["schools"]["name_zh"], strict=True))
+        schools = county.tables["schools"]
+        names = dict(zip(schools["school_id"], locale.named(schools, lang), strict=True))
         rows = self.lines.sort_values("cost_yuan", ascending=False, kind="stable", na_position="last")
         heads = {key: text(f"remedy.head.{key}", lang) for key in ("place", "stage", "action", "units", "unit", "once",
                  "yearly", "basis", "phase")}  # fmt: skip
@@ -248,7 +249,8 @@ class RemedyPlan(ShownPlan):
         -------
         DataFrame
         """
-        names = dict(zip(county.tables["schools"]["school_id"], county.tables["schools"]["name_zh"], strict=True))
+        schools = county.tables["schools"]
+        names = dict(zip(schools["school_id"], locale.named(schools, lang), strict=True))
         heads = [text(f"remedy.head.{key}", lang) for key in ("item", "place", "missing", "reason")]
         rows = [
             (f"{row.code} {self.standard.item(row.code).label(lang)}" if row.code in self.standard.by_code else "",

@@ -21,7 +21,7 @@ import pandas as pd
 from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import CENTRAL, NINE_GRADES
-from balance_lib.locale import text
+from balance_lib.locale import named, text
 from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.planning.goals import Goals
 from balance_lib.planning.siting.travel import Travel
@@ -162,7 +162,7 @@ class CountyLayout:
 
     def must_stay(self, lang: str = "zh") -> str:
         """Tell how many schools must stay, and why; nothing where all may close."""
-        names = self.drawn.frame["name_zh"]
+        names = named(self.drawn.frame, lang)
         told = [
             text(f"optimise.kept_by.{rule}", lang, n=len(ids), names=first_named((str(names[s]) for s in ids), lang))
             for rule, ids in self.kept_by.items()

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from balance_lib.data.county import County
-from balance_lib.locale import text
+from balance_lib.locale import named, text
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.solution import Reason, Solution
 from balance_lib.plain import plain
@@ -108,13 +108,13 @@ class Proposal(ShownProposal):
         return lead + text("optimise.semicolon", lang).join(told) + text("optimise.full_stop", lang)
 
     def _told(self, reason: Reason, lang: str) -> str:
-        villages = dict(zip(*(self._villages[c] for c in ("village_id", "name_zh")), strict=True))
+        villages = dict(zip(self._villages["village_id"], named(self._villages, lang), strict=True))
         ids = self.layout.points["village_id"].iloc[list(reason.points)]
         names = [str(villages.get(v) or v) for v in dict.fromkeys(ids) if v]
         if not names:
             frame = self.layout.drawn.frame
-            column = "township" if reason.rule == "give_township" else "name_zh"
-            names = [str(frame.at[self.layout.school_ids[j], column]) for j in reason.sites]
+            places = frame["township"] if reason.rule == "give_township" else named(frame, lang)
+            names = [str(places.at[self.layout.school_ids[j]]) for j in reason.sites]
         if reason.rule == "too_few":
             return reason.sentence(lang) + self.layout.must_stay(lang)
         return reason.sentence(lang) + (text("optimise.where", lang, names=first_named(names, lang)) if names else "")

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib import locale
-from balance_lib.locale import banners, text
+from balance_lib.locale import banners, named, text
 from balance_lib.show.desk import tables
 
 MOST_ROWS, SHORT = 40, 12
@@ -171,7 +171,7 @@ def _comparison(found: Any, lang: str) -> _CellView:
 
 
 def _proposal(found: Any, lang: str) -> _CellView:
-    names = found.layout.drawn.frame["name_zh"]
+    names = named(found.layout.drawn.frame, lang)
     rows = [(text("desk.closed", lang), s, names.get(s, s)) for s in found.closed]
     rows += [(text("desk.opened", lang), s, names.get(s, s)) for s in found.opened]
     heads = [text(f"desk.head.{name}", lang) for name in ("what", "id", "school")]

@@ -11,7 +11,7 @@ from balance_lib import access, evaluation, standards
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
-from balance_lib.locale import spoken, text
+from balance_lib.locale import named, spoken, text
 from balance_lib.scenarios import Scenario
 from balance_lib.show.desk import draft, places
 from balance_lib.show.desk.draft import ScenarioDraft
@@ -115,8 +115,8 @@ class CountyDesk(County):
         parts = [e.schools.assign(year=y) for y, e in found.items()]
         rows = pd.concat(parts, ignore_index=True)
         known = self.tables["schools"].drop_duplicates("school_id").set_index("school_id")
-        names = known["name_zh"] if spoken() == "zh" else known["name_en"].fillna(known["name_zh"])
-        rows = rows.assign(township=rows["school_id"].map(known["township"]), name=rows["school_id"].map(names))
+        names = rows["school_id"].map(named(known, spoken()))
+        rows = rows.assign(township=rows["school_id"].map(known["township"]), name=names)
         return History(self, chosen, items, rows)
 
     def plot_coefficients(

@@ -12,6 +12,7 @@ import pandas as pd
 import plotly.graph_objects as go
 
 from balance_lib import palette
+from balance_lib.evaluation.figures import figure
 from balance_lib.locale import text
 from balance_lib.show.plots.base import (
     AXIS,
@@ -201,8 +202,8 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
         marker={"symbol": "line-ns-open", "size": 24, "color": palette.LIMIT, "line": {"width": 3}},
         hovertemplate=text("plot.limit", lang) + " %{x}<extra></extra>",
     )
-    for name, value, status, lacking in zip(y, rows["cv"], statuses, missing, strict=True):
-        words = _coefficient(value, status, lacking, lang)
+    for name, value, limit, status, lacking in zip(y, rows["cv"], rows["limit"], statuses, missing, strict=True):
+        words = _coefficient(value, limit, status, lacking, lang)
         figure.add_annotation(x=0.77, xref="paper", y=name, text=words, showarrow=False, xanchor="left")
     top = np.nanmax([*rows["cv"], *rows["limit"], 0.1])
     figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.75], title=text("plot.cv", lang), hoverformat=COEFFICIENT)
@@ -357,12 +358,12 @@ def _marked(status: str, value: float) -> str:
     return f"{mark} {short(value)}".strip()
 
 
-def _coefficient(value: float, status: str, missing: float, lang: str) -> str:
+def _coefficient(value: float, limit: float, status: str, missing: float, lang: str) -> str:
     if math.isnan(value):
         return text("plot.cv_missing", lang, n=int(missing)) if missing else text("plot.no_data", lang)
     words = {"met": "plot.within", "not_met": "plot.beyond"}
     said = f" {palette.LAMPS[status].mark} {text(words[status], lang)}" if status in words else ""
-    return f"{value:.3f}{said}"
+    return figure(value, 3, limit, "<=") + said
 
 
 def _cell(status: str, value: float) -> str:

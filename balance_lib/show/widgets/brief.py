@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from balance_lib import locale, palette, scenarios
 from balance_lib.evaluation import number
+from balance_lib.evaluation.figures import figure
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.scenarios.board import Board
 from balance_lib.scenarios.packed import pack, plain_arrays
@@ -195,7 +196,7 @@ def _coefficients(model: PageModel) -> list[_CoefficientBar]:
         status = "no_data" if not known else "met" if row.met else "not_met"
         out.append(
             _CoefficientBar(
-                locale.text(f"stage.{row.stage}", lang), label, number(round(row.cv, 3)) if known else "–",
+                locale.text(f"stage.{row.stage}", lang), label, figure(row.cv, 3, row.limit, "<="),
                 number(row.limit), 100 * row.cv / top if known else 0.0, 100 * row.limit / top, status,
             )
         )  # fmt: skip

@@ -7,6 +7,7 @@ from html import escape
 import pandas as pd
 
 from balance_lib.evaluation import OPEN, Evaluation, number
+from balance_lib.evaluation.figures import figure
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.locale import text
 from balance_lib.show.widgets.style import card, lamp
@@ -92,21 +93,21 @@ def _composite_card(found: Evaluation, stage: str, lang: str) -> str:
         over = judged[[met is False for met in judged["met"]]]
         unknown = judged[[met is None for met in judged["met"]]]
         worst = judged.sort_values("cv", ascending=False).iloc[0]
-        figure = "–" if worst["cv"] != worst["cv"] else f"{worst['cv']:.3f}"
+        shown = figure(worst["cv"], 3, worst["limit"], "<=")
         note = text("page.card.cv_each_note", lang, over=len(over), n=len(judged), limit=number(worst["limit"]))
         if len(unknown):
             key = "cv_some" if len(unknown) < len(judged) else "cv_none"
             note = text(f"page.card.{key}", lang, over=len(over), n=len(judged), unknown=len(unknown))
         state = "not_met" if len(over) else "no_data" if len(unknown) else "met"
-        return card(text("page.card.cv_each", lang, stage=name), figure, note, state, lang)
+        return card(text("page.card.cv_each", lang, stage=name), shown, note, state, lang)
     if composite.empty:
         return ""
     row = composite.iloc[0]
-    figure = "–" if row["cv"] != row["cv"] else f"{row['cv']:.3f}"
+    shown = figure(row["cv"], 3, row["limit"], "<=")
     has_limit = row["limit"] == row["limit"]
     note = text("page.card.cv_note", lang, limit=number(row["limit"])) if has_limit else text("page.card.cv_free", lang)
     light = {True: "met", False: "not_met", None: "no_data"}[row["met"]] if has_limit else None
-    return card(text("page.card.cv", lang, stage=name), figure, note, light, lang)
+    return card(text("page.card.cv", lang, stage=name), shown, note, light, lang)
 
 
 def _countdown_card(found: Evaluation, late: int | None, lang: str) -> str:
@@ -157,4 +158,4 @@ def _largest(found: Evaluation, rows: pd.DataFrame, lang: str) -> str:
     spec = found.standard.indicators.get(worst["indicator"])
     name = spec.label(lang) if spec else text("evaluation.composite", lang)
     stage = text(f"stage.{worst['stage']}", lang)
-    return text("page.balance.largest", lang, name=name, stage=stage, cv=f"{worst['cv']:.3f}")
+    return text("page.balance.largest", lang, name=name, stage=stage, cv=figure(worst["cv"], 3, worst["limit"], "<="))

@@ -11,6 +11,7 @@ import pandas as pd
 from balance_lib import locale, palette
 from balance_lib.data import tables
 from balance_lib.data.county import County
+from balance_lib.locale import named
 from balance_lib.show.map import HIDDEN, Geometry, SchematicMap
 from balance_lib.show.map.geometry import OTHER, SHAPES, Floats, PointBuffer, middle_of, project
 from balance_lib.show.map.looks import WORDS
@@ -166,7 +167,7 @@ def _placed(frame: pd.DataFrame) -> pd.DataFrame:
 
 def _points(frame: pd.DataFrame, key: str, lang: str, buffer: PointBuffer) -> dict[str, Any]:
     start, _ = buffer.add(frame[["lon", "lat"]].to_numpy(dtype=float))
-    names = frame["name_zh"] if lang == "zh" else frame["name_en"].fillna(frame["name_zh"])
+    names = named(frame, lang)
     return {
         "start": start,
         "id": list(frame[key]),

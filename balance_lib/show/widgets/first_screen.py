@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from balance_lib import access, locale, standards
-from balance_lib.evaluation import OPEN, Evaluation, ItemResult, indicators, number
-from balance_lib.evaluation.wording import away
+from balance_lib.evaluation import OPEN, SHORT, Evaluation, ItemResult, indicators, number
+from balance_lib.evaluation.wording import away, needed
 from balance_lib.forecast import ItemPath
 from balance_lib.locale import LANGUAGES, Message, text
 from balance_lib.show.widgets import views
@@ -100,8 +100,11 @@ def _verdict(found: Evaluation, lang: str) -> str:
     waiting = sum(counts[status] for status in OPEN)
     county = found.county_zh if lang == "zh" else found.county_en or found.county_zh
     more = text("leader.open", lang, n=waiting) if waiting and counts["not_met"] else ""
+    key = found.verdict
+    if found.standard.progress_report:
+        key = "report" if counts["not_met"] else "report_kept"
     return text(
-        f"leader.verdict.{found.verdict}", lang, county=county, year=found.year, n=counts["not_met"], waiting=waiting,
+        f"leader.verdict.{key}", lang, county=county, year=found.year, n=counts["not_met"], waiting=waiting,
         total=sum(counts.values()) - counts["not_applicable"], more=more,
     )  # fmt: skip
 
@@ -218,22 +221,22 @@ def amount(result: ItemResult, model: PageModel) -> str:
         rows = found.schools[(found.schools["indicator"] == measure.formula) & (found.schools["needed"] > 0)]
         rows = rows[rows["stage"] == item.stage] if item.stage != "all" else rows
         if len(rows):
-            need = found.standard.indicators[measure.formula].need(lang)
-            return text("leader.amount.needed", lang, n=_whole(rows["needed"]), need=need, schools=len(rows))
+            need = needed(float(rows["needed"].sum()), found.standard.indicators[measure.formula])[lang]
+            return text("leader.amount.needed", lang, need=need, schools=len(rows))
     rows = result.by_school
     if rows is not None:
         rows = rows[[met is False for met in rows["met"]]]
         if (lacking := _lacking(result, rows, model)) is not None:
             unit = locale.unit(item.judged_unit)[lang].split("/")[0].strip()
-            return text("leader.amount.needed", lang, n=_whole(lacking), need=unit, schools=len(rows))
+            need = f"{number(lacking.sum())}{'' if lang == 'zh' else ' '}{unit}"
+            return text("leader.amount.needed", lang, need=need, schools=len(rows))
         return text("leader.amount.schools", lang, n=len(rows))
     if result.gap == result.gap:
         return away(item, result.value, result.threshold, result.gap).render(lang)
+    checks = [code for code in measure.checked_by if found.item(code).status in SHORT] if measure is not None else []
+    if checks:
+        return text("leader.amount.checked", lang, items=("、" if lang == "zh" else ", ").join(checks))
     return text("leader.amount.finding", lang)
-
-
-def _whole(values: pd.Series) -> str:
-    return number(float(np.ceil(values.sum() - 1e-9)))
 
 
 def _lacking(result: ItemResult, rows: pd.DataFrame, model: PageModel) -> pd.Series | None:

@@ -9,7 +9,9 @@ from html import escape
 import pandas as pd
 
 from balance_lib.evaluation import Evaluation, history_of_coefficients, number
+from balance_lib.evaluation.figures import figure, places_of
 from balance_lib.evaluation.schools import COMPOSITE
+from balance_lib.evaluation.wording import needed
 from balance_lib.forecast import GrowthRule, ItemPath, Paths, Projection, falls_every_year
 from balance_lib.locale import text
 from balance_lib.plain import as_csv
@@ -34,13 +36,14 @@ def items(paths: Sequence[ItemPath], lang: str) -> str:
     for found in paths:
         state = outlook.state(found)
         last = found.rows[~found.rows["projected"]].dropna(subset=["value"]).tail(1)
-        value = "–" if last.empty else number(round(float(last["value"].iloc[0]), 2))
-        line = "–" if last.empty else number(float(last["threshold"].iloc[0]))
+        value, line = (math.nan if last.empty else float(last[name].iloc[0]) for name in ("value", "threshold"))
         body.append(
             [
                 escape(f"{found.item.code} {found.item.label(lang)}"),
-                value,
-                _unbroken(f"{SIGNS.get(found.item.operator, '')} {line} {escape(views.unit_word(found.item, lang))}"),
+                figure(value, places_of(found.item.judged_unit), line, found.item.operator),
+                _unbroken(
+                    f"{SIGNS.get(found.item.operator, '')} {number(line)} {escape(views.unit_word(found.item, lang))}"
+                ),
                 _unbroken(escape(found.item.deadline or "–")),
                 lamp(outlook.LAMP_OF.get(state, "no_data"), lang, outlook.word(found).render(lang)),
                 escape(found.crossing.reason.render(lang)),
@@ -79,7 +82,7 @@ def crossings(
     """
     last = found.rows[~found.rows["projected"]].groupby("id").last()
     rows = found.crossings.set_index("id")
-    needed = evaluated.schools.set_index(["school_id", "stage", "indicator"])["needed"]
+    lacking = evaluated.schools.set_index(["school_id", "stage", "indicator"])["needed"]
     body = []
     order = ["not_before", "crosses", "falls", "no_data", "met"]
     for name in sorted(rows.index, key=lambda i: (order.index(rows.at[i, "status"]), last["gap"].get(i, 0.0))):
@@ -89,8 +92,9 @@ def crossings(
         if row["reason"].key == "trends.cross.closed":
             continue
         spec = evaluated.standard.indicators[row["indicator"]]
-        short = needed.get((name, row["stage"], row["indicator"]), math.nan) if of == "school" else math.nan
-        amount = "" if math.isnan(short) or short <= 0 else f"{number(round(short, 1))} {spec.need(lang)}"
+        short = lacking.get((name, row["stage"], row["indicator"]), math.nan) if of == "school" else math.nan
+        amount = "" if math.isnan(short) or short <= 0 else needed(short, spec)[lang]
+        value, line, gap = (float(last.at[name, column]) for column in ("value", "threshold", "gap"))
         status = outlook.LAMP_OF.get(row["status"], "no_data")
         word = text(
             f"trends.word.{row['status']}", lang, year=_year(row["year"]), to=int(found.rows["year"].max()), status=""
@@ -100,9 +104,9 @@ def crossings(
         body.append(
             [
                 escape(names.get(name, name)),
-                number(round(float(last.at[name, "value"]), 2)),
-                number(float(last.at[name, "threshold"])),
-                number(round(float(last.at[name, "gap"]), 2)),
+                figure(value, places_of(spec.unit), line),
+                number(line),
+                figure(gap, places_of(spec.unit), 0.0),
                 escape(amount),
                 lamp(status, lang, word),
                 escape(row["reason"].render(lang)),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from balance_lib.data.county import County
+from balance_lib.locale import named
 
 
 def school_names(county: County, lang: str = "zh") -> dict[str, str]:
@@ -17,8 +18,7 @@ def school_names(county: County, lang: str = "zh") -> dict[str, str]:
     lang : {"zh", "en"}
     """
     table = county.tables["schools"].drop_duplicates("school_id")
-    called = table["name_zh"] if lang == "zh" else table["name_en"].fillna(table["name_zh"])
-    names = {str(i): str(name) for i, name in zip(table["school_id"], called, strict=True)}
+    names = {str(i): str(name) for i, name in zip(table["school_id"], named(table, lang), strict=True)}
     before = county.name_zh
     if before and all(name.startswith(before) and len(name) > len(before) for name in names.values()):
         return {school: name.removeprefix(before) for school, name in names.items()}

@@ -11,8 +11,9 @@ from typing import Any
 import pandas as pd
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
+from balance_lib.evaluation import OPEN, Evaluation, ItemResult
 from balance_lib.evaluation.figures import figure
+from balance_lib.evaluation.wording import needed
 from balance_lib.locale import banners, has, text, unit
 from balance_lib.palette import LAMPS
 from balance_lib.plain import as_csv
@@ -407,7 +408,7 @@ def needs(found: Evaluation, lang: str) -> str:
         spec = found.standard.indicators[name]
         if part["threshold"].isna().all() or (short.empty and not unknown):
             continue
-        amount = f"{number(round(short['needed'].sum(), 1))} {spec.need(lang)}"
+        amount = needed(float(short["needed"].sum()), spec)[lang]
         rows.append(
             [
                 escape(spec.label(lang)),

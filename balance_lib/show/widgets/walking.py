@@ -14,6 +14,7 @@ from balance_lib import access, evaluation, standards
 from balance_lib.access import CoverageCount, Limit, Reach, Target
 from balance_lib.access.distance import Mode, ODTable
 from balance_lib.data.county import County
+from balance_lib.locale import named
 from balance_lib.show.widgets.models import PageModel
 
 # What the page lets one choose: the whole stage, or the grades whose schools differ.
@@ -41,7 +42,7 @@ def named_in(county: County, lang: str) -> County:
     if lang == "zh":
         return county
     frames = {name: county.table(name) for name in ("schools", "villages")}
-    return county.with_tables(**{k: f.assign(name_zh=f["name_en"].fillna(f["name_zh"])) for k, f in frames.items()})
+    return county.with_tables(**{k: f.assign(name_zh=named(f, lang)) for k, f in frames.items()})
 
 
 def choice_for(county: County, year: int, wanted: str) -> str:

@@ -9,6 +9,7 @@ import pandas as pd
 
 from balance_lib import inequality
 from balance_lib.evaluation import history_of_coefficients, number
+from balance_lib.evaluation.figures import figure
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.show import plots
 from balance_lib.show.widgets import card_views, views
@@ -79,7 +80,7 @@ class Balance(Page):
 
     def _table(self, rows: pd.DataFrame, labels: dict[str, str]) -> str:
         body = [
-            [labels[r.indicator], number(round(r.mean, 2)), f"{r.cv:.3f}" if r.cv == r.cv else "–", number(r.limit),
+            [labels[r.indicator], number(round(r.mean, 2)), figure(r.cv, 3, r.limit, "<="), number(r.limit),
              views.met_lamp(r.met, self.model.lang), str(r.n), str(r.n_missing or "")]
             for r in rows.itertuples()
         ]  # fmt: skip

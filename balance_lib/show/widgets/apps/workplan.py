@@ -185,7 +185,7 @@ class Workplan(Page):
             parts.append(
                 (self.text("workplan.page.works_title"), register_views.works_html(works, model.on, required, lang))
             )
-        reached = workplan.achievements(model.standard)
+        reached = workplan.achievements(model.standard, model.county)
         if len(reached):
             parts.append((self.text("workplan.page.achievements"), register_views.achievement_table(reached, lang)))
         if model.judged is not None:
