@@ -136,6 +136,16 @@ def test_every_result_is_short_in_a_line_and_whole_in_a_cell(results: dict[str, 
         assert result.item.code in shown
 
 
+def test_a_cell_is_not_dressed_by_the_pages(results: dict[str, Any]) -> None:
+    """In a notebook the style sheet of a page reaches every cell: the cell's own class is none of the page's."""
+    from balance_lib.show.widgets import style
+
+    own = set(re.findall(r'class="([^"]+)"', results["evaluation"]._repr_html_()))
+    names = {name for group in own for name in group.split()}
+    assert "bl-result" in names
+    assert [name for name in names if re.search(rf"\.{name}\b(?!-)", style.sheet())] == []
+
+
 def test_a_name_with_markup_is_shown_as_it_stands(county: Any) -> None:
     from dataclasses import replace
 
