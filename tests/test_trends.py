@@ -392,3 +392,16 @@ def test_real_schools_seven_years_apart(shared_dir: Any) -> None:
     now = county.table("school_years", 2017).groupby("school_id")["pupils"].sum()
     assert np.allclose(rows["pupils"], now.reindex(rows["school_id"]))  # one counted year tells no trend
     assert 0.5 <= rows["inside"].mean() <= 0.98  # as it comes out: benchmarks/forecast.py reports it
+
+
+def test_a_band_is_wider_where_target_years_farther_off_go_wrong_together() -> None:
+    """One year ahead errors are chance; two years ahead each target year is off in one direction, one of them far."""
+    rng = np.random.default_rng(5)
+    parts = [
+        pd.DataFrame({"year": year, "horizon": step, "score": rng.uniform(0, 1, 40) * (1.0 if step == 1 else off)})
+        for year, off in zip(range(2015, 2020), (0.5, 0.8, 1.0, 1.2, 3.0), strict=True)
+        for step in (1, 2, 3)
+    ]
+    found = errors._by_years_ahead(pd.concat(parts), 1.0, 0.8)
+    assert found[0] == 1.0 and 2.0 < found[1] < 3.0 and found[2] >= found[1]
+    assert errors._by_years_ahead(pd.concat(parts), 0.0, 0.8).tolist() == [1.0, 1.0, 1.0]

@@ -26,6 +26,8 @@ KINDS = ("village", "school", "county")
 BASIS = ("forecast", "horizon", "stirred", "known")  # what the half width is a function of
 PLAIN, STIRRED = [0, 1, 2, 4, 5], 3  # columns of what it is made of: without closures, and what they add
 SIZES = 3  # a band is calibrated apart for the small, the middling and the large of each stage
+FAR = 3  # years ahead and more are calibrated together
+FEWEST_A_YEAR = 3  # errors of a target year that tell its quantile
 FEWEST = 20  # errors of a size and stage it takes for that; of fewer the stage as a whole, or all, are taken
 
 
@@ -76,11 +78,14 @@ class _Width:
     edges : mapping of stage to array
         Pupils at which the sizes of a stage part.
     scale : mapping of stage to array (sizes,)
+    later : mapping of stage to array (FAR,)
+        How much wider still one, two and more years ahead.
     """
 
     factors: Any
     edges: Mapping[str, Any]
     scale: Mapping[str, Any]
+    later: Mapping[str, Any]
 
     @classmethod
     def of(cls, scored: pd.DataFrame, factors: Any, kind: str, level: float) -> _Width:
@@ -101,7 +106,7 @@ class _Width:
         V. Vovk (2013), Conditional validity of inductive conformal predictors, Machine Learning 92: 349–376.
         """
         weight = min(1.0, len(scored) / float(assumptions()["enough"][kind]))
-        edges, scale = {}, {}
+        edges, scale, later = {}, {}, {}
         for stage, mine in scored.groupby("stage"):
             edges[str(stage)] = np.quantile(mine["forecast"], np.arange(1, SIZES) / SIZES)
             size, score = np.searchsorted(edges[str(stage)], mine["forecast"]), mine["score"].to_numpy()
@@ -109,7 +114,9 @@ class _Width:
             alike = [next((s for s in (own, score) if len(s) >= FEWEST), scored["score"]) for own in sized]
             # Errors of one target year are alike whatever year they are forecast from: never narrower than fitted.
             scale[str(stage)] = np.array([max(1.0, weight * _conformal(s, level) + 1.0 - weight) for s in alike])
-        return cls(factors, edges, scale)
+            further = mine.assign(score=score / scale[str(stage)][size])
+            later[str(stage)] = _by_years_ahead(further, weight, level)
+        return cls(factors, edges, scale, later)
 
     def half(self, pupils: Any, ahead: Any, stirred: Any, known: Any, stage: Any) -> Any:
         """Return the half width of the band of each row; zero in the base year, which is counted.
@@ -126,10 +133,27 @@ class _Width:
             Stage of each row.
         """
         scale, stages = np.ones(len(pupils)), np.asarray(stage, dtype=object)
+        step = np.clip(np.asarray(ahead), 1, FAR) - 1
         for name, edges in self.edges.items():
             here = stages == name
             scale[here] = self.scale[name][np.searchsorted(edges, np.asarray(pupils)[here])]
+            scale[here] *= self.later[name][step[here]]
         return half_width(pupils, ahead, stirred, known, factors=self.factors) * scale
+
+
+def _by_years_ahead(rows: pd.DataFrame, weight: float, level: float) -> Any:
+    """Return how much wider a stage's band must be one, two and more years ahead; never narrower with the years.
+
+    Errors of one target year go in one direction (a drift nobody had counted before), and a longer way off they do so
+    more: from two years ahead a target year counts as one observation, the ``level`` quantile of its errors.
+    """
+    out = np.ones(FAR)
+    for step in range(2, FAR + 1):
+        mine = rows[rows["horizon"] >= step] if step == FAR else rows[rows["horizon"] == step]
+        years = [s.quantile(level) for _, s in mine.groupby("year")["score"] if len(s) >= FEWEST_A_YEAR]
+        found = _conformal(years, level) if len(years) > 1 else 1.0
+        out[step - 1] = max(out[step - 2], weight * found + 1.0 - weight)
+    return out
 
 
 def _conformal(scores: Any, level: float) -> float:
