@@ -54,8 +54,8 @@ def html(result: Any) -> str:
     rows = pd.DataFrame() if cell.table is None else cell.table
     left = len(rows) - MOST_ROWS
     numeric = [n for n, column in enumerate(rows.columns) if pd.api.types.is_numeric_dtype(rows.iloc[:, n])]
-    shown = [[_said(value, str(head)) for head, value in zip(rows.columns, row, strict=True)]
-             for row in rows.head(MOST_ROWS).itertuples(index=False, name=None)]  # fmt: skip
+    first = rows.head(MOST_ROWS).itertuples(index=False, name=None)
+    shown = [[_said(value) for value in row] for row in first]
     short = [n for n in range(len(rows.columns)) if all(len(row[n]) <= SHORT for row in shown)]  # on one line
     return str(_template().render(
         lang="zh-CN" if lang == "zh" else "en", title=cell.title, facts=cell.facts, sentence=cell.sentence,
@@ -79,7 +79,7 @@ def _cell_of(result: Any, lang: str) -> _CellView:
     raise TypeError(f"nothing is known of {type(result).__name__}")
 
 
-def _said(value: Any, head: str) -> str:
+def _said(value: Any) -> str:
     """Write a value: two decimals at the most, missing as a dash; a year is no amount."""
     if value is None or value is pd.NA or (isinstance(value, float) and np.isnan(value)):
         return "–"

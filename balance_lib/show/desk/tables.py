@@ -60,6 +60,7 @@ def enrolment(county: Any, lang: str) -> pd.DataFrame:
     schools = rows[rows["pupils"] > 0].groupby("year")["school_id"].nunique()
     wide = pupils.reindex(columns=list(STAGES)).reset_index()
     wide.insert(1, "schools", wide["year"].map(schools))
+    wide["year"] = wide["year"].astype(int)  # years of an imported list are numbers with a point
     return _heads(wide, ("year", "schools", "pupils_primary", "pupils_junior"), lang)
 
 
