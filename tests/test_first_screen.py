@@ -8,8 +8,8 @@ from dataclasses import replace
 import pytest
 
 from balance_lib.locale import Message
+from balance_lib.show.widgets import card_views, views
 from balance_lib.show.widgets import first_screen as first
-from balance_lib.show.widgets import views
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
@@ -34,7 +34,12 @@ def test_the_first_screen_says_whether_when_what_who_and_how_much(library, count
     model, outlook = shown(library, county, standard)
     screen = first.first_screen(model, outlook)
     counts = model.evaluation.counts()
-    assert (f"{counts['not_met']}项未达标" in screen.sentence) == (counts["not_met"] > 0)
+    official = model.evaluation.official
+    assert (re.search(f"{counts['not_met']}[项条]未达标", screen.sentence) is not None) == (counts["not_met"] > 0)
+    if official is not None:  # the count the standard announces stands first, also on the first card
+        assert screen.sentence.index(f"{official.n}项中{len(official.met)}项达标") < screen.sentence.index("细分")
+        cards = card_views.cards(model.evaluation, None, "zh")
+        assert cards.index(f"{len(official.met)} / {official.n}") < cards.index("未达标项")
     assert re.search(r"\d{4}学年|不能定|即可认定", screen.when)
     assert len(screen.obstacles) == min(3, len(screen.steps)) > 0
     for step in screen.steps:

@@ -43,6 +43,10 @@ def _met_card(found: Evaluation, before: Evaluation | None, lang: str) -> str:
     title, total = text("page.card.met", lang), sum(counts.values()) - counts["not_applicable"]
     if not counts["met"] + counts["not_met"]:  # nothing is known: a nought would read as a finding
         return card(title, "–", text("page.card.unknown", lang, n=total), "no_data", lang)
+    if (official := found.official) is not None:
+        note = text("page.card.official", lang, met=counts["met"], total=total)
+        status = "met" if len(official.met) == official.n else None
+        return card(title, f"{len(official.met)} / {official.n}", note, status, lang)
     return card(
         title, f"{counts['met']} / {total}", _since(found, before, lang),
         "met" if counts["met"] == total else None, lang,

@@ -95,18 +95,19 @@ def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
 
 
 def _verdict(found: Evaluation, lang: str) -> str:
-    """Return the verdict in few words; the page's own choices say the rest."""
+    """Return the verdict in few words, by the count the standard itself announces where it announces one."""
     counts = found.counts()
     waiting = sum(counts[status] for status in OPEN)
-    county = found.county_zh if lang == "zh" else found.county_en or found.county_zh
-    more = text("leader.open", lang, n=waiting) if waiting and counts["not_met"] else ""
-    key = found.verdict
-    if found.standard.progress_report:
-        key = "report" if counts["not_met"] else "report_kept"
-    return text(
-        f"leader.verdict.{key}", lang, county=county, year=found.year, n=counts["not_met"], waiting=waiting,
-        total=sum(counts.values()) - counts["not_applicable"], more=more,
-    )  # fmt: skip
+    total = sum(counts.values()) - counts["not_applicable"]
+    facts = {"county": found.county_zh if lang == "zh" else found.county_en or found.county_zh, "year": found.year,
+             "n": counts["not_met"], "waiting": waiting, "total": total}  # fmt: skip
+    opened = "leader.open" if found.official is None else "leader.open_parts"
+    more = text(opened, lang, n=waiting) if waiting and counts["not_met"] else ""
+    if found.official is None:
+        return text(f"leader.verdict.{found.verdict}", lang, more=more, **facts)
+    word, kind = text(f"leader.is.{found.verdict}", lang), "fail" if counts["not_met"] else found.verdict
+    parts = text(f"leader.parts.{kind}", lang, more=more, **facts)
+    return text("leader.official", lang, is_=word, official=found.official.sentence(lang), parts=parts, **facts)
 
 
 def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResult]:
