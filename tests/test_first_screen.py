@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from html import unescape
+from pathlib import Path
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
 
 from balance_lib.locale import Message
+from balance_lib.office.workplan.tasks import units_of
 from balance_lib.show.widgets import card_views, views
 from balance_lib.show.widgets import first_screen as first
+from balance_lib.show.widgets.apps import Workplan
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
 from balance_lib.show.widgets.outlook import Outlook, state
+from balance_lib.show.widgets.running import RunModel
 
 COUNTIES = ("akqi", "chuzhou", "huixian", "jiaohe", "wuxi")
+
+ROOT = Path(__file__).parents[1]
 
 
 @pytest.fixture(scope="module")
@@ -35,11 +43,12 @@ def test_the_first_screen_says_whether_when_what_who_and_how_much(library, count
     screen = first.first_screen(model, outlook)
     counts = model.evaluation.counts()
     official = model.evaluation.official
-    assert (re.search(f"{counts['not_met']}[项条]未达标", screen.sentence) is not None) == (counts["not_met"] > 0)
-    if official is not None:  # the count the standard announces stands first, also on the first card
-        assert screen.sentence.index(f"{official.n}项中{len(official.met)}项达标") < screen.sentence.index("细分")
+    if official is None:
+        assert (f"{counts['not_met']}项未达标" in screen.sentence) == (counts["not_met"] > 0)
+    else:  # the count the standard announces stands first, also on the first card
+        assert f"：{official.n}项中{len(official.met)}项达标" in screen.sentence
         cards = card_views.cards(model.evaluation, None, "zh")
-        assert cards.index(f"{len(official.met)} / {official.n}") < cards.index("未达标项")
+        assert cards.index(f"{len(official.met)} / {official.n}") < cards.index("未达标的要求")
     assert re.search(r"\d{4}学年|不能定|即可认定", screen.when)
     assert len(screen.obstacles) == min(3, len(screen.steps)) > 0
     for step in screen.steps:
@@ -134,3 +143,33 @@ def test_templates_escape_what_a_county_calls_its_schools() -> None:
     school = {"name": "<b>坏</b>", "township": "&", "short": 1, "lacks": "<i>", "href": "x?a=1&b=2"}
     html = render("school_ranking", "zh", schools=[school], more=0, empty="")
     assert "<b>坏" not in html and "&lt;b&gt;坏" in html and "<i>" not in html
+
+
+@pytest.mark.parametrize("county", COUNTIES)
+def test_every_link_of_the_overview_names_something_there_is(library, county) -> None:
+    model, outlook = shown(library, county, None)
+    screen = first.first_screen(model, outlook)
+    found = views.lamp_grid(model.evaluation, model.query, "zh") + screen.html("zh")
+    found += views.school_ranking(model.evaluation, model.county, model.query, "zh")
+    found += render("next_steps", "zh", steps=screen.steps, note="")
+    links = [urlsplit(unescape(href)) for href in re.findall(r'href="([^"#]+)"', found)]
+    pages = {file.stem for file in (ROOT / "dashboards").glob("*.ipynb")}
+    units = {unit for item in model.standard.items for unit in units_of(item.lead_unit)}
+    schools, codes = set(model.county.tables["schools"]["school_id"]), {item.code for item in model.standard.items}
+    kinds = set()
+    for link in links:
+        asked = dict(parse_qsl(link.query))
+        assert link.path.removesuffix(".ipynb") in pages
+        assert (asked["county"], asked["standard"]) == (model.county_id, model.standard_id)
+        for name, known in (("item", codes), ("unit", units), ("school", schools)):
+            if name in asked:
+                kinds.add(name)
+                assert asked[name] in known, link
+    assert {"item"} <= kinds and len(links) >= len(screen.steps)
+
+
+def test_the_page_of_the_plan_opens_at_the_unit_it_is_asked_for(library) -> None:
+    page = Workplan(RunModel(library, {"county": "akqi", "unit": "教科局"}))
+    assert page.unit.value == "教科局" and page.tabs.selected_index == 1
+    assert set(page.model.tasks["task"]) < set(page.model.register.tasks["task"])
+    assert Workplan(RunModel(library, {"county": "akqi"})).unit.value == ""

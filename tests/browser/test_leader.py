@@ -130,3 +130,55 @@ def test_find_opens_what_is_folded(served: Served, visit: Any) -> None:
     assert page.locator(".bl-found").first.is_visible()
     page.locator(".bl-help summary").click()
     assert "历年走势" in page.inner_text(".bl-help")
+
+
+# Heads of small multiples that lie over one another, and drawings wider than the place they stand in.
+HEADS = """() => {
+  const boxes = [...document.querySelectorAll(".bl-wide .annotation-text-g")].map((e) => e.getBoundingClientRect());
+  const meet = (a, b) => a.left < b.right - 1 && b.left < a.right - 1 && a.top < b.bottom - 1 && b.top < a.bottom - 1;
+  const wide = [...document.querySelectorAll(".js-plotly-plot")].filter((e) => e.getBoundingClientRect().width > 0 &&
+    e.querySelector(".main-svg").getBoundingClientRect().width > e.getBoundingClientRect().width + 2);
+  return [boxes.length, boxes.flatMap((a, i) => boxes.slice(i + 1).filter((b) => meet(a, b))).length, wide.length];
+}"""
+
+
+def test_small_multiples_fit_the_page_at_every_width(served: Served, visit: Any) -> None:
+    page = visit(served.url, viewport=LAPTOP).open("voila/render/gaps.ipynb?county=akqi", wait=".bl-wide .main-svg")
+    page.wait_for_timeout(1500)
+    for width in (1366, 768, 390, 1920):
+        page.set_viewport_size({"width": width, "height": 900})
+        fits = f"() => {{ const [n, meet, beyond] = ({HEADS})(); return n >= 18 && !meet && !beyond; }}"
+        page.wait_for_function(fits, timeout=15_000)  # plotly draws anew a moment after the window has changed
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+
+
+def test_what_the_overview_names_opens_with_that_thing_chosen(served: Served, visit: Any) -> None:
+    page = visit(served.url, viewport=LAPTOP).open("voila/render/overview.ipynb?county=akqi", wait=".bl-obstacles")
+    links = {
+        "item": ".bl-obstacles a[href*='item=']", "unit": ".bl-obstacles a[href*='unit=']",
+        "school": "a[href*='consolidation'][href*='school=']",
+    }  # fmt: skip
+    found = {name: page.locator(selector).first for name, selector in links.items()}
+    told = {name: (link.get_attribute("href"), link.inner_text().strip()) for name, link in found.items()}
+    for name, (href, words) in told.items():
+        opened = visit(served.url, viewport=LAPTOP).open(f"voila/render/{href}", wait=".bl-app")
+        shown = "() => [...document.querySelectorAll('select')].map((e) => e.selectedOptions[0]?.text ?? '').join('|')"
+        if name == "school":
+            opened.wait_for_function(
+                "(w) => document.querySelector('.bl-plan-tools')?.innerText.includes(w)", arg=words
+            )
+        else:
+            opened.wait_for_function(f"(w) => ({shown})().includes(w)", arg=words, timeout=20_000)
+
+
+def test_every_page_has_help_find_and_print(served: Served, visit: Any) -> None:
+    page = visit(served.url, viewport=LAPTOP).open("voila/render/index.ipynb?county=akqi", wait=".bl-way")
+    for name in page.eval_on_selector_all(".bl-top nav a", "all => all.map((e) => new URL(e.href).pathname)"):
+        page.goto(served.url.rstrip("/") + name + "?county=akqi")
+        page.wait_for_selector(".bl-help summary", timeout=60_000)
+        title, link = page.locator(".bl-title h1").bounding_box(), page.locator(".bl-help summary").bounding_box()
+        assert title["x"] + title["width"] <= link["x"] + 1, name  # one beside the other, not over it
+        page.locator(".bl-help summary").click()
+        assert len(page.inner_text(".bl-help > div")) > 40, name
+        for aid in ("find", "print"):
+            assert page.locator(f"[data-aid={aid}]").is_visible(), name

@@ -183,8 +183,9 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     # A coefficient without a limit is shown, not judged.
     limits = rows["limit"].isna()
     statuses = ["not_applicable" if free else status_of(met) for met, free in zip(rows["met"], limits, strict=True)]
-    figure = blank("", lang, height=ROW_PX * 1.4 * max(len(rows), 1) + 90)
-    y = [labels[name] for name in rows["indicator"]]
+    y = [wrap(labels[name], 10) for name in rows["indicator"]]  # a phone has no room for a long name in one line
+    lines = max(name.count("<br>") + 1 for name in y)
+    figure = blank("", lang, height=ROW_PX * (0.9 + 0.6 * lines) * len(rows) + 90)
     missing = rows["n_missing"] if "n_missing" in rows else pd.Series(0, index=rows.index)
     figure.add_bar(
         x=rows["cv"],
@@ -204,9 +205,9 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     )
     for name, value, limit, status, lacking in zip(y, rows["cv"], rows["limit"], statuses, missing, strict=True):
         words = _coefficient(value, limit, status, lacking, lang)
-        figure.add_annotation(x=0.77, xref="paper", y=name, text=words, showarrow=False, xanchor="left")
+        figure.add_annotation(x=0.69, xref="paper", y=name, text=words, showarrow=False, xanchor="left")
     top = np.nanmax([*rows["cv"], *rows["limit"], 0.1])
-    figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.75], title=text("plot.cv", lang), hoverformat=COEFFICIENT)
+    figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.68], title=text("plot.cv", lang), hoverformat=COEFFICIENT)
     return figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
 
 

@@ -116,7 +116,7 @@ def _places(panels: int, heads: Sequence[int], columns: int) -> dict[str, Any]:
     """Return the changes of a layout that set its panels out in so many columns, by plotly's own paths."""
     lines = math.ceil(panels / columns)
     high, whole_px = 1.0 / lines, PANEL_PX + HEAD_PX
-    places: dict[str, Any] = {"height": lines * whole_px + 16}
+    places: dict[str, Any] = {"height": lines * whole_px + 16, "autosize": True}  # or plotly would fix the width too
     for at in range(panels):
         row, column = divmod(at, columns)
         left, right = column / columns + (0.028 if column else 0.02), (column + 1) / columns - 0.012
@@ -195,7 +195,7 @@ def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataF
         figure.add_annotation(
             x=1, y=1, xref=f"x{axis} domain", yref=f"y{axis} domain", showarrow=False, yanchor="bottom", yshift=5,
             xanchor="right", font={"size": 14 if large else 12, "color": palette.INK},
-            text="┊ " + text("trends.plot.deadline", lang, date=panel.deadline),
+            text=f"┊ {text('trends.plot.deadline', lang, date=panel.deadline) if large else panel.deadline}",
         )  # fmt: skip
 
 

@@ -62,9 +62,8 @@ def _short_card(found: Evaluation, lang: str) -> str:
         return card(text("page.card.open", lang), str(waiting), still, "evidence", lang)
     note = text("page.card.also_open", lang, n=waiting, kinds=still) if waiting else ""
     note = note or text("page.card.not_met_note", lang)
-    return card(
-        text("page.card.not_met", lang), str(counts["not_met"]), note, "not_met" if counts["not_met"] else "met", lang
-    )
+    title = text("page.card.not_met" if found.official is None else "page.card.not_met_parts", lang)
+    return card(title, str(counts["not_met"]), note, "not_met" if counts["not_met"] else "met", lang)
 
 
 def _since(found: Evaluation, before: Evaluation | None, lang: str) -> str:

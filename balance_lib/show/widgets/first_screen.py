@@ -87,27 +87,26 @@ def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
     told, tested = when(found, paths)
     return FirstScreen(
         verdict=found.verdict,
-        sentence=_verdict(found, lang),
+        sentence=verdict_words(found, lang),
         when=told.render(lang),
         tested=tested.render(lang) if tested is not None else "",
         steps=[_step(result, paths.get(result.item.code), model) for result in waiting],
     )
 
 
-def _verdict(found: Evaluation, lang: str) -> str:
+def verdict_words(found: Evaluation, lang: str) -> str:
     """Return the verdict in few words, by the count the standard itself announces where it announces one."""
     counts = found.counts()
     waiting = sum(counts[status] for status in OPEN)
-    total = sum(counts.values()) - counts["not_applicable"]
-    facts = {"county": found.county_zh if lang == "zh" else found.county_en or found.county_zh, "year": found.year,
-             "n": counts["not_met"], "waiting": waiting, "total": total}  # fmt: skip
-    opened = "leader.open" if found.official is None else "leader.open_parts"
-    more = text(opened, lang, n=waiting) if waiting and counts["not_met"] else ""
-    if found.official is None:
-        return text(f"leader.verdict.{found.verdict}", lang, more=more, **facts)
-    word, kind = text(f"leader.is.{found.verdict}", lang), "fail" if counts["not_met"] else found.verdict
-    parts = text(f"leader.parts.{kind}", lang, more=more, **facts)
-    return text("leader.official", lang, is_=word, official=found.official.sentence(lang), parts=parts, **facts)
+    facts = {"county": found.county_zh if lang == "zh" else found.county_en or found.county_zh, "year": found.year}
+    if found.official is not None:
+        word = text(f"leader.is.{found.verdict}", lang)
+        return text("leader.official", lang, word=word, official=found.official.sentence(lang), **facts)
+    more = text("leader.open", lang, n=waiting) if waiting and counts["not_met"] else ""
+    return text(
+        f"leader.verdict.{found.verdict}", lang, n=counts["not_met"], waiting=waiting, more=more,
+        total=sum(counts.values()) - counts["not_applicable"], **facts,
+    )  # fmt: skip
 
 
 def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResult]:

@@ -40,12 +40,14 @@ class RunModel(PageModel):
         self._given = saved
         self._chosen_day = False
         super().__init__(library, query)
-        asked = str((query or {}).get("on", ""))
+        asked = {name: str((query or {}).get(name, "")) for name in ("on", "unit")}
         try:
-            self.show_day(date.fromisoformat(asked))
+            self.show_day(date.fromisoformat(asked["on"]))
         except ValueError:
             if self.county_id:
                 self.on = self.usual_day()
+        if asked["unit"] and self.county_id and self.fault is None:
+            self.unit = self.register.offices.find(asked["unit"])
 
     @property
     def saved(self) -> Store:

@@ -130,17 +130,6 @@ def synthetic(county: County, lang: str) -> str:
     return "".join(banner(words, "synthetic") for words in banners(county.marks, lang))
 
 
-def verdict(found: Evaluation, lang: str) -> str:
-    """Return the verdict: one lamp, one sentence.
-
-    Parameters
-    ----------
-    found : Evaluation
-    lang : {"zh", "en"}
-    """
-    return render("verdict", lang, verdict=found.verdict, sentence=found.sentence(lang))
-
-
 def lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> str:
     """Return every required item as a lamp with a word, folded as the standard groups them: what fails comes first.
 

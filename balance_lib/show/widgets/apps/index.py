@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from html import escape
 
 import pandas as pd
 
@@ -12,7 +11,8 @@ from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps import province
 from balance_lib.show.widgets.apps.page import Page, html
-from balance_lib.show.widgets.style import lamp
+from balance_lib.show.widgets.first_screen import verdict_words
+from balance_lib.show.widgets.markup import render
 from balance_lib.standards import STAGES
 
 SMALL = 50
@@ -33,9 +33,10 @@ class Index(Page):
         found, lang = self.model.evaluation, self.model.lang
         counts = found.counts()
         total = sum(counts.values()) - counts["not_applicable"]
-        judged = counts["met"] + counts["not_met"]
+        judged, official = counts["met"] + counts["not_met"], found.official
+        met, total = (counts["met"], total) if official is None else (len(official.met), official.n)
         figures = {
-            "overview": (f"{counts['met']} / {total}", self.text("page.index.overview")) if judged else ("–", ""),
+            "overview": (f"{met} / {total}", self.text("page.index.overview")) if judged else ("–", ""),
             "gaps": self._short(found.school_status()),
             "balance": self._spread(found.cv),
             "access": self._walking(),
@@ -43,12 +44,11 @@ class Index(Page):
             "workplan": self._plan(),
             "data": (str(counts["no_data"] + counts["evidence"]), self.text("page.index.data")),
         }
-        self.verdict.value = views.verdict(found, lang)
-        lights = {"overview": lamp(found.verdict, lang)}
+        self.verdict.value = render("verdict", lang, verdict=found.verdict, sentence=verdict_words(found, lang))
         if (counties := province.passed(self.model.library, self.model.standard_id)) is not None:
             figures["province"] = (counties, "" if counties == "–" else self.text("page.index.province"))
-        cards = "".join(self._card(name, *told, lights.get(name, "")) for name, told in figures.items())
-        self.cards.value = f'<div class="bl-grid">{cards}</div>'
+        ways = [{"name": name, "figure": figure, "unit": unit} for name, (figure, unit) in figures.items()]
+        self.cards.value = render("index", lang, ways=ways, query=self.model.query(), verdict=found.verdict)
         self.foot.value = views.provenance(found, lang)
 
     def _short(self, schools: pd.Series) -> tuple[str, str]:
@@ -92,12 +92,3 @@ class Index(Page):
         if rolls.empty or rolls.isna().any():
             return "–", ""
         return str(int((rolls < SMALL).sum())), self.text("page.index.consolidation")
-
-    def _card(self, name: str, figure: str, unit: str, light: str) -> str:
-        """Return the card of a page; a figure that is not known says so instead of what it counts."""
-        title, about = (escape(self.text(f"page.{name}.{part}")) for part in ("title", "about"))
-        unit = unit or self.text("page.index.unknown")
-        return (
-            f'<a class="bl-card bl-way" href="{name}.ipynb?{escape(self.model.query())}"><h3>{title}</h3>'
-            f'<p class="bl-figure">{escape(figure)}</p><p>{escape(unit)} {light}</p><p class="bl-muted">{about}</p></a>'
-        )

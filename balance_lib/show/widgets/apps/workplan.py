@@ -55,6 +55,7 @@ class Workplan(Page):
             (self.text("workplan.page.tab.export"), self._exports()),
         ]
         self.tabs = tabs(parts)
+        self.tabs.selected_index = 1 if self.model.unit else 0  # whoever comes for a unit comes for its tasks
         self.tabs.observe(lambda _: self._guarded_in_words(self._show_tab), "selected_index")
         self.body.children = [self.sentence, self.cards, self._filters(), self.tabs, self.foot]
 

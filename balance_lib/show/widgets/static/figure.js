@@ -42,7 +42,7 @@ function follow(element, model, signal) {
   let width = 0, columns = 0;
   const watcher = new ResizeObserver(([entry]) => {
     const now = Math.round(entry.contentRect.width);
-    if (now === width) return;
+    if (!now || now === width) return;
     width = now;
     columns = inColumns(model, width, columns);
     globalThis.dispatchEvent(new Event("resize"));
@@ -54,9 +54,10 @@ function follow(element, model, signal) {
 // Small multiples bring the places of their panels in fewer columns along, for pages on which more would be too narrow.
 function inColumns(model, width, before) {
   const {columns, panel_px: least} = model.get("_widget_layout")?.meta ?? {};
-  if (!columns || !width) return before;
+  if (!columns) return before;
   const most = Object.keys(columns).length, now = Math.min(most, Math.max(1, Math.floor(width / least)));
-  if (now !== (before || most)) model.set("_py2js_relayout", { relayout_data: { ...columns[now] }, layout_edit_id: 0, source_view_id: "" });
+  if (now !== (before || most))
+    model.set("_py2js_relayout", { relayout_data: { ...columns[now] }, layout_edit_id: 0, source_view_id: "" });
   return now;
 }
 

@@ -13,6 +13,7 @@
   function frame() {
     const title = document.querySelector("title");
     document.title = title.dataset[lang] || document.title;
+    document.querySelector(".bl-top nav [aria-current]")?.scrollIntoView({ block: "nearest", inline: "center" });
     for (const time of all("[data-now]")) time.textContent = new Date().toLocaleString(document.documentElement.lang);
   }
 
