@@ -67,7 +67,8 @@ def test_every_action_on_a_school_can_be_clicked(served: Served, visit: Any, wid
     actions.first.wait_for(timeout=20_000)
     assert actions.count() == 6
     for at in range(actions.count()):
-        box = actions.nth(at).bounding_box()  # before the click: what is clicked shows the row anew
+        while (box := actions.nth(at).bounding_box()) is None:  # what was clicked shows the row anew
+            page.wait_for_timeout(100)
         assert box["x"] >= 0 and box["x"] + box["width"] <= width
         actions.nth(at).click(timeout=20_000)  # fails where another element or the edge of a box covers it
         actions.nth(at).wait_for(timeout=20_000)

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from html import escape
-
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib.evaluation import OPEN, Evaluation, number
 from balance_lib.evaluation.figures import figure
 from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.locale import text
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import card, lamp
 
 
@@ -35,7 +35,7 @@ def cards(found: Evaluation, before: Evaluation | None, lang: str, late: int | N
     out = [_met_card(found, before, lang), _short_card(found, lang), _schools_card(found, lang)]
     out += [_composite_card(found, stage, lang) for stage in ("primary", "junior")]
     out.append(_countdown_card(found, late, lang))
-    return f'<div class="bl-grid">{"".join(filter(None, out))}</div>'
+    return part("grid", lang, [Markup(each) for each in out if each])
 
 
 def _met_card(found: Evaluation, before: Evaluation | None, lang: str) -> str:
@@ -149,8 +149,8 @@ def coefficient_verdict(found: Evaluation, lang: str) -> str:
         key = "some_known" if unknown else "verdict"
         largest = _largest(found, judged[judged["cv"].notna()], lang)
         said = text(f"page.balance.{key}", lang, **facts, largest=largest)
-    light = "" if status == "not_applicable" else lamp(status, lang) + " "
-    return f'<section class="bl-verdict" data-status="{status}"><p>{light}{escape(said)}</p></section>'
+    light = None if status == "not_applicable" else Markup(lamp(status, lang))
+    return part("verdict", lang, said, status, light)
 
 
 def _largest(found: Evaluation, rows: pd.DataFrame, lang: str) -> str:

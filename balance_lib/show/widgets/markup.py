@@ -35,6 +35,37 @@ def _look(status: str) -> dict[str, str]:
     return {"name": name, "mark": seen.mark, "word": f"{'verdict' if verdict else 'status'}.{status}"}
 
 
+def _say(lang: str) -> Any:
+    def say(key: str, **params: Any) -> str:
+        return text(key, lang, **params)
+
+    return say
+
+
+@cache
+def _parts(lang: str) -> Any:
+    return _environment().get_template("parts.html.j2").make_module({"t": _say(lang), "has": has, "lang": lang})
+
+
+def part(name: str, lang: str, *given: Any, **facts: Any) -> str:
+    """Render one of the pieces all views share, such as a lamp, a card or a table.
+
+    Parameters
+    ----------
+    name : str
+        Macro of ``parts.html.j2``.
+    lang : {"zh", "en"}
+    *given, **facts
+        Its parameters; they are escaped unless they are Markup.
+
+    Examples
+    --------
+    >>> part("lamp", "en", "met")
+    '<span class="bl-lamp" data-status="met"><i aria-hidden="true">✓</i>met</span>'
+    """
+    return str(getattr(_parts(lang), name)(*given, **facts))
+
+
 def render(view: str, lang: str, **facts: Any) -> str:
     """Render a view.
 
@@ -53,7 +84,4 @@ def render(view: str, lang: str, **facts: Any) -> str:
         HTML.
     """
 
-    def say(key: str, **params: Any) -> str:
-        return text(key, lang, **params)
-
-    return _environment().get_template(f"{view}.html.j2").render(t=say, has=has, lang=lang, **facts)
+    return _environment().get_template(f"{view}.html.j2").render(t=_say(lang), has=has, lang=lang, **facts)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 from functools import cache
-from html import escape
 from pathlib import Path
 from typing import Any
 
-from balance_lib import locale, palette
+from balance_lib import palette
+from balance_lib.show.widgets.markup import part
 
 STATIC = Path(__file__).parent / "static"
 
@@ -49,11 +49,7 @@ def lamp(status: str, lang: str = "zh", label: str | None = None) -> str:
     >>> lamp("met", "en")
     '<span class="bl-lamp" data-status="met"><i aria-hidden="true">✓</i>met</span>'
     """
-    verdict = status in palette.VERDICTS
-    look = palette.VERDICTS[status] if verdict else palette.LAMPS[status]
-    name = next(key for key, value in palette.LAMPS.items() if value is look)
-    word = label if label is not None else locale.text(f"{'verdict' if verdict else 'status'}.{status}", lang)
-    return f'<span class="bl-lamp" data-status="{name}"><i aria-hidden="true">{look.mark}</i>{escape(word)}</span>'
+    return part("lamp", lang, status, label)
 
 
 def card(
@@ -72,11 +68,7 @@ def card(
     label : str, optional
         Words under the figure.
     """
-    light = lamp(status, lang, label) if status else ""
-    return (
-        f'<section class="bl-card"><h3>{escape(title)}</h3><p class="bl-figure">{escape(figure)}</p>'
-        f"{light}<p>{escape(note)}</p></section>"
-    )
+    return part("card", lang, title, figure, note, status, label)
 
 
 def banner(text: str, kind: str = "note") -> str:
@@ -87,5 +79,4 @@ def banner(text: str, kind: str = "note") -> str:
     text : str
     kind : str
     """
-    role = "alert" if kind == "error" else "note"
-    return f'<div class="bl-banner" data-kind="{escape(kind)}" role="{role}">{escape(text)}</div>'
+    return part("banner", "zh", text, kind)

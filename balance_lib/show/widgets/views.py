@@ -9,6 +9,7 @@ from html import escape
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult
@@ -17,7 +18,7 @@ from balance_lib.evaluation.wording import needed
 from balance_lib.locale import banners, has, text, unit
 from balance_lib.palette import LAMPS
 from balance_lib.plain import as_csv
-from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.names import school_names
 from balance_lib.show.widgets.style import banner, lamp
 from balance_lib.standards import Item, Standard
@@ -42,15 +43,8 @@ def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence
         Words where there is nothing.
     """
 
-    def cell(tag: str, at: int, content: str) -> str:
-        return f'<{tag} class="bl-number">{content}</{tag}>' if at in numeric else f"<{tag}>{content}</{tag}>"
-
-    head = "".join(cell("th", at, escape(name)) for at, name in enumerate(heads))
-    body = "".join("<tr>" + "".join(cell("td", at, c) for at, c in enumerate(row)) + "</tr>" for row in rows)
-    if not body:
-        return f'<p class="bl-muted">{escape(empty)}</p>'
-    inner = f"<thead><tr>{head}</tr></thead><tbody>{body}</tbody>"
-    return f'<div class="bl-scroll"><table class="bl-table">{inner}</table></div>'
+    cells = [[Markup(cell) for cell in row] for row in rows]
+    return part("table", "zh", heads, cells, list(numeric), empty)
 
 
 def panel(title: str, content: str, note: str = "") -> str:
@@ -62,8 +56,7 @@ def panel(title: str, content: str, note: str = "") -> str:
     content : str
     note : str
     """
-    under = f'<p class="bl-muted">{escape(note)}</p>' if note else ""
-    return f'<section class="bl-panel"><h2>{escape(title)}</h2>{content}{under}</section>'
+    return part("panel", "zh", title, note, Markup(content))
 
 
 def download(name: str, content: bytes, kind: str, label: str) -> str:
@@ -78,8 +71,7 @@ def download(name: str, content: bytes, kind: str, label: str) -> str:
         Words beside or above the figure.
     """
     data = base64.b64encode(content).decode()
-    target = f'download="{escape(name)}" href="data:{kind};base64,{data}"'
-    return f'<a class="bl-download bl-noprint" {target}>⬇ {escape(label)}</a>'
+    return part("download", "zh", name, f"data:{kind};base64,{data}", label)
 
 
 def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang: str) -> pd.DataFrame:
@@ -116,7 +108,7 @@ def provenance(found: Evaluation, lang: str) -> str:
         hash=found.provenance["county_hash"],
         software=found.provenance["software"],
     )
-    return f'<p class="bl-muted">{escape(facts)}</p>'
+    return part("muted", lang, facts)
 
 
 def synthetic(county: County, lang: str) -> str:
@@ -282,7 +274,7 @@ def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
     lang : {"zh", "en"}
     """
     if before is None:
-        return f'<p class="bl-muted">{escape(text("page.card.no_before", lang))}</p>'
+        return part("muted", lang, text("page.card.no_before", lang))
     was = {r.item.code: r.status for r in before.items}
     rows = []
     for result in found.items:
@@ -290,7 +282,7 @@ def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
         if result.counts and old is not None and old != result.status and "met" in (old, result.status):
             rows.append(
                 [
-                    f"<b>{escape(result.item.code)}</b> {escape(result.item.label(lang))}",
+                    part("coded", lang, result.item.code, result.item.label(lang)),
                     lamp(old, lang),
                     lamp(result.status, lang),
                 ]
@@ -345,7 +337,7 @@ def _cell(found: tuple[object, str] | None) -> str:
         return ""
     met, value = found
     status, mark = {True: ("met", "✓"), False: ("not_met", "✗")}.get(met, ("no_data", "?"))  # type: ignore[call-overload]
-    return f'<span class="bl-cell" data-status="{status}">{mark} {escape(value)}</span>'
+    return part("judged", "zh", status, mark, value)
 
 
 def met_lamp(met: object, lang: str) -> str:
@@ -390,12 +382,12 @@ def needs(found: Evaluation, lang: str) -> str:
     lang : {"zh", "en"}
     """
     rows = []
-    for (name, stage), part in found.schools.groupby(["indicator", "stage"], sort=False):
-        short = part[part["needed"] > 0]
-        unknown = int(part["value"].isna().sum())
-        known = len(part) - unknown
+    for (name, stage), rows_of in found.schools.groupby(["indicator", "stage"], sort=False):
+        short = rows_of[rows_of["needed"] > 0]
+        unknown = int(rows_of["value"].isna().sum())
+        known = len(rows_of) - unknown
         spec = found.standard.indicators[name]
-        if part["threshold"].isna().all() or (short.empty and not unknown):
+        if rows_of["threshold"].isna().all() or (short.empty and not unknown):
             continue
         amount = needed(float(short["needed"].sum()), spec)[lang]
         rows.append(
