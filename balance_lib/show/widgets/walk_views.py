@@ -12,9 +12,8 @@ import pandas as pd
 
 from balance_lib import access
 from balance_lib.access import CoverageCount, Limit
-from balance_lib.data import tables
 from balance_lib.evaluation import number
-from balance_lib.locale import bracket, text
+from balance_lib.locale import text
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets.style import card, lamp
 from balance_lib.show.widgets.views import stamped
@@ -26,7 +25,7 @@ MOST_TOWNSHIPS = 40  # a county has about thirty; whatever there is more stands 
 MOST_NAMES = 5
 
 
-def _distance(metres: float, lang: str, limit_m: float | None = None) -> str:
+def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
     """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one."""
     if math.isnan(metres):
         return text("page.access.no_way", lang)
@@ -170,7 +169,7 @@ def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
     ):
         whose = text("page.access.farthest_band", lang, band=text(f"page.access.bands.{band}", lang))
         rows.append([
-            f"{escape(village)}<br><span class='bl-muted'>{escape(_plain(township))}</span>",
+            f"{escape(village)}<br><span class='bl-muted'>{escape(plain(township))}</span>",
             number(pupils),
             f"{_place(school, metres, lang, limit_m)}<br><span class='bl-muted'>{escape(whose)}</span>",
             _place(near, near_m, lang, limit_m),
@@ -206,59 +205,6 @@ def notes(walk: Walking, lang: str) -> str:
     if reach.table.unreachable:
         lines.append(reach.table.gaps().render(lang))
     return "".join(f'<p class="bl-muted">{escape(line)}</p>' for line in lines)
-
-
-def story_of_village(walk: Walking, village_id: str, lang: str) -> str:
-    """Tell a village's story: its pupils, where they go, what is nearest, and how other ways of measuring see it.
-
-    Parameters
-    ----------
-    walk : Walking
-    village_id : str
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-        HTML.
-    """
-    reach = walk.reach
-    at = int(np.flatnonzero((reach.villages["village_id"] == village_id).to_numpy())[0])
-    row, rows = reach.villages.iloc[at], reach.rows[reach.rows["village"] == at]
-    head = _head(str(row["name_zh"]), _village_line(walk, village_id, _plain(row["township"]), rows, lang))
-    parts = [head, _standing(walk, rows, lang)]
-    if len(rows) and reach.basis == "attendance":
-        parts.append(_attends(walk, rows, lang))
-    parts += [_nearest(walk, at, rows, lang), _compare(walk, at, lang), _supply_line(walk, village_id, lang)]
-    return "".join(parts)
-
-
-def story_of_school(walk: Walking, school_id: str, lang: str) -> str:
-    """Tell a school's story: its pupils, how far they come, its catchment.
-
-    Parameters
-    ----------
-    walk : Walking
-    school_id : str
-    lang : {"zh", "en"}
-    """
-    reach = walk.reach
-    at = int(np.flatnonzero((reach.schools["school_id"] == school_id).to_numpy())[0])
-    row, rows = reach.schools.iloc[at], reach.rows[reach.rows["school"] == at]
-    pupils = "–" if row["pupils"] != row["pupils"] else number(row["pupils"])
-    line = text(
-        "page.access.story.school", lang, township=_plain(row["township"]), kind=_kind(row["kind"], lang), pupils=pupils
-    )
-    head = _head(str(row["name_zh"]), line)
-    if not row["open"]:
-        return head + f"<p>{escape(text('page.access.story.closed', lang))}</p>"
-    area = walk.catchments()
-    mine = area[area["school_id"] == school_id]
-    ground = ""
-    if len(mine):
-        facts = {"area": f"{mine['area_km2'].iloc[0]:.1f}", "villages": int(mine["villages"].iloc[0])}
-        ground = f"<p>{escape(text('page.access.story.area', lang, **facts))}</p>" if walk.target == "nearest" else ""
-    return head + _serves(walk, rows, lang) + ground + _from(walk, rows, lang)
 
 
 def links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
@@ -382,7 +328,7 @@ def _farthest_card(walk: Walking, lang: str) -> str:
     aim = text(f"access.target.{to}", lang)
     mode = text(f"distance.mode.{walk.mode}", lang)
     note = text("page.access.card.farthest_note", lang, village=village, to=aim, mode=mode)
-    return card(text("page.access.card.farthest", lang), _distance(metres, lang, reach.table.limit_m), note)
+    return card(text("page.access.card.farthest", lang), distance(metres, lang, reach.table.limit_m), note)
 
 
 def _time_card(walk: Walking, lang: str) -> str:
@@ -416,150 +362,12 @@ def _bar(share: float) -> str:
 
 
 def _place(name: object, metres: float, lang: str, limit_m: float | None) -> str:
-    said = escape(_distance(metres, lang, limit_m))
+    said = escape(distance(metres, lang, limit_m))
     return f"<b>{said}</b> {escape(name)}" if isinstance(name, str) else said
 
 
-def _head(title: str, line: str) -> str:
-    return f"<h3>{escape(title)}</h3><p class='bl-muted'>{escape(line)}</p>"
-
-
-def _village_line(walk: Walking, village_id: str, township: str, rows: pd.DataFrame, lang: str) -> str:
-    day = number(rows["pupils"].sum())
-    if walk.reach.basis == "ages":
-        return text("page.access.story.village_of_age", lang, township=township, day=day)
-    going = walk.county.table("attendance", walk.year)
-    stage, band = CHOICES[walk.choice]
-    going = going[(going["village_id"] == village_id) & (going["stage"] == stage)]
-    going = going if band is None else going[going["band"] == band]
-    if going.empty:
-        return text("page.access.story.nobody", lang, township=township)
-    facts = {"township": township, "day": day, "boarders": number(going["boarders"].sum())}
-    return text("page.access.story.village", lang, **facts)
-
-
-def _standing(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
-    """Say whether a village is inside."""
-    metres = walk.reach.metres(walk.target)[rows.index]
-    pupils = rows["pupils"].to_numpy(dtype=float)
-    if not len(rows):
-        return ""
-    radius = number(walk.radius_m / 1000)
-    beyond, unknown = float(pupils[metres > walk.radius_m].sum()), float(pupils[np.isnan(metres)].sum())
-    said = [text("page.access.story.outside", lang, n=number(beyond), radius=radius)] if beyond else []
-    said += [text("page.access.story.unknown", lang, n=number(unknown))] if unknown else []
-    said = said or [text("page.access.story.inside", lang, radius=radius)]
-    aim = text(f"access.target.{walk.target}", lang)
-    joint = "；" if lang == "zh" else "; "
-    return f"<p><b>{escape(joint.join(said))}</b><span class='bl-muted'>{escape(bracket(aim, lang))}</span></p>"
-
-
-def _attends(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
-    reach = walk.reach
-    body = []
-    for at, row in rows.sort_values(["school", "band"]).iterrows():
-        school = "–" if row["school"] < 0 else str(reach.schools["name_zh"].iloc[row["school"]])
-        bands = text(f"page.access.bands.{row['band']}", lang)
-        way = _distance(float(reach.own_m[at]), lang, reach.table.limit_m)
-        body.append(
-            [
-                escape(school),
-                escape(bands),
-                number(row["pupils"]),
-                escape(way),
-                _minutes(float(reach.own_min[at]), lang),
-            ]
-        )
-    heads = [text(f"page.access.{name}", lang) for name in ("school", "band", "day", "distance", "minutes")]
-    return f"<h4>{escape(text('page.access.story.attends', lang))}</h4>{rows_table(heads, body, numeric=[2, 3, 4])}"
-
-
-def _nearest(walk: Walking, at: int, rows: pd.DataFrame, lang: str) -> str:
-    reach = walk.reach
-    body = []
-    here = set(rows["group"]) or set(np.flatnonzero(reach.groups["kind"] == "public"))
-    for group in sorted(here):
-        bands = text(f"page.access.bands.{reach.groups['band'].iloc[group]}", lang)
-        for index, metres in ((reach.first, reach.first_m), (reach.second, reach.second_m)):
-            school = index[group, at]
-            if school >= 0:
-                name = str(reach.schools["name_zh"].iloc[school])
-                body.append([escape(name), escape(bands), escape(_distance(float(metres[group, at]), lang))])
-    heads = [text(f"page.access.{name}", lang) for name in ("school", "band", "distance")]
-    shown = rows_table(heads, body, numeric=[2], empty=text("page.access.no_way", lang))
-    return f"<h4>{escape(text('page.access.story.nearest', lang))}</h4>{shown}"
-
-
-def _compare(walk: Walking, at: int, lang: str) -> str:
-    """Return the way to the nearest school by every way of measuring already opened: a circle on a mountain lies."""
-    if len(walk.opened) < 2:
-        return ""
-    body = []
-    for mode in walk.opened:
-        reach = walk.reach_of(walk.choice, mode)
-        group = reach.group(CHOICES[walk.choice][1])
-        school, metres = reach.first[group, at], float(reach.first_m[group, at])
-        name = "–" if school < 0 else str(reach.schools["name_zh"].iloc[school])
-        word = text(f"distance.mode.{mode}", lang)
-        way = _distance(metres, lang, reach.table.limit_m)
-        body.append([escape(word), escape(name), escape(way), _minutes(float(reach.first_min[group, at]), lang)])
-    heads = [text(f"page.access.{name}", lang) for name in ("mode", "nearest", "distance", "minutes")]
-    note = f"<p class='bl-muted'>{escape(text('page.access.story.compare_note', lang))}</p>"
-    return f"<h4>{escape(text('page.access.story.compare', lang))}</h4>{rows_table(heads, body, numeric=[2, 3])}{note}"
-
-
-def _supply_line(walk: Walking, village_id: str, lang: str) -> str:
-    values, _ = walk.supply()
-    value = values.get(village_id, math.nan)
-    if math.isnan(value):
-        return ""
-    said = text("page.access.story.teachers", lang, n=f"{value:.1f}", radius=number(walk.radius_m / 1000))
-    return f"<p>{escape(said)}</p>"
-
-
-def _serves(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
-    reach = walk.reach
-    if rows.empty:
-        return f"<p>{escape(text('page.access.story.no_day', lang))}</p>"
-    metres, pupils = reach.own_m[rows.index], rows["pupils"].to_numpy(dtype=float)
-    known = ~np.isnan(metres)
-    share = float(pupils[metres <= walk.radius_m].sum() / pupils[known].sum()) if known.any() else math.nan
-    far = int(np.where(known, metres, -1).argmax())
-    village = rows["village"].iloc[far]
-    facts = {
-        "day": number(pupils.sum()), "villages": rows["village"].nunique(), "share": access.percent(share),
-        "radius": number(walk.radius_m / 1000), "farthest": _distance(float(metres[far]), lang, reach.table.limit_m),
-        "village": "–" if village < 0 else str(reach.villages["name_zh"].iloc[village]),
-    }  # fmt: skip
-    return f"<p>{escape(text('page.access.story.serves', lang, **facts))}</p>"
-
-
-def _from(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
-    reach = walk.reach
-    frame = rows.assign(metres=reach.own_m[rows.index])
-    frame = frame[frame["village"] >= 0].groupby("village").agg(pupils=("pupils", "sum"), metres=("metres", "max"))
-    if frame.empty:
-        return ""
-    frame = frame.sort_values("metres", ascending=False, kind="stable", na_position="last")
-    body = [
-        [escape(str(reach.villages["name_zh"].iloc[at])), number(row["pupils"]),
-         escape(_distance(float(row["metres"]), lang, reach.table.limit_m))]
-        for at, row in frame.head(MOST_VILLAGES).iterrows()
-    ]  # fmt: skip
-    heads = [text(f"page.access.{name}", lang) for name in ("village", "day", "distance")]
-    return f"<h4>{escape(text('page.access.story.from', lang))}</h4>{rows_table(heads, body, numeric=[1, 2])}"
-
-
-def _minutes(value: float, lang: str) -> str:
-    return "–" if not math.isfinite(value) else escape(text("page.access.min", lang, min=f"{value:.0f}"))
-
-
-def _kind(kind: Any, lang: str) -> str:
-    choices = tables.table("schools").columns["kind"].choices or {}
-    return str(choices.get(kind, kind)) if lang == "zh" else str(kind).replace("_", " ")
-
-
-def _plain(value: object) -> str:
+def plain(value: object) -> str:
+    """Return a value as text; a dash where there is none."""
     return "–" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
 
 

@@ -13,7 +13,7 @@ from balance_lib.access import distance
 from balance_lib.access.walks import positions
 from balance_lib.evaluation import number
 from balance_lib.show.map import MapClass, VillageClass
-from balance_lib.show.widgets import looks, views, walk_views
+from balance_lib.show.widgets import looks, place_stories, views, walk_views
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.style import banner
@@ -347,7 +347,7 @@ class Access(Page):
             )
             return
         kind, place = self._shown
-        tell = walk_views.story_of_village if kind == "village" else walk_views.story_of_school
+        tell = place_stories.story_of_village if kind == "village" else place_stories.story_of_school
         self.story.value = f'<section class="bl-panel bl-story">{tell(walk, place, lang)}</section>'
         self.chart.set_links(walk_views.links_of(walk, kind, place))
 
