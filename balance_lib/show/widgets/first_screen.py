@@ -99,12 +99,15 @@ def verdict_words(found: Evaluation, lang: str) -> str:
     counts = found.counts()
     waiting = sum(counts[status] for status in OPEN)
     facts = {"county": found.county_zh if lang == "zh" else found.county_en or found.county_zh, "year": found.year}
-    if found.official is not None:
+    key = found.verdict
+    if found.standard.progress_report:
+        key = "report" if counts["not_met"] else "report_kept"
+    elif found.official is not None:
         word = text(f"leader.is.{found.verdict}", lang)
         return text("leader.official", lang, word=word, official=found.official.sentence(lang), **facts)
     more = text("leader.open", lang, n=waiting) if waiting and counts["not_met"] else ""
     return text(
-        f"leader.verdict.{found.verdict}", lang, n=counts["not_met"], waiting=waiting, more=more,
+        f"leader.verdict.{key}", lang, n=counts["not_met"], waiting=waiting, more=more,
         total=sum(counts.values()) - counts["not_applicable"], **facts,
     )  # fmt: skip
 
