@@ -5,7 +5,7 @@ UV     := $(BIN)/python -m uv pip install --quiet --compile-bytecode --python $(
 PORT   ?= 8866
 
 .DEFAULT_GOAL := help
-.PHONY: help dashboard lab demo docs test lint format lock wheel clean
+.PHONY: help dashboard lab demo docs test lint format lock wheel sbom clean
 
 help:  ## show this list
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 12
@@ -41,8 +41,11 @@ wheel: .venv/.ready-test  ## build the wheel: it alone serves the demonstration
 	$(BIN)/python -m hatchling build -t wheel -d dist
 
 lock: .venv/.ready  ## resolve the dependencies anew into the two lock files
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra all pyproject.toml -o requirements.lock
-	$(BIN)/python -m uv pip compile --quiet --universal --python-version 3.11 --no-header --no-annotate --extra all --extra test --extra docs -c requirements.lock pyproject.toml -o requirements-test.lock
+	$(BIN)/python -m uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --extra all pyproject.toml -o requirements.lock
+	$(BIN)/python -m uv pip compile --quiet --generate-hashes --universal --python-version 3.11 --no-header --no-annotate --extra all --extra test --extra docs -c requirements.lock pyproject.toml -o requirements-test.lock
+
+sbom: .venv/.ready  ## list what is served, with digests and licences, as CycloneDX in dist/sbom.json
+	mkdir -p dist && $(BIN)/python docs/sbom.py > dist/sbom.json
 
 clean:  ## remove the environment and everything built
 	rm -rf .venv dist build site .mypy_cache .ruff_cache .pytest_cache .hypothesis
@@ -54,10 +57,10 @@ $(BIN)/uv:
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check uv
 
 .venv/.ready: $(BIN)/uv requirements.lock pyproject.toml
-	$(UV) -r requirements.lock
+	$(UV) --require-hashes -r requirements.lock
 	$(UV) --no-deps -e .
 	@touch $@
 
 .venv/.ready-test: .venv/.ready requirements-test.lock
-	$(UV) -r requirements-test.lock
+	$(UV) --require-hashes -r requirements-test.lock
 	@touch $@

@@ -204,6 +204,12 @@ def csv_cell(given: object, most: int = 32_000) -> str:
     return f"'{clean}" if _FORMULA.match(clean) else clean
 
 
+def _csv_value(value: Any) -> Any:
+    if isinstance(value, float):
+        return round(value, DECIMALS)
+    return csv_cell(value) if isinstance(value, str) else value
+
+
 def as_csv(frame: pd.DataFrame) -> bytes:
     """Return a table as CSV a spreadsheet opens: its Chinese intact, its figures rounded, no cell or head a formula.
 
@@ -218,8 +224,10 @@ def as_csv(frame: pd.DataFrame) -> bytes:
     for at, name in enumerate(frame.columns):
         column = frame.iloc[:, at]
         if pd.api.types.is_float_dtype(column):
-            safe.isetitem(at, column.round(PLACE_DECIMALS if str(name) in ("lon", "lat") else DECIMALS))
+            rounded = column.round(PLACE_DECIMALS if str(name) in ("lon", "lat") else DECIMALS)
+            whole = (rounded.dropna() % 1 == 0).all()  # a count reads 15, not 15.0
+            safe.isetitem(at, rounded.astype("Int64") if whole else rounded)
         elif not pd.api.types.is_numeric_dtype(column):
-            safe.isetitem(at, [csv_cell(value) if isinstance(value, str) else value for value in column])
+            safe.isetitem(at, [_csv_value(value) for value in column])
     safe.columns = pd.Index([csv_cell(str(name)) for name in frame.columns])
     return b"\xef\xbb\xbf" + safe.to_csv(index=False, lineterminator="\r\n").encode("utf-8", "replace")

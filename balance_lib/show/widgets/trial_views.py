@@ -9,9 +9,12 @@ from html import escape
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
+from balance_lib.data import tables
 from balance_lib.evaluation import number
 from balance_lib.locale import text
+from balance_lib.plain import as_csv
 from balance_lib.scenarios import Outcome
 from balance_lib.scenarios.board import Board, Tick
 from balance_lib.show.widgets import views
@@ -422,3 +425,42 @@ def _beyond(over: int, known: int, lacking: int, lang: str) -> str:
     said = text("page.consolidation.coefficients", lang, over=over, n=known)
     more = text("page.consolidation.coefficients_lacking", lang, n=lacking) if lacking else ""
     return f'<p class="bl-muted">{escape(said + more)}</p>'
+
+
+# Which texts say what a code of the tables means, and how many decimals people read.
+_CODES = {
+    "stage": "stage", "band": "scenarios.band", "state": "scenarios.state", "way_before": "scenarios.way",
+    "way_after": "scenarios.way", "item": "scenarios.cost", "kind": "scenarios.cost_kind",
+    "unit": "page.consolidation.csv_unit", "when": "page.consolidation.csv_when",
+}  # fmt: skip
+_CHOICES = {"location": "location", "rank": "rank", "kind_before": "kind", "kind_after": "kind"}
+_DECIMALS = {"m": 0, "metres": 0, "min": 1, "minutes": 1, "yuan": 0, "class": 1, "share": 3}
+
+
+def table_csv(found: Outcome, name: str, lang: str) -> bytes:
+    """Return a table of an outcome as people read it: heads and codes in words, figures rounded, and what it rests on.
+
+    Parameters
+    ----------
+    found : Outcome
+    name : str
+        ``moves``, ``affected``, ``schools``, ``costs`` or ``coverage``.
+    lang : {"zh", "en"}
+    """
+    table = getattr(found, name)
+    columns = {text(f"page.consolidation.csv.{column}", lang): _said(table[column], column, lang) for column in table}
+    columns[text("workplan.csv.stamp_synthetic", lang)] = int(found.synthetic)
+    columns[text("workplan.csv.stamp_county_hash", lang)] = found.provenance["county_hash"]
+    return as_csv(pd.DataFrame(columns, index=table.index))
+
+
+def _said(values: pd.Series, column: str, lang: str) -> pd.Series:
+    if column in _CODES:
+        return values.map(lambda code: text(f"{_CODES[column]}.{code}", lang), na_action="ignore")
+    if column in _CHOICES:
+        spec = tables.table("schools").columns[_CHOICES[column]]
+        return values.map(spec.choices or {}) if lang == "zh" else values
+    if values.dtype == bool:
+        return values.map({True: text("intake.flag.yes", lang), False: text("intake.flag.no", lang)})
+    places = next((n for part, n in _DECIMALS.items() if part in column.split("_")), 4)
+    return values.round(places) if pd.api.types.is_float_dtype(values) else values

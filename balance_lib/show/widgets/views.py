@@ -415,13 +415,22 @@ def items_csv(found: Evaluation, lang: str) -> bytes:
     lang : {"zh", "en"}
     """
     rows = found.as_dict(lang)["items"]
-    frame = pd.DataFrame(rows).drop(columns=["rows", "notes"])
+    frame = pd.DataFrame(rows)
     frame["notes"] = [" ".join(row["notes"]) for row in rows]
-    frame = frame.assign(status_word=[text(f"status.{s}", lang) for s in frame["status"]])
+    frame["cooperating_units"] = [" ".join(row["cooperating_units"]) for row in rows]
+    frame["stage"] = [text(f"stage.{stage}", lang) for stage in frame["stage"]]
+    frame["status"] = [text(f"status.{status}", lang) for status in frame["status"]]
     head = {"county": found.county_id, "year": found.year, "standard": found.standard.id, "synthetic": found.synthetic}
     known = {"county_hash": found.provenance["county_hash"], "software": found.provenance["software"]}
     frame = frame.assign(**head, **known, standard_version=found.standard.digest)
-    return as_csv(frame)
+    return as_csv(frame[list(_ITEM_HEADS)].set_axis([text(f"page.items_csv.{n}", lang) for n in _ITEM_HEADS], axis=1))
+
+
+_ITEM_HEADS = (
+    "code", "label", "category", "stage", "value", "threshold", "unit", "gap", "status", "reason", "before", "change",
+    "figure_source", "deadline", "lead_unit", "cooperating_units", "notes", "county", "year", "standard", "synthetic",
+    "county_hash", "standard_version", "software",
+)  # fmt: skip
 
 
 def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as W  # noqa: N812
 
 from balance_lib._errors import BalanceError, NotFoundError
-from balance_lib.plain import as_csv
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.show.widgets import trial_views, views
 from balance_lib.show.widgets.apps.brief_button import BriefButton
@@ -127,8 +126,7 @@ class Files(W.VBox):
             views.download(f"{stem}.yaml", found.scenario.to_yaml().encode(), "text/yaml", self.words("export.yaml"))
         ]
         for name in TABLES:
-            frame = getattr(found, name).assign(synthetic=found.synthetic, county_hash=found.provenance["county_hash"])
-            content = as_csv(frame)
+            content = trial_views.table_csv(found, name, self.page.model.lang)
             files.append(views.download(f"{stem}-{name}.csv", content, "text/csv", self.words(f"export.{name}")))
         self.exports.value = f'<div class="bl-row">{"".join(files)}</div>'
         self.paper.value = ""
