@@ -60,9 +60,33 @@ def test_guessing_gets_slower_by_source_and_is_logged(caplog: pytest.LogCaptureF
     assert "10.0.0.9" in caplog.text
     now[0] += lockout.LONGEST_S
     assert lock.wait_s("10.0.0.9") == 0
-    lock.passed("10.0.0.9")
+    now[0] += lockout.FORGET_S
     lock.failed("10.0.0.9")
     assert lock.wait_s("10.0.0.9") == 0
+
+
+def test_one_who_mistypes_keeps_a_bureau_behind_one_address_waiting_a_minute_at_most() -> None:
+    now = [0.0]
+    lock = lockout.Lockout(clock=lambda: now[0])
+    lock.passed("10.0.0.9")  # a colleague, in the morning
+    for _ in range(50):
+        lock.failed("10.0.0.9")
+        assert lock.wait_s("10.0.0.9") <= lockout.LONGEST_KNOWN_S
+    now[0] += lockout.LONGEST_KNOWN_S
+    assert lock.wait_s("10.0.0.9") == 0
+
+
+def test_whoever_has_the_viewers_password_does_not_guess_the_planners_for_ever() -> None:
+    now = [0.0]
+    lock = lockout.Lockout(clock=lambda: now[0])
+    tried = 0
+    while now[0] < 3600:
+        if lock.wait_s("10.0.0.9") == 0:
+            lock.passed("10.0.0.9")
+            lock.failed("10.0.0.9")
+            tried += 1
+        now[0] += 1.0
+    assert tried < 70  # once a minute, not as fast as one can type
 
 
 @pytest.mark.parametrize(

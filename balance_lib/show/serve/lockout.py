@@ -1,4 +1,8 @@
-"""Make guessing a password slow: after a few wrong ones a source waits, longer each time, and the log says so."""
+"""Make guessing a password slow: after a few wrong ones a source waits, longer each time, and the log says so.
+
+A whole bureau may come from one address. Where somebody knew a password today, one who mistypes keeps the others
+waiting for a minute at most; a right password clears nothing, or whoever has one could go on guessing the other.
+"""
 
 from __future__ import annotations
 
@@ -11,8 +15,8 @@ from typing import Any
 log = logging.getLogger(__name__)
 
 FREE = 5
-FIRST_S, LONGEST_S = 5.0, 900.0
-FORGET_S = 3600.0
+FIRST_S, LONGEST_S, LONGEST_KNOWN_S = 5.0, 900.0, 60.0
+FORGET_S, KNOWN_S = 3600.0, 12 * 3600.0
 MOST = 10_000
 
 
@@ -28,10 +32,16 @@ class Lockout:
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self._clock = clock
         self._wrong: dict[str, tuple[int, float]] = {}
+        self._known: dict[str, float] = {}
 
     def wait_s(self, source: str) -> float:
         """Return how long a source still has to wait; 0 when it may try."""
-        return max(0.0, self._until(*self._wrong[source]) - self._clock()) if source in self._wrong else 0.0
+        count, last = self._wrong.get(source, (0, 0.0))
+        if count < FREE:
+            return 0.0
+        known = self._clock() - self._known.get(source, -KNOWN_S) < KNOWN_S
+        wait = min(LONGEST_KNOWN_S if known else LONGEST_S, FIRST_S * 2.0 ** min(count - FREE, 20))
+        return max(0.0, last + wait - self._clock())
 
     def failed(self, source: str) -> None:
         """Note a wrong password."""
@@ -43,11 +53,11 @@ class Lockout:
         log.warning("wrong password from %s, number %d; next try in %.0f s", source, count, self.wait_s(source))
 
     def passed(self, source: str) -> None:
-        """Forget a source that knows the password."""
-        self._wrong.pop(source, None)
-
-    def _until(self, count: int, last: float) -> float:
-        return last + (min(LONGEST_S, FIRST_S * 2.0 ** (count - FREE)) if count >= FREE else 0.0)
+        """Note that somebody at a source knows a password."""
+        self._known.pop(source, None)
+        self._known[source] = self._clock()
+        if len(self._known) > MOST:
+            del self._known[next(iter(self._known))]
 
 
 def source_of(request: Any) -> str:
