@@ -61,13 +61,7 @@ def _relax(
             total += u[i]
             for q in range(start[i], start[i + 1]):
                 worth[site[q]] -= u[i]
-    if p >= 0:
-        return cheapest(worth, status, p, total, chosen)
-    for j in range(status.size):
-        chosen[j] = status[j] == 1 or (status[j] == 0 and worth[j] < 0.0)
-        if chosen[j]:
-            total += worth[j]
-    return Bound(total, 0.0, 0.0)  # a site is chosen against not choosing it
+    return cheapest(worth, status, p, total, chosen)
 
 
 @compiled

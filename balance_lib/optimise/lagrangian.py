@@ -50,7 +50,7 @@ class Ascent(NamedTuple):
 
 @compiled
 def cheapest(worth: Floats, status: Ints, p: int, total: float, chosen: Flags) -> Bound:
-    """Choose the open sites and the free ones of least worth until p are chosen.
+    """Choose the open sites and the free ones of least worth until p are chosen; with p -1 those worth less than zero.
 
     Fill ``chosen``; the value is ``total`` plus their worth, infinite when there are not p.
 
@@ -61,6 +61,12 @@ def cheapest(worth: Floats, status: Ints, p: int, total: float, chosen: Flags) -
     total : float
         What is added.
     """
+    if p < 0:  # a site is chosen against not choosing it
+        for j in range(status.size):
+            chosen[j] = status[j] == 1 or (status[j] == 0 and worth[j] < 0.0)
+            if chosen[j]:
+                total += worth[j]
+        return Bound(total, 0.0, 0.0)
     chosen[:] = False
     wanted = p
     for j in range(status.size):

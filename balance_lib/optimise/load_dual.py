@@ -12,15 +12,14 @@ holds: L(u) = sum_i u_i + sum of the p least V_j. The knapsacks of the sites cho
 branching: where villages go whole that is most of what the bound lacks.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
 from typing import NamedTuple
 
 import numpy as np
 
-from balance_lib.compiled import Floats, Ints, compiled
-from balance_lib.optimise.lagrangian import Bound, cheapest
+from balance_lib.compiled import Flags, Floats, Ints, compiled
+from balance_lib.optimise.lagrangian import Bound, cheapest, fix
 
 # Steps of a bisection; nodes of one knapsack, after which its linear bound stands.
 STEPS, NODES = 16, 4000
@@ -54,7 +53,9 @@ class Dual(NamedTuple):
 
 
 @compiled
-def _priced(points, costs, pick, n_pick, u, demand, price, load):
+def _priced(
+    points: Ints, costs: Floats, pick: Ints, n_pick: int, u: Floats, demand: Floats, price: Floats, load: Floats
+) -> float:
     """Return the value of a site's points with c - u + price . d below zero; fill their load."""
     value = 0.0
     load[:] = 0.0
@@ -72,7 +73,18 @@ def _priced(points, costs, pick, n_pick, u, demand, price, load):
 
 
 @compiled
-def _site(points, costs, size, u, demand, room, lack, price, pick, load):
+def _site(
+    points: Ints,
+    costs: Floats,
+    size: int,
+    u: Floats,
+    demand: Floats,
+    room: Floats,
+    lack: float,
+    price: Floats,
+    pick: Ints,
+    load: Floats,
+) -> float:
     """Return what a site's other points are worth at least; fill the prices of their load."""
     kinds = room.size
     price[:] = 0.0
@@ -128,7 +140,9 @@ def _site(points, costs, size, u, demand, room, lack, price, pick, load):
 
 
 @compiled
-def _whole(points, costs, size, u, demand, room, price, taken):
+def _whole(
+    points: Ints, costs: Floats, size: int, u: Floats, demand: Floats, room: Floats, price: Floats, taken: Flags
+) -> float:
     """Return what a site's points are worth at most when each is taken whole or not, and mark them.
 
     Branches on the points by worth a unit of priced load; infinite when it takes too long.
@@ -192,8 +206,19 @@ def _whole(points, costs, size, u, demand, room, price, taken):
 
 
 @compiled
-def relax_loads(dual, u, status, p, fee, worth, price, chosen, taken, whole):
-    """Solve the relaxed problem; return L(u), the last worth chosen and the first left out.
+def relax_loads(
+    dual: Dual,
+    u: Floats,
+    status: Ints,
+    p: int,
+    fee: Floats,
+    worth: Floats,
+    price: Floats,
+    chosen: Flags,
+    taken: Flags,
+    whole: bool,
+) -> Bound:
+    """Solve the relaxed problem.
 
     Parameters
     ----------
@@ -223,7 +248,7 @@ def relax_loads(dual, u, status, p, fee, worth, price, chosen, taken, whole):
             worth[j] = own[j] + fee[j]
             worth[j] += _site(points[j], costs[j], sizes[j], u, demand, room[j], lack[j], price[j], pick, load)
     while True:
-        bound, last, first_out = _best(worth, status, p, u.sum(), chosen)
+        bound = cheapest(worth, status, p, u.sum(), chosen)
         again = False
         for j in range(m):
             if chosen[j] and not done[j]:
@@ -242,23 +267,22 @@ def relax_loads(dual, u, status, p, fee, worth, price, chosen, taken, whole):
                         value += price[j, k] * demand[i, k]
                     taken[j, q] = value < 0
         if not again:
-            return bound, last, first_out
+            return bound
 
 
 @compiled
-def _best(worth, status, p, total, chosen):
-    """Choose the p sites of least worth, or those below zero."""
-    if p >= 0:
-        return cheapest(worth, status, p, total, chosen)
-    for j in range(status.size):
-        chosen[j] = status[j] == 1 or (status[j] == 0 and worth[j] < 0.0)
-        if chosen[j]:
-            total += worth[j]
-    return Bound(total, 0.0, 0.0)
-
-
-@compiled
-def ascend_loads(dual, u, status, p, fee, cut, state, rounds, patience, whole):
+def ascend_loads(
+    dual: Dual,
+    u: Floats,
+    status: Ints,
+    p: int,
+    fee: Floats,
+    cut: float,
+    state: Floats,
+    rounds: int,
+    patience: int,
+    whole: bool,
+) -> None:
     """Raise the bound by subgradient steps, fixing sites. ``state`` is (step, best bound), renewed; u is the best.
 
     Parameters
@@ -279,7 +303,8 @@ def ascend_loads(dual, u, status, p, fee, cut, state, rounds, patience, whole):
     at, direction = u.copy(), np.zeros(n)
     since = 0
     for _ in range(rounds):
-        bound, last, first_out = relax_loads(dual, at, status, p, fee, worth, price, chosen, taken, whole)
+        relaxed = relax_loads(dual, at, status, p, fee, worth, price, chosen, taken, whole)
+        bound = relaxed.value
         if bound > state[1]:
             since = 0 if bound > state[1] + 1e-5 * abs(cut - bound) else since + 1
             state[1] = bound
@@ -288,12 +313,7 @@ def ascend_loads(dual, u, status, p, fee, cut, state, rounds, patience, whole):
             since += 1
         if state[1] >= cut or state[0] < 1e-3:
             return
-        for j in range(m):
-            if status[j] == 0:
-                if chosen[j] and bound - worth[j] + first_out >= cut:
-                    status[j] = 1
-                elif not chosen[j] and bound + worth[j] - last >= cut:
-                    status[j] = -1
+        fix(status, worth, chosen, relaxed, cut)
         if since >= patience:
             state[0] *= 0.5
             since = 0

@@ -4,7 +4,6 @@ Points are shifted and exchanged between open sites, open sites moved; too much 
 that rises while plans break the limits and falls while they keep them. A point whose home is open is served there.
 """
 
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
 from typing import NamedTuple
@@ -13,6 +12,8 @@ import numpy as np
 
 from balance_lib.compiled import Flags, Floats, Ints, compiled
 from balance_lib.optimise.allocation.kernel import Lists, drop, hold
+
+Plan = tuple[Flags, Ints, Floats]
 
 
 class Rules(NamedTuple):
@@ -41,7 +42,7 @@ class Rules(NamedTuple):
 
 
 @compiled
-def _strain(load, j, rules, i, a, t, b):
+def _strain(load: Floats, j: int, rules: Rules, i: int, a: float, t: int, b: float) -> float:
     """Return by how much a site breaks its limits with ``a`` times point i and ``b`` times point t besides its load."""
     demand, pull, places = rules.demand, rules.pull, rules.places
     over, total = 0.0, 0.0
@@ -53,7 +54,7 @@ def _strain(load, j, rules, i, a, t, b):
 
 
 @compiled
-def _strain_of(load, is_open, rules):
+def _strain_of(load: Floats, is_open: Flags, rules: Rules) -> float:
     """Return by how much loads break their limits in all."""
     total = 0.0
     for j in range(is_open.size):
@@ -63,7 +64,9 @@ def _strain_of(load, is_open, rules):
 
 
 @compiled
-def settle(cost, near, rules, is_open, site, load, waiting, price):
+def settle(
+    cost: Floats, near: Ints, rules: Rules, is_open: Flags, site: Ints, load: Floats, waiting: Flags, price: float
+) -> bool:
     """Send waiting points home, or where cost and price of strain are least; tell whether all could go."""
     demand, places, home = rules.demand, rules.places, rules.home
     order = np.flatnonzero(waiting)
@@ -98,7 +101,17 @@ def settle(cost, near, rules, is_open, site, load, waiting, price):
 
 
 @compiled
-def _improve(cost, near, rules, is_open, site, load, price, breadth, stirred):
+def _improve(
+    cost: Floats,
+    near: Ints,
+    rules: Rules,
+    is_open: Flags,
+    site: Ints,
+    load: Floats,
+    price: float,
+    breadth: int,
+    stirred: Flags,
+) -> float:
     """Shift points and exchange pairs until nothing is better. Return the cost without the price of strain.
 
     Only pairs of sites of which one is ``stirred`` are looked at; what changes is stirred in turn.
@@ -171,7 +184,7 @@ def _improve(cost, near, rules, is_open, site, load, price, breadth, stirred):
 
 
 @compiled
-def _carry(i, a, b, site, load, demand, lists):
+def _carry(i: int, a: int, b: int, site: Ints, load: Floats, demand: Floats, lists: Lists) -> None:
     """Move a point from one site to another."""
     drop(a, i, lists)
     hold(b, i, lists)
@@ -181,7 +194,7 @@ def _carry(i, a, b, site, load, demand, lists):
 
 
 @compiled
-def _relocate(cost, rules, is_open, site, load, stirred):
+def _relocate(cost: Floats, rules: Rules, is_open: Flags, site: Ints, load: Floats, stirred: Flags) -> bool:
     """Move stirred open sites to the closed one that serves their points at least cost. Return whether any moved.
 
     Where points have homes or sites towns this would take more than moving: the search closes and opens those.
@@ -228,7 +241,9 @@ def _relocate(cost, rules, is_open, site, load, stirred):
 
 
 @compiled
-def _swap(cost, rules, site_near, is_open, site, load, waiting):
+def _swap(
+    cost: Floats, rules: Rules, site_near: Ints, is_open: Flags, site: Ints, load: Floats, waiting: Flags
+) -> None:
     """Close an open site at random and open one close by; its points wait, and those that come home or nearer."""
     demand, home, town, keep, may = rules.demand, rules.home, rules.town, rules.keep, rules.may
     m = is_open.size
@@ -257,7 +272,19 @@ def _swap(cost, rules, site_near, is_open, site, load, waiting):
 
 
 @compiled
-def search(cost, near, site_near, rules, now, best, figures, rounds, breadth, slack, seed):
+def search(
+    cost: Floats,
+    near: Ints,
+    site_near: Ints,
+    rules: Rules,
+    now: Plan,
+    best: Plan,
+    figures: Floats,
+    rounds: int,
+    breadth: int,
+    slack: float,
+    seed: int,
+) -> None:
     """Close a site, open one close by, settle and polish, again and again, keeping what is better.
 
     Parameters
