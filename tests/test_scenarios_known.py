@@ -224,3 +224,17 @@ def test_a_way_grown_longer_beyond_the_limit_is_a_rule_broken_anew() -> None:
     assert "young" in rules(outcome)
     assert not math.isnan(outcome.moved)
     assert Parents("B", 3, 1).majority_opposed is False
+
+
+def test_a_county_whose_last_pupils_leave_is_told_and_does_not_crash() -> None:
+    """The only school with a roll closes: nobody is left for whom to look for classes that lack."""
+    rows = [towns.school_year("A", year=2020, pupils=40), towns.school_year("J", "junior", 2020, pupils=None, grades=3)]
+    only = towns.county(
+        [towns.school("A"), towns.school("J", kind="junior")], rows,
+        villages=[{"village_id": "v", "name_zh": "村", "township": "甲镇", "lon": 109.6, "lat": 31.4}],
+        attendance=[{"village_id": "v", "school_id": "A", "stage": "primary", "band": "g1_3", "year": 2020,
+                     "pupils": 40, "boarders": 0}],
+    )  # fmt: skip
+    plan = Scenario.empty(only, 2020).with_operations(Close(school_id="A"))
+    found = evaluate(only, plan, standard="quality_2017", codes=("S1",))
+    assert "no_school" in {b.rule for b in found.broken("breaks")} and found.bookkeeping.pupils_unplaced == 40

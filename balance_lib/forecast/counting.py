@@ -55,7 +55,7 @@ def of_schools(
     rows, crossings = of_item(found.rows), of_item(found.crossings)
     lines = rows.drop_duplicates([*ROW, "indicator"]).set_index([*ROW, "indicator"])["threshold"].dropna()
     ahead = rows[rows["projected"]]
-    open_ = crossings[[reason.key != "trends.cross.closed" for reason in crossings["reason"]]]
+    open_ = crossings[np.array([reason.key != "trends.cross.closed" for reason in crossings["reason"]], dtype=bool)]
     told = pd.MultiIndex.from_frame(ahead[[*ROW, "indicator"]])
     silent = pd.MultiIndex.from_frame(open_[[*ROW, "indicator"]]).intersection(lines.index).difference(told)
     if ahead.empty or len(silent):

@@ -169,7 +169,8 @@ def _classes(found: RuleInputs) -> Iterator[Break]:
     lacked = (before["needed"] - before["classes"]).to_dict()
     over = found.moves[found.moves["overflow"] > 0]
     told = set(zip(over["to_id"], over["stage"], strict=True))  # the shortfall of places says it already
-    sizes = sizes[[key not in told for key in zip(sizes["school_id"], sizes["stage"], strict=True)]]
+    keys = zip(sizes["school_id"], sizes["stage"], strict=True)
+    sizes = sizes[np.array([key not in told for key in keys], dtype=bool)]  # an empty list would choose no columns
     for row in sizes[sizes["needed"] > sizes["classes"]].itertuples():
         if (row.school_id, row.stage) not in came and row.school_id not in done:
             continue
