@@ -103,7 +103,8 @@ def county(frames: dict[str, pd.DataFrame], layers: dict[str, Any] | None = None
 
 
 def told(frames: dict[str, pd.DataFrame], **kwargs: Any) -> list[tuple[str, str, int | None, str | None]]:
-    return [(f.rule, f.file.removesuffix(".csv"), f.row, f.column) for f in check(county(frames, **kwargs))]
+    found = [f for f in check(county(frames, **kwargs)) if f.rule not in ("no_villages", "no_attendance")]
+    return [(f.rule, f.file.removesuffix(".csv"), f.row, f.column) for f in found]
 
 
 def assert_told(faults: list[Fault]) -> None:
@@ -392,7 +393,7 @@ def test_without_an_outline_a_lonely_point_and_a_swapped_one_are_told() -> None:
     frames = {"schools": tables.conform(schools, "schools")}
     assert told(frames, layers={}) == [("swapped", "schools", 5, "lon")]
     frames["schools"].loc[3, ["lon", "lat"]] = [60.03, 41.03]
-    (fault,) = check(county(frames, {}))
+    (fault,) = [f for f in check(county(frames, {})) if f.rule != "no_villages"]
     assert (fault.rule, fault.row, fault.severity, fault.params["km"]) == ("far_point", 5, "warning", "107")
     frames["schools"].loc[:4, "lat"] += 3
     assert told(frames, layers={}) == [("spread_wide", "schools", None, "lon/lat")]
@@ -400,7 +401,7 @@ def test_without_an_outline_a_lonely_point_and_a_swapped_one_are_told() -> None:
 
 def test_a_roll_of_zero_names_the_school_and_each_way_out_ends_without_an_error() -> None:
     frames = changed("school_years", 4, pupils=0, classes=np.nan)
-    (fault,) = check(county(frames, {}))
+    (fault,) = [f for f in check(county(frames, {})) if f.rule != "no_villages"]
     row = frames["school_years"].loc[2]
     name = frames["schools"].set_index("school_id").at[row["school_id"], "name_zh"]
     assert fault.rule == "zero_pupils" and str(name) in fault.hint("zh") and "小学学生数" in fault.hint("zh")
@@ -507,3 +508,21 @@ def test_whatever_stands_in_the_cells_check_neither_stops_nor_says_nan(data: st.
         )
         frames[name].loc[row, column.name] = data.draw(st.sampled_from(values))
     assert_told(check(county(frames)))
+
+
+def test_a_county_without_villages_or_attendance_is_told_what_to_add_and_what_works_without() -> None:
+    frames = sound()
+    bare = {**frames, "attendance": frames["attendance"].iloc[:0]}
+    (missing,) = check(county(bare))
+    assert (missing.rule, missing.severity) == ("no_attendance", "warning")
+    bare |= {name: frames[name].iloc[:0] for name in ("villages", "village_years")}
+    (missing,) = check(county(bare))  # one thing after the other: attendance is of villages
+    assert (missing.rule, missing.file, missing.severity) == ("no_villages", "villages.csv", "warning")
+    assert "照常" in missing.sentence("zh") and "“村（居）”" in missing.sentence("zh")
+    assert "work without" in missing.sentence("en") and "sheets Villages and Village years" in missing.sentence("en")
+    for name in ("villages", "village_years", "attendance"):  # the sheets named are those of the blank workbook
+        assert (
+            tables.table(name).zh in "村（居）、村年度人口、就学去向"
+            and tables.table(name).en in "Villages, Village years, Attendance"
+        )
+    assert check(county({name: frame.iloc[:0] for name, frame in frames.items()})) == []

@@ -32,6 +32,16 @@ def check(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
     yield from _shared(years)
     yield from _described(schools, frames)
     yield from _attendance(frames["attendance"], frames["school_years"])
+    yield from _lacking(frames)
+
+
+def _lacking(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
+    """Yield what a county without villages or attendance cannot be asked, what works all the same, and what to add."""
+    if frames["schools"].empty:
+        return
+    name = "villages" if frames["villages"].empty else "attendance"
+    if frames[name].empty:
+        yield Fault(f"no_{name}", tables.table(name).file, None, None, None, "warning")
 
 
 def _with_kind(frames: dict[str, pd.DataFrame]) -> pd.DataFrame:
