@@ -127,6 +127,8 @@ def from_yaml(text: str, loader: Any = PeoplesLoader) -> Any:
         return yaml.load(text, Loader=loader)
     except RecursionError as error:
         raise yaml.YAMLError("nested too deep") from error
+    except UnicodeEncodeError as error:  # half a character, as a browser may send one
+        raise yaml.YAMLError("not readable as UTF-8") from error
 
 
 def _bound(text: str) -> None:

@@ -109,7 +109,8 @@ def test_yaml_that_says_no_value_is_a_fault_with_its_line(text: str, line: int |
     "[" * 20_000, "{a: " * 20_000, "- " * 20_000, "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
         f"{chr(98 + n)}: &{chr(98 + n)} [{', '.join([f'*{chr(97 + n)}'] * 9)}]\n" for n in range(9)),
     "x: [" + "1, " * 300_000 + "]",
-], ids=["brackets", "braces", "dashes", "aliases", "long"])  # fmt: skip
+    "a: \ud800",
+], ids=["brackets", "braces", "dashes", "aliases", "long", "half a character"])  # fmt: skip
 def test_yaml_that_unfolds_without_end_is_refused_before_it_is_built(text: str) -> None:
     with pytest.raises(yaml.YAMLError):
         from_yaml(text)
