@@ -34,8 +34,16 @@ HEADS = {
     "zh": "| 问题 | 方案 | 下界 | 差距 | 证明最优 | 秒 | 内存（MB） |\n|---|---|---|---|---|---|---|",
 }
 WORDS = {
-    "en": {"yes": "yes", "no": "no", "date": "Measured on {date}, {cores} cores, at most {limit:.0f} s a question."},
-    "zh": {"yes": "是", "no": "否", "date": "测于 {date}，{cores} 核，每题至多 {limit:.0f} 秒。"},
+    "en": {
+        "yes": "yes",
+        "no": "no",
+        "date": "Measured on {date}, {cores} cores with {load:.0f} jobs at the time, at most {limit:.0f} s a question.",
+    },
+    "zh": {
+        "yes": "是",
+        "no": "否",
+        "date": "测于 {date}，{cores} 核，当时机器上有 {load:.0f} 个任务在运行或等待，每题至多 {limit:.0f} 秒。",
+    },
 }
 
 
@@ -183,7 +191,7 @@ def row(name: str, found: dict[str, Any], lang: str) -> str:
     question, words = QUESTIONS[name], WORDS[lang]
     proven = words["yes" if found["status"] == "optimal" else "no"]
     gap = f"{100 * found['gap']:.2f} %" if np.isfinite(found["gap"]) else "–"
-    values = f"{found['objective']:,.0f} | {found['bound']:,.0f}"
+    values = " | ".join(f"{found[of]:,.0f}" if np.isfinite(found[of]) else "–" for of in ("objective", "bound"))
     figures = f"{values} | {gap} | {proven} | {found['seconds']:.1f} | {found['memory']:.0f} |"
     return f"| {getattr(question, lang)} | {figures}"
 
@@ -199,7 +207,7 @@ def write(found: dict[str, dict[str, Any]], limit: float) -> None:
         order = [f"| {getattr(question, lang)}" for question in QUESTIONS.values()]
         lines = [(rows | new)[key] for key in order if key in rows | new]
         date = datetime.datetime.now(datetime.UTC).date().isoformat()
-        said = WORDS[lang]["date"].format(date=date, cores=os.cpu_count(), limit=limit)
+        said = WORDS[lang]["date"].format(date=date, cores=os.cpu_count(), limit=limit, load=os.getloadavg()[1])
         text = f"{said}\n\n{HEADS[lang]}\n" + "\n".join(lines) + "\n"
         page.write_text(before + text + after, encoding="utf-8")
 
