@@ -291,7 +291,7 @@ def province(county: County, found: Evaluation) -> Mapping[str, Said]:
 
 def brief_file(content: str, found: Evaluation) -> dict[str, Said]:
     """Read the brief as one HTML file: its counts, the sentence under each curve, the coefficients with their marks."""
-    counts = {WORDS[word]: int(n) for word, n in re.findall(r"(\S+) (\d+)(?: ·|</p>)", content) if word in WORDS}
+    counts = {WORDS[word]: int(n) for word, n in re.findall(r"([一-龥]+) (\d+)(?: ·|</p>)", content) if word in WORDS}
     out = {"*": Said(passing=counts.get("met", 0), below=counts.get("not_met", 0)), **_official(content, found)}
     figures = r"<figcaption>(\S+) .*?</figcaption>.*?<p>(.*?)</p>\s*</figure>"
     out |= {code: Said(shown=html.unescape(words)) for code, words in re.findall(figures, content, re.S)}
