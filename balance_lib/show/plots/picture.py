@@ -303,7 +303,9 @@ class _Sheet:
                 line.set_label_text(_plain(spec.title.text), fontsize=11)
             if spec.visible is False:
                 line.set_visible(False)
-            axis.tick_params(axis=which, labelleft=spec.showticklabels is not False)  # panels beside one another
+            axis.tick_params(
+                axis="x" if which == "x" else "y", labelleft=spec.showticklabels is not False
+            )  # panels beside one another
             if spec.side in ("top", "right"):
                 (axis.xaxis.tick_top if which == "x" else axis.yaxis.tick_right)()
         if across.visible is False and up.visible is False:
