@@ -229,6 +229,23 @@ def test_a_kernel_answers_to_its_own_visitor_only(served: Served) -> None:
         pass
 
 
+@pytest.mark.parametrize(
+    "frame",
+    ["text", b"", b"x", (2**63 - 1).to_bytes(8, "little"), (10**9).to_bytes(8, "little") + b"\0" * 80,
+     (5).to_bytes(8, "little") + b"\xff" * 40],
+    ids=["text", "nothing", "a byte", "parts without end", "a thousand million parts", "parts beyond the frame"],
+)  # fmt: skip
+def test_a_frame_that_is_none_holds_up_nobody(served: Served, frame: str | bytes) -> None:
+    """Jupyter walks through as many parts as a frame claims: one frame of a viewer's stopped the whole server."""
+    kernel, cookie = opened(served, VIEWER)
+    address = f"ws://127.0.0.1:{served.port}/api/kernels/{kernel}/channels?session_id=s"
+    origin = f"http://127.0.0.1:{served.port}"
+    with connect(address, additional_headers={"Cookie": cookie}, origin=origin, subprotocols=[PROTOCOL]) as socket:  # type: ignore[arg-type]
+        socket.send(frame)
+        begun = time.monotonic()
+        assert ask(served, "/login").status == 200 and time.monotonic() - begun < 10
+
+
 def test_what_a_kernel_prints_or_fails_with_stays_on_the_server(served: Served) -> None:
     kernel, cookie = opened(served, PLANNER)
     address = f"ws://127.0.0.1:{served.port}/api/kernels/{kernel}/channels?session_id=s"
