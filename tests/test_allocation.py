@@ -200,14 +200,18 @@ def test_shaking_keeps_a_zoning_whole_within_places_and_makes_it_cheaper(kinds: 
     weight = demand.sum(axis=1)[:, None] * np.hypot(*(home[:, None] - seat[None]).transpose(2, 0, 1))
     weight = np.column_stack([weight, np.full(120, 1e9)])
     near = np.ascontiguousarray(np.argsort(weight[:, :-1], axis=1)[:, :4])
-    start = search.improve(weight, demand, capacity, np.full(120, -1), 1e-6, 1e-6)
-    found = search.shake(weight, demand, capacity, start, near, 1e-6, 1e-6, 200, 0)
+
+    def zoning(site: np.ndarray) -> search.Zoning:
+        return search.zoning(weight, demand, capacity, site, 1e-6, 1e-6)
+
+    start = search.improve(zoning(np.full(120, -1)))
+    found = search.shake(zoning(start), near, 200, 0)
     cost = [weight[np.arange(120), site].sum() for site in (start, found)]
     assert cost[1] < cost[0] < 1e9  # nobody without a place, and less than the local best it began with
     load = np.zeros_like(capacity)
     np.add.at(load, found, demand)
     assert (load <= capacity + 1e-6).all()
-    assert (search.shake(weight, demand, capacity, start, near, 1e-6, 1e-6, 200, 0) == found).all()  # no chance in it
+    assert (search.shake(zoning(start), near, 200, 0) == found).all()  # no chance in it
 
 
 @settings(max_examples=60, deadline=None)
