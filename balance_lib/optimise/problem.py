@@ -87,6 +87,10 @@ class Problem:
             Sites that must be open.
         fixed_closed : flags (sites,) or indexes, optional
             Sites that must not be open.
+        home : array of int, shape (points,), optional
+            The site that serves a point while it is open; -1 none.
+        town : array of int, shape (sites,), optional
+            The group of each site, of which one site must be open; -1 none.
 
         Returns
         -------
