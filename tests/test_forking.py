@@ -173,8 +173,8 @@ def test_killed_server_leaves_no_process_behind(tmp_path: Path) -> None:
 def test_a_fork_starts_from_one_thread() -> None:
     from balance_lib.show.serve import zygote as module
 
-    names = f"from {module.__name__} import load, rehearsals, threads"
-    code = f"import sys; sys.argv = ['z', '0']; {names}; load(); list(rehearsals()); print(threads())"
+    names = f"from {module.__name__} import _load, _threads, rehearsals"
+    code = f"import sys; sys.argv = ['z', '0']; {names}; _load(); list(rehearsals()); print(_threads())"
     env = os.environ | dict.fromkeys(("OPENBLAS_NUM_THREADS", "OMP_NUM_THREADS"), "1")
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=env, check=True)
     assert done.stdout.split()[-1] == "1"
