@@ -38,6 +38,12 @@ def run(path: Path, seconds: int = 600) -> Any:
     return book
 
 
+def keep(path: Path, book: Any) -> None:
+    """Keep a notebook that was run, for the site; the tests keep what they run too."""
+    BUILT.mkdir(parents=True, exist_ok=True)
+    nbformat.write(book, BUILT / path.name)
+
+
 def built(path: Path, folder: Path = BUILT) -> Any:
     """Return the notebook as it was run last; None where it has not been, or has changed since."""
     copy = folder / path.name
@@ -91,8 +97,7 @@ def on_post_build(config: Any) -> None:
 
 
 if __name__ == "__main__":
-    BUILT.mkdir(parents=True, exist_ok=True)
     for notebook in notebooks():
         if built(notebook) is None:
             print(notebook.name, flush=True)
-            nbformat.write(run(notebook), BUILT / notebook.name)
+            keep(notebook, run(notebook))

@@ -33,6 +33,7 @@ def test_a_notebook_runs_and_keeps_its_pictures(path: Path, gallery: Any, tmp_pa
     from balance_lib.show.desk.pages import keep_pictures
 
     book = gallery.run(path)
+    gallery.keep(path, book)  # `make docs` shows what was run here
     cells = [cell for cell in book.cells if cell.cell_type == "code" and cell.outputs]
     outputs = [output for cell in cells for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr" and "Error" in o.text]
