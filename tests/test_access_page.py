@@ -213,7 +213,7 @@ def test_exports_hold_the_distances(page) -> None:
     text = link(page, "villages.csv").decode("utf-8-sig")
     assert text.splitlines()[0].startswith("村代码,村,乡镇,年级段,走读生")
     assert "直线距离" in text
-    row = re.search(r"v3,v3村,乙镇,g1_3,5\.0,A,A校,(\d+)", text)
+    row = re.search(r"v3,v3村,乙镇,g1_3,5,A,A校,(\d+)", text)
     assert row and int(row[1]) == pytest.approx(9_000, rel=0.01)
     assert link(page, "townships.csv").decode("utf-8-sig").count("\r\n") == 3
     drawn = json.loads(link(page, "catchments.geojson"))
