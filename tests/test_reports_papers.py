@@ -6,6 +6,7 @@ import html
 import io
 import itertools
 import json
+import math
 import re
 import shutil
 import struct
@@ -132,16 +133,21 @@ def test_the_brief_says_the_numbers_of_its_tables(county: County, found: Evaluat
     content = brief.write(county, found, lang=lang, made_on=DAY)
     words, tables = "\n".join(words_of(content)), tables_of(content)
     counts = found.counts()
-    assert counts["not_met"] == 12 and counts["met"] == 70
+    assert counts["not_met"] == 14 and counts["met"] == 68  # two of them rooms that teaching points lack
     whole = tables[0][-1]
-    assert whole[1:] == ["82", "70", "12", "0"]
-    assert [sum(int(row[k]) for row in tables[0][1:-1]) for k in range(1, 5)] == [82, 70, 12, 0]
-    assert "70" in words and "12" in words and len(tables[1]) == 1 + 12
+    assert whole[1:] == ["82", "68", "14", "0"]
+    assert [sum(int(row[k]) for row in tables[0][1:-1]) for k in range(1, 5)] == [82, 68, 14, 0]
+    assert found.official is not None and (found.official.n, len(found.official.met)) == (32, 24)
+    told = {"zh": ["32项中24项达标，8项未达标。", "要求82项：达标68项，未达标14项，没有待定项。"],
+            "en": ["24 of 32 indicators met, 8 not met.", "82 items: 68 met, 14 not met, none open."]}  # fmt: skip
+    assert [said for said in told[lang] if said not in words] == []
+    assert len(tables[1]) == 1 + 14
     worst = found.cv[(found.cv["stage"] == "primary") & found.cv["limit"].notna()].sort_values("cv").iloc[-1]
     assert f"{worst['cv']:.3f}" in words
     assert ("不通过" in words) if lang == "zh" else ("Verdict: fail" in words)
     need = found.schools[(found.schools["indicator"] == "teaching_area") & (found.schools["stage"] == "primary")]
-    assert f"{need['needed'].sum():.1f}" in words  # 794.3 m²
+    assert math.ceil(need["needed"].sum()) == 795  # of 794.3 m²: what is built is told in whole units, and is enough
+    assert ("、795平方米教学及辅助用房（小学）" if lang == "zh" else "795 m² of teaching rooms (primary)") in words
 
 
 def test_the_self_report_lists_every_item_once(county: County, plan: Evaluation) -> None:
