@@ -25,7 +25,7 @@ from balance_lib import palette
 from balance_lib.batch import findings as batch_findings
 from balance_lib.cli import render as as_text
 from balance_lib.data.county import County
-from balance_lib.evaluation import STATUSES, Evaluation, figures
+from balance_lib.evaluation import OPEN, STATUSES, Evaluation, figures
 from balance_lib.locale import text
 from balance_lib.office import workplan
 from balance_lib.office.reports import application, application_book, brief, findings, lists, self_report
@@ -148,10 +148,30 @@ def gaps(county: County, found: Evaluation) -> Mapping[str, Said]:
 
 
 def cards(county: County, found: Evaluation) -> Mapping[str, Said]:
-    """Read the overview's card of met items: one count, under the key of no item."""
-    words = re.sub(r"<[^>]+>", " ", card_views.cards(found, None, LANG))
-    met, total = re.search(r"(\d+) ?/ ?(\d+)", words).groups()  # type: ignore[union-attr]
-    return {"*": Said(n=int(total), passing=int(met))}
+    """Read the overview's cards of met and failing items: counts, under the keys of no item.
+
+    Where the standard announces a count of its own the first card shows that, and the requirements under it.
+    """
+    content = card_views.cards(found, None, LANG)
+    seen = re.findall(r"<h3>(.*?)</h3><p class=\"bl-figure\">(.*?)</p>.*?<p>(.*?)</p></section>", content, re.S)
+    cards = {title: (figure, note) for title, figure, note in seen}
+    titles = {name: text(f"page.card.{name}", LANG) for name in ("met", "not_met", "not_met_parts", "open")}
+    figure, note = cards[titles["met"]]
+    parts = re.fullmatch(r"细分(\d+)条要求，(\d+)条达标", note)
+    met, _, total = figure.partition(" / ")
+    out = {}
+    if parts:
+        out["#"] = Said(n=int(total), passing=int(met))
+        total, met = parts.groups()
+    below = waiting = 0
+    for name in ("not_met", "not_met_parts", "open"):
+        if titles[name] in cards:
+            figure, note = cards[titles[name]]
+            also = re.search(r"另有(\d+)项待定", note)
+            below, waiting = (0, int(figure)) if name == "open" else (int(figure), int(also[1]) if also else 0)
+    known = bool(total)  # nothing known is a dash, not a nought
+    return {**out, "*": Said(n=int(total) if known else None, passing=int(met) if known else None,
+                             below=below, unknown=waiting)}  # fmt: skip
 
 
 def forms(county: County, found: Evaluation) -> Mapping[str, Said]:
@@ -255,11 +275,16 @@ def next_steps(county: County, found: Evaluation) -> Mapping[str, Said]:
 
 
 def first_screen_page(county: County, found: Evaluation) -> Mapping[str, Said]:
-    """Read the first screen's verdict: how many items fail or wait, under the key of no item."""
+    """Read the first screen's verdict, under the key of no item: how many items fail or wait.
+
+    Where the standard announces a count of its own, that count alone.
+    """
     words = re.sub(r"<[^>]+>", "", _screen(county, found).html(LANG))
+    if official := _official(words, found):
+        return official
     n, below, waiting = (re.search(each, words) for each in (r"：(\d+)项", r"中(\d+)项未达标", r"[、但，](\d+)项待定"))
     counts = [None if each is None else int(each[1]) for each in (n, below, waiting)]
-    return {**_official(words, found), "*": Said(n=counts[0], below=counts[1] or 0, unknown=counts[2] or 0)}
+    return {"*": Said(n=counts[0], below=counts[1] or 0, unknown=counts[2] or 0)}
 
 
 def _screen(county: County, found: Evaluation) -> first_screen.FirstScreen:
@@ -290,9 +315,14 @@ def province(county: County, found: Evaluation) -> Mapping[str, Said]:
 
 
 def brief_file(content: str, found: Evaluation) -> dict[str, Said]:
-    """Read the brief as one HTML file: its counts, the sentence under each curve, the coefficients with their marks."""
+    """Read the brief as one HTML file: its counts, the sentence under each curve, the coefficients with their marks.
+
+    Where the standard announces a count of its own, the line of counts says first how many requirements there are.
+    """
     counts = {WORDS[word]: int(n) for word, n in re.findall(r"([一-龥]+) (\d+)(?: ·|</p>)", content) if word in WORDS}
-    out = {"*": Said(passing=counts.get("met", 0), below=counts.get("not_met", 0)), **_official(content, found)}
+    parts = re.search(r"细分(\d+)条要求：", content)
+    out = {"*": Said(n=int(parts[1]) if parts else None, passing=counts.get("met", 0), below=counts.get("not_met", 0),
+                     unknown=sum(counts.get(status, 0) for status in OPEN)), **_official(content, found)}  # fmt: skip
     figures = r"<figcaption>(\S+) .*?</figcaption>.*?<p>(.*?)</p>\s*</figure>"
     out |= {code: Said(shown=html.unescape(words)) for code, words in re.findall(figures, content, re.S)}
     codes = {}

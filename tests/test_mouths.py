@@ -134,8 +134,10 @@ def _same_official(mouth: str, said: Said, found: Evaluation) -> list[str]:
     met = sum(each <= {"met", "not_applicable"} for each in groups)
     waiting = len(groups) - met - short
     if said.shown is None:
-        return _differ(mouth, "#", "count", (said.n, said.passing, said.below, said.unknown),
-                       (len(groups), met, short, waiting))  # fmt: skip
+        real = {"n": len(groups), "passing": met}  # a card has room for these two; who says more is held to all
+        if (said.below, said.unknown) != (None, None):
+            real |= {"below": short, "unknown": waiting}
+        return [part for name, each in real.items() for part in _differ(mouth, "#", name, getattr(said, name), each)]
     parts = [f"{len(groups)}项中{met}项达标", *([f"{short}项未达标"] if short else []),
              *([f"{waiting}项待定"] if waiting else [])]  # fmt: skip
     return _differ(mouth, "#", "count", said.shown, "，".join(parts))
@@ -198,8 +200,10 @@ def complete(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
         "next steps": {r.item.code for r in required if r.status in ("not_met", *evaluation.OPEN)},
         "register": {f"task {r.item.item_id}" for r in required} if found.standard.plan else set(),
     }.get(mouth, set())
-    if found.official is not None and mouth in ("json", "command", "self-report", "brief"):
+    if found.official is not None and mouth in ("json", "command", "self-report", "brief", "cards", "first screen"):
         wanted = {*wanted, "#"}
+    if mouth == "cards" or (mouth == "first screen" and found.official is None):
+        wanted = {*wanted, "*"}
     return [f"{mouth}: says nothing of {code}" for code in sorted(wanted - set(told))]
 
 
@@ -271,9 +275,17 @@ def test_every_mouth_of_many_mutated_counties(seed: int, name: str) -> None:
 
 
 def _status_turned(found: Evaluation, code: str) -> Evaluation:
-    turned = [replace(r, status="met" if r.status != "met" else "not_met") if r.item.code == code else r
-              for r in found.items]  # fmt: skip
-    return replace(found, items=turned)
+    """Return the evaluation as it would be were this met item not met: the count by the standard's own indicators too.
+
+    That count is a value of the evaluation, made with it: an item turned alone would leave it as it was.
+    """
+    assert found.item(code).status == "met"
+    turned = [replace(r, status="not_met") if r.item.code == code else r for r in found.items]
+    official, names = found.official, {code, found.item(code).item.item_id}
+    if official is not None:
+        groups = {group[0] for group in found.standard.official if names & set(group)}
+        official = GroupCounts({name: "not_met" if name in groups else each for name, each in official.status.items()})
+    return replace(found, items=turned, official=official)
 
 
 @pytest.mark.parametrize("mouth", [m for m in MOUTHS if m not in ("forms", "gaps", "problem list", "register")])
@@ -322,7 +334,12 @@ def test_mouths_changed_by_hand_are_found(monkeypatch: pytest.MonkeyPatch, demo_
     [
         ("problem paper", lists, "decimals", lambda value, unit, line=0.0, operator=">=": 0),
         ("next steps", first_screen, "pressing", lambda found, paths: found.with_status("not_met")[1:]),
-        ("first screen", Evaluation, "counts", lambda self: {**COUNTS(self), "not_met": 1}),
+        ("first screen", GroupCounts, "sentence", lambda self, lang: f"{self.n}项中{self.n}项达标"),
+        ("first screen", GroupCounts, "sentence", lambda self, lang: f"{self.n + 1}项中{len(self.met)}项达标"),
+        ("cards", GroupCounts, "met", property(lambda self: list(self.status))),
+        ("cards", GroupCounts, "n", property(lambda self: len(self.status) + 1)),
+        ("cards", Evaluation, "counts", lambda self: {**COUNTS(self), "not_met": 1}),
+        ("cards", Evaluation, "counts", lambda self: {**COUNTS(self), "evidence": 3}),
         ("register", REGISTER, "_on_day", lambda result, papers, year, on: "met"),
         ("json", GroupCounts, "as_dict", lambda self: {**OFFICIAL(self), "met": self.n}),
         ("command", GroupCounts, "sentence", lambda self, lang: f"{self.n}项中{self.n}项达标"),
@@ -341,6 +358,20 @@ def test_newer_mouths_changed_by_hand_are_found(
     assert agree(found, told, mouth) or complete(found, told, mouth)
 
 
+@pytest.mark.parametrize("mouth", ["first screen", "cards"])
+def test_counts_changed_by_hand_are_found_where_the_standard_announces_none(
+    mouth: str, monkeypatch: pytest.MonkeyPatch, demo_dir: Path
+) -> None:
+    county = opened(demo_dir / "jiaohe")
+    found = evaluation.evaluate(county, "jiaohe_2009", 2011)
+    assert found.official is None and faults(county, found, [mouth]) == []
+    for status in ("met", "not_met", "evidence"):
+        monkeypatch.setattr(Evaluation, "counts", lambda self, s=status: {**COUNTS(self), s: COUNTS(self)[s] + 1})
+        told = dict(MOUTHS[mouth](county, found))
+        monkeypatch.undo()
+        assert agree(found, told, mouth), status
+
+
 def test_the_brief_of_one_file_says_what_was_found(demo_dir: Path) -> None:
     """It is read once; what is then changed in it by hand is found."""
     model = PageModel(query={"county": "akqi", "year": "2023", "standard": "quality_2017"})
@@ -351,10 +382,12 @@ def test_the_brief_of_one_file_says_what_was_found(demo_dir: Path) -> None:
 
     assert read(content) == []
     told = mouths.brief_file(content, found)
-    assert {"CV1-primary", "CV7-junior", "L2-primary", "*"} <= set(told)
-    counts = found.counts()
+    assert {"CV1-primary", "CV7-junior", "L2-primary", "*", "#"} <= set(told)
+    counts, official = found.counts(), told["#"].shown
     for before, after in [
         (f"达标 {counts['met']} ·", f"达标 {counts['met'] + 1} ·"),
+        ("细分82条要求：", "细分81条要求："),
+        (official, official.replace("项中24项", "项中25项")),
         (told["CV1-primary"].shown.removeprefix("CV "), "0.999"),
         (found.item("L2-primary").reason.render("zh"), "全部达标。"),
     ]:  # fmt: skip
