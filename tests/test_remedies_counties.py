@@ -65,6 +65,8 @@ def test_what_is_promised_is_met_and_nothing_falls(case: tuple[County, remedies.
     assert {unhelped[code] for code in failing & set(unhelped)} <= BEYOND
     assert [r.item.code for r in before.items if r.status == "met" and status[r.item.code] != "met"] == []
     assert len(plan.shortfalls) == 0 and plan.status == ("complete" if failing else "nothing_to_do")
+    free = plan.lines[plan.lines["basis"] != "priced"]  # what has no price is not done without need either
+    assert (free["units"] < 1e6).all() and (free.loc[free["unit"] == "%", "units"] <= 100).all()
     new = {str(f.params) + f.rule for f in check_figures(done.tables) if f.severity == "error"}
     assert new <= {str(f.params) + f.rule for f in check_figures(county.tables) if f.severity == "error"}
 

@@ -268,7 +268,9 @@ def figure_lever(ground: LeverCells, book: Catalogue, name: str, direction: floa
     if figure.basis == "priced" and direction < 0 and figure.once_yuan and not figure.yearly_yuan:
         priced, basis = True, "priced"  # such as weak schools: one less is what is paid for
     whole = unit.split("/")[0] in WHOLE_UNITS
-    high = FOREVER if direction > 0 else max(0.0, ground.figures[name])
+    share = unit.startswith("%") and "yoy" not in unit
+    most = 100.0 - ground.figures[name] if share else FOREVER  # no share exceeds its whole
+    high = max(0.0, most if direction > 0 else ground.figures[name])
     return Lever(
         name, COUNTY, COUNTY, {"decision": "decide", "target": "target"}.get(basis, "fund"), unit, basis,
         (((COUNTY, COUNTY, name), direction),), high, 1.0 if whole else STEPS.get(unit.split("/")[0], 0.01), whole,

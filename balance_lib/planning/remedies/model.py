@@ -41,6 +41,7 @@ Key = tuple[str, str, str, str]  # code, school, stage, indicator
 WAN = 1e4  # the solver counts in 10,000 yuan
 STARTING_RATIOS = (-1.0, 0.0, 1.0, 3.0)
 FEASIBLE = 1e-9
+SEEN = 1e-6  # ten times the price the solver takes for none
 NEAR = 0.2  # of a relaxed number of units: more than the 15 % between a line and its floor
 
 
@@ -117,9 +118,13 @@ class RemedyModel:
             for j, amount in row.at.items():
                 weight[j] = max(weight[j], abs(amount)) if row.code else weight[j]
         for j, lever in enumerate(self.demands.levers):
-            # What has no price is still not done without need: a tenth of a yuan for a whole line's worth.
-            price = lever.cost_yuan / WAN if lever.cost_yuan else 1e-5 * weight[j]
-            self._column(price * self.scale[j], 0.0, lever.high / self.scale[j], lever.whole)
+            price = lever.cost_yuan / WAN * self.scale[j]
+            if not lever.cost_yuan:
+                # What has no price is still not done without need: a tenth of a yuan for a whole line's worth. The
+                # solver takes a column's price below SEEN for none and may leave it anywhere.
+                self.scale[j] = 1.0 / weight[j] if weight[j] and not lever.whole else self.scale[j]
+                price = max(SEEN, 1e-5 * weight[j] * self.scale[j]) if weight[j] else 0.0
+            self._column(price, 0.0, lever.high / self.scale[j], lever.whole)
 
     def _slack(self, code: str, school: str, stage: str, indicator: str, size: float) -> int:
         """Add what a demand stays short, in shares of its line."""
