@@ -308,9 +308,10 @@ def test_dates_are_told_from_the_path_of_the_figures(tmp_path: Path) -> None:
     assert outlook.loc[("soon", ""), "due_year"] == 2023
 
 
-def test_outlook_says_what_the_item_page_says(demo_dir: Path) -> None:
+@pytest.mark.parametrize(("name", "plan"), [("akqi", "quality_2017"), ("jiaohe", "jiaohe_2009")])
+def test_outlook_says_what_the_item_page_says(name: str, plan: str, demo_dir: Path) -> None:
     """One county's page and the province's table are one forecast: year, and both ends of its band."""
-    county, standard = County.open(demo_dir / "akqi"), standards.load("quality_2017")
+    county, standard = County.open(demo_dir / name), standards.load(plan)
     judged = evaluation.evaluate_years(county, standard)
     told = outlook.columns(county, {standard.id: judged}, None)
     history = evaluation.history(county, standard)

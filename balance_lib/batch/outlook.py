@@ -8,11 +8,13 @@ from datetime import date
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from balance_lib.batch.schema import TABLES
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, ItemResult
-from balance_lib.forecast.items import bounds, line_by_date, share
+from balance_lib.forecast.counting import is_counted
+from balance_lib.forecast.items import bounds, is_done, item_path, line_by_date, share
 from balance_lib.forecast.path import Crossing, believed, carry, cross, forecasts, with_share
 from balance_lib.standards import Standard, parse_deadline
 
@@ -42,7 +44,7 @@ def columns(county: County, judged: Mapping[str, Mapping[int, Evaluation]], by: 
         if of_year:
             last = of_year[max(of_year)]
             due = _target(county, last.standard, by)
-            mine = _rows(of_year, None if due is None else due.year - (due.month <= 8))
+            mine = _rows(county, of_year, None if due is None else due.year - (due.month <= 8))
             rows += [{"standard": standard, **row} for row in [*mine, _whole(last, mine)]]
     return {name: [row.get(name) for row in rows] for name in TABLES["outlook"]}
 
@@ -56,17 +58,37 @@ def _target(county: County, standard: Standard, by: str | None) -> date | None:
     return parse_deadline(str(named or by or ""))
 
 
-def _rows(of_year: Mapping[int, Evaluation], due: int | None) -> list[dict[str, Any]]:
+def _rows(county: County, of_year: Mapping[int, Evaluation], due: int | None) -> list[dict[str, Any]]:
     years = sorted(of_year)
     last = of_year[years[-1]]
-    at = [i for i, result in enumerate(last.items) if result.counts and _has_path(result)]
-    if not at:
-        return []
-    values = np.array([[of_year[year].items[i].value for year in years] for i in at], dtype=float)
     ahead = max(HORIZON, 0 if due is None else min(due, years[-1] + 30) - years[-1])
+    mine = [i for i, result in enumerate(last.items) if result.counts and _has_path(result)]
+    alone = [i for i in mine if is_counted(last.items[i].item) or is_done(last.items[i].item, last.items[i])]
+    rest = sorted(set(mine) - set(alone))
+    rows = {i: _of_item(county, of_year, i, years[-1] + ahead) for i in alone} | _together(of_year, rest, ahead)
+    return [{"code": last.items[i].item.code, **_told(rows[i], due)} for i in mine]
+
+
+def _of_item(county: County, of_year: Mapping[int, Evaluation], i: int, to: int) -> Crossing:
+    """Return when one item meets its line, as its page says: what is counted from schools has no trend of its own."""
+    last = of_year[max(of_year)]
+    found = [of_year[year].items[i] for year in sorted(of_year)]
+    names = ("value", "threshold", "status")
+    history = pd.DataFrame({"year": sorted(of_year)} | {name: [getattr(r, name) for r in found] for name in names})
+    code = last.items[i].item.code
+    return item_path(county, last.standard, code, to=to, year=last.year, history=history, level=LEVEL).crossing
+
+
+def _together(of_year: Mapping[int, Evaluation], at: list[int], ahead: int) -> dict[int, Crossing]:
+    """Return when the figures that go on as they did meet their lines, all carried on at once."""
+    if not at:
+        return {}
+    years = sorted(of_year)
+    last = of_year[years[-1]]
+    values = np.array([[of_year[year].items[i].value for year in years] for i in at], dtype=float)
     middle, half = carry(np.array(years), values, ahead)
     half = with_share(middle, half, share(), LEVEL)
-    rows = []
+    out = {}
     for i, value, path, band in zip(at, values, middle, half, strict=True):
         item = last.items[i].item
         known = np.flatnonzero(np.isfinite(value))
@@ -77,9 +99,8 @@ def _rows(of_year: Mapping[int, Evaluation], due: int | None) -> list[dict[str, 
             np.array(years), value, np.arange(since + 1, since + 1 + ahead), tuple(ends),
             item.operator, line, item.judged_unit,
         )  # fmt: skip
-        found = believed(found, forecasts(years, value.tolist(), level=LEVEL, share=share()), LEVEL)
-        rows.append({"code": item.code, **_told(found, due)})
-    return rows
+        out[i] = believed(found, forecasts(years, value.tolist(), level=LEVEL, share=share()), LEVEL)
+    return out
 
 
 def _has_path(result: ItemResult) -> bool:

@@ -18,6 +18,17 @@ ROW = ["id", "stage"]
 ENDS = ("value", "low", "high")
 
 
+def is_counted(item: Item) -> bool:
+    """Tell whether an item is judged by indicators of schools, so that their paths say what becomes of it.
+
+    Parameters
+    ----------
+    item : Item
+    """
+    measure = item.measure
+    return measure is not None and not measure.of and measure.source in ("indicator", "school_rule")
+
+
 def of_schools(
     county: County, standard: Standard, item: Item, base: int, to: int
 ) -> tuple[pd.DataFrame, pd.DataFrame] | None:
@@ -40,7 +51,7 @@ def of_schools(
         not judged by indicators of schools, or of whose schools one has no path.
     """
     measure = item.measure
-    if to <= base or measure is None or measure.of or measure.source not in ("indicator", "school_rule"):
+    if to <= base or measure is None or not is_counted(item):
         return None
     result = evaluation.evaluate(county, standard, year=base, measures={}, codes=[item.code]).items[0]
     if result.counted is None:

@@ -114,7 +114,7 @@ def item_path(
     base = county.years[-1] if year is None else year
     history = history[history["year"] <= base].sort_values("year")
     rule = item.measure is not None and item.measure.transform != "level"
-    done = item.operator == "==" and bool((history["value"] == history["threshold"]).tail(1).any())
+    done = len(history) > 0 and is_done(item, history.iloc[-1])
     end = base + 5 if item.due is None else max(base + 5, item.due.year)
     end = base if rule or done else to or end
     line = line_by_date(standard, item)
@@ -145,6 +145,18 @@ def item_path(
         crossed = path.crossing(found, item.operator, line_of_year if of_schools is not None else line, _unit(item))
         crossed = path.believed(crossed, again, level)
     return ItemPath(item, found, crossed, again)
+
+
+def is_done(item: Item, last: Any) -> bool:
+    """Tell whether a target of exactly so many is reached: such a figure has no trend to go on with.
+
+    Parameters
+    ----------
+    item : Item
+    last : object
+        What was found last: its value and its threshold.
+    """
+    return item.operator == "==" and bool(last.value == last.threshold)
 
 
 def bounds(item: Item, values: Any) -> tuple[float, float]:
