@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -45,6 +46,23 @@ def lab(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         process.wait(20)
 
 
+def run(page: Any, at: int) -> None:
+    """Run a cell until its prompt says so: JupyterLab says idle while it still connects, and drops the key."""
+    from playwright.sync_api import TimeoutError as PlaywrightTimeout
+
+    heard = f"""() => {{
+      const prompts = document.querySelectorAll(".jp-Notebook .jp-CodeCell .jp-InputPrompt");
+      return /[*\\d]/.test(prompts[{at}].textContent);
+    }}"""
+    for _ in range(10):
+        page.locator(".jp-Notebook .jp-CodeCell .cm-content").nth(at).click()
+        page.keyboard.press("Control+Enter")
+        with suppress(PlaywrightTimeout):
+            page.wait_for_function(heard, timeout=5_000)
+            return
+    pytest.fail(f"JupyterLab did not run cell {at}")
+
+
 def test_a_slider_in_a_cell_changes_the_map(lab: str, browser: Any, tmp_path: Path) -> None:
     page = browser.new_page(viewport={"width": 1366, "height": 1000})
     elsewhere: list[str] = []
@@ -57,8 +75,7 @@ def test_a_slider_in_a_cell_changes_the_map(lab: str, browser: Any, tmp_path: Pa
     cells.first.wait_for(timeout=60_000)
     page.wait_for_selector(".jp-Notebook-ExecutionIndicator[data-status='idle']", state="attached", timeout=120_000)
     for at in range(2):
-        cells.nth(at).click()
-        page.keyboard.press("Control+Enter")
+        run(page, at)
     page.wait_for_selector(".bl-map .bl-school", state="attached", timeout=120_000)
     villages = "document.querySelector('.bl-villages').innerHTML"
     page.wait_for_function(f"{villages}.length > 0", timeout=30_000)
