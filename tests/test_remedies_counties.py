@@ -71,6 +71,17 @@ def test_what_is_promised_is_met_and_nothing_falls(case: tuple[County, remedies.
     assert new <= {str(f.params) + f.rule for f in check_figures(county.tables) if f.severity == "error"}
 
 
+def test_within_a_budget_what_has_no_price_is_done_as_far_as_needed(demo_dir: Path) -> None:
+    county = opened(demo_dir / "akqi")
+    given = access.measures(county, county.years[-1])
+    plan = remedies.propose(
+        county, standards.load("akqi_2022"), year=county.years[-1], measures=given, seconds=20, budget_yuan=1e6
+    )
+    free = plan.lines[plan.lines["basis"] != "priced"].set_index("action")["units"]
+    assert plan.cost_yuan <= 1e6 and free["akqi_2022/M-I4"] == pytest.approx(9) and free["disabled_children"] == 2
+    assert free["fitness_passed"] < 1000 and "M-I4" not in set(plan.shortfalls["code"])
+
+
 def test_the_cost_stands_between_its_bound_and_planning_by_hand(case: tuple[County, remedies.RemedyPlan]) -> None:
     _, plan = case
     assert plan.bound_yuan <= plan.cost_yuan * (1 + 1e-9) and plan.gap <= 0.03

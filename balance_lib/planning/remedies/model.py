@@ -226,7 +226,8 @@ class RemedyModel:
         spent = {j: lever.cost_yuan * self.scale[j] / WAN for j, lever in enumerate(self.demands.levers)
                  if lever.cost_yuan}  # fmt: skip
         self._row(spent, -math.inf, budget_yuan / WAN)
-        self.cost = [0.0] * len(self.cost)
+        n = len(self.demands.levers)  # what has no price is still not done without need
+        self.cost = [c if j < n and j not in spent else 0.0 for j, c in enumerate(self.cost)]
         for columns, needs, weight in self._blocks:
             if not columns or not any(need > 0 for need in needs):
                 for column in columns:  # what is met stays met
