@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from importlib import resources
@@ -113,6 +113,56 @@ def named(frame: Any, lang: str = "zh") -> Any:
     if lang == "zh" or "name_en" not in frame:
         return frame["name_zh"]
     return frame["name_en"].fillna(frame["name_zh"])
+
+
+def names_by(key: str, frame: Any, lang: str = "zh") -> dict[Any, Any]:
+    """Return the names of :func:`named` by what a column says of each row, such as ``school_id``.
+
+    Parameters
+    ----------
+    key : str
+    frame : DataFrame
+    lang : {"zh", "en"}
+    """
+    return dict(zip(frame[key], named(frame, lang), strict=True))
+
+
+def either(zh: str, en: str, lang: str = "zh") -> str:
+    """Return the one of two names that is in the language; the Chinese one where there is no English one.
+
+    Examples
+    --------
+    >>> either("徽县", "Hui County", "en"), either("徽县", "", "en")
+    ('Hui County', '徽县')
+    """
+    return zh if lang == "zh" else en or zh
+
+
+def listed(parts: Iterable[str], lang: str = "zh") -> str:
+    """Return words as a list within a sentence.
+
+    Examples
+    --------
+    >>> listed(["甲", "乙"]), listed(["a", "b"], "en")
+    ('甲、乙', 'a, b')
+    """
+    return ("、" if lang == "zh" else ", ").join(parts)
+
+
+def stage_word(stage: str, lang: str = "zh") -> str:
+    """Return the name of a stage; nothing for the whole county.
+
+    Parameters
+    ----------
+    stage : str
+        ``primary``, ``junior``, or what an item says of the county.
+    lang : {"zh", "en"}
+
+    Returns
+    -------
+    str
+    """
+    return text(f"stage.{stage}", lang) if has(f"stage.{stage}") else ""
 
 
 def count_change(of: str, before: float, after: float, lang: str = "zh") -> str:

@@ -2,8 +2,8 @@
 
 Run by hand, in a copy of the project, because each mutant is written into the module for the length of its tests::
 
-    python -m venv /tmp/cosmic && /tmp/cosmic/bin/pip install cosmic-ray==8.7.0
-    /tmp/cosmic/bin/python -m benchmarks.mutants --sample 40 --seed 1 --out mutants.json
+    python -m venv .cosmic && .cosmic/bin/pip install cosmic-ray==8.7.0
+    .cosmic/bin/python -m benchmarks.mutants --sample 40 --seed 1 --out mutants.json
 
 Prints one row per group of modules: mutants tried, killed, share killed; then the diff of each survivor. Mutants of
 type annotations change nothing that runs and are left out.

@@ -164,7 +164,7 @@ PAINTED = """() => {
 
 
 def drag(page: Any, moves: int = 200) -> list[tuple[float, float]]:
-    """Drag the slider of the smallest school; return milliseconds from each move to the painted map, and of the frame."""
+    """Drag the least size; return milliseconds from each move to the painted map, and of the frame."""
     page.wait_for_function("() => !document.querySelector('.bl-stale')", timeout=120_000)
     page.wait_for_timeout(2000)
     page.evaluate(PAINTED)

@@ -12,7 +12,7 @@ import pandas as pd
 
 from balance_lib.batch.schema import TABLES
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, ItemResult
+from balance_lib.evaluation import SHORT, Evaluation, ItemResult
 from balance_lib.forecast.counting import is_counted
 from balance_lib.forecast.items import bounds, is_done, item_path, line_by_date, share
 from balance_lib.forecast.path import Crossing, believed, carry, cross, forecasts, with_share
@@ -127,7 +127,7 @@ def _in_time(status: str, year: int | None, due: int | None) -> bool | None:
 def _whole(last: Evaluation, rows: list[dict[str, Any]]) -> dict[str, Any]:
     """Put the figures together: the standard is met when the slowest of them is."""
     due = rows[0]["due_year"] if rows else None
-    short = {result.item.code for result in last.items if result.counts and result.status in ("not_met", "not_due")}
+    short = {result.item.code for result in last.items if result.counts and result.status in SHORT}
     mine = [row for row in rows if row["code"] in short]
     if last.verdict == "pass":
         return {

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result
-from balance_lib.locale import banners, text
+from balance_lib.locale import banners, listed, text
 from balance_lib.plain import plain, records
 
 if TYPE_CHECKING:
@@ -181,7 +181,7 @@ def _walks(result: dict[str, Any], say: Callable[..., str], lang: str) -> list[s
         lines += ["", say("outside", to=text(f"access.target.{to}", lang), n=len(rows))]
         lines += [say("village", **_words(row)) for row in rows[:MOST]]
         lines += [say("more", n=len(rows) - MOST)] if len(rows) > MOST else []
-        names = ("、" if lang == "zh" else ", ").join(row["village"] or row["village_id"] for row in lost[:MOST])
+        names = listed([row["village"] or row["village_id"] for row in lost[:MOST]], lang)
         pupils = f"{sum(row['pupils'] for row in lost):,.0f}"
         lines += [say("not_known", n=len(lost), pupils=pupils, names=names)] if lost else []
     return lines

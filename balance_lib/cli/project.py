@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
-from balance_lib.locale import banners, named, text
+from balance_lib.locale import banners, names_by, text
 
 if TYPE_CHECKING:
     from balance_lib.data.county import County
@@ -104,7 +104,7 @@ def _items(county: County, standard: Standard, base: int, to: int) -> list[ItemP
         if result.counts and result.threshold == result.threshold:
             history = evaluation.history_of_item(county, standard, result.item.code)
             found = forecast.item_path(county, standard, result.item.code, to=to, year=base, history=history)
-            if found.crossing.status not in ("met", "no_data") or result.status in ("not_met", "not_due"):
+            if found.crossing.status not in ("met", "no_data") or result.status in evaluation.SHORT:
                 out.append(found)
     return out
 
@@ -174,8 +174,7 @@ def _plain(county: County, found: Projection, standard: Standard | None, items: 
 
 def _schools(county: County, found: Projection, stage: str, lang: str) -> list[str]:
     """Tell the schools whose rolls change most."""
-    table = county.tables["schools"]
-    names = dict(zip(table["school_id"], named(table, lang), strict=True))
+    names = names_by("school_id", county.tables["schools"], lang)
     rows = found.schools[found.schools["stage"] == stage]
     now = rows[rows["year"] == found.base].set_index("school_id")["pupils"]
     then = rows[rows["year"] == found.to].set_index("school_id")

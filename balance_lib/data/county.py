@@ -18,6 +18,7 @@ import balance_lib
 from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, unreadable
 from balance_lib.data import origins, saving, tables
 from balance_lib.data.origins import Origin
+from balance_lib.locale import either
 from balance_lib.plain import as_yaml, from_yaml
 from balance_lib.shown import Shown
 
@@ -230,7 +231,7 @@ class County(Shown):
 
     def name(self, lang: str = "zh") -> str:
         """Return the county's name in a language."""
-        return self.name_zh if lang == "zh" else self.name_en or self.name_zh
+        return either(self.name_zh, self.name_en, lang)
 
     def table(self, name: str, year: int | None = None) -> pd.DataFrame:
         """Return a copy of a table, of one year when asked.

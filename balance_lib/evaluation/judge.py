@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from functools import reduce
 
@@ -13,7 +13,7 @@ from balance_lib import standards
 from balance_lib.evaluation import county_items, indicators, school_items, wording
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.finding import Context, Measures, line_of
-from balance_lib.evaluation.result import OPEN, SHORT, GroupCounts, ItemResult, Stated
+from balance_lib.evaluation.result import OPEN, SHORT, UNDECIDED, GroupCounts, ItemResult, Stated
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure
 
@@ -132,10 +132,10 @@ def _judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:
         other = standards.load(measure.of)
         switches = tuple(sorted(other.switches().items()))
         context = replace(context, standard=other, switches=switches, found={})
-    counted, line = group_counts(measure.items, context), line_of(item)
+    found = {group[0]: _of_group(group, context) for group in measure.items}
+    counted, line = _counted(found), line_of(item)
     line = float(counted.n) if math.isnan(line) else line
     n, n_met, fails, waiting = counted.n, len(counted.met), counted.short, counted.open
-    found = {group[0]: _of_group(group, context) for group in measure.items}
 
     def rows() -> pd.DataFrame:
         judged = [None if g in waiting else g not in fails for g in counted.status]
@@ -151,7 +151,7 @@ def _judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:
     elif key == "met":
         reason = Message("reason.items.met", told)
     else:
-        of = SHORT if key == "not_met" else ("no_data", "evidence")
+        of = SHORT if key == "not_met" else UNDECIDED
         names = wording.item_names([r.item for g in (fails or waiting) for r in found[g] if r.status in of])
         reason = Message(f"reason.items.{key}{'_and_open' if fails and waiting else ''}", {**told, "names": names})
     if key == "open":
@@ -168,7 +168,11 @@ def group_counts(groups: Sequence[Sequence[str]], context: Context) -> GroupCoun
         Codes of items; an item_id names all its required items.
     context : Context
     """
-    return GroupCounts({group[0]: _worst(_of_group(group, context)) for group in groups})
+    return _counted({group[0]: _of_group(group, context) for group in groups})
+
+
+def _counted(found: Mapping[str, Sequence[ItemResult]]) -> GroupCounts:
+    return GroupCounts({group: _worst(results) for group, results in found.items()})
 
 
 def _reason_of(result: ItemResult) -> Message:
@@ -181,7 +185,7 @@ def _of_group(group: Sequence[str], context: Context) -> list[ItemResult]:
 
 
 def _worst(results: Sequence[ItemResult]) -> str:
-    order = (*SHORT, "no_data", "evidence", "met", "not_applicable")
+    order = (*SHORT, *UNDECIDED, "met", "not_applicable")
     return min((result.status for result in results), key=order.index, default="no_data")
 
 

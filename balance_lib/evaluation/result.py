@@ -14,14 +14,15 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib.locale import Message, text
+from balance_lib.locale import Message, either, text
 from balance_lib.plain import plain, records
 from balance_lib.shown import ShownEvaluation
 from balance_lib.standards import Item, Standard
 
 STATUSES = ("met", "not_met", "no_data", "evidence", "not_due", "not_applicable")
 BASES = ("computed", "reported", "evidence")
-OPEN = ("no_data", "evidence", "not_due")
+UNDECIDED = ("no_data", "evidence")
+OPEN = (*UNDECIDED, "not_due")
 SHORT = ("not_met", "not_due")
 
 
@@ -119,7 +120,7 @@ class GroupCounts:
     @cached_property
     def open(self) -> list[str]:
         """Return the groups that lack data or a document."""
-        return self._with("no_data", "evidence")
+        return self._with(*UNDECIDED)
 
     def _with(self, *statuses: str) -> list[str]:
         return [name for name, status in self.status.items() if status in statuses]
@@ -362,7 +363,7 @@ class Evaluation(ShownEvaluation):
 
     def sentence(self, lang: str = "zh") -> str:
         """Return the verdict in one sentence, with the numbers."""
-        county = self.county_zh if lang == "zh" else self.county_en or self.county_zh
+        county = either(self.county_zh, self.county_en, lang)
         counts = self.counts()
         return text(
             f"evaluation.sentence.{'report' if self.standard.progress_report else self.verdict}",
@@ -379,7 +380,7 @@ class Evaluation(ShownEvaluation):
         """Return everything as plain JSON values; "no data" is null."""
         return {
             "county": self.county_id,
-            "county_name": self.county_zh if lang == "zh" else self.county_en or self.county_zh,
+            "county_name": either(self.county_zh, self.county_en, lang),
             "year": self.year,
             "on": self.on.isoformat(),
             "standard": self.standard.id,

@@ -188,7 +188,7 @@ def names(ids: Sequence[Any], county: County, most: int = 3) -> dict[str, str]:
 def _known(county: County) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Return the schools' names by id, Chinese and English; a school without an English name keeps its own."""
     table = county.tables["schools"]
-    zh, en = (dict(zip(table["school_id"], locale.named(table, lang), strict=True)) for lang in locale.LANGUAGES)
+    zh, en = (locale.names_by("school_id", table, lang) for lang in locale.LANGUAGES)
     return zh, en
 
 
@@ -293,9 +293,7 @@ def _blank(column: Any) -> Any:
 
 def _label_list(wanted: Sequence[str]) -> dict[str, str]:
     """Return the names of figures as people know them, in both languages."""
-    return {
-        lang: ("、" if lang == "zh" else ", ").join(label_of(name, lang) for name in wanted) for lang in ("zh", "en")
-    }
+    return {lang: locale.listed([label_of(name, lang) for name in wanted], lang) for lang in locale.LANGUAGES}
 
 
 @cache

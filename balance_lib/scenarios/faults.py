@@ -8,7 +8,7 @@ from typing import Any
 from balance_lib._errors import Fault
 from balance_lib.data import tables
 from balance_lib.data.county import County
-from balance_lib.locale import LANGUAGES, Message, text
+from balance_lib.locale import LANGUAGES, Message, listed, text
 from balance_lib.scenarios import base, layout
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.scenario import Scenario
@@ -58,10 +58,7 @@ def _verb(verb: str) -> Message:
 
 
 def _stages(stages: list[str]) -> dict[str, str]:
-    return {
-        lang: ("、" if lang == "zh" else ", ").join(text(f"stage.{stage}", lang) for stage in stages)
-        for lang in LANGUAGES
-    }
+    return {lang: listed([text(f"stage.{stage}", lang) for stage in stages], lang) for lang in LANGUAGES}
 
 
 def _kind(kind: str) -> dict[str, str]:

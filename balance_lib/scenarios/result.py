@@ -12,7 +12,7 @@ import pandas as pd
 from balance_lib import plain as values
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, number
-from balance_lib.locale import Message, text
+from balance_lib.locale import Message, either, text
 from balance_lib.scenarios import tell
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.shown import ShownOutcome
@@ -230,7 +230,7 @@ class Outcome(ShownOutcome):
         return text(f"scenarios.sentence.{self.status}", lang, n=len(breaking), rules=rules, procedure=procedure)
 
     def _county(self, lang: str) -> str:
-        return self.county_zh if lang == "zh" else self.county_en or self.county_zh
+        return either(self.county_zh, self.county_en, lang)
 
     def as_dict(self, lang: str = "zh") -> dict[str, Any]:
         """Return everything as plain JSON values; "no data" is null."""

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from balance_lib.evaluation import number
-from balance_lib.locale import bracket, count_change, text
+from balance_lib.locale import bracket, count_change, listed, text
 from balance_lib.office.reports import brief, charts, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp
@@ -70,13 +70,12 @@ def _plan(letter: Letter, outcome: Outcome, lang: str) -> None:
         for of in ("schools", "points")
     }
     letter.paragraph(text("report.argument.layout", lang, **params, n=len(operations), **counts))
-    joint = "、" if lang == "zh" else ", "
     rows: list[list[object]] = [
         [
             place,
             names.get(operation.school_id, wording.name(getattr(operation, "name_zh", "") or operation.school_id)),
             text(f"scenarios.verb.{operation.verb}", lang),
-            joint.join(names.get(other, wording.name(other)) for other in operation.others()) or "–",
+            listed([names.get(other, wording.name(other)) for other in operation.others()], lang) or "–",
             wording.name(operation.note, lang) or "–",
         ]
         for place, operation in enumerate(operations, 1)
@@ -301,8 +300,7 @@ def _procedure(letter: Letter, outcome: Outcome, lang: str) -> None:
     procedure, names = outcome.scenario.procedure, _names(outcome)
     letter.heading(text("report.argument.procedure", lang))
     lacking = [step for step in procedure.steps if not step.done]
-    joint = "、" if lang == "zh" else ", "
-    steps = joint.join(wording.sentence(text(f"scenarios.step_long.{step.step}", lang), lang) for step in lacking)
+    steps = listed([wording.sentence(text(f"scenarios.step_long.{step.step}", lang), lang) for step in lacking], lang)
     letter.paragraph(text("report.argument.lacking" if lacking else "report.argument.complete", lang, steps=steps))
     rows: list[list[object]] = [
         [

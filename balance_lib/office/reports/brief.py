@@ -7,7 +7,7 @@ from datetime import date
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, evaluate
-from balance_lib.locale import bracket, text
+from balance_lib.locale import bracket, listed, text
 from balance_lib.office.reports import charts, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp
@@ -202,8 +202,7 @@ def _next_steps(letter: Letter, evaluation: Evaluation, lang: str) -> None:
     if short:
         steps.append(text("report.next.ledger", lang, n=len(short)))
     if needs:
-        joint = "、" if lang == "zh" else ", "
-        shown = joint.join(f"{row[3]}{bracket(str(row[1]), lang)}" for row in needs)
+        shown = listed([f"{row[3]}{bracket(str(row[1]), lang)}" for row in needs], lang)
         steps.append(text("report.next.needs", lang, needs=shown))
     for status in ("no_data", "evidence", "not_due"):
         if n := len(evaluation.with_status(status)):

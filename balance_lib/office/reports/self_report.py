@@ -14,7 +14,7 @@ from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, ItemResult, evaluate, indicators
 from balance_lib.evaluation.figures import quantity
-from balance_lib.locale import has, text
+from balance_lib.locale import has, listed, text
 from balance_lib.office.reports import brief, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp, said_day
@@ -164,9 +164,8 @@ def _published(letter: Letter, county: County, evaluation: Evaluation, lang: str
     head = [text(f"report.self.published_head.{key}", lang) for key in ("number", "item", "stated", "found", "agrees")]
     body: list[list[object]] = [[place, *_result(row, lang)] for place, row in enumerate(rows, 1)]
     letter.table(text("report.self.published_table", lang), head, body, (1.3, 6, 3, 3.4, 2.2), centred=(0, 4))
-    joint = "、" if lang == "zh" else ", "
     for row in {tuple(row["by_year"].values()): row for row in known}.values():
-        years = joint.join(by_year_words(row, lang))
+        years = listed(by_year_words(row, lang), lang)
         letter.small(text("report.self.published_series", lang, item=row[f"label_{lang}"], years=years))
 
 
@@ -217,11 +216,11 @@ def _where(low: pd.DataFrame, county: County, evaluation: Evaluation, lang: str)
     schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
     choices = tables.table("schools").columns["kind"].choices or {}
     kinds = Counter(str(kind) for kind in low["school_id"].map(schools["kind"]).dropna())
-    joint = "、" if lang == "zh" else ", "
-    parts = joint.join(
+    said = (
         text("report.self.cause_kind_part", lang, kind=choices[kind] if lang == "zh" else kind.replace("_", " "), n=n)
         for kind, n in kinds.most_common()
     )
+    parts = listed(said, lang)
     points = [text("report.self.cause_kind", lang, n=len(low), parts=parts)] if parts else []
     towns = Counter(
         str(town) for town in low.drop_duplicates("school_id")["school_id"].map(schools["township"]).dropna()
@@ -280,7 +279,7 @@ def _measures(letter: Letter, evaluation: Evaluation, lang: str) -> None:
 
 
 def _units(result: ItemResult, lang: str) -> str:
-    return ("、" if lang == "zh" else ", ").join(units_of(result.item.lead_unit))
+    return listed(units_of(result.item.lead_unit), lang)
 
 
 def _when(deadline: str, lang: str) -> str:

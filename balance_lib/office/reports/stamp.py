@@ -10,7 +10,7 @@ from datetime import date
 from typing import TYPE_CHECKING, Any
 
 import balance_lib
-from balance_lib.locale import banners, text
+from balance_lib.locale import banners, either, text
 from balance_lib.office.reports.wording import file_name, name, sentence
 
 if TYPE_CHECKING:
@@ -80,7 +80,7 @@ class ReportStamp:
 
     def county(self, lang: str = "zh") -> str:
         """Return the county's name, fit to print."""
-        return name(self.county_zh if lang == "zh" else self.county_en or self.county_zh, lang)
+        return name(either(self.county_zh, self.county_en, lang), lang)
 
     def school_year(self, lang: str = "zh") -> str:
         """Return the school year in both calendar years.

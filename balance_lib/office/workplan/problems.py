@@ -10,7 +10,7 @@ from typing import Any
 import pandas as pd
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, ItemResult, indicators, number
+from balance_lib.evaluation import SHORT, Evaluation, ItemResult, indicators, number
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.wording import item_names, needed
 from balance_lib.locale import named, text, unit
@@ -69,7 +69,7 @@ def problem_list(
 
 def _fails_alone(result: ItemResult) -> bool:
     """Tell whether an item fails that is not a matter of single schools."""
-    return result.counts and result.status in ("not_met", "not_due") and result.by_school is None
+    return result.counts and result.status in SHORT and result.by_school is None
 
 
 def _county_row(result: ItemResult) -> dict[str, Any]:

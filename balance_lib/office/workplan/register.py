@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from balance_lib.evaluation import Evaluation, ItemResult
+from balance_lib.evaluation import SHORT, Evaluation, ItemResult
 from balance_lib.locale import text
 from balance_lib.office.workplan.offices import Offices
 from balance_lib.office.workplan.stages import Stage, stage_on, stages
@@ -319,7 +319,7 @@ def _on_day(result: ItemResult, papers: _Papers, year: int, on: date) -> str:
     by_paper = result.basis == "evidence"
     if by_paper and key in papers.dated:
         status = papers.known.get(key, ("evidence", on))[0]
-    if status in ("not_met", "not_due"):
+    if status in SHORT:
         return "not_due" if result.item.due is not None and result.item.due > on else "not_met"
     return status
 

@@ -15,7 +15,7 @@ from balance_lib.evaluation import Measured, evaluate
 from balance_lib.planning.remedies.apply import apply
 from balance_lib.planning.remedies.catalogue import Action, Catalogue, catalogue
 from balance_lib.planning.remedies.marginal import best_each, marginal_table
-from balance_lib.planning.remedies.plan import RemedyPlan, figure_word, stage_word, unit_word, wan
+from balance_lib.planning.remedies.plan import RemedyPlan, figure_word, unit_word, wan
 from balance_lib.planning.remedies.proposal import RemedyPlanner
 from balance_lib.planning.remedies.search import RemedyProgress
 from balance_lib.standards import Standard
@@ -31,7 +31,6 @@ __all__ = [
     "figure_word",
     "marginal",
     "propose",
-    "stage_word",
     "unit_word",
     "wan",
 ]

@@ -11,7 +11,7 @@ import pandas as pd
 from scipy import sparse
 
 from balance_lib import standards
-from balance_lib.evaluation import Evaluation, ItemResult, indicators
+from balance_lib.evaluation import SHORT, UNDECIDED, Evaluation, ItemResult, indicators
 from balance_lib.evaluation import schools as judged
 from balance_lib.evaluation.judge import line_of
 from balance_lib.locale import Message
@@ -37,7 +37,7 @@ class Builder(LeverEffects):
 
     def build(self) -> Demands:
         """Return the demands of every item that can be computed, failing ones and those that must stay met."""
-        failing = [r for r in self.found.items if r.item.same_as is None and r.status in ("not_met", "not_due")]
+        failing = [r for r in self.found.items if r.item.same_as is None and r.status in SHORT]
         for result in failing:
             self._find_levers(result)
         asked = set().union(*(self._names(result.item) for result in failing)) if failing else set()
@@ -117,14 +117,14 @@ class Builder(LeverEffects):
     # --- items -----------------------------------------------------------------------------------------------------
 
     def _demand(self, result: ItemResult, out: Demands) -> None:
-        item, failing = result.item, result.status in ("not_met", "not_due")
+        item, failing = result.item, result.status in SHORT
         try:
             rows, why = self._conditions(result, out)
         except NotAffineError:
             rows, why = [], "not_linear"
         if why and failing:
             out.unhelped[item.code] = (why, self._reason(why, result))
-        elif result.status in ("no_data", "evidence"):
+        elif result.status in UNDECIDED:
             out.unhelped[item.code] = (result.status, result.reason)
         elif failing:
             out.helped.append(item.code)
@@ -133,7 +133,7 @@ class Builder(LeverEffects):
     def _conditions(self, result: ItemResult, out: Demands) -> tuple[list[LinearCondition], str]:
         """Return an item's rows (choices and cones are put into ``out``), or why nothing helps."""
         item, measure = result.item, result.item.measure
-        failing = result.status in ("not_met", "not_due")
+        failing = result.status in SHORT
         if measure is None or result.basis == "evidence" or measure.source == "evidence":
             return [], "evidence"
         if measure.source == "items":

@@ -124,15 +124,14 @@ class RemedyPlan(ShownPlan):
         -------
         DataFrame
         """
-        schools = county.tables["schools"]
-        names = dict(zip(schools["school_id"], locale.named(schools, lang), strict=True))
+        names = locale.names_by("school_id", county.tables["schools"], lang)
         rows = self.lines.sort_values("cost_yuan", ascending=False, kind="stable", na_position="last")
         heads = {key: text(f"remedy.head.{key}", lang) for key in ("place", "stage", "action", "units", "unit", "once",
                  "yearly", "basis", "phase")}  # fmt: skip
         out = [
             {
                 heads["place"]: names.get(row.school_id, row.school_id) or text("remedy.county", lang),
-                heads["stage"]: stage_word(row.stage, lang),
+                heads["stage"]: locale.stage_word(row.stage, lang),
                 heads["action"]: self.action_word(row.action, row.units, lang),
                 heads["units"]: abs(row.units),
                 heads["unit"]: unit_word(row.unit, lang),
@@ -249,8 +248,7 @@ class RemedyPlan(ShownPlan):
         -------
         DataFrame
         """
-        schools = county.tables["schools"]
-        names = dict(zip(schools["school_id"], locale.named(schools, lang), strict=True))
+        names = locale.names_by("school_id", county.tables["schools"], lang)
         heads = [text(f"remedy.head.{key}", lang) for key in ("item", "place", "missing", "reason")]
         rows = [
             (f"{row.code} {self.standard.item(row.code).label(lang)}" if row.code in self.standard.by_code else "",
@@ -264,7 +262,7 @@ class RemedyPlan(ShownPlan):
         names = {n: spec.label(lang) for n, spec in self.standard.indicators.items()}
         names["composite"] = text("evaluation.composite", lang)
         out = self.coefficients.assign(
-            stage=[stage_word(s, lang) for s in self.coefficients["stage"]],
+            stage=[locale.stage_word(s, lang) for s in self.coefficients["stage"]],
             indicator=[names.get(i, i) for i in self.coefficients["indicator"]],
         )
         heads = ("stage", "indicator", "limit", "before", "after")
@@ -340,22 +338,6 @@ def unit_word(unit: str, lang: str) -> str:
     """
     key = f"remedy.unit.{unit}"
     return text(key, lang) if locale.has(key) else locale.unit(unit)[lang].strip()
-
-
-def stage_word(stage: str, lang: str) -> str:
-    """Return the name of a stage; nothing for the county.
-
-    Parameters
-    ----------
-    stage : str
-        ``primary`` or ``junior``.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
-    return text(f"stage.{stage}", lang) if locale.has(f"stage.{stage}") else ""
 
 
 def figure_word(standard: Standard, name: str, lang: str) -> str:

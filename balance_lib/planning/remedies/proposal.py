@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, ItemResult, Measured, evaluate, indicators, recent
+from balance_lib.evaluation import SHORT, Evaluation, ItemResult, Measured, evaluate, indicators, recent
 from balance_lib.locale import Message
 from balance_lib.planning.remedies.affine import Floats
 from balance_lib.planning.remedies.apply import changed, changes_of
@@ -36,7 +36,6 @@ from balance_lib.planning.remedies.plan import (
 from balance_lib.planning.remedies.search import RemedyProgress, RemedySearch, RemedySolution, rounded
 from balance_lib.standards import Measure, Standard
 
-OPEN = ("not_met", "not_due")
 Tell = Callable[[RemedyProgress], None] | None
 WORSE = {"priced": 0, "decision": 1, "target": 2}
 
@@ -82,7 +81,7 @@ class RemedyPlanner:
         units = np.zeros(len(levers))
         for result in found.items:
             measure = result.item.measure
-            if result.status not in OPEN or measure is None or measure.source not in ("schools", "stages"):
+            if result.status not in SHORT or measure is None or measure.source not in ("schools", "stages"):
                 continue
             if result.rows is None or measure.judge not in ("total", "every") or result.item.operator not in ("<=",
                     "<", "=="):  # fmt: skip
@@ -187,7 +186,7 @@ class RemedyPlanner:
     def _status(
         self, before: Evaluation, promised: pd.DataFrame, short: pd.DataFrame, solved: _Solved, lines: pd.DataFrame
     ) -> str:
-        if not any(r.status in OPEN for r in before.items):
+        if not any(r.status in SHORT for r in before.items):
             return "nothing_to_do"
         if len(short):
             return "partial" if len(lines) or len(promised) else "infeasible"
@@ -225,8 +224,8 @@ class RemedyPlanner:
             code = old.item.same_as or old.item.code
             # What nothing is bought for may be met all the same, such as an item judged by others.
             left = code in demands.unhelped and new.status != "met"
-            if old.status not in OPEN or left or old.item.same_as is not None:
-                if old.status == "met" and new.status in OPEN:
+            if old.status not in SHORT or left or old.item.same_as is not None:
+                if old.status == "met" and new.status in SHORT:
                     missed.append(new)
                 continue
             if new.status != "met":
@@ -257,7 +256,7 @@ class RemedyPlanner:
         for result in missed:
             if result.item.code in told:
                 continue
-            kept = before.item(result.item.code).status in OPEN
+            kept = before.item(result.item.code).status in SHORT
             reason = Message(why if kept else "remedy.short.fell", {})
             gap = abs(result.gap) if result.gap == result.gap else math.nan
             rows.append((result.item.code, "", result.item.stage, "", gap, result.item.judged_unit, reason))

@@ -21,7 +21,7 @@ import pandas as pd
 from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import CENTRAL, NINE_GRADES
-from balance_lib.locale import named, text
+from balance_lib.locale import listed, named, text
 from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.planning.goals import Goals
 from balance_lib.planning.siting.travel import Travel
@@ -257,7 +257,7 @@ def first_named(names: Iterable[str], lang: str) -> str:
     lang : {"zh", "en"}
     """
     all_ = list(dict.fromkeys(names))
-    joined = ("、" if lang == "zh" else ", ").join(all_[:NAMED])
+    joined = listed(all_[:NAMED], lang)
     return text("optimise.and_more", lang, names=joined, n=len(all_)) if len(all_) > NAMED else joined
 
 

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from balance_lib.data.county import County
-from balance_lib.locale import named, text
+from balance_lib.locale import listed, named, names_by, text
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.solution import Reason, Solution
 from balance_lib.plain import plain
@@ -93,9 +93,9 @@ class Proposal(ShownProposal):
 
     def _asked(self, lang: str) -> str:
         """Tell which rules the question keeps and which it leaves out: what is proven is proven for these."""
-        kept, comma = self.layout.goals.kept, "、" if lang == "zh" else ", "
+        kept = self.layout.goals.kept
         told = {
-            key: comma.join(text(f"optimise.rule.{rule}", lang) for rule, on in kept.items() if on is wanted)
+            key: listed([text(f"optimise.rule.{rule}", lang) for rule, on in kept.items() if on is wanted], lang)
             for key, wanted in (("kept", True), ("left", False))
         }
         return "".join(text(f"optimise.rules.{key}", lang, rules=rules) for key, rules in told.items() if rules)
@@ -108,7 +108,7 @@ class Proposal(ShownProposal):
         return lead + text("optimise.semicolon", lang).join(told) + text("optimise.full_stop", lang)
 
     def _told(self, reason: Reason, lang: str) -> str:
-        villages = dict(zip(self._villages["village_id"], named(self._villages, lang), strict=True))
+        villages = names_by("village_id", self._villages, lang)
         ids = self.layout.points["village_id"].iloc[list(reason.points)]
         names = [str(villages.get(v) or v) for v in dict.fromkeys(ids) if v]
         if not names:

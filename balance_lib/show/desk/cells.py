@@ -113,7 +113,7 @@ def _county(county: Any, lang: str) -> _CellView:
 
 def _standard(standard: Any, lang: str) -> _CellView:
     facts = [standard.id, standard.document, standard.issued]
-    rows = [(i.code, i.label(lang), tables.stage_word(i.stage, lang), tables.line(i), i.deadline or "–")
+    rows = [(i.code, i.label(lang), locale.stage_word(i.stage, lang), tables.line(i), i.deadline or "–")
             for i in standard.judged]  # fmt: skip
     heads = [text(f"desk.head.{name}", lang) for name in ("code", "item", "stage", "line", "deadline")]
     counts = [(text("desk.count.items", lang), len(standard.items)), (text("desk.count.judged", lang), len(rows))]
@@ -122,7 +122,7 @@ def _standard(standard: Any, lang: str) -> _CellView:
 
 
 def _evaluation(found: Any, lang: str) -> _CellView:
-    name = found.county_zh if lang == "zh" else found.county_en or found.county_zh
+    name = locale.either(found.county_zh, found.county_en, lang)
     chips = [(text(f"status.{status}", lang), n) for status, n in found.counts().items() if n]
     calls = (".plot_gaps()", ".map()", ".table()", ".problems()", ".item(code)")
     return _CellView(name, [str(found.year), found.standard.id], found.sentence(lang), chips,
@@ -157,7 +157,7 @@ def _draft(draft: Any, lang: str) -> _CellView:
 
 
 def _outcome(found: Any, lang: str) -> _CellView:
-    name = found.county_zh if lang == "zh" else found.county_en or found.county_zh
+    name = locale.either(found.county_zh, found.county_en, lang)
     facts = [found.scenario.name, str(found.scenario.judged_year), text(f"scenarios.status.{found.status}", lang)]
     chips = [(text("desk.count.moved", lang), tables.number(found.moved)),
              (text("desk.count.broken", lang), len(found.broken()))]  # fmt: skip

@@ -19,22 +19,6 @@ def number(value: float) -> str:
     return "–" if isinstance(value, float) and math.isnan(value) else told(value)
 
 
-def stage_word(stage: str, lang: str) -> str:
-    """Return the name of a stage; "" for the whole county.
-
-    Parameters
-    ----------
-    stage : str
-        ``primary`` or ``junior``.
-    lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-    """
-    return text(f"stage.{stage}", lang) if locale.has(f"stage.{stage}") else ""
-
-
 def line(item: Any) -> str:
     """Write what an item asks for: sign, number, unit."""
     value = item.threshold if item.threshold is not None else item.value
@@ -183,7 +167,7 @@ def pupils(found: Any, lang: str) -> pd.DataFrame:
     wide = found.county.pivot_table(index="year", columns="stage", values=["pupils", "low", "high"])
     rows = {text("desk.head.year", lang): wide.index}
     for stage in (s for s in STAGES if s in set(found.county["stage"])):
-        word = stage_word(stage, lang)
+        word = locale.stage_word(stage, lang)
         rows[word] = wide["pupils", stage].round().astype(int)
         rows[f"{word} {text('desk.head.band', lang)}"] = [
             f"{low:,.0f}–{high:,.0f}" for low, high in zip(wide["low", stage], wide["high", stage], strict=True)

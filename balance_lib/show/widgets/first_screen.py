@@ -11,10 +11,10 @@ import numpy as np
 import pandas as pd
 
 from balance_lib import access, locale, standards
-from balance_lib.evaluation import OPEN, SHORT, Evaluation, ItemResult, indicators, number
+from balance_lib.evaluation import OPEN, SHORT, UNDECIDED, Evaluation, ItemResult, indicators, number
 from balance_lib.evaluation.wording import away, needed
 from balance_lib.forecast import ItemPath
-from balance_lib.locale import LANGUAGES, Message, text
+from balance_lib.locale import LANGUAGES, Message, either, listed, text
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
@@ -23,7 +23,6 @@ from balance_lib.show.widgets.outlook import Outlook, state, word
 from balance_lib.standards import Item
 
 NAMED = 3  # what stands in the way is told by name so many times: one cannot keep more in mind
-WAITING = ("evidence", "no_data")
 STUCK = ("not_before",)
 DATED = ("crosses", "late", "met", "falls")
 FEW_INSIDE = 0.7  # of the bands' 80 %: fewer earlier forecasts inside it, and the year is not to be relied upon
@@ -98,7 +97,7 @@ def verdict_words(found: Evaluation, lang: str) -> str:
     """Return the verdict in few words, by the count the standard itself announces where it announces one."""
     counts = found.counts()
     waiting = sum(counts[status] for status in OPEN)
-    facts = {"county": found.county_zh if lang == "zh" else found.county_en or found.county_zh, "year": found.year}
+    facts = {"county": either(found.county_zh, found.county_en, lang), "year": found.year}
     key = found.verdict
     if found.standard.progress_report:
         key = "report" if counts["not_met"] else "report_kept"
@@ -147,8 +146,8 @@ def when(found: Evaluation, paths: Mapping[str, ItemPath]) -> tuple[Message, Mes
     (Message, Message or None)
         The answer, and how well the same forecasts did in earlier years.
     """
-    failing = [r for r in pressing(found, paths) if r.status not in WAITING]
-    waiting = found.with_status(*WAITING)
+    failing = [r for r in pressing(found, paths) if r.status not in UNDECIDED]
+    waiting = found.with_status(*UNDECIDED)
     if not failing:
         key = "open" if waiting else "now"
         return Message(f"leader.when.{key}", {"year": found.year, "n": len(waiting)}), None
@@ -218,7 +217,7 @@ def amount(result: ItemResult, model: PageModel) -> str:
     model : PageModel
     """
     item, measure, lang, found = result.item, result.item.measure, model.lang, model.evaluation
-    if result.status in WAITING:
+    if result.status in UNDECIDED:
         return text(f"leader.amount.{result.status}", lang)
     if measure is not None and measure.source == "indicator":
         rows = found.schools[(found.schools["indicator"] == measure.formula) & (found.schools["needed"] > 0)]
@@ -238,7 +237,7 @@ def amount(result: ItemResult, model: PageModel) -> str:
         return away(item, result.value, result.threshold, result.gap).render(lang)
     checks = [code for code in measure.checked_by if found.item(code).status in SHORT] if measure is not None else []
     if checks:
-        return text("leader.amount.checked", lang, items=("、" if lang == "zh" else ", ").join(checks))
+        return text("leader.amount.checked", lang, items=listed(checks, lang))
     return text("leader.amount.finding", lang)
 
 
@@ -270,15 +269,16 @@ def responsible(item: Item, model: PageModel) -> tuple[str, str]:
     item : Item
     model : PageModel
     """
+    from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
+
     named = item.lead_unit
     measured = item.measure is not None and item.measure.formula
     if not named and measured and model.county.plan in standards.ids():
         own = standards.load(model.county.plan)
         same = (i for i in own.items if i.lead_unit and i.stage == item.stage and i.measure == item.measure)
         named = next((i.lead_unit for i in same), "")
-    joint = "、" if model.lang == "zh" else ", "
-    units = views.units(named, model.lang)
-    return units.split(joint)[0], units
+    units = units_of(named)
+    return next(iter(units), ""), listed(units, model.lang)
 
 
 def colours(model: PageModel) -> tuple[dict[str, str], dict[str, str], str]:
@@ -288,10 +288,9 @@ def colours(model: PageModel) -> tuple[dict[str, str], dict[str, str], str]:
     within the walking radius; where that is not known either, nothing is judged and the label says so.
     """
     found, lang = model.evaluation, model.lang
-    joint = "、" if lang == "zh" else ", "
     judged = found.school_status()
     if len(judged):
-        notes = {school: joint.join(labels) for school, labels in views.shortfalls(found, lang).items()}
+        notes = {school: listed(labels, lang) for school, labels in views.shortfalls(found, lang).items()}
         return judged.to_dict(), notes, ""
     rows = access.walks(model.county, model.year)
     classes: dict[str, str] = {}
@@ -324,7 +323,7 @@ def decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
 
     found, lang, county = model.evaluation, model.lang, model.county
     plan = f"gaps.ipynb?{model.query(tab='plan')}"
-    waiting = found.with_status(*WAITING)
+    waiting = found.with_status(*UNDECIDED)
     if not found.with_status("not_met"):
         if not waiting:
             return text("leader.decide.nothing", lang), ""

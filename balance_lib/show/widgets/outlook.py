@@ -7,7 +7,7 @@ from typing import Any
 import pandas as pd
 
 from balance_lib import forecast
-from balance_lib.evaluation import Evaluation, ItemResult
+from balance_lib.evaluation import SHORT, Evaluation, ItemResult
 from balance_lib.forecast import ItemPath, Projection, ProjectionSettings
 from balance_lib.locale import Message, text
 from balance_lib.show.plots.trends import Panel
@@ -51,7 +51,7 @@ class Outlook:
 
     def open_items(self) -> list[ItemResult]:
         """Return those not met, or not due and not met."""
-        return [r for r in self.numeric() if r.status in ("not_met", "not_due")]
+        return [r for r in self.numeric() if r.status in SHORT]
 
     def item(self, code: str) -> ItemPath:
         """Return an item's path from the year shown on, computed once."""

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.evaluation import number
-from balance_lib.locale import has, text, unit
+from balance_lib.locale import has, listed, text, unit
 from balance_lib.office.store import Stamp
 from balance_lib.office.workplan import Programme, Register, by_year_words, harmless, shares
 from balance_lib.palette import TASKS
@@ -366,7 +366,7 @@ def achievement_table(rows: pd.DataFrame, lang: str) -> str:
     for row in rows.rename(columns={"code": "task"}).to_dict("records"):
         figure = f"{row['value']:,.10g}{unit(row['unit'])[lang]}" if row["value"] == row["value"] else row["words"]
         kind = text(f"workplan.kind.{row['kind']}", lang)
-        years = ("、" if lang == "zh" else ", ").join(by_year_words(row, lang))
+        years = listed(by_year_words(row, lang), lang)
         told = text(f"workplan.agrees.{row['agrees']}", lang)
         body.append(
             [_task(row, lang), escape(kind), safe(figure), safe(row["deadline"] or "–"), safe(row["quote"], 160),

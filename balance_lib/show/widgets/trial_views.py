@@ -13,7 +13,7 @@ import pandas as pd
 
 from balance_lib.data import tables
 from balance_lib.evaluation import number
-from balance_lib.locale import text
+from balance_lib.locale import listed, text
 from balance_lib.plain import as_csv
 from balance_lib.scenarios import Outcome
 from balance_lib.scenarios.board import Board, Tick
@@ -49,7 +49,7 @@ def headline(outcome: Outcome, lang: str) -> str:
     costs = outcome.costs.groupby("kind")["change_yuan"].sum() / 10_000
     who = {
         "n": number(outcome.moved), "villages": len(outcome.affected),
-        "named": ("、" if lang == "zh" else ", ").join(named),
+        "named": listed(named, lang),
     }  # fmt: skip
     facts = {
         "moves": text("layout.fact.moved" if len(moves) else "layout.fact.nobody", lang, **who),

@@ -15,7 +15,7 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult
 from balance_lib.evaluation.figures import figure
 from balance_lib.evaluation.wording import needed
-from balance_lib.locale import banners, has, text, unit
+from balance_lib.locale import banners, has, listed, text, unit
 from balance_lib.palette import LAMPS
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets.markup import part, render
@@ -168,7 +168,7 @@ def units(named: str, lang: str) -> str:
     """
     from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
 
-    return ("、" if lang == "zh" else ", ").join(units_of(named))
+    return listed(units_of(named), lang)
 
 
 def _remarks(result: ItemResult, found: Evaluation, lang: str) -> list[str]:
@@ -220,13 +220,13 @@ def school_ranking(found: Evaluation, county: County, query: Callable[..., str],
     """
     towns = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["township"]
     worst = sorted(shortfalls(found, lang).items(), key=lambda pair: (-len(pair[1]), pair[0]))
-    names, joint = school_names(county, lang), "、" if lang == "zh" else ", "
+    names = school_names(county, lang)
     schools = [
         {
             "name": names.get(school, school),
             "township": _plain(towns.get(school, "–")),
             "short": len(labels),
-            "lacks": joint.join(labels[:3]) + ("…" if len(labels) > 3 else ""),
+            "lacks": listed(labels[:3], lang) + ("…" if len(labels) > 3 else ""),
             "href": f"consolidation.ipynb?{query(school=school)}",
         }
         for school, labels in worst[:most]

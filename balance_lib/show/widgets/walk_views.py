@@ -13,7 +13,7 @@ import pandas as pd
 from balance_lib import access
 from balance_lib.access import CoverageCount, Limit
 from balance_lib.evaluation import number
-from balance_lib.locale import text
+from balance_lib.locale import listed, text
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets.style import card, lamp
 from balance_lib.show.widgets.views import stamped
@@ -372,7 +372,7 @@ def plain(value: object) -> str:
 
 
 def _names(names: Sequence[str], lang: str) -> str:
-    some = ("、" if lang == "zh" else ", ").join(names[:MOST_NAMES])
+    some = listed(names[:MOST_NAMES], lang)
     return text("page.access.and_more", lang, names=some) if len(names) > MOST_NAMES else some
 
 

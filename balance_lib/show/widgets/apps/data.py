@@ -15,7 +15,7 @@ from balance_lib._errors import Fault
 from balance_lib.data import check, tables
 from balance_lib.data.county import CRS_NAMES, County
 from balance_lib.data.intake import bring, workbook
-from balance_lib.evaluation import suppression
+from balance_lib.evaluation import UNDECIDED, suppression
 from balance_lib.locale import text
 from balance_lib.office.store import Stamp, Store, StoreError, folders, trail
 from balance_lib.plain import as_csv
@@ -55,7 +55,7 @@ class Data(Page):
         if self._offered != (model.county_id, model.year):  # what the office typed itself stays
             self._offered, self.return_year.value = (model.county_id, model.year), model.year
         self.faults.value = fault_table(check.check(model.county), f"{model.county_id}-faults.csv", lang)
-        open_items = found.with_status("no_data", "evidence")
+        open_items = found.with_status(*UNDECIDED)
         rows = [
             [lamp(r.status, lang), f"<b>{escape(r.item.code)}</b> {escape(r.item.label(lang))}",
              escape(r.reason.render(lang)), escape(views.units(r.item.lead_unit, lang) or text("page.no_owner", lang))]
@@ -66,7 +66,7 @@ class Data(Page):
             self.text("page.data.open"), views.table(heads, rows, empty=self.text("page.data.complete"))
         )
         evidence = [r for r in found.items if r.counts and r.item.measure and r.item.measure.stated_by == "evidence"]
-        evidence = sorted(evidence, key=lambda r: r.status not in ("evidence", "no_data"))  # what waits comes first
+        evidence = sorted(evidence, key=lambda r: r.status not in UNDECIDED)  # what waits comes first
         chosen, codes = self.item.value, [r.item.code for r in evidence]
         self.item.options = [
             (f"{views.mark(r.status)} {r.item.code} {r.item.label(lang)}", r.item.code) for r in evidence

@@ -6,7 +6,8 @@ from typing import Any
 
 import pandas as pd
 
-from balance_lib.evaluation import Evaluation
+from balance_lib.evaluation import SHORT, Evaluation
+from balance_lib.locale import listed
 from balance_lib.show.widgets import card_views, views
 from balance_lib.show.widgets.apps.brief_button import BriefButton
 from balance_lib.show.widgets.apps.page import Page, block, html
@@ -86,10 +87,10 @@ class Overview(Page):
         """Say where a school picked on the map can be looked at and what can be done about it."""
         if not place or place["kind"] != "school":
             return
-        model, school, joint = self.model, place["id"], "、" if self.model.lang == "zh" else ", "
+        model, school = self.model, place["id"]
         self.picked.value = render(
             "picked", model.lang, name=school_names(model.county, model.lang).get(school, school),
-            lacks=joint.join(views.shortfalls(model.evaluation, model.lang).get(school, [])),
+            lacks=listed(views.shortfalls(model.evaluation, model.lang).get(school, []), model.lang),
             gaps=f"gaps.ipynb?{model.query(tab='schools')}", layout=f"consolidation.ipynb?{model.query(school=school)}",
         )  # fmt: skip
 
@@ -128,7 +129,7 @@ def since(history: pd.DataFrame, code: str, year: int) -> int | None:
     mine = history[(history["code"] == code) & (history["year"] <= year)].sort_values("year", ascending=False)
     first = None
     for row in mine.itertuples():
-        if row.status not in ("not_met", "not_due"):
+        if row.status not in SHORT:
             break
         first = int(row.year)
     return first

@@ -14,7 +14,7 @@ import pandas as pd
 
 from balance_lib._errors import BalanceError
 from balance_lib.evaluation import number
-from balance_lib.locale import named, text
+from balance_lib.locale import names_by, text
 from balance_lib.planning import remedies
 from balance_lib.show.plots.remedies import (
     coefficients_before_after,
@@ -146,8 +146,7 @@ class RemedyPanel(W.VBox):
         words = f"<p class='bl-answer'>{escape(plan.sentence(lang))}</p><p>{escape(plan.compared(lang))}</p>"
         self.words.value = words + f"<p class='bl-muted'>{escape(self.text('assumed'))}</p>"
         labels = {name: spec.label(lang) for name, spec in plan.standard.indicators.items()}
-        schools = county.tables["schools"]
-        names = dict(zip(schools["school_id"], named(schools, lang), strict=True))
+        names = names_by("school_id", county.tables["schools"], lang)
         best = rows.head(12)
         best = best.assign(label=[plan.catalogue.all[a].label(lang) for a in best["action"]])
         has_limits = plan.coefficients["limit"].notna().any()
