@@ -14,7 +14,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 # What the desk gives, by where it stands. ``open`` is not in __all__: ``from balance_lib import *`` must not hide the
 # builtin.

@@ -11,6 +11,7 @@ from balance_lib.batch import Options, ProvinceDataset, run
 from balance_lib.data import check
 from balance_lib.data.county import County
 from balance_lib.data.demo import province
+from balance_lib.evaluation import evaluate
 from balance_lib.shipped import shipped
 from balance_lib.show.widgets import province_views
 from balance_lib.show.widgets.library import Library
@@ -38,6 +39,19 @@ def test_a_county_has_no_fault_and_all_a_county_needs(at: int, tmp_path: Path) -
     pd.testing.assert_series_equal(rolls, going, check_names=False)
     sizes = now[[name for name in now if name.startswith("classes_")]].sum(axis=1)
     assert (sizes[now["stage"] != "shared"] == now["classes"][now["stage"] != "shared"]).all()
+    assert set(rolls.index.get_level_values("school_id")) == set(schools["school_id"])
+
+
+@pytest.mark.parametrize("standard", ["quality_2017", "basic_2012"])
+def test_the_province_that_ships_is_what_is_found_today(standard: str) -> None:
+    shown = (
+        ProvinceDataset.open(shipped("data") / "province").table("verdicts").set_index(["county", "standard", "year"])
+    )
+    made = province.county(6, 30)
+    today = evaluate(made, standard, year=2023)
+    row = shown.loc[(made.county_id, standard, 2023)]
+    assert row["verdict"] == today.verdict
+    assert {name: row[name] for name in row.index if name in today.counts()} == today.counts()
 
 
 def test_counties_share_their_sides() -> None:

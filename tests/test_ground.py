@@ -8,11 +8,13 @@ import string
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 import yaml
 
+import balance_lib
 from balance_lib import locale
 from balance_lib.extras import EXTRAS, MissingExtraError, need
 
@@ -166,3 +168,11 @@ def test_dashboards_are_thin(root) -> None:
         cells = [c for c in json.loads(path.read_text("utf-8"))["cells"] if c["cell_type"] == "code"]
         assert len(cells) <= 4, path.name
         assert all(len(c["source"]) <= 6 for c in cells), path.name
+
+
+def test_one_version_is_told_everywhere(root) -> None:
+    first = re.search(r"^## (\S+)", (root / "CHANGELOG.md").read_text("utf-8"), re.MULTILINE)
+    cited = yaml.safe_load((root / "CITATION.cff").read_text("utf-8"))["version"]
+    assert first is not None and {first.group(1), str(cited), version("balance-lib")} == {balance_lib.__version__}
+    for page in ("README.md", "README.zh-CN.md", "docs/index.en.md", "docs/index.zh.md"):
+        assert f"balance_lib-{balance_lib.__version__}-py3" in (root / page).read_text("utf-8")

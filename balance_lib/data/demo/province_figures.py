@@ -105,6 +105,7 @@ def _schools(villages: pd.DataFrame, seat: Any, n_schools: int, random: Random) 
 def _attendance(villages: pd.DataFrame, schools: pd.DataFrame, size: Floats, random: Random) -> pd.DataFrame:
     """Send a village's pupils of a band to the nearest school that teaches it, some of them to the county seat."""
     km = _km(villages, schools)
+    km[schools["village"].to_numpy(), np.arange(len(schools))] = 0.0  # a village goes to its own school: none is empty
     parts = []
     for band, grades in GRADES.items():
         serves = schools["kind"].isin(SERVES[band]).to_numpy()
