@@ -126,9 +126,9 @@ def write(model: PageModel, plans: Sequence[Scenario] = (), *, made_on: date | N
         counts=found.counts(), early=early, curves=_curves(model, outlook), coefficients=_coefficients(model),
         comparison=_comparison(outcomes, lang), outcomes=outcomes, stages=STAGES,
         radius_km={s: round(board.radius_m[s] / 1000, 1) if np.isfinite(board.radius_m[s]) else None for s in STAGES},
-        made_on=(made_on or date.today()).isoformat(), provenance=Markup(views.provenance(found, lang)),
+        made_on=(made_on or date.today()).isoformat(), provenance=views.provenance(found, lang),
         style=Markup(_style()), script=Markup(script), script_hash=_hash(script), data=Markup(_json(data)),
-        synthetic=Markup(views.synthetic(county, lang)),
+        synthetic=views.synthetic(county, lang),
     )  # fmt: skip
 
 
@@ -205,7 +205,7 @@ def _coefficients(model: PageModel) -> list[_CoefficientBar]:
 
 def _comparison(outcomes: Sequence[Outcome], lang: str) -> Markup:
     named = [(outcome.scenario.name or locale.text("brief.unnamed", lang), outcome) for outcome in outcomes]
-    return Markup(trial_views.compare(named, lang)) if named else Markup()
+    return trial_views.compare(named, lang) if named else Markup()
 
 
 def _map(model: PageModel, radii: Sequence[float]) -> dict[str, Any]:

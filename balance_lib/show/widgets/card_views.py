@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pandas as pd
-from markupsafe import Markup
 
 from balance_lib.evaluation import OPEN, Evaluation, number
 from balance_lib.evaluation.figures import figure
@@ -35,7 +34,7 @@ def cards(found: Evaluation, before: Evaluation | None, lang: str, late: int | N
     out = [_met_card(found, before, lang), _short_card(found, lang), _schools_card(found, lang)]
     out += [_composite_card(found, stage, lang) for stage in ("primary", "junior")]
     out.append(_countdown_card(found, late, lang))
-    return part("grid", lang, [Markup(each) for each in out if each])
+    return part("grid", lang, [each for each in out if each])
 
 
 def _met_card(found: Evaluation, before: Evaluation | None, lang: str) -> str:
@@ -149,7 +148,7 @@ def coefficient_verdict(found: Evaluation, lang: str) -> str:
         key = "some_known" if unknown else "verdict"
         largest = _largest(found, judged[judged["cv"].notna()], lang)
         said = text(f"page.balance.{key}", lang, **facts, largest=largest)
-    light = None if status == "not_applicable" else Markup(lamp(status, lang))
+    light = None if status == "not_applicable" else lamp(status, lang)
     return part("verdict", lang, said, status, light)
 
 

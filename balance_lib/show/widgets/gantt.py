@@ -12,14 +12,14 @@ from markupsafe import Markup
 from balance_lib.locale import text
 from balance_lib.office.workplan import STATUSES, harmless
 from balance_lib.palette import TASKS
-from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.style import lamp
 from balance_lib.show.widgets.views import category
 
 WARNS = ("late", "blocked")
 
 
-def gantt(tasks: pd.DataFrame, stages: pd.DataFrame, on: date, lang: str = "zh") -> str:
+def gantt(tasks: pd.DataFrame, stages: pd.DataFrame, on: date, lang: str = "zh") -> Markup:
     """Return a plan's tasks over time as HTML; a group with a late or blocked task is open.
 
     Parameters
@@ -29,14 +29,9 @@ def gantt(tasks: pd.DataFrame, stages: pd.DataFrame, on: date, lang: str = "zh")
     on : date
         The day asked about, drawn through all rows.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
-        HTML; a sentence where there is no task.
     """
     if tasks.empty:
-        return f'<p class="bl-muted">{text("workplan.page.no_task", lang)}</p>'
+        return part("muted", lang, text("workplan.page.no_task", lang))
     rows = tasks.to_dict("records")
     days = [day for row in rows for day in (row["starts"], row["due"]) if _known(day)]
     days += [*stages["starts"], *stages["ends"], on]
@@ -131,7 +126,7 @@ def _bar(starts: Any, due: date, scale: _Scale) -> dict[str, Any]:
 
 
 def _light(status: str, lang: str) -> Markup:
-    return Markup(lamp(TASKS[status], lang, text(f"workplan.status.{status}", lang)))
+    return lamp(TASKS[status], lang, text(f"workplan.status.{status}", lang))
 
 
 def _known(day: Any) -> bool:

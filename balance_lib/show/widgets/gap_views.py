@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib.evaluation import Evaluation, history_of_coefficients, number
 from balance_lib.evaluation.figures import figure, places_of
@@ -16,15 +16,16 @@ from balance_lib.forecast import GrowthRule, ItemPath, Paths, Projection, falls_
 from balance_lib.locale import text
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets import outlook, views
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import lamp
 from balance_lib.standards import STAGES, Standard
 
 MOST = 60
 FEW = 12  # rows a table shows without being scrolled
-SIGNS = {">=": "≥", "<=": "≤", ">": "&gt;", "<": "&lt;", "==": "="}
+SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<", "==": "="}
 
 
-def items(paths: Sequence[ItemPath], lang: str) -> str:
+def items(paths: Sequence[ItemPath], lang: str) -> Markup:
     """Return the open items with the date each reaches its line, or why not.
 
     Parameters
@@ -37,36 +38,25 @@ def items(paths: Sequence[ItemPath], lang: str) -> str:
         state = outlook.state(found)
         last = found.rows[~found.rows["projected"]].dropna(subset=["value"]).tail(1)
         value, line = (math.nan if last.empty else float(last[name].iloc[0]) for name in ("value", "threshold"))
+        sign = SIGNS.get(found.item.operator, "")
         body.append(
             [
-                escape(f"{found.item.code} {found.item.label(lang)}"),
+                f"{found.item.code} {found.item.label(lang)}",
                 figure(value, places_of(found.item.judged_unit), line, found.item.operator),
-                _unbroken(
-                    f"{SIGNS.get(found.item.operator, '')} {number(line)} {escape(views.unit_word(found.item, lang))}"
-                ),
-                _unbroken(escape(found.item.deadline or "–")),
+                part("unbroken", lang, f"{sign} {number(line)} {views.unit_word(found.item, lang)}"),
+                part("unbroken", lang, found.item.deadline or "–"),
                 lamp(outlook.LAMP_OF.get(state, "no_data"), lang, outlook.word(found).render(lang)),
-                escape(found.crossing.reason.render(lang)),
+                found.crossing.reason.render(lang),
             ]
         )
     heads = [text(f"trends.head.{name}", lang) for name in ("item", "value", "line", "deadline", "outlook", "why")]
-    table = views.table(heads, body, numeric=[1], empty=text("trends.page.no_open", lang))
-    return _whole(table) if len(body) <= FEW else table
-
-
-def _unbroken(content: str) -> str:
-    """Return HTML that keeps to one line."""
-    return f'<span class="bl-nowrap">{content}</span>'
-
-
-def _whole(table: str) -> str:
-    """Return a table that stands at its full height: of a verdict a year, none may hide below an edge."""
-    return table.replace('class="bl-scroll"', 'class="bl-scroll" style="max-height:none"')
+    empty = text("trends.page.no_open", lang)
+    return views.table(heads, body, numeric=[1], empty=empty, whole=len(body) <= FEW)
 
 
 def crossings(
     found: Paths, evaluated: Evaluation, names: dict[str, str], lang: str, *, of: str, only_short: bool = True
-) -> str:
+) -> Markup:
     """Return schools (or townships) with what they lack in units and the year they reach the line.
 
     Parameters
@@ -103,13 +93,13 @@ def crossings(
             word = text("trends.status.no_data", lang)
         body.append(
             [
-                escape(names.get(name, name)),
+                names.get(name, name),
                 figure(value, places_of(spec.unit), line),
                 number(line),
                 figure(gap, places_of(spec.unit), 0.0),
-                escape(amount),
+                amount,
                 lamp(status, lang, word),
-                escape(row["reason"].render(lang)),
+                row["reason"].render(lang),
             ]
         )
     heads = ("place", "value", "line", "gap", "needed", "outlook", "why")
@@ -123,7 +113,7 @@ def _year(year: float) -> int:
     return int(year) if year == year else 0
 
 
-def growth(rules: Sequence[GrowthRule], lang: str) -> str:
+def growth(rules: Sequence[GrowthRule], lang: str) -> Markup:
     """Return the growth rules with their figures, a line a year.
 
     Parameters
@@ -137,8 +127,8 @@ def growth(rules: Sequence[GrowthRule], lang: str) -> str:
         for at, row in enumerate(rule.rows.itertuples()):
             body.append(
                 [
-                    escape(f"{item.code} {item.label(lang)}") if at == 0 else "",
-                    str(row.year),
+                    f"{item.code} {item.label(lang)}" if at == 0 else "",
+                    row.year,
                     _figure(row.before, lang),
                     _figure(row.figure, lang),
                     _figure(row.growth, lang) + (" %" if item.measure and item.measure.transform == "growth" else ""),
@@ -147,10 +137,10 @@ def growth(rules: Sequence[GrowthRule], lang: str) -> str:
                 ]
             )
     heads = ("item", "year", "before", "figure", "growth", "against", "outlook")
-    return _whole(views.table(
+    return views.table(
         [text(f"trends.head.{head}", lang) for head in heads], body, numeric=[1, 2, 3, 4, 5],
-        empty=text("trends.page.no_growth_rule", lang),
-    ))  # fmt: skip
+        empty=text("trends.page.no_growth_rule", lang), whole=True,
+    )  # fmt: skip
 
 
 def _figure(value: float, lang: str) -> str:
@@ -160,7 +150,7 @@ def _figure(value: float, lang: str) -> str:
     return "–" if value != value else number(round(value, 2 if abs(value) < 1e5 else 0))
 
 
-def _falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> str:
+def _falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> Markup:
     """Return the test whether each difference coefficient falls every year, with the coefficients."""
     standard: Standard = evaluated.standard
     table = table[table["year"] <= evaluated.year]
@@ -178,21 +168,16 @@ def _falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> str:
             cells = [f"{by_year[y]:.3f}" if y in by_year and by_year[y] == by_year[y] else "–" for y in years]
             known = lamp("no_data", lang)
             if steps.verdict is not None:
-                known = lamp(
-                    *(
-                        ("met", lang, text("trends.word.yes", lang))
-                        if steps.verdict
-                        else ("not_met", lang, text("trends.word.no", lang))
-                    )
-                )
-            body.append([escape(text(f"stage.{stage}", lang)), escape(label), *cells, known])
+                word = text(f"trends.word.{'yes' if steps.verdict else 'no'}", lang)
+                known = lamp("met" if steps.verdict else "not_met", lang, word)
+            body.append([text(f"stage.{stage}", lang), label, *cells, known])
     heads = [text(f"trends.head.{name}", lang) for name in ("stage", "indicator")]
     heads += [*map(str, years), text("trends.head.falls", lang)]
     empty = text("trends.page.no_coefficient", lang)
-    return _whole(views.table(heads, body, numeric=range(2, 2 + len(years)), empty=empty))
+    return views.table(heads, body, numeric=range(2, 2 + len(years)), empty=empty, whole=True)
 
 
-def coefficients(evaluated: Evaluation, county: object, lang: str) -> str:
+def coefficients(evaluated: Evaluation, county: object, lang: str) -> Markup:
     """Return the test of yearly falls for the county's history.
 
     Parameters
@@ -205,7 +190,7 @@ def coefficients(evaluated: Evaluation, county: object, lang: str) -> str:
     return _falls(evaluated, history_of_coefficients(county, evaluated.standard), lang)  # type: ignore[arg-type]
 
 
-def schools(found: Projection, names: dict[str, str], stage: str, year: int, lang: str) -> str:
+def schools(found: Projection, names: dict[str, str], stage: str, year: int, lang: str) -> Markup:
     """Return each school's pupils now and in a year to come, with the band, the largest change first.
 
     Parameters
@@ -224,7 +209,7 @@ def schools(found: Projection, names: dict[str, str], stage: str, year: int, lan
     )
     body = [
         [
-            escape(names.get(str(name), str(name))),
+            names.get(str(name), str(name)),
             number(round(row["now"])),
             number(round(row["pupils"])),
             f"{row['low']:,.0f}–{row['high']:,.0f}",

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from datetime import date, datetime
-from html import escape
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib.evaluation import number
 from balance_lib.locale import text
 from balance_lib.office.workplan import harmless
 from balance_lib.show.widgets import views
-from balance_lib.show.widgets.register_views import MOST, day, percent, rest, safe
+from balance_lib.show.widgets.markup import part
+from balance_lib.show.widgets.register_views import MOST, day, over, percent, rest, safe
 from balance_lib.show.widgets.style import lamp
 from balance_lib.standards import Item, Standard
 
@@ -26,7 +27,7 @@ def _head(names: str, lang: str) -> list[str]:
     return [text(f"journal.head.{name}", lang) for name in names.split()]
 
 
-def said(standard: Standard, code: str | None, otherwise: str, lang: str) -> str:
+def said(standard: Standard, code: str | None, otherwise: str, lang: str) -> Markup:
     """Return what the plan itself says, with what it leaves open; ``otherwise`` where it says nothing.
 
     Parameters
@@ -38,14 +39,14 @@ def said(standard: Standard, code: str | None, otherwise: str, lang: str) -> str
     lang : {"zh", "en"}
     """
     if code is None:
-        return f"<p>{escape(text(otherwise, lang))}</p>"
+        return part("line", lang, text(otherwise, lang))
     item: Item = standard.item(code)
     # A reprint's converter left glosses such as (lián) behind characters it did not know.
     quote = re.sub(r"\([a-zà-üā-ǜ]+\)", "", item.quote)
-    return f"<p>{escape(text('journal.page.said', lang, code=code, label=item.label(lang), quote=quote))}</p>"
+    return part("line", lang, text("journal.page.said", lang, code=code, label=item.label(lang), quote=quote))
 
 
-def pair_table(rows: pd.DataFrame, lang: str) -> str:
+def pair_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return the pairs with their latest visit, overdue ones first.
 
     Parameters
@@ -53,22 +54,18 @@ def pair_table(rows: pd.DataFrame, lang: str) -> str:
     rows : DataFrame
         Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     body = [
         [
             lamp(LAMPS[row["status"]], lang, text(f"journal.status.{row['status']}", lang)),
             safe(row["department"]),
-            safe(row["place_name"]) + (_under(row["township"]) if row["place_kind"] == "school" else ""),
+            _place(row),
             _interval(row["interval_days"], lang),
-            str(row["visits"]),
-            day(row["last_on"]) + _under(row["visitor"]),
-            safe(row["found"], LONG) + _under(_entry(row["entry_id"], lang)),
+            row["visits"],
+            over(day(row["last_on"]), row["visitor"]),
+            over(safe(row["found"], LONG), _entry(row["entry_id"], lang)),
             day(row["next_on"]),
-            f"<b>{row['days_late']}</b>" if row["days_late"] else "",
+            part("bold", lang, row["days_late"]),
         ]
         for row in rows.head(MOST).to_dict("records")
     ]
@@ -77,7 +74,7 @@ def pair_table(rows: pd.DataFrame, lang: str) -> str:
     return views.table(heads, body, numeric=[4, 8], empty=empty) + rest(len(rows) - MOST, lang)
 
 
-def visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
+def visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
     """Return the visit log, latest first.
 
     Parameters
@@ -87,15 +84,15 @@ def visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
     most : int
     """
     body = [
-        [day(row["visited_on"]), safe(row["department"]) + _under(row["visitor"]), safe(row["place_name"]),
-         safe(row["found"], LONG) + _under(_entry(row["entry_id"], lang)), day(_known(row["next_on"]))]
+        [day(row["visited_on"]), over(safe(row["department"]), row["visitor"]), safe(row["place_name"]),
+         over(safe(row["found"], LONG), _entry(row["entry_id"], lang)), day(_known(row["next_on"]))]
         for row in rows.sort_values("visited_on", ascending=False, kind="stable").head(most).to_dict("records")
     ]  # fmt: skip
     heads = [text("journal.column.visited_on", lang), *_head("department place found next", lang)]
     return views.table(heads, body, empty=text("journal.page.no_visits", lang)) + rest(len(rows) - most, lang)
 
 
-def place_table(rows: pd.DataFrame, lang: str) -> str:
+def place_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return the places' progress on their own schedules, furthest behind first.
 
     Parameters
@@ -103,20 +100,16 @@ def place_table(rows: pd.DataFrame, lang: str) -> str:
     rows : DataFrame
         Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     first = {True: text("workplan.page.pilot", lang), False: "", None: ""}
     body = [
         [
             lamp("not_met" if row["behind"] else "met", lang, percent(row["behind"]) if row["behind"] else None),
-            safe(row["place_name"]) + (_under(row["township"]) if row["place_kind"] == "school" else ""),
-            escape(first[row["pilot"]]),
-            str(row["items"]),
-            str(row["done"]),
-            str(row["late"] or ""),
+            _place(row),
+            first[row["pilot"]],
+            row["items"],
+            row["done"],
+            row["late"] or "",
             percent(row["planned_share"]),
             percent(row["actual_share"]),
             day(row["next_due"]),
@@ -129,7 +122,7 @@ def place_table(rows: pd.DataFrame, lang: str) -> str:
     return views.table(heads, body, numeric=[3, 4, 5, 6, 7], empty=empty) + rest(len(rows) - MOST, lang)
 
 
-def pilot_table(rows: pd.DataFrame, lang: str) -> str:
+def pilot_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return those that start first beside all others.
 
     Parameters
@@ -138,14 +131,14 @@ def pilot_table(rows: pd.DataFrame, lang: str) -> str:
     lang : {"zh", "en"}
     """
     body = [
-        [escape(text(f"journal.group.{'pilot' if row['pilot'] else 'rest'}", lang)), str(row["places"]),
-         str(row["items"]), percent(row["planned_share"]), percent(row["actual_share"])]
+        [text(f"journal.group.{'pilot' if row['pilot'] else 'rest'}", lang), row["places"], row["items"],
+         percent(row["planned_share"]), percent(row["actual_share"])]
         for row in rows.to_dict("records")
     ]  # fmt: skip
     return views.table(_head("group places items planned actual", lang), body, numeric=[1, 2, 3, 4])
 
 
-def report_table(rows: pd.DataFrame, lang: str) -> str:
+def report_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return each unit's latest progress report, overdue ones first.
 
     Parameters
@@ -153,15 +146,11 @@ def report_table(rows: pd.DataFrame, lang: str) -> str:
     rows : DataFrame
         Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     body = [
-        [safe(row["reporter"]), day(row["last_on"]), str(row["reports"]),
+        [safe(row["reporter"]), day(row["last_on"]), row["reports"],
          *(safe(row[name], LONG) for name in ("achieved", "trouble", "next_steps")), day(row["next_on"]),
-         f"<b>{row['days_late']}</b>" if row["days_late"] else ""]
+         part("bold", lang, row["days_late"])]
         for row in rows.head(MOST).to_dict("records")
     ]  # fmt: skip
     heads = _head("reporter last reports achieved trouble next_steps next late", lang)
@@ -169,7 +158,7 @@ def report_table(rows: pd.DataFrame, lang: str) -> str:
     return views.table(heads, body, numeric=[2, 7], empty=text("journal.page.no_reports", lang))
 
 
-def works_table(rows: pd.DataFrame, lang: str) -> str:
+def works_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return the works of each township and year beside what the plan asks for, shortest first.
 
     Parameters
@@ -177,15 +166,11 @@ def works_table(rows: pd.DataFrame, lang: str) -> str:
     rows : DataFrame
         Rows of the table.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     body = [
-        [safe(row["township"]), str(row["year"]), _figure(row["required"]), str(row["listed"]), str(row["done"]),
+        [safe(row["township"]), row["year"], _figure(row["required"]), row["listed"], row["done"],
          *(_figure(row[name]) for name in ("area_m2", "area_done_m2", "investment_yuan")),
-         f"<b>{_figure(row['short'])}</b>" if row["short"] else ""]
+         part("bold", lang, _figure(row["short"]) if row["short"] else "")]
         for row in rows.head(MOST).to_dict("records")
     ]  # fmt: skip
     heads = _head("township year required listed finished area area_done investment short", lang)
@@ -212,6 +197,11 @@ def _said(value: Any) -> str:
     return "" if value is None or value != value else str(value)
 
 
+def _place(row: dict[str, Any]) -> Markup:
+    """Return a place's name, over the township where it is a school."""
+    return over(safe(row["place_name"]), row["township"] if row["place_kind"] == "school" else "")
+
+
 def _entry(entry_id: str, lang: str) -> str:
     return text("journal.page.in_ledger", lang, entry=entry_id) if entry_id else ""
 
@@ -226,7 +216,3 @@ def _figure(value: float) -> str:
 
 def _known(value: Any) -> Any:
     return None if value is None or value != value else value
-
-
-def _under(words: str) -> str:
-    return f"<br><span class='bl-muted'>{safe(words)}</span>" if words else ""

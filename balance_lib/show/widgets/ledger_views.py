@@ -4,27 +4,28 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from html import escape
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib.evaluation import number
 from balance_lib.locale import text
 from balance_lib.office.workplan import harmless, told
 from balance_lib.show.widgets import views
-from balance_lib.show.widgets.register_views import MOST, NAME_MOST, day, head, rest, safe
+from balance_lib.show.widgets.markup import part
+from balance_lib.show.widgets.register_views import LINE_MOST, MOST, NAME_MOST, day, head, over, rest, safe
 from balance_lib.show.widgets.style import lamp
 
 LAMP = {"open": "not_met", "in_progress": "not_due", "evidence": "evidence", "verified": "met"}
 
 
-def _state_lamp(state: str, lang: str) -> str:
+def _state_lamp(state: str, lang: str) -> Markup:
     """Return an entry's state as a lamp with its own word."""
     return lamp(LAMP[state], lang, text(f"workplan.state.{state}", lang))
 
 
-def ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> str:
+def ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
     """Return the ledger: who puts what right by when, how old it is, how late.
 
     Parameters
@@ -34,53 +35,34 @@ def ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> str:
     lang : {"zh", "en"}
     most : int
         How many are named at most.
-
-    Returns
-    -------
-    str
     """
     body = [_ledger_row(row, lang) for row in rows.head(most).to_dict("records")]
     names = (
-        "status",
-        "school",
-        "item",
-        "value",
-        "required",
-        "measure",
-        "person",
-        "due",
-        "age",
-        "late_days",
-        "evidence",
-    )
+        "status", "school", "item", "value", "required", "measure", "person", "due", "age", "late_days", "evidence",
+    )  # fmt: skip
     empty = text("workplan.page.no_ledger", lang)
     table = views.table(head(names, lang), body, numeric=[3, 4, 8, 9, 10], empty=empty)
     return table + rest(len(rows) - most, lang)
 
 
-def _ledger_row(row: Mapping[str, Any], lang: str) -> list[str]:
+def _ledger_row(row: Mapping[str, Any], lang: str) -> list[object]:
     again = text("workplan.page.reopened", lang, n=row["reopened"]) if row["reopened"] else ""
-    late = f"<b>{row['days_late']}</b>" if row["days_late"] else ""
     return [
-        _state_lamp(row["state"], lang) + _under(again),
-        safe(row["school"]) + _under(row["township"]),
-        f"<b>{safe(row['code'])}</b> {safe(row['item'])}" + _under(row["stage_word"]),
+        over(_state_lamp(row["state"], lang), again),
+        over(safe(row["school"]), row["township"]),
+        over(part("coded", lang, safe(row["code"]), safe(row["item"])), row["stage_word"]),
         _figure(row["value"]),
-        f"{_figure(row['required'])} {safe(row['unit'])}",
+        safe(f"{_figure(row['required'])} {row['unit']}"),
         safe(row["measure"], 120),
-        safe(row["person"] or "–") + _under(row["lead_unit"]),
+        over(safe(row["person"] or "–"), row["lead_unit"]),
         day(row["due"]),
-        str(row["days_open"]),
-        late,
-        str(row["evidence"] or ""),
+        row["days_open"],
+        part("bold", lang, row["days_late"]),
+        row["evidence"] or "",
     ]
 
 
-def _under(words: str) -> str:
-    return f"<br><span class='bl-muted'>{safe(words)}</span>" if words else ""
-
-
-def entry_html(row: Mapping[str, Any], lang: str) -> str:
+def entry_html(row: Mapping[str, Any], lang: str) -> Markup:
     """Return one entry of the ledger in words, with its version: what the person sees before changing it.
 
     Parameters
@@ -101,10 +83,11 @@ def entry_html(row: Mapping[str, Any], lang: str) -> str:
         version=row["version"],
     )
     closed = text(f"workplan.page.closed.{row['closed_by']}", lang) if row["closed_by"] else ""
-    return f"<p>{_state_lamp(row['state'], lang)} {safe(facts, 600)} {escape(closed)}</p>"
+    words = (_state_lamp(row["state"], lang), safe(facts, 600), closed)
+    return part("line", lang, Markup(" ").join(words))
 
 
-def history_table(rows: pd.DataFrame, lang: str) -> str:
+def history_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return the changes, newest first: when, who, what, before, after.
 
     Parameters
@@ -113,10 +96,10 @@ def history_table(rows: pd.DataFrame, lang: str) -> str:
     lang : {"zh", "en"}
     """
     body = [
-        [escape(_moment(row["at"])), safe(row["who"]), escape(text(f"workplan.action.{row['action']}", lang)),
-         escape(text(f"workplan.field.{row['field']}", lang) if row["field"] else "–"),
-         *(safe(told(row["field"], row[side], lang), 120) for side in ("before", "after")), safe(row["note"], 160),
-         str(row["version"])]
+        [_moment(row["at"]), safe(row["who"]), text(f"workplan.action.{row['action']}", lang),
+         text(f"workplan.field.{row['field']}", lang) if row["field"] else "–",
+         *(safe(told(row["field"], row[side], lang), 120) for side in ("before", "after")),
+         safe(row["note"], LINE_MOST), row["version"]]
         for row in rows.iloc[::-1].to_dict("records")
     ]  # fmt: skip
     names = ("at", "who", "action", "field", "before_value", "after_value", "note", "version")

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
 from balance_lib import palette
 from balance_lib.locale import has, text
@@ -47,7 +48,7 @@ def _parts(lang: str) -> Any:
     return _environment().get_template("parts.html.j2").make_module({"t": _say(lang), "has": has, "lang": lang})
 
 
-def part(name: str, lang: str, *given: Any, **facts: Any) -> str:
+def part(name: str, lang: str, *given: Any, **facts: Any) -> Markup:
     """Render one of the pieces all views share, such as a lamp, a card or a table.
 
     Parameters
@@ -61,12 +62,12 @@ def part(name: str, lang: str, *given: Any, **facts: Any) -> str:
     Examples
     --------
     >>> part("lamp", "en", "met")
-    '<span class="bl-lamp" data-status="met"><i aria-hidden="true">✓</i>met</span>'
+    Markup('<span class="bl-lamp" data-status="met"><i aria-hidden="true">✓</i>met</span>')
     """
-    return str(getattr(_parts(lang), name)(*given, **facts))
+    return Markup(getattr(_parts(lang), name)(*given, **facts))
 
 
-def render(view: str, lang: str, **facts: Any) -> str:
+def render(view: str, lang: str, **facts: Any) -> Markup:
     """Render a view.
 
     Parameters
@@ -78,10 +79,5 @@ def render(view: str, lang: str, **facts: Any) -> str:
     **facts
         What the template shows; it is escaped unless it is Markup.
 
-    Returns
-    -------
-    str
-        HTML.
     """
-
-    return _environment().get_template(f"{view}.html.j2").render(t=_say(lang), has=has, lang=lang, **facts)
+    return Markup(_environment().get_template(f"{view}.html.j2").render(t=_say(lang), has=has, lang=lang, **facts))

@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from html import escape
 from typing import Any
 
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib import access, palette
 from balance_lib.batch import ProvinceDataset
 from balance_lib.locale import text
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets import views
-from balance_lib.show.widgets.style import lamp
+from balance_lib.show.widgets.markup import part, render
+from balance_lib.show.widgets.style import card, lamp
 
 MOST = 60
 WEAKEST = 10  # items shown of those most counties lack
@@ -111,7 +112,7 @@ def years_of(province: ProvinceDataset) -> list[int]:
     return [int(year) for year in province.sql("SELECT DISTINCT year FROM verdicts ORDER BY year")["year"]]
 
 
-def sentence(found: Standing, lang: str) -> str:
+def sentence(found: Standing, lang: str) -> Markup:
     """Say in one sentence how the counties stand.
 
     Parameters
@@ -132,10 +133,10 @@ def sentence(found: Standing, lang: str) -> str:
         late=len(found.late),
     )
     more = text("province.broken", lang, n=found.broken) if found.broken else ""
-    return f'<div class="bl-verdict"><p>{escape(told + more)}</p></div>'
+    return part("verdict", lang, told + more)
 
 
-def cards(found: Standing, lang: str) -> str:
+def cards(found: Standing, lang: str) -> Markup:
     """Return the figures leaders ask for first.
 
     Parameters
@@ -151,22 +152,18 @@ def cards(found: Standing, lang: str) -> str:
 
     share = pd.to_numeric(rows["share"]).median()
     figures = [
-        ("passed", counties(int((verdicts == "pass").sum())), lamp("pass", lang)),
-        ("failed", counties(int((verdicts == "fail").sum())), lamp("fail", lang)),
-        ("open", counties(int((verdicts == "undetermined").sum())), lamp("undetermined", lang)),
-        ("late", counties(len(found.late)), ""),
-        ("median", text("province.card.items", lang, n=f"{rows['not_met'].median():g}") if n else "–", ""),
-        ("walk", access.percent(share), ""),
+        ("passed", counties(int((verdicts == "pass").sum())), "pass"),
+        ("failed", counties(int((verdicts == "fail").sum())), "fail"),
+        ("open", counties(int((verdicts == "undetermined").sum())), "undetermined"),
+        ("late", counties(len(found.late)), None),
+        ("median", text("province.card.items", lang, n=f"{rows['not_met'].median():g}") if n else "–", None),
+        ("walk", access.percent(share), None),
     ]
-    parts = (
-        f'<div class="bl-card"><h3>{escape(text(f"province.cards.{key}", lang))}</h3>'
-        f'<p class="bl-figure">{escape(figure)}</p><p>{light}</p></div>'
-        for key, figure, light in figures
-    )
-    return f'<div class="bl-grid">{"".join(parts)}</div>'
+    shown = [card(text(f"province.cards.{key}", lang), figure, "", verdict, lang) for key, figure, verdict in figures]
+    return part("grid", lang, shown)
 
 
-def ranking(found: Standing, lang: str) -> str:
+def ranking(found: Standing, lang: str) -> Markup:
     """Return the counties in order, the best first.
 
     Parameters
@@ -180,8 +177,8 @@ def ranking(found: Standing, lang: str) -> str:
     for at, row in enumerate(found.rows.head(MOST).itertuples(), 1):
         share = access.percent(math.nan if pd.isna(row.share) else float(row.share))
         body.append(
-            [str(at), escape(found.name(row, lang)), lamp(row.verdict, lang), str(row.met), str(row.not_met),
-             str(row.open), share, escape(_expected(row, lang)), _year(row.due_year)]
+            [at, found.name(row, lang), lamp(row.verdict, lang), row.met, row.not_met, row.open, share,
+             _expected(row, lang), _year(row.due_year)]
         )  # fmt: skip
     note = text("province.ranking.about", lang, most=MOST)
     return views.panel(
@@ -202,7 +199,7 @@ def _year(value: Any) -> str:
     return "–" if pd.isna(value) else str(int(value))
 
 
-def late(found: Standing, lang: str) -> str:
+def late(found: Standing, lang: str) -> Markup:
     """Return the counties that will miss their date, with the items that hold them back.
 
     Parameters
@@ -213,12 +210,12 @@ def late(found: Standing, lang: str) -> str:
     title, note = text("province.late.title", lang), text("province.late.about", lang)
     rows = found.late
     if rows.empty:
-        return views.panel(title, f"<p>{escape(text('province.late.none', lang))}</p>")
+        return views.panel(title, part("line", lang, text("province.late.none", lang)))
     labels = _holding_back(found, lang)
     heads = [text(f"province.head.{key}", lang) for key in ("county", "due", "expected", "items")]
     body = [
-        [escape(found.name(row, lang)), _year(row.due_year), escape(_expected(row, lang)),
-         escape(_listed(labels.get(row.county, []), lang))]
+        [found.name(row, lang), _year(row.due_year), _expected(row, lang),
+         _listed(labels.get(row.county, []), lang)]
         for row in rows.head(MOST).itertuples()
     ]  # fmt: skip
     return views.panel(title, views.table(heads, body, numeric=(1, 2)), note)
@@ -242,7 +239,7 @@ def _holding_back(found: Standing, lang: str) -> dict[str, list[str]]:
     return out
 
 
-def weak(found: Standing, lang: str) -> str:
+def weak(found: Standing, lang: str) -> Markup:
     """Return the items most counties do not meet: what the province itself may have to see to.
 
     Parameters
@@ -260,13 +257,13 @@ def weak(found: Standing, lang: str) -> str:
         found.standard, found.year, WEAKEST,
     )  # fmt: skip
     if rows.empty:
-        return views.panel(title, f"<p>{escape(text('province.weak.none', lang))}</p>")
+        return views.panel(title, part("line", lang, text("province.weak.none", lang)))
     heads = [text(f"province.weak.{key}", lang) for key in ("item", "short", "of", "open")]
-    body = [[escape(row.label), str(row.short), str(row.judged), str(row.open)] for row in rows.itertuples()]
+    body = [[row.label, row.short, row.judged, row.open] for row in rows.itertuples()]
     return views.panel(title, views.table(heads, body, numeric=(1, 2, 3)), note)
 
 
-def outline_map(found: Standing, lang: str) -> str:
+def outline_map(found: Standing, lang: str) -> Markup:
     """Return a schematic map of the counties, coloured and marked by their verdict.
 
     Parameters
@@ -279,7 +276,7 @@ def outline_map(found: Standing, lang: str) -> str:
     shapes = found.province.sql("SELECT county, geometry FROM counties WHERE geometry IS NOT NULL")
     title, note = text("province.map.title", lang), text("province.map.about", lang)
     if shapes.empty:
-        return views.panel(title, f"<p>{escape(text('province.map.none', lang))}</p>")
+        return views.panel(title, part("line", lang, text("province.map.none", lang)))
     geometry = shapely.from_wkb([bytes(cell) for cell in shapes["geometry"]])
     west, south, east, north = shapely.total_bounds(geometry)
     squeeze = math.cos(math.radians((south + north) / 2))
@@ -290,18 +287,16 @@ def outline_map(found: Standing, lang: str) -> str:
     )
     moved = shapely.simplify(moved, 0.6)
     rows = found.rows.set_index("county")
-    parts = [_shape(shape, rows.loc[county] if county in rows.index else None, found, lang)
-             for county, shape in zip(shapes["county"], moved, strict=True)]  # fmt: skip
-    width, height = (east - west) * squeeze * scale, (north - south) * scale
-    drawn = (
-        f'<svg viewBox="-4 -4 {width + 8:.0f} {height + 8:.0f}" role="img" aria-label="{escape(title)}" '
-        f'style="width:100%;max-height:560px">{"".join(parts)}</svg>'
-    )
-    legend = " ".join(lamp(verdict, lang) for verdict in _ORDER)
-    return views.panel(title, f"{drawn}<p>{legend}</p>", note)
+    counties = [_shape(shape, rows.loc[county] if county in rows.index else None, found, lang)
+                for county, shape in zip(shapes["county"], moved, strict=True)]  # fmt: skip
+    size = [f"{length * scale + 8:.0f}" for length in ((east - west) * squeeze, north - south)]
+    drawn = render("province_map", lang, title=title, size=size, counties=counties, verdicts=list(_ORDER),
+                   ink=palette.INK, name_size=NAME_SIZE)  # fmt: skip
+    return views.panel(title, drawn, note)
 
 
-def _shape(shape: Any, row: Any, found: Standing, lang: str) -> str:
+def _shape(shape: Any, row: Any, found: Standing, lang: str) -> dict[str, str]:
+    """Return a county as the template of the map takes it: outline, colour, mark, and its name where it has room."""
     name = "" if row is None else found.name(row, lang)
     if sum(NAME_SIZE if ord(letter) > 255 else 0.55 * NAME_SIZE for letter in name) > shape.bounds[2] - shape.bounds[0]:
         name = ""  # a name that does not fit would lie over the neighbour's
@@ -315,12 +310,10 @@ def _shape(shape: Any, row: Any, found: Standing, lang: str) -> str:
     rings = [part.exterior for part in getattr(shape, "geoms", [shape]) if not part.is_empty]
     path = "".join("M" + "L".join(f"{x:.1f} {y:.1f}" for x, y in ring.coords[:-1]) + "Z" for ring in rings)
     middle = shape.representative_point()
-    return (
-        f'<g><title>{escape(told)}</title><path d="{path}" fill="{fill}" fill-opacity="0.75" stroke="#fff" '
-        f'stroke-width="1.2"/><text x="{middle.x:.1f}" y="{middle.y:.1f}" text-anchor="middle" font-size="13" '
-        f'fill="{palette.INK}">{mark}</text><text x="{middle.x:.1f}" y="{middle.y + 14:.1f}" text-anchor="middle" '
-        f'font-size="{NAME_SIZE}" fill="{palette.INK}">{escape(name)}</text></g>'
-    )
+    return {
+        "told": told, "path": path, "fill": fill, "mark": mark, "name": name, "x": f"{middle.x:.1f}",
+        "y": f"{middle.y:.1f}", "name_y": f"{middle.y + 14:.1f}",
+    }  # fmt: skip
 
 
 def spread(found: Standing, stage: str, indicator: str) -> tuple[pd.DataFrame, float]:
@@ -384,7 +377,7 @@ def ranking_csv(found: Standing, lang: str) -> bytes:
     return as_csv(frame[keys].set_axis([text(f"province.csv.{key}", lang) for key in keys], axis=1))
 
 
-def foot(found: Standing, years: int, lang: str) -> str:
+def foot(found: Standing, years: int, lang: str) -> Markup:
     """Say where the figures are from.
 
     Parameters
@@ -396,4 +389,4 @@ def foot(found: Standing, years: int, lang: str) -> str:
     """
     told = text("province.foot", lang, path=found.province.path.name, software=found.province.software,
                 n=len(found.rows), years=years)  # fmt: skip
-    return f'<p class="bl-muted">{escape(told)}</p>'
+    return part("muted", lang, told)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import date, datetime
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib.evaluation import number
 from balance_lib.locale import has, listed, text, unit
@@ -17,13 +17,15 @@ from balance_lib.office.workplan import Programme, Register, by_year_words, harm
 from balance_lib.palette import TASKS
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets import views
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import card, lamp
 
 MOST = 300
 NAME_MOST = 80
+LINE_MOST = 160
 
 
-def safe(given: object, most: int = NAME_MOST) -> str:
+def safe(given: object, most: int = NAME_MOST) -> Markup:
     """Return text from outside as HTML that can do no harm, cut to a length; its direction cannot leave it.
 
     Parameters
@@ -31,7 +33,20 @@ def safe(given: object, most: int = NAME_MOST) -> str:
     given : object
     most : int
     """
-    return f"<bdi>{escape(harmless(given, most))}</bdi>"
+    return part("outside", "zh", harmless(given, most))
+
+
+def over(words: object, second: str, most: int = NAME_MOST) -> Markup:
+    """Return a cell of two lines; there is no second line where there are no words for it.
+
+    Parameters
+    ----------
+    words : object
+    second : str
+        From outside.
+    most : int
+    """
+    return part("over", "zh", words, safe(second, most) if second else "")
 
 
 def head(names: tuple[str, ...], lang: str) -> list[str]:
@@ -45,7 +60,7 @@ def head(names: tuple[str, ...], lang: str) -> list[str]:
     return [text(f"workplan.head.{name}", lang) for name in names]
 
 
-def sentence(found: Register, lang: str) -> str:
+def sentence(found: Register, lang: str) -> Markup:
     """Return where the plan stands: one lamp, one sentence.
 
     Parameters
@@ -56,12 +71,10 @@ def sentence(found: Register, lang: str) -> str:
     counts = found.counts()
     status = next((s for s in ("late", "blocked", "due_before_adoption") if counts[s]), "on_course")
     status = "done" if counts["done"] and counts["done"] == len(found.tasks) else status
-    words = escape(found.sentence(lang))
-    light = _task_lamp(status, lang)
-    return f'<section class="bl-verdict" data-status="{TASKS[status]}"><p>{light} {words}</p></section>'
+    return part("verdict", lang, found.sentence(lang), TASKS[status], _task_lamp(status, lang))
 
 
-def cards(found: Register, ledger: pd.DataFrame | None, lang: str) -> str:
+def cards(found: Register, ledger: pd.DataFrame | None, lang: str) -> Markup:
     """Return the figures a leader looks at: done, late, blocked, the next date, the ledger.
 
     Parameters
@@ -88,10 +101,10 @@ def cards(found: Register, ledger: pd.DataFrame | None, lang: str) -> str:
         waiting = ledger[ledger["state"] != "verified"]
         note = text("workplan.page.ledger_note", lang, late=int((waiting["days_late"] > 0).sum()))
         out.append(card(text("workplan.page.ledger_open", lang), f"{len(waiting)} / {len(ledger)}", note, None, lang))
-    return f'<div class="bl-grid">{"".join(out)}</div>'
+    return part("grid", lang, out)
 
 
-def _next_card(found: Register, lang: str) -> str:
+def _next_card(found: Register, lang: str) -> Markup:
     columns = (found.tasks[name] for name in ("due", "status"))
     ahead = [
         d for d, status in zip(*columns, strict=True) if d and d >= found.on and status not in ("done", "not_started")
@@ -104,7 +117,7 @@ def _next_card(found: Register, lang: str) -> str:
     return card(title, text("page.card.days", lang, n=(due - found.on).days), note, None, lang)
 
 
-def stage_table(found: Register, lang: str) -> str:
+def stage_table(found: Register, lang: str) -> Markup:
     """Return the plan's stages with their days and how many of their tasks are done and late.
 
     Parameters
@@ -115,15 +128,15 @@ def stage_table(found: Register, lang: str) -> str:
     name = "label_zh" if lang == "zh" else "label_en"
     sign = {"over": "not_applicable", "current": "not_due", "ahead": "not_applicable"}
     rows = [
-        [lamp(sign[row["status"]], lang, text(f"workplan.stage.{row['status']}", lang)), escape(row[name]),
-         day(row["starts"]), day(row["ends"]), str(row["tasks"]), str(row["done"]), str(row["late"])]
+        [lamp(sign[row["status"]], lang, text(f"workplan.stage.{row['status']}", lang)), row[name],
+         day(row["starts"]), day(row["ends"]), row["tasks"], row["done"], row["late"]]
         for row in found.stages.to_dict("records")
     ]  # fmt: skip
     heads = head(("status", "stage", "starts", "ends", "tasks", "done", "late"), lang)
     return views.table(heads, rows, numeric=[4, 5, 6], empty=text("workplan.no_stage", lang))
 
 
-def inspection_table(found: Register, lang: str) -> str:
+def inspection_table(found: Register, lang: str) -> Markup | str:
     """Return the inspections the plan looks forward to, by date; empty where it names none.
 
     Parameters
@@ -140,7 +153,7 @@ def inspection_table(found: Register, lang: str) -> str:
     return views.table(head(("status", "inspection", "due", "remark"), lang), body) if body else ""
 
 
-def doubts(found: Register, lang: str) -> str:
+def doubts(found: Register, lang: str) -> Markup:
     """Return what is doubtful in the plan's own wording and how it is read, folded; empty where nothing is.
 
     Parameters
@@ -148,13 +161,10 @@ def doubts(found: Register, lang: str) -> str:
     found : Register
     lang : {"zh", "en"}
     """
-    notes = [escape(note.get(lang, note["zh"])) for note in found.standard.notes]
-    title = escape(text("workplan.page.doubts", lang, n=len(notes)))
-    items = "".join(f"<li>{note}</li>" for note in notes)
-    return f"<details><summary>{title}</summary><ol>{items}</ol></details>" if notes else ""
+    return part("doubts", lang, [note.get(lang, note["zh"]) for note in found.standard.notes])
 
 
-def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> str:
+def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> Markup:
     """Return the plan's working groups with what each has done.
 
     Parameters
@@ -167,11 +177,11 @@ def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> str:
     body = []
     for row in rows.rename(columns={"code": "task"}).to_dict("records"):
         known = mine.loc[row["unit"]] if row["unit"] in mine.index else {"done": 0, "late": 0}
-        body.append([_task(row, lang), str(row["tasks"]), str(known["done"]), str(known["late"] or "")])
+        body.append([_task(row, lang), row["tasks"], known["done"], known["late"] or ""])
     return views.table(head(("group", "tasks", "done", "late"), lang), body, numeric=[1, 2, 3])
 
 
-def task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> str:
+def task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
     """Return tasks with status, leading unit, date and what they wait for.
 
     Parameters
@@ -185,7 +195,7 @@ def task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> str:
     return views.table(heads, rows, empty=text("workplan.page.no_task", lang)) + rest(len(tasks) - most, lang)
 
 
-def rest(n: int, lang: str) -> str:
+def rest(n: int, lang: str) -> Markup:
     """Return the line that says how many rows are not shown.
 
     Parameters
@@ -193,10 +203,10 @@ def rest(n: int, lang: str) -> str:
     n : int
     lang : {"zh", "en"}
     """
-    return f'<p class="bl-muted">{escape(text("workplan.cli.more", lang, n=n))}</p>' if n > 0 else ""
+    return part("muted", lang, text("workplan.cli.more", lang, n=n) if n > 0 else "")
 
 
-def _task_row(row: Mapping[str, Any], lang: str) -> list[str]:
+def _task_row(row: Mapping[str, Any], lang: str) -> list[Markup | str]:
     helps = text("workplan.page.with", lang, units=row["cooperating_units"]) if row["cooperating_units"] else ""
     due = text(f"workplan.recurring.{row['recurring']}", lang) if row["recurring"] else row["deadline"]
     facts = f" {row['facts_met']}/{row['facts']}" if row["facts"] > 1 else ""
@@ -205,23 +215,19 @@ def _task_row(row: Mapping[str, Any], lang: str) -> list[str]:
     return [
         _task_lamp(row["status"], lang),
         _task(row, lang),
-        f"{safe(row['lead_unit'] or text('page.no_owner', lang))}{_under(helps)}",
-        f'<span style="white-space:nowrap">{safe(due or text("page.no_date", lang))}{_under(days)}</span>',
+        over(safe(row["lead_unit"] or text("page.no_owner", lang)), helps, LINE_MOST),
+        part("unbroken", lang, over(safe(due or text("page.no_date", lang)), days)),
         lamp(row["finding"], lang) + facts if row["finding"] else "–",
         safe(" ".join(filter(None, (waits, row["remark"]))), 200),
     ]
 
 
-def _task(row: Mapping[str, Any], lang: str) -> str:
+def _task(row: Mapping[str, Any], lang: str) -> Markup:
     label = row["label_en"] if lang == "en" and row["label_en"] else row["label_zh"]
-    return f"<b>{safe(row['task'])}</b> {safe(label, 160)}"
+    return part("coded", lang, safe(row["task"]), safe(label, LINE_MOST))
 
 
-def _under(words: str) -> str:
-    return f"<br><span class='bl-muted'>{safe(words, 160)}</span>" if words else ""
-
-
-def _task_lamp(status: str, lang: str) -> str:
+def _task_lamp(status: str, lang: str) -> Markup:
     """Return a task's status as a lamp with its own word."""
     return lamp(TASKS[status], lang, text(f"workplan.status.{status}", lang))
 
@@ -230,7 +236,7 @@ def _days(left: int | None, lang: str) -> str:
     return "" if left is None else text(f"workplan.cli.{'days' if left >= 0 else 'over'}", lang, n=abs(left))
 
 
-def unit_table(units: pd.DataFrame, lang: str) -> str:
+def unit_table(units: pd.DataFrame, lang: str) -> Markup:
     """Return every unit with what it owes: by status, next date, planned against actual; no column without a figure.
 
     Parameters
@@ -241,7 +247,7 @@ def unit_table(units: pd.DataFrame, lang: str) -> str:
     told = ("cooperating", "done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
     statuses = [status for status in told if units[status].any()]
     rows = [
-        [safe(row["unit"]), *(str(row[s] or "") for s in ("lead", *statuses)),
+        [safe(row["unit"]), *(row[s] or "" for s in ("lead", *statuses)),
          percent(row["planned_share"]), percent(row["actual_share"]), day(row["next_due"])]
         for row in units.to_dict("records")
     ]  # fmt: skip
@@ -257,14 +263,14 @@ def percent(share: float) -> str:
     return "–" if share != share else f"{share:.0%}"
 
 
-def day(value: Any) -> str:
+def day(value: Any) -> Markup | str:
     """Return a day for people; a dash where there is none."""
     if value is None or value != value:
         return "–"
-    return f'<span style="white-space:nowrap">{escape(value.isoformat())}</span>'
+    return part("unbroken", "zh", value.isoformat())
 
 
-def township_table(rows: pd.DataFrame, lang: str) -> str:
+def township_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return the townships' progress, those that start first marked.
 
     Parameters
@@ -274,15 +280,15 @@ def township_table(rows: pd.DataFrame, lang: str) -> str:
     """
     pilot = {True: text("workplan.page.pilot", lang), False: "", None: "–"}
     body = [
-        [safe(row["township"]), escape(pilot[row["pilot"]]), str(row["schools"]), str(row["checks"]), str(row["met"]),
-         str(row["not_met"]), str(row["no_data"] or ""), percent(row["met_share"])]
+        [safe(row["township"]), pilot[row["pilot"]], row["schools"], row["checks"], row["met"], row["not_met"],
+         row["no_data"] or "", percent(row["met_share"])]
         for row in rows.to_dict("records")
     ]  # fmt: skip
     heads = head(("township", "pilot", "schools", "checks", "met", "not_met", "no_data", "share"), lang)
     return views.table(heads, body, numeric=[2, 3, 4, 5, 6, 7], empty=text("workplan.page.no_township", lang))
 
 
-def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
+def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
     """Return the schedule counted back from the dates; what can no longer be done in time is said in words.
 
     Parameters
@@ -296,7 +302,7 @@ def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
         word = text(f"workplan.page.{'impossible' if row['impossible'] else 'possible'}", lang)
         body.append(
             [lamp("not_met" if row["impossible"] else "met", lang, word), _task(row, lang), day(row["due"]),
-             day(row["needed_by"]), str(row["lead_days"]), day(row["latest_start"]), str(row["slack_days"]),
+             day(row["needed_by"]), row["lead_days"], day(row["latest_start"]), row["slack_days"],
              safe(row["before"])]
         )  # fmt: skip
     heads = head(("status", "task", "due", "needed_by", "lead_days", "latest_start", "slack", "before"), lang)
@@ -304,7 +310,7 @@ def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> str:
     return views.table(heads, body, numeric=[4, 6], empty=empty) + rest(len(rows) - most, lang)
 
 
-def works_html(found: Programme, on: date, required: float, lang: str) -> str:
+def works_html(found: Programme, on: date, required: float, lang: str) -> Markup:
     """Return a programme of works: what the plan wants each year, area and cost, planned and done.
 
     Parameters
@@ -332,15 +338,11 @@ def works_html(found: Programme, on: date, required: float, lang: str) -> str:
         on=on.isoformat(),
     )
     rows = [
-        [
-            str(row["year"]),
-            number(row["per_township"]),
-            *(_whole(row[c]) for c in ("townships", "required", "cumulative")),
-        ]
+        [row["year"], number(row["per_township"]), *(_whole(row[c]) for c in ("townships", "required", "cumulative"))]
         for row in found.yearly.to_dict("records")
     ]
     heads = head(("year", "each", "townships", "projects", "cumulative"), lang)
-    return f"<p>{escape(plan)}</p><p>{escape(done)}</p>{views.table(heads, rows, numeric=[1, 2, 3, 4])}"
+    return part("lines", lang, [plan, done]) + views.table(heads, rows, numeric=[1, 2, 3, 4])
 
 
 def _money(yuan: float, lang: str) -> str:
@@ -354,7 +356,7 @@ def _whole(value: float) -> str:
     return "–" if value != value else f"{value:,.0f}"
 
 
-def achievement_table(rows: pd.DataFrame, lang: str) -> str:
+def achievement_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return what the plan or report says has been reached, with the source's words.
 
     Parameters
@@ -369,7 +371,7 @@ def achievement_table(rows: pd.DataFrame, lang: str) -> str:
         years = listed(by_year_words(row, lang), lang)
         told = text(f"workplan.agrees.{row['agrees']}", lang)
         body.append(
-            [_task(row, lang), escape(kind), safe(figure), safe(row["deadline"] or "–"), safe(row["quote"], 160),
+            [_task(row, lang), kind, safe(figure), safe(row["deadline"] or "–"), safe(row["quote"], LINE_MOST),
              safe(told), safe(years or "–", 600)]
         )  # fmt: skip
     heads = head(("achievement", "kind", "value", "when", "quote", "agrees", "by_year"), lang)

@@ -7,6 +7,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from markupsafe import Markup
+
 from balance_lib import palette
 from balance_lib.show.widgets.markup import part
 
@@ -33,7 +35,7 @@ def style() -> Any:
     )
 
 
-def lamp(status: str, lang: str = "zh", label: str | None = None) -> str:
+def lamp(status: str, lang: str = "zh", label: str | None = None) -> Markup:
     """Return a status as HTML: colour, mark and word, never colour alone.
 
     Parameters
@@ -47,14 +49,20 @@ def lamp(status: str, lang: str = "zh", label: str | None = None) -> str:
     Examples
     --------
     >>> lamp("met", "en")
-    '<span class="bl-lamp" data-status="met"><i aria-hidden="true">✓</i>met</span>'
+    Markup('<span class="bl-lamp" data-status="met"><i aria-hidden="true">✓</i>met</span>')
     """
     return part("lamp", lang, status, label)
 
 
 def card(
-    title: str, figure: str, note: str = "", status: str | None = None, lang: str = "zh", label: str | None = None
-) -> str:
+    title: str,
+    figure: str,
+    note: str = "",
+    status: str | None = None,
+    lang: str = "zh",
+    label: str | None = None,
+    changed: bool = False,
+) -> Markup:
     """Return a card as HTML: a title, one figure, a note, and a lamp, by its own word, if there is a status.
 
     Parameters
@@ -67,11 +75,13 @@ def card(
     lang : {"zh", "en"}
     label : str, optional
         Words under the figure.
+    changed : bool
+        Whether the figure is marked as changed.
     """
-    return part("card", lang, title, figure, note, status, label)
+    return part("card", lang, title, figure, note, status, label, changed)
 
 
-def banner(text: str, kind: str = "note") -> str:
+def banner(text: str, kind: str = "note") -> Markup:
     """Return a line across the page as HTML; kind is "note", "synthetic" or "error".
 
     Parameters

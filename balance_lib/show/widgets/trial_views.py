@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib.data import tables
 from balance_lib.evaluation import number
@@ -18,7 +18,7 @@ from balance_lib.plain import as_csv
 from balance_lib.scenarios import Outcome
 from balance_lib.scenarios.board import Board, Tick
 from balance_lib.show.widgets import views
-from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.style import banner, card, lamp
 from balance_lib.standards import STAGES
 
@@ -30,7 +30,7 @@ SEVERITY_LAMPS = {"forbids": "not_met", "breaks": "not_met", "warns": "evidence"
 MOST_BREAKS = 12
 
 
-def headline(outcome: Outcome, lang: str) -> str:
+def headline(outcome: Outcome, lang: str) -> Markup:
     """Return the outcome as a headline and four facts in a place of one height; the whole sentence is on demand.
 
     Parameters
@@ -82,7 +82,7 @@ def _proof(outcome: Outcome, lang: str) -> str:
     return text("page.consolidation.proof.gap", lang, gap=f"{100 * gap:.2f}%" if math.isfinite(gap) else "–")
 
 
-def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> str:
+def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> Markup:
     """Return who is affected as the sliders have it now: few figures, at once.
 
     Parameters
@@ -105,11 +105,10 @@ def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> s
         tick.extra_m,
         lang,
     )
-    later = text("page.consolidation.provisional", lang)
-    return shown if tick.proven else f'{shown}<p class="bl-muted">{escape(later)}</p>'
+    return shown if tick.proven else shown + part("muted", lang, text("page.consolidation.provisional", lang))
 
 
-def outcome_cards(outcome: Outcome, lang: str, before: Outcome | None = None) -> str:
+def outcome_cards(outcome: Outcome, lang: str, before: Outcome | None = None) -> Markup:
     """Return who is affected by a whole outcome; what the last move changed is told and marked.
 
     Parameters
@@ -148,7 +147,7 @@ def _over_stages(cover: dict[str, dict[str, float]], name: str) -> float:
 
 def _cards(
     figures: dict[str, tuple[float, float]], extra_m: float, lang: str, last: Mapping[str, float] | None = None
-) -> str:
+) -> Markup:
     bad = ("over", "far", "young", "young_moved")
     out = []
     for key, (value, before) in figures.items():
@@ -162,9 +161,8 @@ def _cards(
         change = value - (last or {}).get(key, value)
         if change:
             note = f"{text('page.consolidation.since_move', lang, change=f'{change:+,.0f}')} {note}"
-        made = card(title, number(value), note, status, lang, word)
-        out.append(made.replace('class="bl-card"', 'class="bl-card bl-changed"', 1) if change else made)
-    return f'<div class="bl-grid bl-tight">{"".join(out)}</div>'
+        out.append(card(title, number(value), note, status, lang, word, changed=bool(change)))
+    return part("grid", lang, out, tight=True)
 
 
 def count(value: Any) -> str:
@@ -176,7 +174,7 @@ def _km(metres: float, lang: str) -> str:
     return "–" if not math.isfinite(metres) else text("page.access.km", lang, km=f"{metres / 1000:.1f}")
 
 
-def affected(outcome: Outcome, lang: str) -> str:
+def affected(outcome: Outcome, lang: str) -> Markup:
     """Return the villages that lose most, worst first, by name.
 
     Parameters
@@ -191,42 +189,35 @@ def affected(outcome: Outcome, lang: str) -> str:
         town = row.township if isinstance(row.township, str) else ""
         to = text("page.consolidation.to", lang, to=row.to) if isinstance(row.to, str) and row.to else ""
         under = " ".join(filter(None, [town, to]))
-        needs = _needs(row, lang)
         rows.append([
-            f"<b>{escape(name)}</b><br><span class='bl-muted'>{escape(under)}</span>",
+            part("over", lang, part("bold", lang, name), under),
             number(row.pupils),
             _km(row.worst_extra_m, lang),
-            _km(row.worst_metres, lang) + (f"<br><b>{needs}</b>" if needs else ""),
+            part("way", lang, _km(row.worst_metres, lang), _needs(row, lang)),
         ])  # fmt: skip
     shown = views.table(heads, rows, [1, 2, 3], text("scenarios.sentence.nobody", lang))
     left = len(outcome.affected) - len(rows)
-    more = text("page.consolidation.more_villages", lang, n=left)
-    return shown + (f'<p class="bl-muted">{escape(more)}</p>' if left > 0 else "")
+    return shown + part("muted", lang, text("page.consolidation.more_villages", lang, n=left) if left > 0 else "")
 
 
-def _needs(row: Any, lang: str) -> str:
+def _needs(row: Any, lang: str) -> list[str]:
     parts = [(row.far, "far"), (row.new_riders, "ride"), (row.new_boarders, "board")]
-    said = [text(f"page.consolidation.need.{key}", lang, n=number(n)) for n, key in parts if n > 0]
-    return "<br>".join(map(escape, said))
+    return [text(f"page.consolidation.need.{key}", lang, n=number(n)) for n, key in parts if n > 0]
 
 
-def shares(outcome: Outcome, lang: str) -> str:
+def shares(outcome: Outcome, lang: str) -> Markup:
     """Return which groups bear the change: by township, urban or rural, and grade band.
 
     Parameters
     ----------
     outcome : Outcome
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     found = outcome.shares
     found = found[found["moved"] > 0]
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("group", "moved", "share", "extra", "way", "far")]
     rows = [
-        [escape(_group(row.by, row.group, lang)), f"{number(row.moved)} / {number(row.pupils)}",
+        [_group(row.by, row.group, lang), f"{number(row.moved)} / {number(row.pupils)}",
          "–" if not math.isfinite(row.share) else f"{100 * row.share:.1f}%", _km(row.mean_extra_m, lang),
          _km(row.worst_metres, lang), number(row.far)]
         for row in found.itertuples()
@@ -242,7 +233,7 @@ def _group(by: str, group: Any, lang: str) -> str:
     return text(f"page.consolidation.location.{group}", lang) if by == "location" else group
 
 
-def gains(outcome: Outcome, lang: str) -> str:
+def gains(outcome: Outcome, lang: str) -> Markup:
     """Return what changes for the county: before and after, with the difference.
 
     Parameters
@@ -250,12 +241,10 @@ def gains(outcome: Outcome, lang: str) -> str:
     outcome : Outcome
     lang : {"zh", "en"}
     """
-    rows = [[escape(name), said[0], said[1], said[2]] for name, said in _figures(outcome, lang)]
+    rows = [[name, *said] for name, said in _figures(outcome, lang)]
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("figure", "before", "after", "change")]
-    return (
-        views.table(heads, rows, [1, 2, 3])
-        + f'<p class="bl-muted">{escape(text("page.consolidation.costs_note", lang))}</p>'
-    )
+    note = part("muted", lang, text("page.consolidation.costs_note", lang))
+    return views.table(heads, rows, [1, 2, 3]) + note
 
 
 def _figures(outcome: Outcome, lang: str) -> list[tuple[str, tuple[str, str, str]]]:
@@ -312,7 +301,7 @@ def _three(before: float, after: float, digits: int) -> tuple[str, str, str]:
     return said(before), said(after), "–" if not math.isfinite(change) else f"{change:+,.{digits}f}"
 
 
-def rules(outcome: Outcome, lang: str) -> str:
+def rules(outcome: Outcome, lang: str) -> Markup:
     """Return the rules it breaks: which, where, how far, and what would mend it; those that were broken before last.
 
     Parameters
@@ -322,18 +311,13 @@ def rules(outcome: Outcome, lang: str) -> str:
     """
     found = sorted(outcome.breaks, key=lambda b: (not b.new, list(SEVERITY_LAMPS).index(b.severity)))
     if not found:
-        return f"<p>{escape(text('page.consolidation.no_breaks', lang))}</p>"
-    lines = []
-    for each in found[:MOST_BREAKS]:
-        light = lamp(SEVERITY_LAMPS[each.severity], lang, text(f"scenarios.severity.{each.severity}", lang))
-        old = "" if each.new else f" <span class='bl-muted'>{escape(text('page.consolidation.was_so', lang))}</span>"
-        lines.append(f"<li>{light} {escape(each.what(lang))}{old}<br><b>→ {escape(each.mend(lang))}</b></li>")
-    left = len(found) - len(lines)
-    more = escape(text("page.consolidation.more_breaks", lang, n=left)) if left > 0 else ""
-    return f'<ul class="bl-rules">{"".join(lines)}</ul><p class="bl-muted">{more}</p>'
+        return part("line", lang, text("page.consolidation.no_breaks", lang))
+    return render(
+        "breaks", lang, breaks=found[:MOST_BREAKS], lamps=SEVERITY_LAMPS, left=max(0, len(found) - MOST_BREAKS)
+    )
 
 
-def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
+def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> Markup:
     """Return scenarios side by side: losses first, then gains.
 
     Parameters
@@ -341,10 +325,6 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
     pairs : Sequence[tuple[str, Outcome]]
         Names and outcomes.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     heads = [text("page.consolidation.head.figure", lang), *(name for name, _ in pairs)]
     columns = []
@@ -353,37 +333,30 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> str:
         light = lamp(STATUS_LAMPS[outcome.status], lang, text(f"scenarios.status.{outcome.status}", lang))
         longer = moves.loc[moves["extra_m"] > 0, "pupils"].sum()
         base = outcome.scenario
-        column = {
-            text("page.consolidation.head.status", lang): light,
-            text("page.consolidation.head.base", lang): escape(
-                text(
-                    "page.consolidation.base",
-                    lang,
-                    year=base.year,
-                    judged=base.judged_year,
-                    standard=outcome.after.standard.title(lang),
-                )
+        longest = float(moves["metres_after"].max()) if len(moves) else math.nan
+        figures = {
+            "head.status": light,
+            "head.base": text(
+                "page.consolidation.base", lang, year=base.year, judged=base.judged_year,
+                standard=outcome.after.standard.title(lang),
             ),
-            text("page.consolidation.card.moved", lang): number(outcome.moved),
-            text("page.consolidation.card.farther", lang): number(longer),
-            text("page.consolidation.card.far", lang): number(moves["far"].sum()),
-            text("page.consolidation.card.over", lang): number(moves["overflow"].sum()),
-            text("page.consolidation.longest", lang): _km(
-                float(moves["metres_after"].max()) if len(moves) else math.nan, lang
-            ),
-            text("page.consolidation.broken", lang): number(
-                len(outcome.broken("breaks")) + len(outcome.broken("forbids"))
-            ),
-        }
+            "card.moved": number(outcome.moved),
+            "card.farther": number(longer),
+            "card.far": number(moves["far"].sum()),
+            "card.over": number(moves["overflow"].sum()),
+            "longest": _km(longest, lang),
+            "broken": number(len(outcome.broken("breaks")) + len(outcome.broken("forbids"))),
+        }  # fmt: skip
+        column = {text(f"page.consolidation.{key}", lang): said for key, said in figures.items()}
         column |= {name: said[1] for name, said in _figures(outcome, lang)}
         columns.append(column)
     bases = {(o.scenario.year, o.scenario.judged_year, o.after.standard.id) for _, o in pairs}
-    warning = banner(text("page.consolidation.other_base", lang)) if len(bases) > 1 else ""
-    rows = [[escape(name), *(column.get(name, "–") for column in columns)] for name in columns[0]]
+    warning = banner(text("page.consolidation.other_base", lang)) if len(bases) > 1 else Markup()
+    rows = [[name, *(column.get(name, "–") for column in columns)] for name in columns[0]]
     return warning + views.table(heads, rows, list(range(1, len(heads))))
 
 
-def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], float], lang: str) -> str:
+def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], float], lang: str) -> Markup:
     """Return how many difference coefficients lie beyond their limit as the sliders have it now.
 
     Parameters
@@ -402,11 +375,11 @@ def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], flo
                 known, over = known + math.isfinite(value), over + (value > limit)
                 lacking += not math.isfinite(value)
     if not known and limits and not np.isfinite(tick.coefficients).any():
-        return f'<p class="bl-muted">{escape(text("page.consolidation.coefficients_later", lang))}</p>'
+        return part("muted", lang, text("page.consolidation.coefficients_later", lang))
     return _beyond(over, known, lacking, lang)
 
 
-def outcome_coefficients(outcome: Outcome, lang: str) -> str:
+def outcome_coefficients(outcome: Outcome, lang: str) -> Markup:
     """Return how many difference coefficients lie beyond their limit, of a whole outcome.
 
     Parameters
@@ -419,12 +392,12 @@ def outcome_coefficients(outcome: Outcome, lang: str) -> str:
     return _beyond(found[False], found[False] + found[True], found[None], lang)
 
 
-def _beyond(over: int, known: int, lacking: int, lang: str) -> str:
+def _beyond(over: int, known: int, lacking: int, lang: str) -> Markup:
     if not known:
-        return ""
+        return Markup()
     said = text("page.consolidation.coefficients", lang, over=over, n=known)
     more = text("page.consolidation.coefficients_lacking", lang, n=lacking) if lacking else ""
-    return f'<p class="bl-muted">{escape(said + more)}</p>'
+    return part("muted", lang, said + more)
 
 
 # Which texts say what a code of the tables means, and how many decimals people read.

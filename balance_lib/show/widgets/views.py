@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Callable, Iterable, Sequence
-from html import escape
 from typing import Any
 
 import pandas as pd
@@ -28,26 +27,32 @@ ORDER = ("not_met", "no_data", "evidence", "not_due", "met", "not_applicable")
 _PRONOUNCED = re.compile(r"\([a-zü]*[āáǎàēéěèīíǐìōóǒòūúǔùǖǘǚǜ][a-zü]*\)")
 
 
-def table(heads: Sequence[str], rows: Iterable[Sequence[str]], numeric: Sequence[int] = (), empty: str = "") -> str:
-    """Return a table as HTML; the cells are HTML already, the heads are text.
+def table(
+    heads: Sequence[str],
+    rows: Iterable[Sequence[object]],
+    numeric: Sequence[int] = (),
+    empty: str = "",
+    whole: bool = False,
+) -> Markup:
+    """Return a table as HTML; cells that are not Markup are escaped.
 
     Parameters
     ----------
     heads : sequence of str
         Heads of the columns.
-    rows : Iterable[sequence of str]
-        Rows, cell by cell; HTML.
+    rows : Iterable[sequence of object]
+        Rows, cell by cell.
     numeric : sequence of int
         Positions of columns with figures.
     empty : str
         Words where there is nothing.
+    whole : bool
+        Whether it stands at its full height: of a verdict a year, none may hide below an edge.
     """
-
-    cells = [[Markup(cell) for cell in row] for row in rows]
-    return part("table", "zh", heads, cells, list(numeric), empty)
+    return part("table", "zh", heads, list(rows), list(numeric), empty, whole)
 
 
-def panel(title: str, content: str, note: str = "") -> str:
+def panel(title: str, content: str, note: str = "") -> Markup:
     """Return a titled panel as HTML.
 
     Parameters
@@ -56,10 +61,10 @@ def panel(title: str, content: str, note: str = "") -> str:
     content : str
     note : str
     """
-    return part("panel", "zh", title, note, Markup(content))
+    return part("panel", "zh", title, note, content)
 
 
-def download(name: str, content: bytes, kind: str, label: str) -> str:
+def download(name: str, content: bytes, kind: str, label: str) -> Markup:
     """Return a link that saves bytes as a file; the file travels in the link, no request is made.
 
     Parameters
@@ -90,7 +95,7 @@ def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang
     return frame.assign(**told)
 
 
-def provenance(found: Evaluation, lang: str) -> str:
+def provenance(found: Evaluation, lang: str) -> Markup:
     """Return the line every page ends with: year, source, versions, and what is synthetic.
 
     Parameters
@@ -111,7 +116,7 @@ def provenance(found: Evaluation, lang: str) -> str:
     return part("muted", lang, facts)
 
 
-def synthetic(county: County, lang: str) -> str:
+def synthetic(county: County, lang: str) -> Markup:
     """Return the banners that say what of the data is made up or estimated; empty where all is recorded.
 
     Parameters
@@ -119,10 +124,10 @@ def synthetic(county: County, lang: str) -> str:
     county : County
     lang : {"zh", "en"}
     """
-    return "".join(banner(words, "synthetic") for words in banners(county.marks, lang))
+    return Markup().join(banner(words, "synthetic") for words in banners(county.marks, lang))
 
 
-def lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> str:
+def lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> Markup:
     """Return every required item as a lamp with a word, folded as the standard groups them: what fails comes first.
 
     Parameters
@@ -206,7 +211,7 @@ def category(name: str, lang: str) -> str:
     return text(f"category.{name}", lang) if has(f"category.{name}") else name
 
 
-def school_ranking(found: Evaluation, county: County, query: Callable[..., str], lang: str, most: int = 12) -> str:
+def school_ranking(found: Evaluation, county: County, query: Callable[..., str], lang: str, most: int = 12) -> Markup:
     """Return the schools with the most items short, worst first, and what they are short of.
 
     Parameters
@@ -264,7 +269,7 @@ def _plain(value: object) -> str:
     return "–" if value is None or (isinstance(value, float) and value != value) else str(value)
 
 
-def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
+def change(found: Evaluation, before: Evaluation | None, lang: str) -> Markup:
     """Return what changed against the year before: newly met, newly short.
 
     Parameters
@@ -291,7 +296,7 @@ def change(found: Evaluation, before: Evaluation | None, lang: str) -> str:
     return table(heads, rows, empty=text("page.no_change", lang, year=before.year))
 
 
-def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short: bool = True) -> str:
+def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short: bool = True) -> Markup:
     """Return the schools against the items judged school by school: a mark, a word and the figure in each cell.
 
     Parameters
@@ -303,10 +308,6 @@ def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short:
         ``primary`` or ``junior``.
     only_short : bool
         Whether only what falls short is listed.
-
-    Returns
-    -------
-    str
     """
     columns = [r for r in found.items if r.counts and r.by_school is not None and r.item.stage in (stage, "all")]
     taught = set(found.schools.loc[found.schools["stage"] == stage, "school_id"])
@@ -327,12 +328,12 @@ def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short:
     used = [r for r in columns if any(r.item.code in row for row in cells.values())]
     ranked = sorted(cells, key=lambda i: (-sum(m is False for m, _ in cells[i].values()), str(names.get(i, i))))
     shown = [i for i in ranked if not only_short or any(m is not True for m, _ in cells[i].values())]
-    body = [[escape(str(names.get(i, i))), *(_cell(cells[i].get(r.item.code)) for r in used)] for i in shown]
+    body = [[names.get(i, i), *(_cell(cells[i].get(r.item.code)) for r in used)] for i in shown]
     heads = [text("page.head.school", lang), *(f"{r.item.code} {r.item.label(lang)}" for r in used)]
     return table(heads, body, numeric=range(1, len(heads)), empty=_nobody_short(found, lang))
 
 
-def _cell(found: tuple[object, str] | None) -> str:
+def _cell(found: tuple[object, str] | None) -> Markup | str:
     if found is None:
         return ""
     met, value = found
@@ -340,7 +341,7 @@ def _cell(found: tuple[object, str] | None) -> str:
     return part("judged", "zh", status, mark, value)
 
 
-def met_lamp(met: object, lang: str) -> str:
+def met_lamp(met: object, lang: str) -> Markup | str:
     """Return the lamp of a judgement that is True, False or unknown; empty when nothing was judged.
 
     Parameters
@@ -373,7 +374,7 @@ def unit_word(item: Item, lang: str) -> str:
     return unit(item.judged_unit)[lang].strip()
 
 
-def needs(found: Evaluation, lang: str) -> str:
+def needs(found: Evaluation, lang: str) -> Markup:
     """Return what is missing in units to build, buy or hire: by indicator and stage, over how many schools.
 
     Parameters
@@ -392,11 +393,11 @@ def needs(found: Evaluation, lang: str) -> str:
         amount = needed(float(short["needed"].sum()), spec)[lang]
         rows.append(
             [
-                escape(spec.label(lang)),
-                escape(text(f"stage.{stage}", lang)),
+                spec.label(lang),
+                text(f"stage.{stage}", lang),
                 f"{len(short)} / {known}" if known else "–",
-                escape(amount) if known else "–",
-                str(unknown or ""),
+                amount if known else "–",
+                unknown or "",
             ]
         )
     heads = [text(f"page.head.{name}", lang) for name in ("indicator", "stage", "schools_short", "needed", "no_data")]

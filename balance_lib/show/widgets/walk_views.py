@@ -4,17 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from html import escape
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib import access
 from balance_lib.access import CoverageCount, Limit
 from balance_lib.evaluation import number
 from balance_lib.locale import listed, text
 from balance_lib.plain import as_csv
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import card, lamp
 from balance_lib.show.widgets.views import stamped
 from balance_lib.show.widgets.views import table as rows_table
@@ -34,7 +35,7 @@ def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
     return text("page.access.km", lang, km=f"{metres / 1000:.{1 if metres >= 1000 else 2}f}")
 
 
-def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> str:
+def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> Markup:
     """Return the verdict: who lives within, who does not, and by which way of measuring.
 
     Parameters
@@ -49,7 +50,7 @@ def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> s
     stage = text(f"page.access.stages.{walk.choice}", lang)
     if not found.pupils > 0:  # or nobody knows
         said, how = (text(f"page.access.{key}", lang, year=year, stage=stage) for key in ("nobody", "nobody_how"))
-        return f'<section class="bl-verdict"><p>{escape(said)}<br><small>{escape(how)}</small></p></section>'
+        return part("verdict", lang, said, small=[how])
     facts = {
         "year": year, "stage": stage, "pupils": number(found.pupils), "share": found.percent,
         "mode": text(f"distance.mode.{walk.mode}", lang), "to": text(f"page.access.to.{to}", lang),
@@ -60,12 +61,9 @@ def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> s
     if found.unknown:
         said += text("page.access.sentence_unknown", lang, unknown=number(found.unknown))
     status = _status(walk, found)
-    light = f"{lamp(status, lang)} " if status else ""
-    how = text("page.access.how", lang, how=reach.how().render(lang), limit=_set_by(limit, lang))
-    basis = f"<br>{escape(text('page.access.no_attendance', lang, year=year))}" if reach.basis == "ages" else ""
-    state = f' data-status="{status}"' if status else ""
-    small = f"<br><small>{escape(how)}{basis}</small>"
-    return f'<section class="bl-verdict"{state}><p>{light}{escape(said)}{small}</p></section>'
+    small = [text("page.access.how", lang, how=reach.how().render(lang), limit=_set_by(limit, lang))]
+    small += [text("page.access.no_attendance", lang, year=year)] if reach.basis == "ages" else []
+    return part("verdict", lang, said, status, lamp(status, lang) if status else None, small)
 
 
 def map_title(walk: Walking, lang: str) -> str:
@@ -83,7 +81,7 @@ def map_title(walk: Walking, lang: str) -> str:
     )  # fmt: skip
 
 
-def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: int, lang: str) -> str:
+def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: int, lang: str) -> Markup:
     """Return the figures side by side: attended and nearest school, who is outside, time, and the reported rate.
 
     Parameters
@@ -105,10 +103,10 @@ def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: i
         card(text("page.access.card.outside", lang), number(chosen.outside), note),
     ]
     out += [_farthest_card(walk, lang), _time_card(walk, lang), _reported_card(walk, lang)]
-    return f'<div class="bl-grid">{"".join(filter(None, out))}</div>'
+    return part("grid", lang, [each for each in out if each])
 
 
-def ranking(walk: Walking, lang: str) -> str:
+def ranking(walk: Walking, lang: str) -> Markup:
     """Return the townships with their coverage, lowest first, each with a bar.
 
     Parameters
@@ -118,10 +116,10 @@ def ranking(walk: Walking, lang: str) -> str:
     """
     found = access.by_township(walk.reach, walk.radius_m, walk.target)
     found = found[found["pupils"] > 0]
-    names = [escape(name or text("page.access.no_town", lang)) for name in found["township"].head(MOST_TOWNSHIPS)]
+    names = [name or text("page.access.no_town", lang) for name in found["township"].head(MOST_TOWNSHIPS)]
     columns = (found[name].tolist() for name in ("pupils", "outside", "share"))
     rows = [
-        [name, number(pupils), number(outside) if outside else "", _bar(share)]
+        [name, number(pupils), number(outside) if outside else "", _bar(share, lang)]
         for name, pupils, outside, share in zip(names, *columns, strict=False)
     ]
     heads = [
@@ -137,7 +135,7 @@ def _nobody_outside(walk: Walking, lang: str) -> str:
     )
 
 
-def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
+def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> Markup:
     """Return the villages outside as they are given, worst first, and how many more there are.
 
     Parameters
@@ -151,17 +149,8 @@ def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
     """
     limit_m, none = walk.reach.table.limit_m, text("page.access.no_second", lang)
     names = [
-        "village",
-        "township",
-        "band",
-        "pupils",
-        "school",
-        "distance_m",
-        "nearest",
-        "nearest_m",
-        "second",
-        "second_m",
-    ]
+        "village", "township", "band", "pupils", "school", "distance_m", "nearest", "nearest_m", "second", "second_m",
+    ]  # fmt: skip
     rows = []
     # Columns as lists: while a slider moves, building a row object for each village would take most of the time.
     for village, township, band, pupils, school, metres, near, near_m, second, second_m in zip(
@@ -169,19 +158,18 @@ def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> str:
     ):
         whose = text("page.access.farthest_band", lang, band=text(f"page.access.bands.{band}", lang))
         rows.append([
-            f"{escape(village)}<br><span class='bl-muted'>{escape(plain(township))}</span>",
+            part("over", lang, village, plain(township)),
             number(pupils),
-            f"{_place(school, metres, lang, limit_m)}<br><span class='bl-muted'>{escape(whose)}</span>",
+            part("over", lang, _place(school, metres, lang, limit_m), whose),
             _place(near, near_m, lang, limit_m),
-            _place(second, second_m, lang, limit_m) if isinstance(second, str) else escape(none),
+            _place(second, second_m, lang, limit_m) if isinstance(second, str) else none,
         ])  # fmt: skip
     heads = [text(f"page.access.{name}", lang) for name in ("village", "outside", "distance", "nearest", "second")]
     shown = rows_table(heads, rows, [1], _nobody_outside(walk, lang))
-    more = escape(text("page.access.more", lang, n=left))
-    return shown + (f'<p class="bl-muted">{more}</p>' if left > 0 else "")
+    return shown + part("muted", lang, text("page.access.more", lang, n=left) if left > 0 else "")
 
 
-def notes(walk: Walking, lang: str) -> str:
+def notes(walk: Walking, lang: str) -> Markup:
     """Return what every number rests on: what is left out, what is missing and named.
 
     Parameters
@@ -204,7 +192,7 @@ def notes(walk: Walking, lang: str) -> str:
         lines.append(text("page.access.unplaced", lang, names=("；" if lang == "zh" else "; ").join(missing)))
     if reach.table.unreachable:
         lines.append(reach.table.gaps().render(lang))
-    return "".join(f'<p class="bl-muted">{escape(line)}</p>' for line in lines)
+    return part("lines", lang, lines, "muted")
 
 
 def links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
@@ -269,7 +257,7 @@ def townships_csv(walk: Walking, lang: str) -> bytes:
     return _csv(walk, found.assign(share=found["share"].round(4)), lang)
 
 
-def near_schools(found: pd.DataFrame, lang: str) -> str:
+def near_schools(found: pd.DataFrame, lang: str) -> Markup:
     """Return what lies near schools: counts by kind, then the list, what breaks a rule marked.
 
     Parameters
@@ -277,18 +265,13 @@ def near_schools(found: pd.DataFrame, lang: str) -> str:
     found : DataFrame
         Rows that are counted or shown.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     if found.empty:
-        return f"<p>{escape(text('page.access.near_none', lang))}</p>"
-    counted = access.count_within(found)
-    lines = "".join(
-        f"<p>{escape(text('page.access.near_count', lang, kind=r.kind, near=r.within_50, far=r.within_200))}</p>"
-        for r in counted.itertuples()
-    )
+        return part("line", lang, text("page.access.near_none", lang))
+    lines = [
+        text("page.access.near_count", lang, kind=r.kind, near=r.within_50, far=r.within_200)
+        for r in access.count_within(found).itertuples()
+    ]
     rows = []
     for row in found.sort_values(["breaks", "metres"], ascending=[False, True], kind="stable").itertuples():
         facts = {"limit": number(row.limit_m), "standard": row.standard, "code": row.code}
@@ -296,9 +279,9 @@ def near_schools(found: pd.DataFrame, lang: str) -> str:
         rule = text("page.access.near_limit", lang, **facts) if ruled else ""
         light = "" if not ruled else lamp("not_met" if row.breaks else "met", lang)
         metres = text("page.access.near_metres", lang, metres=f"{row.metres:.0f}")
-        rows.append([escape(row.school), escape(row.kind), escape(row.name), metres, f"{light} {escape(rule)}"])
+        rows.append([row.school, row.kind, row.name, metres, Markup(" ").join((light, rule))])
     heads = [text(f"page.access.near.{name}", lang) for name in ("school", "kind", "name", "metres", "limit")]
-    return lines + rows_table(heads, rows, numeric=[3])
+    return part("lines", lang, lines) + rows_table(heads, rows, numeric=[3])
 
 
 def _status(walk: Walking, found: CoverageCount) -> str | None:
@@ -314,13 +297,13 @@ def _set_by(limit: Limit | None, lang: str) -> str:
     return text("access.limit.chosen", lang) if limit is None else limit.told().render(lang)
 
 
-def _share_card(name: str, found: CoverageCount, mode: str, lang: str) -> str:
+def _share_card(name: str, found: CoverageCount, mode: str, lang: str) -> Markup:
     known = {"within": number(found.within), "known": number(found.within + found.outside)}
     title, note = text(f"page.access.card.{name}", lang), text("page.access.card.of", lang, mode=mode, **known)
     return card(title, found.percent, note)
 
 
-def _farthest_card(walk: Walking, lang: str) -> str:
+def _farthest_card(walk: Walking, lang: str) -> Markup | str:
     reach, to = walk.reach, walk.target
     village, metres = walk.farthest()
     if math.isnan(metres):
@@ -331,7 +314,7 @@ def _farthest_card(walk: Walking, lang: str) -> str:
     return card(text("page.access.card.farthest", lang), distance(metres, lang, reach.table.limit_m), note)
 
 
-def _time_card(walk: Walking, lang: str) -> str:
+def _time_card(walk: Walking, lang: str) -> Markup | str:
     limit = access.travel_limit()
     if CHOICES[walk.choice][0] != limit.stage or CHOICES[walk.choice][1] not in (None, limit.band):
         return ""
@@ -346,7 +329,7 @@ def _time_card(walk: Walking, lang: str) -> str:
     return card(text("page.access.card.time", lang), found.percent, note) if found.pupils else ""
 
 
-def _reported_card(walk: Walking, lang: str) -> str:
+def _reported_card(walk: Walking, lang: str) -> Markup | str:
     found = walk.reported()
     if found is None:
         return ""
@@ -354,16 +337,14 @@ def _reported_card(walk: Walking, lang: str) -> str:
     return card(text("page.access.card.reported", lang), f"{found[0]:.1f}%", note)
 
 
-def _bar(share: float) -> str:
+def _bar(share: float, lang: str) -> Markup:
     """Return a share as a number with a bar behind it."""
-    return (
-        f'<span class="bl-bar" style="--share:{0 if math.isnan(share) else share:.3f}">{access.percent(share)}</span>'
-    )
+    return part("bar", lang, f"{0 if math.isnan(share) else share:.3f}", access.percent(share))
 
 
-def _place(name: object, metres: float, lang: str, limit_m: float | None) -> str:
-    said = escape(distance(metres, lang, limit_m))
-    return f"<b>{said}</b> {escape(name)}" if isinstance(name, str) else said
+def _place(name: object, metres: float, lang: str, limit_m: float | None) -> Markup | str:
+    said = distance(metres, lang, limit_m)
+    return part("coded", lang, said, name) if isinstance(name, str) else said
 
 
 def plain(value: object) -> str:

@@ -14,8 +14,9 @@ from balance_lib.access.walks import positions
 from balance_lib.evaluation import number
 from balance_lib.show.map import MapClass, VillageClass
 from balance_lib.show.widgets import looks, place_stories, views, walk_views
-from balance_lib.show.widgets.apps.page import Page, block, html
+from balance_lib.show.widgets.apps.page import Page, block, heading, html
 from balance_lib.show.widgets.county_map import CountyMap
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import banner
 from balance_lib.show.widgets.walking import CHOICES, COLOURS, Walking, choice_for, named_in
 
@@ -46,7 +47,7 @@ class Access(Page):
         self.about_points = html()
         around = W.VBox([self.about_points, self.points, self.near])
         around.add_class("bl-panel")
-        outside = W.VBox([html(f"<h2>{self.text('page.access.outside_title')}</h2>"), self.order, self.villages])
+        outside = W.VBox([heading(self.text("page.access.outside_title")), self.order, self.villages])
         outside.add_class("bl-panel")
         outside.add_class("bl-stack")
         self.body.children = [
@@ -112,7 +113,7 @@ class Access(Page):
         title, about = (
             self.text(f"page.access.{key}", crs=county.crs) for key in ("surroundings", "surroundings_about")
         )
-        self.about_points.value = f"<h2>{title}</h2><p class='bl-muted'>{about}</p>"
+        self.about_points.value = part("heading", self.model.lang, title, about, "muted")
         self._show_near()
         self._choose()
 
@@ -326,7 +327,7 @@ class Access(Page):
             views.download(f"{stem}-{name}", content, kind, self.text(f"page.access.export.{key}"))
             for key, (content, name, kind) in files.items()
         ]
-        self.export.value = f'<div class="bl-row">{"".join(links)}</div>'
+        self.export.value = part("box", lang, links)
         if self.chart is not None:
             self.chart.title = walk_views.map_title(walk, lang)
         self.foot.value = walk_views.notes(walk, lang) + views.provenance(self.model.evaluation, lang)
@@ -342,13 +343,11 @@ class Access(Page):
         if walk is None or self.chart is None:
             return
         if self._shown is None:
-            self.story.value = (
-                f'<section class="bl-panel"><p class="bl-muted">{self.text("page.access.hint")}</p></section>'
-            )
+            self.story.value = part("story", lang, part("muted", lang, self.text("page.access.hint")))
             return
         kind, place = self._shown
         tell = place_stories.story_of_village if kind == "village" else place_stories.story_of_school
-        self.story.value = f'<section class="bl-panel bl-story">{tell(walk, place, lang)}</section>'
+        self.story.value = part("story", lang, tell(walk, place, lang))
         self.chart.set_links(walk_views.links_of(walk, kind, place))
 
     def _show_near(self) -> None:
@@ -362,5 +361,5 @@ class Access(Page):
             self.near.value = ""
             return
         found = access.near_schools(named_in(county, lang), points, year=self.model.year)
-        note = f'<p class="bl-muted">{self.text("page.access.near_note")}</p>'
+        note = part("muted", lang, self.text("page.access.near_note"))
         self.near.value = walk_views.near_schools(found, lang) + note

@@ -6,6 +6,7 @@ import math
 
 import ipywidgets as W  # noqa: N812
 import pandas as pd
+from markupsafe import Markup, escape
 
 from balance_lib import inequality
 from balance_lib.evaluation import history_of_coefficients, number
@@ -15,6 +16,7 @@ from balance_lib.show import plots
 from balance_lib.show.widgets import card_views, views
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.figure import SlimFigure
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.names import school_names
 from balance_lib.standards import STAGES
 
@@ -81,7 +83,7 @@ class Balance(Page):
     def _table(self, rows: pd.DataFrame, labels: dict[str, str]) -> str:
         body = [
             [labels[r.indicator], number(round(r.mean, 2)), figure(r.cv, 3, r.limit, "<="), number(r.limit),
-             views.met_lamp(r.met, self.model.lang), str(r.n), str(r.n_missing or "")]
+             views.met_lamp(r.met, self.model.lang), r.n, r.n_missing or ""]
             for r in rows.itertuples()
         ]  # fmt: skip
         heads = ("indicator", "mean", "cv", "limit", "status", "n", "no_data")
@@ -133,21 +135,18 @@ class Balance(Page):
         spec = self.model.standard.indicators[self.indicator.value]
         at = rows["school_id"] == self.school.value
         if not at.any() or rows["value"].isna().any() or not (rows["pupils"] > 0).all():
-            self.answer.value = f"<p>{self.text('page.balance.unknown')}</p>"
+            self.answer.value = part("line", lang, self.text("page.balance.unknown"))
             return
         now = inequality.coefficient_of_variation(rows["value"], rows["pupils"])
         if not self.more.value:
-            self.answer.value = f"<p class='bl-answer'>{self.text('page.balance.ask', now=f'{now:.3f}')}</p>"
+            self.answer.value = part("line", lang, self.text("page.balance.ask", now=f"{now:.3f}"), "answer")
             return
         raised = rows["value"] + at * self.more.value * spec.need_per_unit / rows["pupils"]
         then = inequality.coefficient_of_variation(raised, rows["pupils"])
-        self.answer.value = "<p class='bl-answer'>" + self.text(
-            "page.balance.answer",
-            n=number(self.more.value),
-            need=spec.need(lang),
-            before=number(round(float(rows.loc[at, "value"].iloc[0]), 2)),
-            after=number(round(float(raised[at].iloc[0]), 2)),
-            now=f"{now:.3f}",
-            then=f"{then:.3f}",
-            change=f"{then - now:+.3f}",
-        ) + "</p>"  # fmt: skip
+        before, after = (number(round(float(values[at].iloc[0]), 2)) for values in (rows["value"], raised))
+        # The sentence prints the new coefficient in bold; a need's name comes from a standard anybody may write.
+        said = self.text(
+            "page.balance.answer", n=number(self.more.value), need=escape(spec.need(lang)), before=before, after=after,
+            now=f"{now:.3f}", then=f"{then:.3f}", change=f"{then - now:+.3f}",
+        )  # fmt: skip
+        self.answer.value = part("line", lang, Markup(said), "answer")

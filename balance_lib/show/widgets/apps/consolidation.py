@@ -13,13 +13,14 @@ from balance_lib._errors import BalanceError
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.scenarios.board import State, Tick
 from balance_lib.show.widgets import looks, request, trial, trial_views, views
-from balance_lib.show.widgets.apps.page import block, html
+from balance_lib.show.widgets.apps.page import block, heading, html
 from balance_lib.show.widgets.apps.trial_files import Files
 from balance_lib.show.widgets.apps.trial_host import TrialHost
 from balance_lib.show.widgets.apps.trial_optimiser import Optimiser
 from balance_lib.show.widgets.apps.trial_tools import Measures, Procedures, SchoolTools
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.live import LiveTick
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import banner
 from balance_lib.show.widgets.trial import Trial
 from balance_lib.standards import STAGES
@@ -58,8 +59,8 @@ class Consolidation(TrialHost):
             "procedure": self.procedure,
         }  # fmt: skip
         more = W.Accordion(list(parts.values()))
-        for at, part in enumerate(parts):
-            more.set_title(at, self.text(f"page.consolidation.part.{part}"))
+        for at, name in enumerate(parts):
+            more.set_title(at, self.text(f"page.consolidation.part.{name}"))
         self.affected.add_class("bl-story")
         areas = {
             "slide": self._sliders(),
@@ -128,9 +129,12 @@ class Consolidation(TrialHost):
             "class": [*self.cap.values()],
             "time": [self.target, self.births],
         }
-        parts: list[W.Widget] = [html(f"<h2>{self.text('page.consolidation.sliders')}</h2>")]
+        parts: list[W.Widget] = [heading(self.text("page.consolidation.sliders"))]
         for name, sliders in groups.items():
-            parts += [html(f"<h3>{self.text(f'page.consolidation.group.{name}')}</h3>"), *sliders]
+            parts += [
+                html(part("subheading", self.model.lang, self.text(f"page.consolidation.group.{name}"))),
+                *sliders,
+            ]
         return block(*parts, kind="bl-panel bl-stack")
 
     def _settings(self) -> W.Widget:
@@ -307,8 +311,8 @@ class Consolidation(TrialHost):
             self._make_chart()
         chart = self.chart
         assert chart is not None
-        for part in self.slow:
-            part.add_class("bl-stale")
+        for slow in self.slow:
+            slow.add_class("bl-stale")
         self.minutes.disabled, self.births.disabled = not self.bus.value, not self.target.value
         self.back.disabled, self.again.disabled = not plan.past, not plan.future
         tick = plan.tick()
@@ -422,10 +426,10 @@ class Consolidation(TrialHost):
         self.gains.value = panel(self.text("page.consolidation.gains"), trial_views.gains(found, lang))
         self.rules.value = panel(self.text("page.consolidation.rules"), trial_views.rules(found, lang))
         self.shares.value = panel(self.text("page.consolidation.shares"), trial_views.shares(found, lang))
-        book = f"<p class='bl-muted'>{found.bookkeeping.sentence(lang)}</p>"
+        book = part("muted", lang, found.bookkeeping.sentence(lang))
         self.foot.value = book + views.provenance(found.after, lang)
         self.quietly(self.tools.show)
         self._draw()
-        for part in self.slow:
-            part.remove_class("bl-stale")
+        for slow in self.slow:
+            slow.remove_class("bl-stale")
         self.files.show(found)  # files to take away are written last: nobody waits for them to read

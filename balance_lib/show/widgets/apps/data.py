@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping, Sequence
 from datetime import date
-from html import escape
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib._errors import Fault
 from balance_lib.data import check, tables
@@ -20,7 +20,8 @@ from balance_lib.locale import text
 from balance_lib.office.store import Stamp, Store, StoreError, folders, trail
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets import views
-from balance_lib.show.widgets.apps.page import Page, block, html, tabs
+from balance_lib.show.widgets.apps.page import Page, block, heading, html, line, tabs
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import banner, lamp
 
 ACCEPTED = ".xlsx,.xlsm,.xls,.et,.csv,.tsv,.geojson,.json,.gpkg,.yaml,.yml"
@@ -57,8 +58,8 @@ class Data(Page):
         self.faults.value = fault_table(check.check(model.county), f"{model.county_id}-faults.csv", lang)
         open_items = found.with_status(*UNDECIDED)
         rows = [
-            [lamp(r.status, lang), f"<b>{escape(r.item.code)}</b> {escape(r.item.label(lang))}",
-             escape(r.reason.render(lang)), escape(views.units(r.item.lead_unit, lang) or text("page.no_owner", lang))]
+            [lamp(r.status, lang), part("coded", lang, r.item.code, r.item.label(lang)), r.reason.render(lang),
+             views.units(r.item.lead_unit, lang) or text("page.no_owner", lang)]
             for r in open_items
         ]  # fmt: skip
         heads = [self.text(f"page.head.{h}") for h in ("status", "item", "reason", "owner")]
@@ -97,10 +98,8 @@ class Data(Page):
         lang = self.model.lang
         heads = [self.text(f"workplan.head.{name}") for name in ("at", "who", "action", "note", "field", "after_value")]
         body = [
-            [escape(word) for word in (
-                f"{r.at.astimezone():%Y-%m-%d %H:%M}", r.who, self.text(f"page.data.did.{r.action}"), r.note,
-                _field(r.subject, r.field, lang), _value(r.field, r.after, lang),
-            )]
+            [f"{r.at.astimezone():%Y-%m-%d %H:%M}", r.who, self.text(f"page.data.did.{r.action}"), r.note,
+             _field(r.subject, r.field, lang), _value(r.field, r.after, lang)]
             for r in rows.itertuples()
         ]  # fmt: skip
         shown = views.table(heads, body, empty=self.text("page.data.nobody"))
@@ -123,7 +122,7 @@ class Data(Page):
         self.save.on_click(lambda _: self._guarded(lambda: self._bring(dry_run=False)))
         for control in (self.files, self.target, self.return_year, self.crs, self.accept):
             control.observe(lambda _: setattr(self.save, "disabled", True), "value")
-        about = html(f"<p>{self.text('page.data.bring_about')}</p>")
+        about = line(self.text("page.data.bring_about"))
         box = W.VBox(
             [about, self.files, self.target, self.target_name, block(self.return_year, self.crs), self.accept,
              block(self.look, self.save), self.told]
@@ -176,16 +175,14 @@ class Data(Page):
         self.model.choose(county=name)
         self.model.refresh()
 
-    def _report(self, done: bring.Brought, dry_run: bool) -> str:
+    def _report(self, done: bring.Brought, dry_run: bool) -> Markup:
         lang = self.model.lang
         key = "written" if done.written else "ready" if dry_run and done.county is not None else "refused"
         head = banner(self.text(f"page.data.{key}"), "note" if key != "refused" else "error")
-        rows = [[escape(tables.table(t).label(lang)), str(n)] for t, n in done.rows.items()]
+        rows = [[tables.table(t).label(lang), n] for t, n in done.rows.items()]
         what = views.table([self.text("page.head.table"), self.text("page.head.rows")], rows, numeric=[1])
-        dropped = ""
-        if done.dropped:
-            dropped = f"<p>{escape(self.text('page.data.dropped', names='、'.join(done.dropped)))}</p>"
-        return head + what + dropped + fault_table(done.faults, "import-faults.csv", lang)
+        dropped = self.text("page.data.dropped", names="、".join(done.dropped)) if done.dropped else ""
+        return head + what + part("line", lang, dropped) + fault_table(done.faults, "import-faults.csv", lang)
 
     # Evidence --------------------------------------------------------------------------------------------------
 
@@ -201,7 +198,7 @@ class Data(Page):
         self.record = W.Button(description=self.text("page.data.record"), button_style="success")
         self.recorded = html()
         self.record.on_click(lambda _: self._guarded(self._record))
-        about = html(f"<h2>{self.text('page.data.evidence')}</h2><p>{self.text('page.data.evidence_about')}</p>")
+        about = heading(self.text("page.data.evidence"), self.text("page.data.evidence_about"))
         box = W.VBox([about, self.item, self.finding, self.document, self.unit, self.record, self.recorded])
         box.add_class("bl-panel")
         return box
@@ -237,7 +234,7 @@ class Data(Page):
             "balance-workbook.xlsx", workbook.blank_workbook(lang), XLSX, self.text("page.export.workbook")
         )
         self.filled = html()
-        about = html(f"<p>{self.text('page.data.workbook_about')}</p><p>{blank}</p>")
+        about = html(part("lines", lang, [self.text("page.data.workbook_about"), blank]))
         box = W.VBox([about, self.filled])
         box.add_class("bl-panel")
         return box
@@ -266,7 +263,7 @@ def _value(field: str, value: str, lang: str) -> str:
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) -> str:
+def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) -> Markup:
     """Return every fault as a table, worst first, with the whole list to download.
 
     Parameters
@@ -282,7 +279,7 @@ def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) 
     heads = [text(f"page.fault.{c}", lang) for c in columns]
     body = [
         [lamp("not_met" if r["severity"] == "error" else "evidence", lang, text(f"cli.{r['severity']}", lang))]
-        + [escape("–" if r[c] is None else str(r[c])) for c in columns[1:]]
+        + ["–" if r[c] is None else str(r[c]) for c in columns[1:]]
         for r in rows[:most]
     ]
     errors = sum(f.severity == "error" for f in faults)

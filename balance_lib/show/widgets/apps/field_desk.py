@@ -5,14 +5,16 @@ from __future__ import annotations
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
+from markupsafe import Markup
 
 from balance_lib.locale import text
 from balance_lib.office import workplan
 from balance_lib.show.plots import workplan as plots
 from balance_lib.show.widgets import journal_views, views
 from balance_lib.show.widgets.apps.journal_form import Guard, JournalForm
-from balance_lib.show.widgets.apps.page import html
+from balance_lib.show.widgets.apps.page import heading, html
 from balance_lib.show.widgets.figure import SlimFigure
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.running import RunModel
 
 
@@ -42,12 +44,12 @@ class _Desk(W.VBox):
 
     def update(self) -> None:
         """Show the journals as they stand."""
-        panels = "".join(views.panel(title, content) for title, content in self._panels())
-        self.shown.value = f'<div class="bl-stack">{panels}</div>'
+        panels = [views.panel(title, content) for title, content in self._panels()]
+        self.shown.value = part("box", self.model.lang, panels, "stack")
         for form in self.forms.values():
             form.update()
 
-    def _panels(self) -> list[tuple[str, str]]:
+    def _panels(self) -> list[tuple[str, Markup]]:
         raise NotImplementedError
 
 
@@ -56,7 +58,7 @@ class VisitDesk(_Desk):
 
     journals = ("visits", "pairings")
 
-    def _panels(self) -> list[tuple[str, str]]:
+    def _panels(self) -> list[tuple[str, Markup]]:
         model, lang = self.model, self.model.lang
         pairs, plan = model.pairs, model.standard.plan
         visits = workplan.named(model.journal("visits"), model.county)
@@ -64,7 +66,7 @@ class VisitDesk(_Desk):
         title = self.text("journal.page.pairs", n=len(pairs), late=counts["overdue"], never=counts["never"])
         code = plan.pairing if plan else None
         said = journal_views.said(model.standard, code, "journal.page.no_pairing", lang)
-        said += f"<p>{self.text('journal.page.no_names')}</p>" if code else ""
+        said += part("line", lang, self.text("journal.page.no_names") if code else "")
         return [
             (title, said + journal_views.pair_table(pairs, lang)),
             (self.text("journal.page.log", n=len(visits)), journal_views.visit_table(visits, lang)),
@@ -78,7 +80,7 @@ class PlaceDesk(_Desk):
 
     def _above(self) -> list[W.Widget]:
         self.curve = SlimFigure(lang=self.model.lang)
-        self.drawn = W.VBox([html(f"<h2>{self.text('journal.page.curve')}</h2>"), self.curve])
+        self.drawn = W.VBox([heading(self.text("journal.page.curve")), self.curve])
         self.drawn.add_class("bl-panel")
         return [self.shown, self.drawn]
 
@@ -94,7 +96,7 @@ class PlaceDesk(_Desk):
         if len(rows):
             self.curve.replace(plots.progress(rows, self.model.on, lang=self.model.lang))
 
-    def _panels(self) -> list[tuple[str, str]]:
+    def _panels(self) -> list[tuple[str, Markup]]:
         model, lang, plan = self.model, self.model.lang, self.model.standard.plan
         places, reports = model.places, workplan.report_table(model.journal("progress_reports"), model.on)
         own, asked = (plan.own_schedules, plan.reporting) if plan else (None, None)
@@ -102,14 +104,14 @@ class PlaceDesk(_Desk):
         said = journal_views.said(model.standard, own, "journal.page.no_schedules", lang)
         if plan and plan.pilots:
             first = self.text("workplan.page.first", n=len(plan.pilots), names="、".join(plan.pilots))
-            said += f"<p>{first}</p>"
+            said += part("line", lang, first)
         out = [(title, said + journal_views.place_table(places, lang))]
         pilots = workplan.pilots_against_rest(model.journal("milestones"), model.county, model.standard, model.on)
         if len(pilots) and len(places):
             out.append((self.text("journal.page.pilots"), journal_views.pilot_table(pilots, lang)))
         late = int((reports["days_late"] > 0).sum())
         said = journal_views.said(model.standard, asked, "journal.page.no_reporting", lang)
-        said += f"<p>{self.text('journal.page.no_interval')}</p>" if asked else ""
+        said += part("line", lang, self.text("journal.page.no_interval") if asked else "")
         table = journal_views.report_table(reports, lang)
         out.append((self.text("journal.page.reports", n=len(reports), late=late), said + table))
         works = workplan.works_table(model.journal("works"), model.county, model.standard, model.on)

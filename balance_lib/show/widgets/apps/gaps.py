@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
+from markupsafe import Markup
 
 from balance_lib.evaluation.schools import indicator_items
 from balance_lib.forecast import ProjectionSettings, growth_rules
@@ -15,6 +15,7 @@ from balance_lib.show.widgets import gap_views, outlook, request, views
 from balance_lib.show.widgets.apps.overview import since
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.figure import SlimFigure
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.outlook import PANELS, Outlook
 from balance_lib.show.widgets.style import lamp
 from balance_lib.standards import STAGES
@@ -37,10 +38,10 @@ class Gaps(Page):
         self._fills: dict[str, Callable[[], None]] = {}
         self._stale: set[str] = set()
         self.parts = list(PARTS)
-        self.boxes = {part: W.VBox() for part in self.parts}
-        self.tab = W.Tab([self.boxes[part] for part in self.parts])
-        for at, part in enumerate(self.parts):
-            self.tab.set_title(at, self.text(f"trends.tab.{part}"))
+        self.boxes = {name: W.VBox() for name in self.parts}
+        self.tab = W.Tab([self.boxes[name] for name in self.parts])
+        for at, name in enumerate(self.parts):
+            self.tab.set_title(at, self.text(f"trends.tab.{name}"))
         self.tab.observe(lambda _: self._guarded(self._show_part), "selected_index")
         asked = request.query()
         self._wished = asked.get("item", "")
@@ -53,8 +54,7 @@ class Gaps(Page):
         paths = [self.outlook.item(result.item.code) for result in self.outlook.open_items()]
         verdict = "pass" if found.verdict == "pass" else "fail" if paths else "undetermined"
         status = {"pass": "met", "fail": "not_met", "undetermined": "evidence"}[verdict]
-        said = escape(outlook.summary(found, paths, lang))
-        self.sentence.value = f'<div class="bl-verdict" data-status="{status}"><p>{said}</p></div>'
+        self.sentence.value = part("verdict", lang, outlook.summary(found, paths, lang), status)
         self._stale = set(self.parts)
         self._show_part()
 
@@ -161,8 +161,8 @@ class Gaps(Page):
         run = "" if first is None else " " + self.text("page.gaps.since", year=first)
         found = self.outlook.item(self.item.value)
         said = [found.crossing.reason.render(lang), found.tested.render(lang) if found.tested else ""]
-        judged = f"<p>{lamp(result.status, lang)} {escape(result.reason.render(lang) + run)}</p>"
-        self.reason.value = judged + "".join(f"<p>{escape(part)}</p>" for part in said if part)
+        judged = Markup(" ").join((lamp(result.status, lang), result.reason.render(lang) + run))
+        self.reason.value = part("lines", lang, [judged, *said])
         self.chart.replace(trend_plots.outlook(self.outlook.panel(result), lang=lang))
 
     def _show_matrix(self) -> None:
@@ -202,7 +202,7 @@ class Gaps(Page):
     def _show_places(self) -> None:
         lang = self.model.lang
         if not self.indicator.value:
-            self.place_note.value = f"<p>{escape(self.text('trends.page.no_indicator'))}</p>"
+            self.place_note.value = part("line", lang, self.text("trends.page.no_indicator"))
             self._draw(self.places, [])
             self.crossings.value = ""
             return
@@ -210,7 +210,7 @@ class Gaps(Page):
         panels = self.outlook.place_panels(found, self.indicator.value)
         note = "trends.page.places" if panels else "trends.page.no_places"
         said = [self.text(note, n=len(panels), to=self.outlook.to), found.tested.render(lang) if panels else ""]
-        self.place_note.value = "".join(f"<p>{escape(part)}</p>" for part in said if part)
+        self.place_note.value = part("lines", lang, said)
         self._draw(self.places, panels)
         table = gap_views.crossings(found, self.model.evaluation, self.outlook.names(), lang, of=self.of.value)
         self.crossings.value = views.panel(self.text("trends.page.when"), table)
@@ -255,7 +255,7 @@ class Gaps(Page):
         self.pupils.replace(trend_plots.enrolment(self.outlook.counted(), found.county, base=found.base, lang=lang))
         test = found.back_test.sentence(lang) if found.back_test else ""
         notes = [self.text("trends.page.band"), test, *(note.render(lang) for note in found.notes)]
-        self.pupil_note.value = "".join(f"<p>{escape(note)}</p>" for note in notes if note)
+        self.pupil_note.value = part("lines", lang, notes)
         years = [(self.text("page.school_year", year=year, after=year + 1), year) for year in found.years]
         if tuple(years) != self.target.options:
             self._offer(self.target, years, found.years[min(9, len(found.years) - 1)])

@@ -14,7 +14,7 @@ from balance_lib.office.store import role
 from balance_lib.office.workplan import JOURNALS, PlaceFinder
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets import journal_views, views
-from balance_lib.show.widgets.apps.page import block, html
+from balance_lib.show.widgets.apps.page import block, heading, html, line
 from balance_lib.show.widgets.running import RunModel
 from balance_lib.show.widgets.style import banner
 
@@ -50,7 +50,7 @@ class JournalForm(W.VBox):
         return text(key, self.model.lang, **params)
 
     def _looking(self) -> W.Widget:
-        return html(f"<h2>{self.journal.title(self.model.lang)}</h2><p>{self.text('journal.page.looking')}</p>")
+        return heading(self.journal.title(self.model.lang), self.text("journal.page.looking"))
 
     def _parts(self) -> list[W.Widget]:
         lang, name = self.model.lang, self.journal.name
@@ -70,12 +70,12 @@ class JournalForm(W.VBox):
         take.on_click(lambda _: self._guarded(self.take_in, self.told))
         blank = as_csv(workplan.blank(self.journal, lang))
         link = views.download(f"{name}.csv", blank, "text/csv", self.text("journal.page.template"))
-        about = f"<h2>{self.journal.title(lang)}</h2><p>{self.text(f'journal.about.{name}')}</p>"
+        about = heading(self.journal.title(lang), self.text(f"journal.about.{name}"))
         short = [w for c, w in zip(self.journal.columns, self.inputs.values(), strict=True) if c.kind != "text"]
         long = [w for c, w in zip(self.journal.columns, self.inputs.values(), strict=True) if c.kind == "text"]
         return [
-            html(about), self.row, block(*short), *long, block(self.who, save, self.off), self.told,
-            html(f"<p class='bl-muted'>{self.text('journal.page.import_about')}</p>"),
+            about, self.row, block(*short), *long, block(self.who, save, self.off), self.told,
+            line(self.text("journal.page.import_about"), "muted"),
             block(self.upload, take, html(link)),
         ]  # fmt: skip
 

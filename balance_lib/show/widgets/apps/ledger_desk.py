@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Callable
-from html import escape
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
+from markupsafe import Markup
 
 from balance_lib.locale import text
 from balance_lib.office import workplan
 from balance_lib.office.workplan import ACTIONS, LEDGER_STATES, Entry
 from balance_lib.show.widgets import ledger_views, register_views, views
-from balance_lib.show.widgets.apps.page import block, html
+from balance_lib.show.widgets.apps.page import block, heading, html, line
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.running import RunModel
 from balance_lib.show.widgets.style import banner
 
@@ -58,7 +58,7 @@ class LedgerDesk(W.VBox):
         fill.on_click(lambda _: self._guarded(self._fill, self.told))
         check.on_click(lambda _: self._guarded(self._recheck, self.told))
         reload.on_click(lambda _: self._guarded(self.model.renew, self.told))
-        about = html(f"<p>{self.text('workplan.page.ledger_about')}</p>")
+        about = line(self.text("workplan.page.ledger_about"))
         box = W.VBox([about, block(self.who, self.state, fill, check, reload), self.told])
         box.add_class("bl-panel")
         return box
@@ -80,9 +80,9 @@ class LedgerDesk(W.VBox):
         attach.on_click(lambda _: self._guarded(self._attach, self.told))
         self.chosen.observe(lambda _: None if self._filling else self._guarded(self._show_entry, self.told), "value")
         box = W.VBox(
-            [html(f"<h2>{self.text('workplan.page.one')}</h2>"), self.chosen, self.shown, self.measure,
+            [heading(self.text("workplan.page.one")), self.chosen, self.shown, self.measure,
              block(self.person, self.due), self.note, block(*self.buttons.values()),
-             block(self.upload, attach), html(f"<p class='bl-muted'>{self.text('workplan.page.evidence_about')}</p>"),
+             block(self.upload, attach), line(self.text("workplan.page.evidence_about"), "muted"),
              self.files]
         )  # fmt: skip
         box.add_class("bl-panel")
@@ -128,15 +128,15 @@ class LedgerDesk(W.VBox):
         self.trail.value = views.panel(self.text("workplan.page.history"), ledger_views.history_table(history, lang))
         self.files.value = self._files(chosen)
 
-    def _files(self, entry_id: str) -> str:
+    def _files(self, entry_id: str) -> Markup:
         found = self.model.saved.evidence(self.model.county.county_id, entry_id=entry_id)
         links = [
             _saved_file(row.name, self.model.saved.evidence_bytes(row.sha256))
             if row.size_bytes <= LINK_BYTES
-            else f"<span>{register_views.safe(row.name)} SHA-256 {escape(row.sha256[:12])}</span>"
+            else part("too_large", self.model.lang, register_views.safe(row.name), row.sha256[:12])
             for row in found.itertuples()
         ]
-        return f'<div class="bl-row">{"".join(links)}</div>' if links else ""
+        return part("box", self.model.lang, links) if links else Markup()
 
     def _fill(self) -> None:
         opened, already = self.model.open_ledger(self.who.value)
@@ -172,9 +172,7 @@ class LedgerDesk(W.VBox):
         self.told.value = banner(self.text("workplan.page.attached", name=name, sha=sha[:12]))
 
 
-def _saved_file(name: str, content: bytes) -> str:
+def _saved_file(name: str, content: bytes) -> Markup:
     """Return a link that saves a file of evidence; it never opens inside the page."""
-    data = base64.b64encode(content).decode()
-    shown = escape(workplan.harmless(name, 80))
-    target = f'download="{shown}" href="data:application/octet-stream;base64,{data}"'
-    return f'<a class="bl-download bl-noprint" {target}>⬇ {shown}</a>'
+    shown = workplan.harmless(name, register_views.NAME_MOST)
+    return views.download(shown, content, "application/octet-stream", shown)

@@ -13,7 +13,7 @@ from balance_lib.show.widgets.apps.brief_button import BriefButton
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.first_screen import colours, decision, first_screen
-from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.names import school_names
 from balance_lib.show.widgets.outlook import Outlook
 
@@ -107,7 +107,7 @@ class Overview(Page):
                 self.text("page.export.problems"),
             ),
         ]
-        return f'<div class="bl-row">{"".join(links)}</div>{views.provenance(found, lang)}'
+        return part("box", lang, links) + views.provenance(found, lang)
 
 
 def since(history: pd.DataFrame, code: str, year: int) -> int | None:

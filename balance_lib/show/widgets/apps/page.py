@@ -15,7 +15,7 @@ from balance_lib._errors import BalanceError, DataError, reason
 from balance_lib.locale import text
 from balance_lib.show.widgets import lacking, request, views
 from balance_lib.show.widgets.library import Library
-from balance_lib.show.widgets.markup import render
+from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.models import PageModel
 from balance_lib.show.widgets.style import banner, style
 
@@ -48,6 +48,16 @@ def block(*children: W.Widget, kind: str = "") -> W.Box:
 def html(content: str = "") -> W.HTML:
     """Return a piece of HTML as a widget."""
     return W.HTML(content)
+
+
+def line(words: str, kind: str = "") -> W.HTML:
+    """Return a paragraph as a widget; kind is muted or answer."""
+    return W.HTML(part("line", "zh", words, kind))
+
+
+def heading(words: str, note: str = "", kind: str = "") -> W.HTML:
+    """Return a heading as a widget, with a paragraph below where there are words for it."""
+    return W.HTML(part("heading", "zh", words, note, kind))
 
 
 class Page(W.VBox):

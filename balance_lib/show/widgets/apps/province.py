@@ -19,6 +19,7 @@ from balance_lib.show.widgets import province_views, views
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.figure import SlimFigure
 from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.province_views import Standing
 from balance_lib.show.widgets.style import banner
 from balance_lib.standards import STAGES
@@ -118,7 +119,7 @@ class Province(Page):
         link = views.download(
             name, province_views.ranking_csv(self.found, lang), "text/csv", self.text("province.export")
         )
-        self.export.value = f'<div class="bl-row">{link}</div>'
+        self.export.value = part("box", self.model.lang, [link])
         self.foot.value = province_views.foot(self.found, len(self.year.options), lang)
         self._show_figures()
 

@@ -6,11 +6,11 @@ import logging
 import math
 from collections.abc import Callable
 from datetime import date
-from html import escape
 from typing import Any
 
 import ipywidgets as W  # noqa: N812
 import pandas as pd
+from markupsafe import Markup
 
 from balance_lib._errors import BalanceError
 from balance_lib.evaluation import number
@@ -24,8 +24,9 @@ from balance_lib.show.plots.remedies import (
     plan_phases,
 )
 from balance_lib.show.widgets import views
-from balance_lib.show.widgets.apps.page import block, html
+from balance_lib.show.widgets.apps.page import block, heading, html
 from balance_lib.show.widgets.figure import SlimFigure
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.models import PageModel
 from balance_lib.show.widgets.style import banner
 
@@ -61,7 +62,7 @@ class RemedyPanel(W.VBox):
 
     def _build(self) -> None:
         lang = self.model.lang
-        self.head = html(f"<h2>{escape(self.text('title'))}</h2><p>{escape(self.text('about'))}</p>")
+        self.head = heading(self.text("title"), self.text("about"))
         self.whatever = W.Checkbox(value=True, description=self.text("whatever"), indent=False)
         self.budget = W.IntSlider(
             value=1, min=0, max=1, description=self.text("budget"), disabled=True, continuous_update=False,
@@ -95,7 +96,7 @@ class RemedyPanel(W.VBox):
             self._free()
             self.note.value = banner(self.text("stale"))
         elif self.plan is None:
-            self.note.value = f"<p class='bl-muted'>{escape(self.text('idle'))}</p>"
+            self.note.value = part("muted", self.model.lang, self.text("idle"))
 
     def _asked(self) -> tuple[object, ...]:
         return (self.model.county.hash, self.model.year, self.model.standard_id)
@@ -103,7 +104,7 @@ class RemedyPanel(W.VBox):
     def run(self) -> None:
         """Compute the plan and show it; what goes wrong is told in words."""
         self.button.disabled = True
-        self.note.value = f"<p class='bl-answer'>{escape(self.text('start'))}</p>"
+        self.note.value = part("line", self.model.lang, self.text("start"), "answer")
         try:
             self._compute()
         except BalanceError as error:
@@ -134,7 +135,7 @@ class RemedyPanel(W.VBox):
         key = "relaxed" if now.stage == "relaxed" else "running"
         facts = {"cost": remedies.wan(now.cost_yuan, lang), "bound": remedies.wan(now.bound_yuan, lang)}
         told = self.text(key, rounds=now.rounds, **(facts if key == "running" else {}))
-        self.note.value = f"<p class='bl-answer'>{escape(told)}</p>"
+        self.note.value = part("line", lang, told, "answer")
 
     def _show(self, plan: remedies.RemedyPlan, rows: pd.DataFrame) -> None:
         lang, county = self.model.lang, self.model.county
@@ -143,8 +144,8 @@ class RemedyPanel(W.VBox):
             self.budget.value = self.budget.max
             self._free()
         self.note.value = ""
-        words = f"<p class='bl-answer'>{escape(plan.sentence(lang))}</p><p>{escape(plan.compared(lang))}</p>"
-        self.words.value = words + f"<p class='bl-muted'>{escape(self.text('assumed'))}</p>"
+        sentences = ((plan.sentence(lang), "answer"), (plan.compared(lang), ""), (self.text("assumed"), "muted"))
+        self.words.value = Markup().join(part("line", lang, *each) for each in sentences)
         labels = {name: spec.label(lang) for name, spec in plan.standard.indicators.items()}
         names = names_by("school_id", county.tables["schools"], lang)
         best = rows.head(12)
@@ -167,7 +168,7 @@ class RemedyPanel(W.VBox):
         self.files.value = self._files(plan)
         self.result.layout.display = ""
 
-    def _tables(self, plan: remedies.RemedyPlan) -> str:
+    def _tables(self, plan: remedies.RemedyPlan) -> Markup:
         lang, county = self.model.lang, self.model.county
         frames = {
             "lines": plan.table(county, lang), "short": plan.missing(county, lang), "promised": plan.promises(lang),
@@ -179,9 +180,9 @@ class RemedyPanel(W.VBox):
                 continue
             more = self.text("more", n=len(frame)) if len(frame) > MOST_ROWS else ""
             parts.append(views.panel(self.text(key), _table(frame.head(MOST_ROWS)), more))
-        return "".join(parts)
+        return Markup().join(parts)
 
-    def _files(self, plan: remedies.RemedyPlan) -> str:
+    def _files(self, plan: remedies.RemedyPlan) -> Markup:
         lang, county = self.model.lang, self.model.county
         stem = f"{plan.county_id}-{plan.year}-{plan.standard_id}-remedy"
         csv = views.download(f"{stem}.csv", plan.to_csv(county, lang).encode(), "text/csv", self.text("csv"))
@@ -194,7 +195,7 @@ def _measures(model: PageModel) -> Any:
     return access.measures(model.county, model.year)
 
 
-def _table(frame: pd.DataFrame) -> str:
+def _table(frame: pd.DataFrame) -> Markup:
     numeric = [at for at, name in enumerate(frame) if pd.api.types.is_float_dtype(frame[name])]
     rows = [[_cell(value) for value in row] for row in frame.itertuples(index=False, name=None)]
     return views.table(list(frame.columns), rows, numeric=numeric)
@@ -203,4 +204,4 @@ def _table(frame: pd.DataFrame) -> str:
 def _cell(value: object) -> str:
     if isinstance(value, float):
         return number(round(value, 2))
-    return escape(str(value))
+    return str(value)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812
@@ -12,8 +11,9 @@ from balance_lib._errors import BalanceError, NotFoundError
 from balance_lib.scenarios import Outcome, Scenario
 from balance_lib.show.widgets import trial_views, views
 from balance_lib.show.widgets.apps.brief_button import BriefButton
-from balance_lib.show.widgets.apps.page import block
+from balance_lib.show.widgets.apps.page import block, heading
 from balance_lib.show.widgets.apps.trial_host import TrialHost
+from balance_lib.show.widgets.markup import part, render
 
 if TYPE_CHECKING:
     from balance_lib.office.store import SavedScenario, Store
@@ -61,7 +61,7 @@ class Files(W.VBox):
         self.add_class("bl-stack")
 
     def _panel(self, title: str, *parts: W.Widget) -> W.Widget:
-        return block(W.HTML(f"<h2>{self.words(title)}</h2>"), *parts, kind="bl-panel bl-stack")
+        return block(heading(self.words(title)), *parts, kind="bl-panel bl-stack")
 
     def _for_brief(self) -> list[Scenario]:
         plan = self.page.plan
@@ -128,11 +128,10 @@ class Files(W.VBox):
         for name in TABLES:
             content = trial_views.table_csv(found, name, self.page.model.lang)
             files.append(views.download(f"{stem}-{name}.csv", content, "text/csv", self.words(f"export.{name}")))
-        self.exports.value = f'<div class="bl-row">{"".join(files)}</div>'
+        self.exports.value = part("box", self.page.model.lang, files)
         self.paper.value = ""
-        self.link.value = (
-            self.link.value if self.opened else f"<span class='bl-muted'>{escape(self.words('unsaved'))}</span>"
-        )
+        if not self.opened:
+            self.link.value = part("muted", self.page.model.lang, self.words("unsaved"))
 
     def _examples(self) -> dict[str, Any]:
         """Return the scenarios that lie in the county's folder, by name of file."""
@@ -168,17 +167,12 @@ class Files(W.VBox):
         versions = []
         for row in told.itertuples():
             words = self.words("version", n=row.version, who=row.who, at=f"{row.at.astimezone():%Y-%m-%d %H:%M}")
-            versions.append(f'<a href="{self._address(f"{saved.scenario_id}.{row.version}")}">{escape(words)}</a>')
+            versions.append((self._address(f"{saved.scenario_id}.{row.version}"), words))
         address = self._address(saved.scenario_id)
-        history = f'<p class="bl-muted">{escape(self.words("versions"))} {" · ".join(versions)}</p>'
-        self.link.value = (
-            f'{escape(self.words("link"))} <a class="bl-share" href="{address}">{address}</a> '
-            f'<button type="button" class="bl-copy" data-copied="{escape(self.words("copied"))}">'
-            f"{escape(self.words('copy'))}</button>{history if len(versions) > 1 else ''}"
-        )
+        self.link.value = render("share", self.page.model.lang, address=address, versions=versions)
 
     def _address(self, scenario: str) -> str:
-        return f"consolidation.ipynb?{escape(self.page.model.query(scenario=scenario))}"
+        return f"consolidation.ipynb?{self.page.model.query(scenario=scenario)}"
 
     def _scenario(self, chosen: str) -> tuple[str, Scenario]:
         plan = self.page.plan
@@ -203,7 +197,7 @@ class Files(W.VBox):
         for old in self.maps.children:
             old.close()
         self.maps.children = [
-            block(W.HTML(f"<h3>{escape(name)}</h3>"), self.page.picture(found), kind="bl-stack")
+            block(W.HTML(part("subheading", self.page.model.lang, name)), self.page.picture(found), kind="bl-stack")
             for name, found in pairs[1:]
         ]
         self.side.value = trial_views.compare(pairs, self.page.model.lang)

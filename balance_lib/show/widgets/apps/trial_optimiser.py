@@ -5,10 +5,10 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812
+from markupsafe import escape
 
 from balance_lib import optimise
 from balance_lib.evaluation import number
@@ -18,10 +18,11 @@ from balance_lib.planning.siting import Goals, Site
 from balance_lib.scenarios import Keep, Open, Scenario
 from balance_lib.show import plots
 from balance_lib.show.plots.frontier import MEASURES
-from balance_lib.show.widgets.apps.page import block
+from balance_lib.show.widgets.apps.page import block, heading, line
 from balance_lib.show.widgets.apps.trial_host import TrialHost
 from balance_lib.show.widgets.apps.trial_tools import FULL, Tools
 from balance_lib.show.widgets.figure import SlimFigure
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import banner
 from balance_lib.show.widgets.trial import teaches
 from balance_lib.standards import STAGES
@@ -51,8 +52,8 @@ class Optimiser(Tools):
         self.told.add_class("bl-proposal")
         self.chart = SlimFigure(lang=page.model.lang)
         self.chart.layout.height = None
-        self.note = W.HTML(f"<p class='bl-muted'>{self.words('optimiser.curve_note')}</p>")
-        self.heading = W.HTML(f"<h2>{self.words('optimiser.curve_title')}</h2>")
+        self.note = line(self.words("optimiser.curve_note"), "muted")
+        self.heading = heading(self.words("optimiser.curve_title"))
         # Filled when there is a curve: a figure that was hidden at first does not find its width.
         self.curve_box = W.VBox(layout={"width": "100%"})
         self.stage.observe(lambda _: page.on(self.show), "value")
@@ -61,7 +62,7 @@ class Optimiser(Tools):
         self.stop.on_click(lambda _: page.on(self._stop))
         self.take.on_click(lambda _: page.on(self._take))
         self.draw.on_click(lambda _: page.on(self._draw))
-        about = W.HTML(f"<p class='bl-muted'>{self.words('optimiser.about')}</p>")
+        about = line(self.words("optimiser.about"), "muted")
         self.children = [
             about, self.stage, self.aim, self.closable, self.schools, self.max_km, self.min_size, self.running_budget,
             self.building_budget, self.limit, self.capacity, self.radius, self.young, self.township, self.use_sites,
@@ -177,7 +178,8 @@ class Optimiser(Tools):
     def _begin(self, function: Callable[..., Any], goals: Goals, then: Callable[[Any], None], **more: Any) -> None:
         self._stop()
         self.found, self.take.disabled = None, True
-        self.told.value, self.survival.value = escape(self.words("optimiser.starting")), ""
+        self._say(self.words("optimiser.starting"))
+        self.survival.value = ""
         more |= {"scenario": self.plan.scenario, "time_limit_s": float(self.limit.value)}
         self._behind(function, (self.plan.county, self.stage.value, goals), then, self._tell, **more)
 
@@ -209,13 +211,16 @@ class Optimiser(Tools):
         gap = f"{100 * progress.gap:.2f}%" if progress.gap == progress.gap else "–"
         known = progress.objective == progress.objective and abs(progress.objective) != float("inf")
         km = number(round(progress.objective / 1000, 1)) if known else "–"
-        self.told.value = escape(self.words("optimiser.running", seconds=round(progress.seconds), km=km, gap=gap))
+        self._say(self.words("optimiser.running", seconds=round(progress.seconds), km=km, gap=gap))
+
+    def _say(self, words: str) -> None:
+        self.told.value = escape(words)
 
     def _end(self, running: Running[Any], then: Callable[[Any], None]) -> None:
         if running is self.running:  # a search that was replaced has nothing more to say
             self.running, self.stop.disabled = None, True
             if self.found is None:
-                self.told.value = escape(self.words("optimiser.failed"))
+                self._say(self.words("optimiser.failed"))
             self.page.on(lambda: then(running.result()))
 
     def _stop(self) -> None:
@@ -227,18 +232,18 @@ class Optimiser(Tools):
         if found.trial is not None:
             yuan = {k: f"{getattr(found.trial, f'{k}_yuan') / 1e4:+,.1f}" for k in ("running", "building")}
             said += self.words("optimiser.figures", km=f"{found.trial.worst_m / 1000:.1f}", **yuan)
-        self.told.value = escape(said)
+        self._say(said)
         self.found = found if found.solution.found else None
         self.take.disabled = self.found is None
         if self.found is not None:
-            self.survival.value = f"<p class='bl-muted'>{escape(self.words('optimiser.surviving'))}</p>"
+            self.survival.value = part("muted", self.page.model.lang, self.words("optimiser.surviving"))
             self._behind(siting.survives, (found,), self._survived, lambda _: None, time_limit_s=SURVIVAL_S)
 
     def _survived(self, table: pd.DataFrame) -> None:
         from balance_lib.planning.siting import survival
 
         said = self.words("optimiser.survives", said=survival.sentence(table, self.page.model.lang))
-        self.survival.value = f"<p>{escape(said)}</p>"
+        self.survival.value = part("line", self.page.model.lang, said)
 
     def _take(self) -> None:
         if self.found is not None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812
@@ -22,8 +21,10 @@ from balance_lib.scenarios import (
     Resize,
 )
 from balance_lib.show.widgets import trial_views
+from balance_lib.show.widgets.apps.page import heading, line
 from balance_lib.show.widgets.apps.trial_host import TrialHost
 from balance_lib.show.widgets.county_map import kinds
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import banner
 from balance_lib.show.widgets.trial import STATES
 from balance_lib.standards import STAGES
@@ -90,8 +91,8 @@ class SchoolTools(Tools):
         self.state.observe(lambda _: page.on(self._act), "value")
         self.target.observe(lambda _: page.on(self._act), "value")
         self.add_class("bl-panel")
-        heading = W.HTML(f"<h2>{self.words('schools')}</h2><p class='bl-muted'>{self.words('schools_hint')}</p>")
-        self.children = [heading, self.find, self.list, self.about, self.state, self.target]
+        head = heading(self.words("schools"), self.words("schools_hint"), "muted")
+        self.children = [head, self.find, self.list, self.about, self.state, self.target]
 
     def _picked(self, school_id: str | None) -> None:
         """Choose what is picked in the list; why a scenario cannot be computed goes on standing above."""
@@ -136,10 +137,10 @@ class SchoolTools(Tools):
 
     def _show_chosen(self) -> None:
         school_id = self.list.value
-        for part in (self.state, self.target):
-            part.layout.display = "none"
+        for control in (self.state, self.target):
+            control.layout.display = "none"
         if school_id is None:
-            self.about.value = f"<p class='bl-muted'>{self.words('none_chosen')}</p>"
+            self.about.value = part("muted", self.page.model.lang, self.words("none_chosen"))
             return
         row = self.plan.schools.loc[school_id]
         facts = self.words(
@@ -147,7 +148,7 @@ class SchoolTools(Tools):
             pupils=trial_views.count(row["pupils_before"]), classes=trial_views.count(row["classes_before"]),
             teachers=trial_views.count(row["teachers_before"]),
         )  # fmt: skip
-        self.about.value = f"<b>{escape(self.name(school_id))}</b><br>{escape(facts)}"
+        self.about.value = part("about", self.page.model.lang, self.name(school_id), facts)
         state = self.plan.state_of(school_id)
         self.state.layout.display, self.state.value = "", state
         if state in ("merge", "attach"):
@@ -291,7 +292,7 @@ class Procedures(Tools):
         self.record = W.Button(description=self.words("record_parents"))
         self.recorded = W.HTML()
         self.record.on_click(lambda _: page.on(self._record))
-        hint = W.HTML(f"<p class='bl-muted'>{self.words('parents_hint')}</p>")
+        hint = line(self.words("parents_hint"), "muted")
         self.children = [*self.steps.values(), hint, self.asked, self.opposed, self.record, self.recorded]
 
     def show(self) -> None:
@@ -300,14 +301,10 @@ class Procedures(Tools):
         for step in found.steps:
             self.steps[step.step].value = step.done
         lines = [
-            escape(
-                self.words(
-                    "parents_said", school=self.name(p.school_id), asked=number(p.asked), opposed=number(p.opposed)
-                )
-            )
+            self.words("parents_said", school=self.name(p.school_id), asked=number(p.asked), opposed=number(p.opposed))
             for p in found.parents
         ]
-        self.recorded.value = "<br>".join(lines)
+        self.recorded.value = part("lines", self.page.model.lang, lines)
 
     def _tick(self) -> None:
         found = self.plan.decided.procedure

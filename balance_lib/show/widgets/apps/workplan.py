@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable
 from datetime import date
 from functools import partial
-from html import escape
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812
@@ -18,9 +17,10 @@ from balance_lib.show.plots import workplan as plots
 from balance_lib.show.widgets import register_views, views
 from balance_lib.show.widgets.apps.field_desk import PlaceDesk, VisitDesk
 from balance_lib.show.widgets.apps.ledger_desk import LedgerDesk
-from balance_lib.show.widgets.apps.page import Page, block, html, tabs
+from balance_lib.show.widgets.apps.page import Page, block, heading, html, line, tabs
 from balance_lib.show.widgets.figure import SlimFigure
 from balance_lib.show.widgets.gantt import gantt
+from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.running import RunModel
 from balance_lib.show.widgets.style import banner
 
@@ -74,8 +74,8 @@ class Workplan(Page):
         if lost is not None:
             told = f"{lost.message(lang)} {self.text('workplan.page.without_records')}"
             self.problem.value = banner(told, "error")
-        for part in (self.desk, self.visits, self.places):
-            part.layout.display = "" if lost is None else "none"
+        for shown in (self.desk, self.visits, self.places):
+            shown.layout.display = "" if lost is None else "none"
         self.export.value = self.made.value = ""
         self._show_tasks()
         self._show_units()
@@ -136,8 +136,8 @@ class Workplan(Page):
     def _progress(self) -> W.Widget:
         self.stages = html()
         self.gantt, self.curve = html(), SlimFigure(lang=self.model.lang)
-        bars = W.VBox([html(f"<h2>{self.text('workplan.page.gantt')}</h2>"), self.gantt])
-        line = W.VBox([html(f"<h2>{self.text('workplan.page.curve')}</h2>"), self.curve])
+        bars = W.VBox([heading(self.text("workplan.page.gantt")), self.gantt])
+        line = W.VBox([heading(self.text("workplan.page.curve")), self.curve])
         for box in (bars, line):
             box.add_class("bl-panel")
         return W.VBox([self.stages, bars, line])
@@ -165,7 +165,7 @@ class Workplan(Page):
         panels = [views.panel(self.text("workplan.page.stages"), content, self._note())]
         if ahead := register_views.inspection_table(found, lang):
             panels.append(views.panel(self.text("workplan.page.inspections"), ahead))
-        self.stages.value = f'<div class="bl-stack">{"".join(panels)}</div>'
+        self.stages.value = part("box", lang, panels, "stack")
 
     def _units(self) -> W.Widget:
         self.units = html()
@@ -192,8 +192,7 @@ class Workplan(Page):
         if model.judged is not None:
             rows = workplan.townships(model.judged, model.county)
             parts.append((self.text("workplan.page.townships"), register_views.township_table(rows, lang)))
-        panels = "".join(views.panel(title, content) for title, content in parts)
-        self.units.value = f'<div class="bl-stack">{panels}</div>'
+        self.units.value = part("box", lang, [views.panel(title, content) for title, content in parts], "stack")
 
     def _schedule(self) -> W.Widget:
         self.schedule = html()
@@ -216,7 +215,7 @@ class Workplan(Page):
             hash=self.model.stamp.county_hash,
             software=self.model.stamp.software,
         )
-        return f'<p class="bl-muted">{escape(facts)}</p>'
+        return part("muted", self.model.lang, facts)
 
     # Recording progress ----------------------------------------------------------------------------------------
 
@@ -233,7 +232,7 @@ class Workplan(Page):
         save.on_click(lambda _: self._guarded_in_words(self._record))
         self.task.observe(lambda _: self._show_record(), "value")
         dates = block(self.moved, self.done_on, self.who)
-        about = html(f"<h2>{self.text('workplan.page.record')}</h2><p>{self.text('workplan.page.record_about')}</p>")
+        about = heading(self.text("workplan.page.record"), self.text("workplan.page.record_about"))
         form = W.VBox([about, self.task, self.state, dates, self.remark, block(save), self.recorded])
         form.add_class("bl-panel")
         return W.VBox([self.listed, form])
@@ -293,13 +292,13 @@ class Workplan(Page):
         self.export, self.made = html(), html()
         make = W.Button(description=self.text("workplan.page.make_exports"), button_style="info")
         make.on_click(lambda _: self._guarded_in_words(self._make_exports, self.export))
-        tables = W.VBox([html(f"<p>{self.text('workplan.page.export_about')}</p>"), block(make), self.export])
+        tables = W.VBox([line(self.text("workplan.page.export_about")), block(make), self.export])
         waiting = [(self.text("workplan.page.preparing"), "")]
         self.paper = W.Dropdown(options=waiting, description=self.text("workplan.page.paper"))
         self.paper.layout.width = "min(100%, 420px)"
         write = W.Button(description=self.text("workplan.page.make_paper"), button_style="info")
         write.on_click(lambda _: self._guarded_in_words(self._make_paper, self.made))
-        papers = W.VBox([html(f"<p>{self.text('workplan.page.paper_about')}</p>"), block(self.paper, write), self.made])
+        papers = W.VBox([line(self.text("workplan.page.paper_about")), block(self.paper, write), self.made])
         for box in (tables, papers):
             box.add_class("bl-panel")
         return W.VBox([papers, tables])
@@ -361,7 +360,7 @@ class Workplan(Page):
             )
             for name, rows in tables.items()
         ]
-        self.export.value = f'<div class="bl-row">{"".join(links)}</div>'
+        self.export.value = part("box", lang, links)
 
 
 def _raise(error: Exception) -> None:
