@@ -148,7 +148,7 @@ def test_the_start_page_and_the_overview_count_the_same_overdue_tasks(demo_dir: 
     model = PageModel(Library((demo_dir,)), {"county": county})
     found = model.evaluation
     late = workplan.register_of(model.county, model.standard, found.on, found=found).counts()["late"]
-    start = re.sub(r">\s+<", "><", apps.Index(model).cards.value)
+    start = re.sub(r">\s+<", "><", str(apps.Index(model).cards.value))
     assert f'<p class="bl-figure">{late}</p><p>{text("page.index.workplan", "zh")}' in start
     said = bare(card_views.cards(found, None, "zh", model.overdue()))
     if late:

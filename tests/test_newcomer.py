@@ -158,7 +158,7 @@ def test_a_page_that_knows_nobody_does_not_say_that_nobody_lives_outside(tmp_pat
     page = apps.Access(PageModel(Library((tmp_path,)), {"county": "toy", "lang": "en"}))
     assert text("page.access.none_outside", "en") not in page.villages.value + page.ranking.value
     assert text("page.access.unknown_outside", "en") in page.villages.value
-    assert text("page.access.nobody_how", "en").replace("'", "&#x27;") in page.verdict.value
+    assert text("page.access.nobody_how", "en").replace("'", "&#39;") in page.verdict.value
 
 
 def test_how_many_schools_must_stay_is_told_with_the_reasons(root: Path) -> None:

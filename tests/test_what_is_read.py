@@ -42,7 +42,7 @@ def steady(words: str) -> str:
 
 def page(markup: str) -> str:
     """Return the words of a piece of a page, a line for each block, and where its links lead."""
-    shown = re.sub(r'<a [^>]*href="([^"]*)"[^>]*>', r"[\1] ", markup)
+    shown = re.sub(r'<a [^>]*href="([^"]*)"[^>]*>', r"[\1] ", str(markup))
     shown = re.sub(r'<[^>]*data-status="(\w+)"[^>]*>', r" (\1) ", shown)
     shown = re.sub(r"</(tr|p|li|div|h\d|summary|details)>", "\n", shown)
     words = html.unescape(re.sub(r"<[^>]+>", " ", shown))

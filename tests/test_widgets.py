@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 import json
 import re
 from datetime import UTC, datetime
@@ -72,6 +73,19 @@ def test_names_from_data_are_escaped(library) -> None:
     shown = page.verdict.value + page.ranking.value + page.steps.value
     assert "<b>坏</b>" not in shown and "&lt;b&gt;坏&lt;/b&gt;" in shown
     assert "&lt;甲&amp;乙&gt;县" in page.verdict.value
+
+
+def test_tags_stand_in_templates(root: Path) -> None:
+    """What is written by a template is escaped by it; a tag in Python would be put together by hand."""
+    folder, written = root / "balance_lib" / "show" / "widgets", []
+    for path in sorted({*folder.rglob("*.py")} - {folder / "style.py"}):
+        tree = ast.parse(path.read_text("utf-8"))
+        told = {id(node.value) for node in ast.walk(tree) if isinstance(node, ast.Expr)}  # docstrings
+        for node in ast.walk(tree):
+            is_text = isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in told
+            if is_text and re.search(r"</?[a-z]+[ >]", node.value):
+                written.append(f"{path.name}:{node.lineno} {node.value[:40]}")
+    assert written == []
 
 
 def test_overview_names_the_school_that_falls_short(library) -> None:
