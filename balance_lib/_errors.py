@@ -99,15 +99,8 @@ CAUSES = frozenset(
     [
         *("crs", "swapped_file", "swapped_some", "projected", "projected_zone", "not_projected", "other_axis"),
         *("no_header", "column_not_found", "ambiguous_column", "required_all", "year_unknown", "stage_unknown"),
-        *(
-            "key_wanted",
-            "header_unclear",
-            "value_unclear",
-            "rows_again",
-            "source_without_file",
-            "join_source",
-            "no_source",
-        ),
+        *("key_wanted", "key_nowhere", "key_shared", "header_unknown", "headerless", "header_unclear", "value_unclear"),
+        *("rows_again", "source_without_file", "join_source", "no_source"),
     ]
 )
 

@@ -143,14 +143,19 @@ def test_the_english_name_stands_for_a_missing_name_and_never_for_one_that_is_th
     assert list(more.county.tables["schools"]["name_zh"]) == ["甲小学", "Beta", "Gamma"]
 
 
-def test_a_list_without_any_figure_by_year_is_refused_with_the_way_out_and_an_empty_roll_is_enough(
-    tmp_path: Path,
-) -> None:
-    bare = bring.bring_in([source("School code,Name,Level\n1,A,Primary\n")], tmp_path / "c", year=2023)
-    assert not bare.written and ("folder_incomplete", "school_years.csv") in [(f.rule, f.file) for f in bare.faults]
-    assert not (tmp_path / "c").exists()
-    blank = bring.bring_in([source("School code,Name,Level,Pupils\n1,A,Primary,\n")], tmp_path / "c", year=2023)
-    assert blank.written and County.open(tmp_path / "c").years == [2023]
+def test_a_list_without_any_figure_by_year_becomes_a_county_of_unknown_rolls_and_says_so(tmp_path: Path) -> None:
+    text = "School code,Name,Level\n1,A,Primary\n2,B,九年一贯制学校\n3,C,Senior secondary\n"
+    bare = bring.bring_in([source(text)], tmp_path / "c", year=2023)
+    assert bare.written and [f.rule for f in bare.faults] == ["no_figures"]
+    rows = County.open(tmp_path / "c").tables["school_years"]
+    assert list(zip(rows["school_id"], rows["stage"], strict=True)) == [
+        ("1", "primary"), ("2", "primary"), ("2", "junior"), ("3", "senior"),
+    ]  # fmt: skip
+    assert rows["pupils"].isna().all(), "missing is missing, never zero"
+    undated = bring.bring_in([source(text)], tmp_path / "d")
+    assert not undated.written and ("folder_incomplete", "school_years.csv") in [
+        (f.rule, f.file) for f in undated.faults
+    ]
 
 
 def test_a_year_in_a_header_is_the_year_of_its_figures() -> None:
@@ -168,7 +173,7 @@ def test_an_unknown_word_is_told_once_with_the_line_that_answers_it() -> None:
     assert (fault.row, fault.found, fault.params["n"]) == (2, "Hogwarts", 2)
     said = fault.hint("en")
     advice = yaml.safe_load(said[said.index("sources:") : said.rindex("(null")])
-    assert advice["sources"][0]["columns"]["Level"] == {"to": "schools.kind", "values": {"Hogwarts": None}}
+    assert advice["sources"][0]["columns"]["Level"] == {"to": "schools.kind", "values": {"Hogwarts": "skip"}}
 
 
 def test_a_list_whose_code_is_not_found_is_told_so_once_and_one_bare_line_answers() -> None:

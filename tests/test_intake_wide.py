@@ -98,8 +98,8 @@ def test_quoted_commas_and_line_breaks_keep_the_row_count() -> None:
         ("表.ods", b"PK\x03\x04rest", "not_xlsx"),
         ("表.xlsx", b"PK\x03\x04broken", "not_xlsx"),
         ("表.pdf", b"%PDF", "file_type"),
-        ("表.csv", "甲,乙\n1,2\n".encode(), "no_header"),
-        ("表.csv", b"", "no_header"),
+        ("表.csv", "甲,乙\n1,2\n".encode(), "header_unknown"),
+        ("表.csv", b"", "headerless"),
     ],
 )
 def test_a_file_of_no_use_is_a_fault_not_a_crash(name: str, content: bytes, rule: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import resources
 from typing import Any
@@ -23,6 +23,7 @@ _GRADE = re.compile(
     r"(班数|班级数|班|classes)?(?:人数|学生数|pupils)?"
 )
 _YEAR = re.compile(r"(?<!\d)(?:19|20)\d\d(?![\d/-])")
+_SMALL_WORDS = re.compile("a|o|of|the|de|la|le|les|l|d|du|des|del|el|los|las|da|do|das|dos")
 _DIGITS = "一二三四五六七八九"
 # A header this short (人数, 班数) means little below another one that is not understood.
 _SHORT = 2
@@ -33,7 +34,8 @@ class Heading:
     """Hold what a header was understood to be.
 
     ``column`` is a canonical column of the subject; ``stage`` the stage it names; ``scale`` how many of the column's
-    own units one of its unit is; ``add`` whether it is a part (a grade) to be added up; ``year`` the year it names.
+    own units one of its unit is; ``add`` whether it is a part (a grade) to be added up; ``year`` the year it names;
+    ``rounded`` whether it says that its persons are full-time equivalents.
     """
 
     column: str
@@ -41,6 +43,7 @@ class Heading:
     scale: float = 1.0
     add: bool = False
     year: int | None = None
+    rounded: bool = field(default=False, repr=False)
 
 
 @cache
@@ -51,27 +54,48 @@ def dictionary() -> Mapping[str, Any]:
 
 
 def key(text: object) -> str:
-    """Return a header so that its spellings fall together: width, case, spaces, punctuation and brackets go.
+    """Return a header so that its spellings fall together: width, case, accents, spaces, punctuation and brackets go.
 
     Examples
     --------
-    >>> key("Learner_Number  2017"), key("教学及辅助用房面积 （㎡）")
-    ('learnernumber2017', '教学及辅助用房面积m2')
+    >>> key("Learner_Number  2017"), key("教学及辅助用房面积 （㎡）"), key("Matrícula")
+    ('learnernumber2017', '教学及辅助用房面积m2', 'matricula')
     """
-    folded = unicodedata.normalize("NFKC", str(text)).casefold()
+    folded = _unaccented(unicodedata.normalize("NFKC", str(text)).casefold())
     return re.sub(r"[\s_*:;、。，,.·'\"“”()\[\]{}【】〔〕〈〉《》<>]+", "", re.sub(r"[–—―‐‑−~～]", "-", folded))
 
 
+def _unaccented(text: str) -> str:
+    if text.isascii():
+        return text
+    apart = (c for c in unicodedata.normalize("NFD", text) if not unicodedata.combining(c))
+    return unicodedata.normalize("NFC", "".join(apart))
+
+
+def bag(text: str) -> frozenset[str]:
+    """Return the words of a header in any order, without plural and small words; empty for fewer than two words.
+
+    Examples
+    --------
+    >>> bag("Nombre_d_eleves") == bag("nombre d'élèves"), bag("PupilRoll") == bag("roll of pupils"), bag("Roll")
+    (True, True, frozenset())
+    """
+    apart = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", unicodedata.normalize("NFKC", text))
+    words = re.findall(r"[^\W_]+", _unaccented(apart.casefold()))
+    said = {word for word in words if not _SMALL_WORDS.fullmatch(word)}
+    return frozenset(word.removesuffix("s") for word in said) if len(said) > 1 else frozenset()
+
+
 @cache
-def _headings(subject: str) -> Mapping[str, str]:
-    """Return spelling -> canonical column for one subject."""
-    known: dict[str, str] = {}
+def _headings(subject: str) -> Mapping[str | frozenset[str], str]:
+    """Return spelling, and bag of words, -> canonical column for one subject."""
+    known: dict[str | frozenset[str], str] = {}
     for name in SUBJECTS[subject]:
         for column in tables.table(name).columns.values():
             for spelling in (column.name, column.zh, column.en):
                 known.setdefault(key(spelling), column.name)
     for column_name, spellings in dictionary()[subject].items():
-        known.update({key(spelling): column_name for spelling in spellings})
+        known.update({form: column_name for spelling in spellings for form in (key(spelling), bag(spelling)) if form})
     return known
 
 
@@ -98,6 +122,9 @@ def heading(path: Sequence[str], subject: str = "school") -> Heading | None:
         return None
     if subject == "school" and (grade := _grade(parts)):
         return grade
+    whole = [_full_time().sub("", part) for part in parts]
+    if whole != parts and (found := heading(whole, subject)):
+        return replace(found, rounded=True)
     found = _known(parts, subject)
     if found or not (year := _YEAR.search("/".join(parts))):
         return found
@@ -111,10 +138,21 @@ def _known(parts: Sequence[str], subject: str) -> Heading | None:
     known = _headings(subject)
     for words in _readings(parts):
         for stage, rest in _stages("".join(words)):
-            column = known.get(key(rest)) or known.get(key(_unit(rest)[0]))
+            bare = _unit(rest)[0]
+            column = known.get(key(rest)) or known.get(key(bare)) or known.get(bag(bare))
             if column and (stage is None or "stage" in _spec(subject, column).key):
                 return Heading(column, stage, _scale(parts, _spec(subject, column).columns[column].unit))
     return None
+
+
+@cache
+def _full_time() -> re.Pattern[str]:
+    latin = r"(?<![^\W\d_]){}(?![^\W\d_])"
+    words = [
+        w.replace(" ", "[ _-]") if ord(w[0]) > 0x2E80 else latin.format(w.replace(" ", "[ _-]"))
+        for w in dictionary()["full_time"]
+    ]
+    return re.compile(rf"[(（]?(?:{'|'.join(words)})[)）]?", re.IGNORECASE)
 
 
 def generic(path: Sequence[str]) -> bool:

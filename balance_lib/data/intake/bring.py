@@ -19,6 +19,7 @@ from balance_lib.data.intake import demand, folder, ground, places, wide, workbo
 from balance_lib.data.intake.mapping import ColumnMapping, parse
 from balance_lib.data.intake.result import Imported, join, merge
 from balance_lib.data.intake.xlsx import OLD_SUFFIXES, SUFFIXES, SourceFile
+from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.plain import from_yaml
 
 TABLE_SUFFIXES = (".csv", ".tsv", ".txt")
@@ -148,7 +149,7 @@ def bring_in(  # noqa: PLR0913 (what the three doors of the import choose)
     if accept_valid:
         given = _sound(given)
     with tempfile.TemporaryDirectory() as staging:
-        county, faults = _joined(given, into, name)
+        county, faults = _joined(given, into, name, year)
         if county is not None and given.ground and not _broken(faults):
             county, told = _grounded(county, given.ground, year, Path(staging))
             faults += told
@@ -190,7 +191,7 @@ def _written(
     return Brought(county if good else None, good and staging is not None, rows, given.dropped, faults)
 
 
-def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | None, list[Fault]]:
+def _joined(given: Imported, into: Path, name: str | None, year: int | None) -> tuple[County | None, list[Fault]]:
     """Join what was read to the county that stands there, or make a new one; and check what it makes."""
     if any(fault.severity == "error" for fault in given.faults):
         return None, list(given.faults)
@@ -201,6 +202,7 @@ def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | Non
             return None, [*given.faults, *told]
         county, faults = merge(old, given)
     else:
+        given = _with_years(given, year)
         faults = list(given.faults)
         said = given.meta.get("name_zh")
         if name and said and name != said:
@@ -220,6 +222,21 @@ def _joined(given: Imported, into: Path, name: str | None) -> tuple[County | Non
     faults = [f for f in faults if f.rule != "column_wanted" or (f.file, f.column) not in lacking]
     faults += told + _incomplete(county)
     return county, faults + origins.told(broken, county.tables, county.origins or origins.read(county.path))
+
+
+def _with_years(given: Imported, year: int | None) -> Imported:
+    """Return an import in which schools without any figure of a year have a row a stage that knows nothing."""
+    schools = given.tables.get("schools")
+    if year is None or schools is None or schools.empty or len(given.tables.get("school_years", ())):
+        return given
+    rows = [
+        {"school_id": school, "year": float(year), "stage": stage}
+        for school, kind in zip(schools["school_id"], schools["kind"], strict=True)
+        for stage in STAGES_OF.get(kind, ("shared",))
+    ]
+    told = Fault("no_figures", tables.table("schools").file, None, None, len(schools), "warning")
+    frames = {**given.tables, "school_years": tables.conform(pd.DataFrame(rows), "school_years")}
+    return replace(given, tables=frames, faults=[*given.faults, told])
 
 
 def _taken(county_id: str, into: Path) -> str:

@@ -18,6 +18,11 @@ _DECIMAL = re.compile(rf"([+-]?)\s*({_FIGURE}|\d{{1,3}}(?:[, ']\d{{3}})+(?:\.\d+
 _PARTS = re.compile(
     rf"([+-]?)\s*(\d{{1,3}})\s*(?:°|:|d|\s)\s*({_FIGURE})\s*(?:'|:|m|\s|$)\s*(?:({_FIGURE})\s*(?:\"|''|s)?)?"
 )
+# A point as well-known text or GeoJSON: longitude comes first.
+_FIGURE = r"([-+]?\d+(?:\.\d+)?(?:e[-+]?\d+)?)"
+_SHAPE = re.compile(
+    rf"""(?:point\s*z?\s*\(+|"coordinates"\s*:\s*\[+)\s*{_FIGURE}[\s,]+{_FIGURE}(?![\d.])""", re.IGNORECASE
+)
 _BETWEEN = (";", "|", "/", ", ", ",")
 
 
@@ -77,18 +82,17 @@ def pair(text: str) -> tuple[Coordinate, Coordinate] | None:
     --------
     >>> [c.value for c in pair("(33.93, 106.15)")], [c.axis for c in pair("N33°54' E106°6'")]
     ([33.93, 106.15], ['lat', 'lon'])
-    >>> [c.axis for c in pair("POINT (106.15 33.93)")]
-    ['lon', 'lat']
+    >>> [c.axis for c in pair("POINT (106.15 33.93)")], [c.value for c in pair('{"coordinates": [106.15, 33.93]}')]
+    (['lon', 'lat'], [106.15, 33.93])
     """
     folded = unicodedata.normalize("NFKC", text.translate(_SIGNS)).strip()
-    known = re.fullmatch(r"point\s*\((.*)\)", folded, re.IGNORECASE)
-    inner = known[1] if known else folded.strip("()[]{}<> ")
-    for halves in _halves(inner):
-        found = [coordinate(half) for half in halves]
-        if len(found) == 2 and found[0] and found[1]:
-            if known:
-                return Coordinate(found[0].value, "lon"), Coordinate(found[1].value, "lat")
-            return found[0], found[1]
+    if shape := _SHAPE.search(folded):
+        lon, lat = (float(figure) for figure in shape.groups())
+        return Coordinate(lon, "lon"), Coordinate(lat, "lat")
+    for halves in _halves(folded.strip("()[]{}<> ")):
+        one, other = (coordinate(half) for half in halves)
+        if one and other:
+            return one, other
     return None
 
 

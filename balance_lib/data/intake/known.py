@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
 
@@ -18,6 +19,9 @@ from balance_lib.data.intake.xlsx import letters
 FEWEST_COLUMNS = 2
 # Words of a column shown where it is asked what it means.
 SHOWN = 4
+
+_NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
+_DECIMAL = re.compile(r"-?\d+[.,]\d+")
 
 # A list whose headers do not tell says by its name what it holds.
 _NAMED = {"school": ("school", "学校"), "village": ("village", "settlement", "村")}
@@ -111,6 +115,8 @@ def _mapping(grid: Grid, header: Header, subject: str, given: SourceMapping) -> 
     seen: dict[tuple[str, str | None, int | None], int] = {}
     for i, h in known.items():
         same = _figure(h)
+        if same in seen and not h.add and _agree(grid, header, seen[same], i):
+            continue
         if same in seen and not h.add:
             twice = f"{letters(seen[same])}, {letters(i)}"
             faults.append(Fault("ambiguous_column", grid.label, header.last + 1, header.name(i), twice))
@@ -120,13 +126,14 @@ def _mapping(grid: Grid, header: Header, subject: str, given: SourceMapping) -> 
             told = {"factor": f"{h.scale:g}", "target": h.column}
             faults.append(Fault("scaled", grid.label, header.last + 1, header.name(i), None, "warning", told))
         targets = _known_targets(h, fixed, yearly, in_play)
-        columns[f"={letters(i)}"] = tuple(replace(target, missing=given.missing) for target in targets)
+        columns[_letter(i)] = tuple(replace(t, missing=given.missing, rounded=h.rounded) for t in targets)
     sums = [
-        (f"={letters(i)}", tuple(f"={letters(p)}" for p, part in parts.items() if _same(part, h)))
+        (_letter(i), tuple(_letter(p) for p, part in parts.items() if _same(part, h)))
         for i, h in known.items()
         if any(_same(part, h) for part in parts.values())
     ]
-    return replace(given, columns={**given.columns, **columns}, sums=[*given.sums, *sums], known=False), faults
+    whole = replace(given, columns={**given.columns, **columns}, sums=[*given.sums, *sums], known=False)
+    return whole, faults + _codeless(grid, header, whole, fixed, in_play)
 
 
 def _headings(
@@ -138,6 +145,8 @@ def _headings(
     taken |= {(column, None) for _, column, _ in given.constants}
     headings = {i: aliases.heading(p, subject) for i, p in enumerate(header.paths) if p and i not in said}
     headings = {i: None if h and (h.column, h.stage) in taken else h for i, h in headings.items()}
+    if grid.crs is not None:  # where a feature lies (its first two columns) goes before what is written about it
+        headings = {i: None if h and i > 1 and h.column in ("lon", "lat") else h for i, h in headings.items()}
     faults = _decide(headings, grid, header, subject)
     known = {i: h for i, h in headings.items() if h and not _personal_path(header.paths[i])}
     known = {i: h for i, h in known.items() if not _stands_aside(i, known, header)}
@@ -148,9 +157,15 @@ def _headings(
 
 
 def _decide(headings: dict[int, Heading | None], grid: Grid, header: Header, subject: str) -> list[Fault]:
-    """Let the words below headers that mean different things in different lists decide; ask where they do not."""
+    """Let the words below headers that mean different things in different lists decide; ask where they do not.
+
+    So is a header whose words are all of another sort: yes and no below Computers, numbers below Nombre.
+    """
     faults = []
     asked = {i: aliases.unclear(header.paths[i], subject) for i in headings}
+    for i, h in headings.items():
+        if h and asked[i] is None and _misfit(aliases.column(subject, h.column), _words_below(grid, header, i)):
+            asked[i] = [h.column]
     clear = {h.column for i, h in headings.items() if h and asked[i] is None}
     for i, candidates in asked.items():
         if candidates is None:
@@ -164,6 +179,59 @@ def _decide(headings: dict[int, Heading | None], grid: Grid, header: Header, sub
             shown = ", ".join(said[:SHOWN])
             faults.append(Fault("header_unclear", grid.label, header.last + 1, header.name(i), shown, "warning", told))
     return faults
+
+
+def _misfit(column: tables.Column, texts: Sequence[str]) -> bool:
+    """Tell whether all words of a column are of another sort than a figure or a name is."""
+    if column.type in ("count", "number"):
+        return len(texts) > 1 and all(t.isalpha() and aliases.yes_no(t) is not None for t in texts)
+    return column.name.startswith("name_") and len(texts) > 1 and all(_NUMBER.fullmatch(t) for t in texts)
+
+
+def _agree(grid: Grid, header: Header, one: int, other: int) -> bool:
+    """Tell whether two columns say the same wherever both say anything: then it is no matter which is read."""
+    rows = grid.rows[header.last + 1 :]
+    return all(row[one] == row[other] for row in rows if row[one] and row[other]) and any(row[one] for row in rows)
+
+
+def _codeless(grid: Grid, header: Header, spec: SourceMapping, fixed: str, in_play: Sequence[str]) -> list[Fault]:
+    """Ask for the code where no column was understood to be it, with the columns that differ in every row."""
+    code = tables.table(fixed).key[0]
+    if any(t.column == code for targets in spec.columns.values() for t in targets):
+        return []
+    rows = [row for row in grid.rows[header.last + 1 :] if sum(map(bool, row)) > 1]
+    own = [
+        i
+        for i, path in enumerate(header.paths)
+        if path and not _personal_path(path) and not _place(path) and _tells_apart(rows, i)
+    ]
+    words = frozenset(map(aliases.key, aliases.dictionary()["code_words"]))
+    own.sort(key=lambda i: not any(word in aliases.key(header.paths[i][-1]) for word in words))
+    named = {
+        i
+        for label, targets in spec.columns.items()
+        for t in targets
+        if t.column == "name_zh"
+        for i in block.match(label, header.paths)
+    }
+    shown = ", ".join(header.name(i) for i in own[:SHOWN])
+    to = f"[{code}, {fixed}.name_zh]" if own and own[0] in named else code
+    first = header.name(own[0]) if own else "…"
+    told = {"to": f"{fixed}.{code}", "line": f'{{"{first}": {to}}}'}
+    rule = "key_wanted" if own else "key_nowhere"
+    return [Fault(rule, grid.label, header.last + 1, code, shown or None, params=told)] if in_play else []
+
+
+def _place(path: block.Path) -> bool:
+    found = aliases.heading(path)
+    return found is not None and found.column in ("lon", "lat")
+
+
+def _tells_apart(rows: Sequence[Sequence[str]], at: int) -> bool:
+    """Tell whether a column has a short text in every row, and each another one: what a code is; no decimal is one."""
+    texts = [row[at] for row in rows]
+    short = all(t and len(t) <= block.LONG_TEXT and not _DECIMAL.fullmatch(t) and "[" not in t for t in texts)
+    return short and len(set(texts)) == len(texts) > 0
 
 
 def _words_below(grid: Grid, header: Header, column: int) -> list[str]:

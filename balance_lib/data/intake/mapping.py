@@ -27,6 +27,7 @@ A mapping is a YAML file, held against ``mapping.schema.yaml``. Its parts::
         School code: school_id              # a key goes to every table the source fills
         School name: [schools.name_zh, schools.name_en]
         Phase: {to: schools.kind, values: {PRIMARY SCHOOL: primary, "*": null}}   # "*": everything else
+        "=C": {to: schools.kind, values: {"*SECONDARY*": junior, NURSERY: skip}}  # a pattern; rows that are left out
         Equipment: {to: school_years.equipment_yuan, scale: 10000}
         初中/人数: {to: school_years.pupils, stage: junior}      # a path under a merged header
         year 1: {to: school_years.pupils, stage: primary, add: true}              # parts of one figure are added up
@@ -67,6 +68,8 @@ from balance_lib.data.intake import aliases
 from balance_lib.plain import PeoplesLoader, from_yaml
 
 KEY_CONSTANTS = ("stage", "year", "band", "item")
+# In the place of a value: rows with this word are left out, and it is said how many pupils they have.
+SKIP = "skip"
 
 
 class _Loader(PeoplesLoader):
@@ -344,7 +347,9 @@ def _targets(
 ) -> Iterator[Target]:
     more = spec if isinstance(spec, Mapping) else {}
     words = frozenset(aliases.fold(word) for word in (*missing, *more.get("missing", ())))
-    values = {aliases.key(k) if k != "*" else k: v for k, v in more["values"].items()} if "values" in more else None
+    values = (
+        {_pattern(k): more["values"][k] for k in sorted(more["values"], key="*".__eq__)} if "values" in more else None
+    )
     bare = [name.rpartition(".")[2] for name in _names(spec)]
     places = [name for name in bare if name in ("lon", "lat")]
     for name in _names(spec):
@@ -366,10 +371,15 @@ def _targets(
             )  # fmt: skip
 
 
+def _pattern(word: str) -> str:
+    """Return a word of a list, or a pattern of words, as cells are compared with it."""
+    return "*".join(map(aliases.key, word.split("*")))
+
+
 def _fit(value: Any, table: str, column: str, label: str, file: str, faults: list[Fault]) -> Any:
     """Return what a mapping writes into a column as the column holds it: a number, yes or no, one of its codes."""
     spec = tables.table(table).columns[column]
-    if value is None or not (spec.numeric or spec.choices):
+    if value in (None, SKIP) or not (spec.numeric or spec.choices):
         return value
     known = ", ".join(spec.choices or {})
     if spec.choices:

@@ -74,6 +74,12 @@ def read(blocks: Iterable[Any], *, year: int | None) -> tuple[list[Piece], list[
     return out, faults
 
 
+def pupils(one: Any) -> float | None:
+    """Return how many pupils the rows of a cut sheet have, as far as they say; None if none of them does."""
+    rolls = [series for target, series in _values(one)[0] if target.column == "pupils" and series.notna().any()]
+    return float(sum(series.sum() for series in rolls)) if rolls else None
+
+
 def _values(one: _Block) -> tuple[list[tuple[Target, pd.Series]], list[Fault]]:
     """Read the columns; parts that are added up come as one."""
     whole: list[tuple[Target, pd.Series]] = []
@@ -311,9 +317,26 @@ def _things(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Fault]]:
     order = frame.drop_duplicates(key, keep="last").set_index(key)
     for origin in _ORIGIN:
         newest[origin] = order[origin]
+    if shared := _shared(frame, key):
+        return frame[frame[key].notna()].drop_duplicates(key).reset_index(drop=True), shared
     faults = _moved(frame, key) + _differing(frame, key, [c for c in frame if c in tables.table(name).columns])
     out = pd.concat([newest.reset_index(), keyless], ignore_index=True)
     return out.sort_values(["_piece", "_row"], kind="stable").reset_index(drop=True), faults
+
+
+def _shared(frame: pd.DataFrame, key: str) -> list[Fault]:
+    """Ask for the code where half of what was taken for codes stands for things of several names in one sheet."""
+    name = next((c for c in ("name_zh", "name_en") if c in frame), None)
+    if name is None:
+        return []
+    rows = frame[~frame["_add"]].dropna(subset=[key, name])
+    names = rows.groupby([key, "_piece", "_year"], dropna=False, sort=False)[name].nunique().groupby(level=0).max()
+    several = names.index[names > 1]
+    if 2 * len(several) < len(names) or not len(several):
+        return []
+    at = rows[rows[key] == several[0]].drop_duplicates(name).iloc[1]
+    shown = f"{several[0]}: {' / '.join(map(str, rows.loc[rows[key] == several[0], name].unique()[:EXAMPLES]))}"
+    return [Fault("key_shared", at["_file"], int(at["_row"]), key, shown, params={"n": len(several)})]
 
 
 def _differing(frame: pd.DataFrame, key: str, names: Sequence[str]) -> list[Fault]:

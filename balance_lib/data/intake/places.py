@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import warnings
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -80,7 +81,8 @@ def read_places(
         return Imported(faults=faults, meta={"sources": [source.name]})
     for label, value in (where or {}).items():
         if label not in frame or not (frame[label].map(_text, na_action="ignore") == str(value)).any():
-            return Imported(faults=[Fault("nothing_chosen", source.name, None, label, value)])
+            there = ", ".join(map(_text, frame[label].dropna().unique()[:5])) if label in frame else ""
+            return Imported(faults=[Fault("nothing_chosen", source.name, None, label, value, params={"known": there})])
         frame = frame[frame[label].map(_text, na_action="ignore") == str(value)]
     system, told = _system(frame, crs, source)
     faults += told
@@ -149,13 +151,15 @@ def _open(source: SourceFile, layer: str | None) -> tuple[Any, list[Fault]]:
     if content is not None and not content.removeprefix(b"\xef\xbb\xbf").lstrip().startswith(_BEGIN):
         return None, [Fault("unreadable_places", source.name)]
     try:
-        layers = geopandas.list_layers(_handle(source, content))
-        names = list(layers.loc[layers["geometry_type"].notna(), "name"])
-        if layer is None and len(names) > 1:
-            return None, [Fault("layer_unnamed", source.name, found=", ".join(names))]
-        if layer is not None and layer not in names:
-            return None, [Fault("no_layer", source.name, found=layer, params={"known": ", ".join(names)})]
-        frame = geopandas.read_file(_handle(source, content), layer=layer)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # a feature without a shape is told by its row
+            layers = geopandas.list_layers(_handle(source, content))
+            names = list(layers.loc[layers["geometry_type"].notna(), "name"])
+            if layer is None and len(names) > 1:
+                return None, [Fault("layer_unnamed", source.name, found=", ".join(names))]
+            if layer is not None and layer not in names:
+                return None, [Fault("no_layer", source.name, found=layer, params={"known": ", ".join(names)})]
+            frame = geopandas.read_file(_handle(source, content), layer=layer)
     except Exception as error:  # GDAL raises whatever its drivers meet
         return None, [Fault("unreadable_places", source.name, found=type(error).__name__)]
     if "geometry" not in frame or frame.empty:

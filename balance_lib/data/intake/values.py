@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from collections import Counter
@@ -9,12 +10,13 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime
 from decimal import Decimal
+from fnmatch import fnmatchcase
 from typing import Any
 
 from balance_lib._errors import Fault
 from balance_lib.data.intake import aliases, cells
 from balance_lib.data.intake.coordinates import coordinate, pair
-from balance_lib.data.intake.mapping import Target
+from balance_lib.data.intake.mapping import SKIP, Target
 
 _NUMBER = re.compile(r"([+-]?)(\d{1,3}(?:[, ']\d{3})+|\d+)?(\.\d*)?\s*(.*)", re.DOTALL)
 _BAND = re.compile(r"(\d+)\s*(?:[-–—~～]|to|a|à|至)\s*(\d+)")
@@ -62,7 +64,7 @@ class Reader:
         if not word:
             return math.nan
         values = self.target.values
-        if values is not None and (found := _listed(text, values)) is not None:
+        if values is not None and (found := listed(text, values)) is not None:
             return math.nan if found[0] is None else found[0]
         if word in aliases.words("suppressed"):
             self.suppressed[text.strip()] += 1
@@ -83,10 +85,11 @@ class Reader:
         def counted(rule: str, marks: Mapping[str, int]) -> list[Fault]:
             return [Fault(rule, self.file, None, self.label, m, "warning", {"n": n}) for m, n in sorted(marks.items())]
 
+        line = json.dumps({text: self._likely(text) for text in self.words}, ensure_ascii=False)
         masked = [Fault("personal_number", self.file, None, self.label, None, "warning", {"n": self.masked})]
         return (
             self.faults
-            + [self._asked(text, rows) for text, rows in self.words.items()]
+            + [self._asked(text, rows, line) for text, rows in self.words.items()]
             + counted("suppressed", self.suppressed)
             + counted("epoch_date", self.epoch)
             + counted("read_as_name", self.named)
@@ -198,12 +201,20 @@ class Reader:
         except ValueError:
             return False
 
-    def _asked(self, text: str, rows: list[int]) -> Fault:
-        """Ask what a word means that is not known, or that other countries use for other codes."""
-        told = {"n": len(rows), "at": tuple(rows), "to": f"{self.target.table}.{self.target.column}"}
+    def _likely(self, text: str) -> str | None:
+        """Return what a line that answers may say of a word: the first of its codes, or that its rows are left out."""
+        codes = aliases.unclear_codes(self.target.column).get(aliases.key(text))
+        return codes[0] if codes else SKIP if self.target.spec.required else None
+
+    def _asked(self, text: str, rows: list[int], line: str) -> Fault:
+        """Ask what a word means that is not known, or that other countries use for other codes.
+
+        The line that answers holds all such words of the column.
+        """
+        told = {"n": len(rows), "at": tuple(rows), "to": f"{self.target.table}.{self.target.column}", "line": line}
         codes = aliases.unclear_codes(self.target.column).get(aliases.key(text))
         if codes:
-            told |= {"codes": ", ".join(codes), "first": codes[0]}
+            told["codes"] = ", ".join(codes)
             return Fault("value_unclear", self.file, rows[0], self.label, text, params=told)
         known = self.target.spec.choices or {} if self.target.values is None else self.target.values
         return Fault("value_unknown", self.file, rows[0], self.label, text, params={**told, "known": ", ".join(known)})
@@ -213,13 +224,22 @@ class Reader:
         return math.nan
 
 
-def _listed(text: str, values: Mapping[str, Any]) -> tuple[Any] | None:
-    """Return the value a mapping gives for a text, in a tuple, or None where it gives none."""
+def listed(text: str, values: Mapping[str, Any]) -> tuple[Any] | None:
+    """Return the value a mapping gives for a text, in a tuple, or None where it gives none.
+
+    A word goes before a pattern, a pattern before ``*``, which is any word but those for "no data".
+
+    Examples
+    --------
+    >>> listed("East Secondary School", {"*secondary*": "junior", "*": "primary"})
+    ('junior',)
+    """
     folded = aliases.key(text)
     if folded in values:
         return (values[folded],)
     known = folded in aliases.words("missing") or aliases.fold(text) in aliases.words("suppressed")
-    return (values["*"],) if "*" in values and not known else None
+    fitting = (value for pattern, value in values.items() if "*" in pattern and fnmatchcase(folded, pattern))
+    return None if known else next(((value,) for value in fitting), None)
 
 
 def _first_day(text: str, forms: Iterable[str]) -> date | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,11 +10,11 @@ from typing import Any
 
 from balance_lib._errors import Fault, spans
 from balance_lib.data import tables
-from balance_lib.data.intake import aliases, block, known, pieces, places
+from balance_lib.data.intake import aliases, block, known, pieces, places, values
 from balance_lib.data.intake.block import Header, Left
 from balance_lib.data.intake.grid import TEXT_SUFFIXES, Grid, read_grids
 from balance_lib.data.intake.located import located
-from balance_lib.data.intake.mapping import ColumnMapping, SourceMapping, Target
+from balance_lib.data.intake.mapping import SKIP, ColumnMapping, SourceMapping, Target
 from balance_lib.data.intake.result import Imported
 from balance_lib.data.intake.xlsx import SUFFIXES, SourceFile
 
@@ -21,6 +22,12 @@ __all__ = ["read_wide"]
 
 # Rows of one sheet after filtering: a county has a few thousand schools and villages, and some years of them.
 MOST_ROWS = 200_000
+# In the place of a header: the number of the row, for lists without a code.
+ROW_NUMBER = "#"
+# Headers shown of a sheet none of whose headers is known.
+MOST_SHOWN = 12
+# Words of a column shown where rows are chosen or skipped by them.
+SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -109,9 +116,7 @@ def read_wide(
     read, told, conversions = located(read, crs or (given.crs if given else None), given.within if given else None)
     frames, more, origins = pieces.join(read)
     faults += told
-    # A word that is asked about leaves its cell blank; that it is blank need not be told again.
-    asked = {(f.file, f.column, row) for f in faults if "at" in f.params for row in f.params["at"]}
-    faults += [f for f in more if f.rule != "required" or (f.file, f.column, f.row) not in asked]
+    faults += [fault for fault in more if not _told(fault, faults)]
     provenance = [_record(one, year) for one in blocks]
     provenance += conversions
     meta = {
@@ -123,6 +128,16 @@ def read_wide(
     }
     dropped = [f.column for f in faults if f.rule == "personal_data" and f.column]
     return Imported(frames, faults, meta, dropped, columns=pieces.columns(read), origins=origins)
+
+
+def _told(fault: Fault, faults: Sequence[Fault]) -> bool:
+    """Tell whether a fault follows from one that is told: a word that is asked about leaves its cell blank."""
+    if fault.rule == "key_wanted":
+        return any(other.rule in ("key_wanted", "key_nowhere") for other in faults)
+    words = [other for other in faults if "at" in other.params and other.file == fault.file]
+    if fault.rule == "required":
+        return any(other.column == fault.column and fault.row in other.params["at"] for other in words)
+    return fault.rule == "stage_unknown" and bool(words)
 
 
 def _files(path: Any) -> list[SourceFile]:
@@ -193,7 +208,16 @@ def _put_together(
         if (spec.name in wanted or spec.join) and not any(spec.takes_file(source.name) for source in sources)
     ]
     joined = [_joined(one, blocks, faults) for one in blocks]
-    return [_chosen(one, faults) for one in joined if one.mapping.columns or one.mapping.constants], faults
+    chosen = [_chosen(one) for one in joined if one.mapping.columns or one.mapping.constants]
+    for spec in dict.fromkeys(id(one.mapping.where) for one in chosen if one.mapping.where):
+        mine = [one for one in chosen if id(one.mapping.where) == spec]
+        if not any(one.rows for one in mine):  # of the files of a country one may hold the county
+            label, words = next(iter(mine[0].mapping.where.items()))
+            there = sorted({one.text(r, label) for one in joined if label in one.at for r in one.rows} - {""})
+            near = difflib.get_close_matches(words[0], there, SHOWN, 0.5) or there[:SHOWN]
+            told = {"known": ", ".join(near)}
+            faults.append(Fault("nothing_chosen", mine[0].grid.label, None, label, ", ".join(words), params=told))
+    return [_without_skipped(one, faults) for one in chosen], faults
 
 
 def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[_Block], list[Fault]]:
@@ -211,7 +235,9 @@ def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[_Bl
     out, faults = [], []
     for grid, header in headed:
         if header is None:
-            faults.append(Fault("no_header", grid.label, params={"known": ", ".join(labels[:8])}))
+            faults.append(
+                Fault("no_header", grid.label, params={"known": ", ".join(labels[:8])}) if labels else _unheaded(grid)
+            )
             continue
         cut, told = _cut(grid, spec, header)
         faults += told
@@ -227,8 +253,7 @@ def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[_Blo
     for grid in [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]:
         understood = known.understand(grid, spec)
         if understood is None or isinstance(understood, Fault):
-            lost = Fault("no_header", grid.label, params={"known": ", ".join(spec.labels[:8]) or "–"})
-            faults.append(understood or lost)
+            faults.append(understood or _unheaded(grid))
             continue
         header, whole, told = understood
         cut, more = _cut(grid, whole, header, told)
@@ -243,6 +268,9 @@ def _cut(
     grid: Grid, spec: SourceMapping, header: Header, asked: Sequence[Fault] = ()
 ) -> tuple[_Block | None, list[Fault]]:
     """Cut a sheet by a mapping; columns of ``asked`` are told already."""
+    if ROW_NUMBER in spec.columns:
+        rows = [[*row, str(i + 1)] for i, row in enumerate(grid.rows)]
+        grid, header = replace(grid, rows=rows), replace(header, paths=[*header.paths, (ROW_NUMBER,)])
     spec = _with_shape(grid, spec).exchanged()
     needed = spec.labels
     if spec.join:  # what is not here may come with the other sheet: looked for again when joined
@@ -348,7 +376,7 @@ def _joined(here: _Block, blocks: Sequence[_Block], faults: list[Fault]) -> _Blo
         there, told = block.places([*wanted, join.key], other.header, other.grid.label)
         faults += told
         paths.update({label: other.header.paths[there[label]] for label in wanted if label in there})
-        wanted_rows = set(_chosen(other, []).rows)  # a code has rows of several kinds: what the source chooses counts
+        wanted_rows = set(_chosen(other).rows)  # a code has rows of several kinds: what the source chooses counts
         for row in sorted(other.rows, key=lambda r: r not in wanted_rows) if join.key in there else ():
             line = other.grid.rows[row]
             cells_there = {label: line[there[label]] for label in paths if label in there}
@@ -386,16 +414,31 @@ def _within_reach(spec: SourceMapping, at: Mapping[str, int]) -> SourceMapping:
     return replace(spec, columns={label: targets for label, targets in spec.columns.items() if label in at})
 
 
-def _chosen(here: _Block, faults: list[Fault]) -> _Block:
+def _chosen(here: _Block) -> _Block:
     """Keep only the rows the filter wants."""
     where = {k: {aliases.fold(v) for v in wanted} for k, wanted in here.mapping.where.items() if k in here.at}
     if not where:
         return here
     rows = [r for r in here.rows if all(aliases.fold(here.text(r, label)) in where[label] for label in where)]
-    if not rows:
-        first = next(iter(where))
-        faults.append(Fault("nothing_chosen", here.grid.label, None, first, ", ".join(here.mapping.where[first])))
     return replace(here, rows=rows)
+
+
+def _without_skipped(here: _Block, faults: list[Fault]) -> _Block:
+    """Leave out the rows whose word the mapping says to skip (kindergartens), and say how many and how many pupils."""
+    for label, target in ((label, t) for label, targets in here.mapping.columns.items() for t in targets):
+        if SKIP not in (target.values or {}).values() or label not in here.at:
+            continue
+        skipped = [r for r in here.rows if values.listed(here.text(r, label), target.values or {}) == (SKIP,)]
+        if skipped:
+            words = sorted({here.text(r, label) for r in skipped} - {""})
+            shown = ", ".join(words[:SHOWN]) + (" …" if len(words) > SHOWN else "")
+            lost = pieces.pupils(replace(here, rows=skipped))
+            told = {"n": len(skipped), "pupils": None if lost is None else f"{lost:g}"}
+            rule = "rows_skipped_unknown" if lost is None else "rows_skipped"
+            faults.append(Fault(rule, here.grid.label, skipped[0] + 1, label, shown or None, "warning", told))
+            left = set(skipped)
+            here = replace(here, rows=[r for r in here.rows if r not in left])
+    return here
 
 
 # Without one -------------------------------------------------------------------------------------------------------
@@ -408,8 +451,7 @@ def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[_Block
     for grid in (g for g in grids if not g.hidden):
         understood = known.understand(grid)
         if understood is None:
-            alone = len(grids) == 1
-            faults.append(Fault("no_header", grid.label, params={"known": "–"}) if alone else _left_sheet(grid))
+            faults.append(_unheaded(grid) if len(grids) == 1 else _left_sheet(grid))
             continue
         if isinstance(understood, Fault):
             faults.append(understood)
@@ -419,8 +461,24 @@ def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[_Block
         faults += told + more
         blocks += [cut] if cut else []
     if grids and not blocks and len(grids) > 1 and not any(f.severity == "error" for f in faults):
-        faults.append(Fault("no_header", source.name, params={"known": "–"}))
+        faults.append(_unheaded(max(grids, key=lambda grid: len(grid.rows))))
     return blocks, faults
+
+
+def _unheaded(grid: Grid) -> Fault:
+    """Say which headers a sheet has, none of them known, and the line that says what they mean."""
+    header = block.find_header(grid, lambda paths: sum(map(bool, paths)))
+    names = [header.name(i) for i, path in enumerate(header.paths) if path] if header else []
+    shown = ", ".join(names[:MOST_SHOWN]) + (" …" if len(names) > MOST_SHOWN else "")
+    line = ", ".join(f'"{name}": {to}' for name, to in zip(names, ("school_id", "schools.name_zh"), strict=False))
+    return Fault(
+        "header_unknown" if len(names) > 1 else "headerless",
+        grid.label,
+        None,
+        None,
+        shown or None,
+        params={"line": line},
+    )
 
 
 # Coordinates and provenance ----------------------------------------------------------------------------------------
