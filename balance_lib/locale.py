@@ -105,10 +105,6 @@ def named(frame: Any, lang: str = "zh") -> Any:
     frame : DataFrame
         With ``name_zh`` and, where it is known, ``name_en``.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    Series
     """
     if lang == "zh" or "name_en" not in frame:
         return frame["name_zh"]
@@ -157,10 +153,6 @@ def stage_word(stage: str, lang: str = "zh") -> str:
     stage : str
         ``primary``, ``junior``, or what an item says of the county.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return text(f"stage.{stage}", lang) if has(f"stage.{stage}") else ""
 

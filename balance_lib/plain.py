@@ -89,10 +89,6 @@ class PeoplesLoader(getattr(yaml, "CSafeLoader", yaml.SafeLoader)):  # type: ign
         node : yaml.Node
         deep : bool
             Whether what hangs below the node is built at once.
-
-        Returns
-        -------
-        object
         """
         try:
             return super().construct_object(node, deep=deep)
@@ -192,10 +188,6 @@ def csv_cell(given: object, most: int = 32_000) -> str:
         What was handed over.
     most : int
         How many are named at most.
-
-    Returns
-    -------
-    str
 
     Examples
     --------

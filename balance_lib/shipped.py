@@ -13,10 +13,6 @@ FOLDERS = {"dashboards": "dashboards", "data": "data", "demo": "data/demo"}
 def shipped(name: str) -> Path:
     """Return a folder that ships with the package.
 
-    Parameters
-    ----------
-    name : {"dashboards", "data", "demo"}
-
     Returns
     -------
     Path

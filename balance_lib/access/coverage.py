@@ -207,10 +207,6 @@ def travel_time(reach: Reach, limit_min: float, to: Target = "own", band: str = 
         To which school: the own one or the nearest.
     band : str
         Grade band.
-
-    Returns
-    -------
-    CoverageCount
     """
     mine = (reach.rows["band"] == band).to_numpy()
     return _count(reach.pupils[mine], reach.minutes(to)[mine], limit_min)
@@ -224,10 +220,6 @@ def farthest(reach: Reach, to: Target = "own") -> float:
     reach : Reach
     to : Target
         To which school: the own one or the nearest.
-
-    Returns
-    -------
-    float
     """
     metres = reach.metres(to)
     known = metres[~np.isnan(metres)]

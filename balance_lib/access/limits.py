@@ -95,10 +95,6 @@ def radius_of(county: County, stage: str) -> Limit:
     county : County
     stage : str
         ``primary`` or ``junior``.
-
-    Returns
-    -------
-    Limit
     """
     return walking_radius(stage, county.plan)
 
@@ -117,10 +113,6 @@ def limits(stage: str, standard: Standard | str | None = None) -> list[Limit]:
         ``primary`` or ``junior``.
     standard : Standard or str, optional
         A standard or its id.
-
-    Returns
-    -------
-    list of Limit
     """
     first = walking_radius(stage, standard)
     return [first, *(limit for limit in _others() if limit.stage == stage and limit.metres is not None)]

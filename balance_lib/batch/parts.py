@@ -66,10 +66,6 @@ def keys(stand: dict[str, dict[str, Path]], county: str) -> tuple[str, ...]:
         The parts that stand, by quoted county and key.
     county : str
         Id of the county.
-
-    Returns
-    -------
-    tuple of str
     """
     return tuple(stand.get(quote(county, safe=""), ()))
 

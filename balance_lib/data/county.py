@@ -243,10 +243,6 @@ class County(Shown):
         year : int, optional
             School year; the last one without.
 
-        Returns
-        -------
-        DataFrame
-
         Raises
         ------
         NotFoundError

@@ -124,10 +124,6 @@ def record(files: Sequence[str], source: str, points: int, target: str = "WGS84"
     target : str
         Coordinate system wanted.
 
-    Returns
-    -------
-    dict of str to object
-
     Examples
     --------
     >>> record(["points.csv"], "GCJ02", 12)["en"]

@@ -118,10 +118,6 @@ def series_of(county: County, standard: Standard, measure: Measure) -> dict[int,
         Whose indicators and included schools are meant.
     measure : Measure
         Of source ``county``.
-
-    Returns
-    -------
-    dict of int to float
     """
     frames = indicators.frames(county, standard)
     if not set(indicators.names_in(measure.formula)) <= set(frames.county_years.columns):

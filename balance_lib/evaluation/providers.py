@@ -26,10 +26,6 @@ def measures(county: County, year: int, name: str) -> Measures:
         School year, by its first calendar year.
     name : str
         What it is called.
-
-    Returns
-    -------
-    Measures
     """
     spec = standards.measures().get(name)
     return {} if spec is None else _measured(county, year, spec["by"])

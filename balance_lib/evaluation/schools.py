@@ -73,10 +73,6 @@ def judged(values: Floats, operator: str, thresholds: Floats, index: Any = None)
         Values that are required.
     index : object
         Index of the result.
-
-    Returns
-    -------
-    DataFrame
     """
     gap = gaps(values, operator, thresholds)
     met = told(findings(gap, operator, thresholds))
@@ -203,10 +199,6 @@ class IndicatorSheet:
         ----------
         year : int
         stage : {"primary", "junior"}
-
-        Returns
-        -------
-        dict of str to object or None
         """
         key = (year, stage)
         if key not in self._rules:
@@ -242,10 +234,6 @@ class IndicatorSheet:
         ----------
         year : int
         stage : {"primary", "junior"}
-
-        Returns
-        -------
-        list[dict of str to object]
         """
         key = (year, stage)
         if key not in self._coefficients:

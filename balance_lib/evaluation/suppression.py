@@ -39,10 +39,6 @@ def suppressed(county: County) -> County:
     Blank are, of the columns the tables call sensitive, the counts of 1 to 4 and one larger beside them in each year
     and stage; of the county's figures all of one subject (``disabled_…``, ``migrant_…``) in a year in which one is
     few, and the rates typed of them. It is for showing only: judge the county itself.
-
-    Parameters
-    ----------
-    county : County
     """
     rows = county.tables["school_years"].copy()
     for name in tables.table("school_years").of(sensitive=True):
@@ -137,10 +133,6 @@ def told(found: Evaluation, county: County) -> Evaluation:
     ----------
     found : Evaluation
     county : County
-
-    Returns
-    -------
-    Evaluation
     """
     if not only_looks():
         return found
@@ -166,12 +158,7 @@ def _told_before(before: object, standard: standards.Standard, county: County, y
 
 
 def told_faults(faults: Iterable[Fault]) -> list[Fault]:
-    """Return faults as this process may show them: of a count of people by a personal attribute not how many.
-
-    Parameters
-    ----------
-    faults : iterable of Fault
-    """
+    """Return faults as this process may show them: of a count of people by a personal attribute not how many."""
     if not only_looks():
         return list(faults)
     return [_told_fault(fault) for fault in faults]

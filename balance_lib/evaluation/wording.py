@@ -137,10 +137,6 @@ def needed(amount: float, indicator: Indicator) -> dict[str, str]:
     amount : float
         In the indicator's own units.
     indicator : Indicator
-
-    Returns
-    -------
-    dict of str to str
     """
     whole, of = math.ceil(amount - TOLERANCE), {"zh": indicator.need("zh"), "en": indicator.need("en")}
     if of["zh"].startswith("元"):  # large amounts of money have a unit of their own
@@ -305,10 +301,6 @@ def label_of(name: str, lang: str) -> str:
     name : str
         What it is called.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     columns = {**tables.table("schools").columns, **tables.table("school_years").columns}
     if name in columns:

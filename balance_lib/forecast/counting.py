@@ -19,12 +19,7 @@ ENDS = ("value", "low", "high")
 
 
 def is_counted(item: Item) -> bool:
-    """Tell whether an item is judged by indicators of schools, so that their paths say what becomes of it.
-
-    Parameters
-    ----------
-    item : Item
-    """
+    """Tell whether an item is judged by indicators of schools, so that their paths say what becomes of it."""
     measure = item.measure
     return measure is not None and not measure.of and measure.source in ("indicator", "school_rule")
 

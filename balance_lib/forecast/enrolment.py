@@ -34,10 +34,6 @@ def project(
     bands : bool
         Whether to give the band; it comes from forecasts made in earlier years (about a second, once a county).
 
-    Returns
-    -------
-    Projection
-
     Raises
     ------
     NotFoundError

@@ -53,10 +53,6 @@ class Paths:
             ``primary`` or ``junior``.
         indicator : str
             Id of the indicator.
-
-        Returns
-        -------
-        DataFrame
         """
         rows = self.rows
         return rows[(rows["id"] == name) & (rows["stage"] == stage) & (rows["indicator"] == indicator)]
@@ -105,10 +101,6 @@ def paths(
         Last counted year to look at; the county's last by default.
     to : int, optional
         Last year of the paths; ten years on by default.
-
-    Returns
-    -------
-    Paths
 
     Raises
     ------

@@ -291,10 +291,6 @@ def coefficients_fall(
         First year looked at.
     year : int, optional
         School year; the last one without.
-
-    Returns
-    -------
-    Steps
     """
     table = evaluation.history_of_coefficients(county, standard)
     mine = table[(table["stage"] == stage) & (table["indicator"] == indicator)]

@@ -186,10 +186,6 @@ class Projection(ShownProjection):
             ``primary`` or ``junior``.
         year : int
             School year, by its first calendar year.
-
-        Returns
-        -------
-        float
         """
         found = self.county[(self.county["stage"] == stage) & (self.county["year"] == year)]["pupils"]
         return float(found.iloc[0]) if len(found) else math.nan
@@ -226,10 +222,6 @@ def whole(table: pd.DataFrame, by: Sequence[str] = ("year", "stage"), column: st
         Columns that make a group.
     column : str
         Column of the table.
-
-    Returns
-    -------
-    DataFrame
 
     Examples
     --------

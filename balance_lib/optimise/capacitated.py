@@ -514,10 +514,6 @@ def _relaxed_reasons(problem: Problem, p: int, control: Control) -> tuple[Reason
         Sites that are open.
     control : Control
         Clock, progress and the wish to stop.
-
-    Returns
-    -------
-    tuple of Reason
     """
     demand, least, places = problem.demand, problem.min_load, problem.capacity
     assert demand is not None and least is not None and places is not None

@@ -92,10 +92,6 @@ class Problem:
         town : array of int, shape (sites,), optional
             The group of each site, of which one site must be open; -1 none.
 
-        Returns
-        -------
-        Problem
-
         Raises
         ------
         ValueError

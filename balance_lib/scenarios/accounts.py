@@ -34,10 +34,6 @@ def named(layout: Layout, moved: pd.DataFrame) -> pd.DataFrame:
     layout : Layout
     moved : DataFrame
         Pupils who change school.
-
-    Returns
-    -------
-    DataFrame
     """
     villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
     names = layout.frame["name_zh"]
@@ -104,10 +100,6 @@ def shares(layout: Layout, moves: pd.DataFrame) -> pd.DataFrame:
     layout : Layout
     moves : DataFrame
         Who goes where.
-
-    Returns
-    -------
-    DataFrame
     """
     groups = layout.base.groups
     villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")

@@ -53,12 +53,7 @@ class Board(BoardArrays):
         return given.with_settings(assignment="transport") if self.with_places else given
 
     def tick(self, state: State) -> Tick:
-        """Compute what a state of the sliders does.
-
-        Parameters
-        ----------
-        state : State
-        """
+        """Compute what a state of the sliders does."""
         return TickComputation(self.with_births(state.births_percent), replace(state, births_percent=None)).tick()
 
     def with_births(self, percent: float | None) -> Board:

@@ -44,10 +44,6 @@ def check(county: County, scenario: Scenario) -> list[Fault]:
     ----------
     county : County
     scenario : Scenario
-
-    Returns
-    -------
-    list of Fault
     """
     checker = _Checker(county, scenario)
     return [*checker.head(), *checker.settings(), *checker.each(), *checker.together(), *checker.procedure()]

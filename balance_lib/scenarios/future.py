@@ -32,10 +32,6 @@ def county(today: County, year: int, target: int, births_percent: float) -> Coun
     births_percent : float
         Change of births in percent.
 
-    Returns
-    -------
-    County
-
     Raises
     ------
     DataError

@@ -21,10 +21,6 @@ def pack(board: BoardArrays) -> dict[str, Any]:
     says so: ``proven`` is then false or, on a board that reckons with places, ``full`` is true, and the kernel has
     the answer. Births change the arrays themselves and are no slider of a page.
 
-    Parameters
-    ----------
-    board : BoardArrays
-
     Returns
     -------
     dict

@@ -189,10 +189,6 @@ class Outcome(ShownOutcome):
             ``error`` or ``warning``.
         new : bool
             Whether only what was not broken before counts.
-
-        Returns
-        -------
-        list of Break
         """
         return [b for b in self.breaks if (severity in (None, b.severity)) and (b.new or not new)]
 

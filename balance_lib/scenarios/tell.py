@@ -114,10 +114,6 @@ def judgement(found: Evaluation, lang: str) -> dict[str, Any]:
     ----------
     found : Evaluation
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    dict of str to object
     """
     whole = found.as_dict(lang)
     items = [{name: value for name, value in item.items() if name != "rows"} for item in whole["items"]]

@@ -65,12 +65,7 @@ def kept(key: str, measure: Callable[[], ODTable]) -> ODTable:
 
 
 def digest(*parts: Any) -> str:
-    """Return a digest of inputs and of this package's own code: a better method never returns an older answer.
-
-    Parameters
-    ----------
-    parts : Places, DataFrame, Path (its content), or plain values
-    """
+    """Return a digest of inputs and of this package's own code: a better method never returns an older answer."""
     total = hashlib.sha256(_code().encode())
     for part in parts:
         for piece in _pieces(part):

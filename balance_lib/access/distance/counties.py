@@ -66,10 +66,6 @@ def od(  # noqa: PLR0913 (what people type)
     keep : bool
         Keep network and terrain tables on disk, found again by the content of all their inputs.
 
-    Returns
-    -------
-    ODTable
-
     Raises
     ------
     DataError
@@ -121,10 +117,6 @@ def county_terrain(county: County, *, around: Places | None = None) -> Terrain:
     ----------
     county : County
     around : Places, optional
-
-    Returns
-    -------
-    Terrain
 
     Raises
     ------

@@ -50,10 +50,6 @@ def calibrate_detour(straight: ODTable, network: ODTable, *, near_m: float = NEA
     near_m : float
         Pairs nearer than this are left out.
 
-    Returns
-    -------
-    Detour
-
     Raises
     ------
     ValueError

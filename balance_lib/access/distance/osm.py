@@ -63,10 +63,6 @@ def read_osm(path: str | Path) -> Extract:
     path : str or Path
         An ``.osm.pbf`` (or any file osmium reads).
 
-    Returns
-    -------
-    Extract
-
     Raises
     ------
     DataError

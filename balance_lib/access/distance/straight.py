@@ -28,10 +28,6 @@ def straight_table(
     flat_kph : float
         Walking speed.
 
-    Returns
-    -------
-    ODTable
-
     Raises
     ------
     ValueError

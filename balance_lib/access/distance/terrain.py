@@ -58,10 +58,6 @@ class Terrain:
             Rivers as GeoJSON.
         roads : DataFrame, optional
             Roads, as the table ``edges`` has them.
-
-        Returns
-        -------
-        Terrain
         """
         return cls(relief, *barriers(rivers, roads, relief))
 
@@ -88,10 +84,6 @@ class Terrain:
         around : Places, optional
         margin_m : float
             Metres of ground around the places.
-
-        Returns
-        -------
-        Terrain
         """
         return cls.of(Relief.open(path, around=around, margin_m=margin_m), rivers=rivers, roads=roads)
 
@@ -120,10 +112,6 @@ class Terrain:
             water; the straight line to it counts as walked on the flat.
         flat_kph : float
             Walking speed on the flat; all slopes keep their ratio to it.
-
-        Returns
-        -------
-        ODTable
 
         References
         ----------

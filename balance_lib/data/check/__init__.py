@@ -24,10 +24,6 @@ def check(county: County) -> list[Fault]:
     jumps over the years, blanks that exclusions need, hints of another unit or coordinate system. Nothing is mended or
     converted.
 
-    Parameters
-    ----------
-    county : County
-
     Returns
     -------
     list of Fault
@@ -46,10 +42,6 @@ def check(county: County) -> list[Fault]:
 
 def check_folder(path: str | Path) -> tuple[County | None, list[Fault]]:
     """Check a county folder, with every fault of form found on the way.
-
-    Parameters
-    ----------
-    path : str or Path
 
     Returns
     -------

@@ -136,10 +136,6 @@ def nearest(name: str, known: list[str]) -> str:
         What it is called.
     known : list of str
         Names there are.
-
-    Returns
-    -------
-    str
     """
     return ", ".join(difflib.get_close_matches(name, known, 2, 0.5)) or "–"
 

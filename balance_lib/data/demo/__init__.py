@@ -83,10 +83,6 @@ def county(name: str, *, seed: int = SEED) -> County:
     seed : int
         Seed of chance.
 
-    Returns
-    -------
-    County
-
     Raises
     ------
     NotFoundError

@@ -146,10 +146,6 @@ def build(schools: list[School], plan: Mapping[str, Any], rng: np.random.Generat
         What the county's plan says of its schools.
     rng : Generator
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    Aims
     """
     factor = {}
     for school in schools:

@@ -85,10 +85,6 @@ def build(skeleton: Skeleton, settlements: Settlements, rng: np.random.Generator
     settlements : Settlements
     rng : Generator
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    Demography
     """
     villages, settings = settlements.villages, skeleton.settings
     years = list(range(skeleton.years[0] - HISTORY, skeleton.years[-1] + 1))

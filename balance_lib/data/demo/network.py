@@ -47,10 +47,6 @@ def build(terrain: DemoTerrain, settlements: Settlements) -> _DemoNetwork:
     ----------
     terrain : DemoTerrain
     settlements : Settlements
-
-    Returns
-    -------
-    DemoNetwork
     """
     courses = relief.rivers(terrain)
     lines = [_line(terrain, rows, columns) for (rows, columns), _ in courses]

@@ -45,10 +45,6 @@ def build(skeleton: Skeleton, terrain: DemoTerrain, rng: np.random.Generator) ->
     terrain : DemoTerrain
     rng : Generator
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    Settlements
     """
     townships = _seats(skeleton, terrain)
     polygons = _divide(skeleton, terrain, townships)

@@ -23,10 +23,6 @@ def build(schools: list[layout.School], ground: terrain.DemoTerrain, random: np.
     ground : terrain.DemoTerrain
     random : Generator
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    dict of str to object
     """
     near = [school for school in schools if random.random() < SHARE]
     metres, turn = random.uniform(NEAREST_M, FARTHEST_M, len(near)), random.uniform(0, 2 * np.pi, len(near))

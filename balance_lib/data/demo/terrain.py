@@ -157,10 +157,6 @@ def build(skeleton: Skeleton, rng: np.random.Generator) -> DemoTerrain:
     skeleton : Skeleton
     rng : Generator
         Source of chance; the same seed gives the same county.
-
-    Returns
-    -------
-    DemoTerrain
     """
     epsg, cell = skeleton.settings["epsg"], float(skeleton.settings["cell_m"])
     to_metres = Transformer.from_crs(4326, epsg, always_xy=True)

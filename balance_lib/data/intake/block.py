@@ -210,10 +210,6 @@ def unread(file: str, row: int | None, labels: Sequence[str]) -> list[Fault]:
         Row of the sheet; None where it is of no row.
     labels : sequence of str
         Words of the sheet.
-
-    Returns
-    -------
-    list of Fault
     """
     told = Fault("unmapped_column", file, row, None, ", ".join(labels), "warning", {"n": len(labels)})
     return [told] if labels else []

@@ -324,10 +324,6 @@ def judge(value: float, column: Column) -> tuple[str, dict[str, Any]] | None:
     ----------
     value : float
     column : Column
-
-    Returns
-    -------
-    tuple[str, dict of str to object] or None
     """
     if column.type in ("count", "year") and value % 1:
         return "whole", {}

@@ -170,10 +170,6 @@ def write_county_form(county: County, year: int) -> bytes:
     county : County
     year : int
         School year, by its first calendar year.
-
-    Returns
-    -------
-    bytes
     """
     form = layout("county")
     frame = county.tables["county_years"]

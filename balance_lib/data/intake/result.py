@@ -89,10 +89,6 @@ class Imported:
         crs : str, optional
             Coordinate system.
 
-        Returns
-        -------
-        County
-
         Raises
         ------
         DataError

@@ -86,10 +86,6 @@ def shown(column: Column, spec: Table, lang: str) -> Mapping[Any, str]:
     column : Column
     spec : Table
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    mapping of object to str
     """
     if column.type == "flag":
         return {1.0: locale.text("intake.flag.yes", lang), 0.0: locale.text("intake.flag.no", lang)}

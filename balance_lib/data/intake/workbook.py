@@ -56,10 +56,6 @@ def county_workbook(county: County, lang: str = "zh", *, seen: County | None = N
     lang : {"zh", "en"}
     seen : County, optional
         The county as whoever gets the workbook may see it: what it lacks has the sign of a suppressed figure.
-
-    Returns
-    -------
-    bytes
     """
     head = {
         "county_id": county.county_id,

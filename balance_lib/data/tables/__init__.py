@@ -260,10 +260,6 @@ def write(frame: pd.DataFrame, name: str) -> str:
         Rows of the table.
     name : str
         What it is called.
-
-    Returns
-    -------
-    str
     """
     spec = table(name)
     out = conform(frame, name)
@@ -290,10 +286,6 @@ def check(frames: Mapping[str, pd.DataFrame]) -> list[Fault]:
     ----------
     frames : mapping of str to DataFrame
         Conforming tables by name.
-
-    Returns
-    -------
-    list of Fault
     """
     faults: list[Fault] = []
     for name, frame in frames.items():

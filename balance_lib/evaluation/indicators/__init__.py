@@ -38,10 +38,6 @@ def frames(county: County, standard: Standard) -> Frames:
     ----------
     county : County
     standard : Standard
-
-    Returns
-    -------
-    Frames
     """
     return _frames(county, tuple(sorted(standard.split_weights.items())))
 
@@ -54,10 +50,6 @@ def formula_of(spec: Indicator | Variant, stage: str) -> str | None:
     spec : Indicator or Variant
     stage : str
         ``primary`` or ``junior``.
-
-    Returns
-    -------
-    str or None
     """
     return spec.formula if isinstance(spec.formula, str) or spec.formula is None else spec.formula.get(stage)
 
@@ -71,10 +63,6 @@ def included(county: County, standard: Standard) -> pd.Series:
     ----------
     county : County
     standard : Standard
-
-    Returns
-    -------
-    Series
     """
     yes, unknown = frames(county, standard).where("stages", standard.included or None)
     return yes | unknown
@@ -115,10 +103,6 @@ def values_of(data: Frames, standard: Standard, indicator: str, switches: Mappin
         Id of the indicator.
     switches : mapping of str to bool
         Definition switches and their values.
-
-    Returns
-    -------
-    array of float
     """
     spec = standard.indicators[indicator]
     stage_of = data.column("stages", "stage")

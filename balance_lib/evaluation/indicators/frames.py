@@ -272,10 +272,6 @@ class Frames:
             Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
         year : int
             School year, by its first calendar year.
-
-        Returns
-        -------
-        array of int
         """
         if (source, year) not in self._at:
             self._at[source, year] = np.flatnonzero(self.column(source, "year") == year)
@@ -312,10 +308,6 @@ class Frames:
             Formula over the columns.
         blank_is_zero : sequence of str
             Figures of which a blank means none.
-
-        Returns
-        -------
-        array of float
         """
         key = (source, source_formula, tuple(blank_is_zero))
         if key not in self._values:
@@ -415,10 +407,6 @@ def evaluate(frame: pd.DataFrame, formula: str, blank_is_zero: Sequence[str] = (
         Formula over the columns.
     blank_is_zero : sequence of str
         Figures of which a blank means none.
-
-    Returns
-    -------
-    Series
     """
     data: dict[str, Any] = {}
     for name in names_in(formula):

@@ -172,10 +172,6 @@ def title(key: str, lang: str = "zh") -> str:
     key : str
         Key of the entry.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return text(f"report.key.{key}", lang)
 
@@ -188,10 +184,6 @@ def missing(key: str, source: ReportSource) -> str | None:
     key : str
         Key of the entry.
     source : ReportSource
-
-    Returns
-    -------
-    str or None
     """
     if key in ("forms", "school_tables"):
         return None if application.fits(source.evaluation.standard) else "standard"
@@ -223,10 +215,6 @@ def make(key: str, source: ReportSource) -> Made:
         One of :data:`KEYS`.
     source : ReportSource
 
-    Returns
-    -------
-    Made
-
     Raises
     ------
     NotFoundError
@@ -251,10 +239,6 @@ def write(folder: Path, source: ReportSource, *, only: Iterable[str] | None = No
     source : ReportSource
     only : iterable of str, optional
         Which; all that can be made by default.
-
-    Returns
-    -------
-    list of Path
 
     Raises
     ------

@@ -25,9 +25,5 @@ class Stamp:
         ----------
         county : County, optional
         standard : Standard, optional
-
-        Returns
-        -------
-        Stamp
         """
         return cls(county.hash if county else "", standard.digest if standard else "")

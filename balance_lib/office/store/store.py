@@ -150,10 +150,6 @@ class Store:
         version : int, optional
             Version the change was made from; another one is refused.
 
-        Returns
-        -------
-        str
-
         Raises
         ------
         ConflictError
@@ -184,10 +180,6 @@ class Store:
             Id of the scenario in the store.
         version : int, optional
             Version the change was made from; another one is refused.
-
-        Returns
-        -------
-        SavedScenario
 
         Raises
         ------
@@ -258,10 +250,6 @@ class Store:
             Id of the county.
         standard_id : str, optional
             Id of the standard.
-
-        Returns
-        -------
-        DataFrame
         """
         if not self.exists:
             return pd.DataFrame(columns=ledgers.COLUMNS)
@@ -324,10 +312,6 @@ class Store:
         who : str
             Who does it; recorded in the trail.
         stamp : Stamp
-
-        Returns
-        -------
-        DataFrame
         """
         name = trail.name_of(who)
         with self.writing() as connection:
@@ -349,10 +333,6 @@ class Store:
             Id of the subject.
         kind : str, optional
             Kind, as the tables name it.
-
-        Returns
-        -------
-        DataFrame
         """
         if not self.exists:
             return pd.DataFrame(columns=trail.COLUMNS)
@@ -401,10 +381,6 @@ class Store:
         note : str
             Remark, in the writer's words.
 
-        Returns
-        -------
-        int
-
         Raises
         ------
         ConflictError
@@ -426,10 +402,6 @@ class Store:
             Id of the county.
         standard_id : str
             Id of the standard.
-
-        Returns
-        -------
-        DataFrame
         """
         if not self.exists:
             return pd.DataFrame(columns=records.COLUMNS)
@@ -449,10 +421,6 @@ class Store:
             Id of the county.
         standard_id : str
             Id of the standard.
-
-        Returns
-        -------
-        DataFrame
         """
         if not self.exists:
             return pd.DataFrame(columns=journals.columns(name))
@@ -490,10 +458,6 @@ class Store:
             Id of the row.
         version : int
             Version the change was made from; another one is refused.
-
-        Returns
-        -------
-        str
 
         Raises
         ------
@@ -593,10 +557,6 @@ class Store:
         task : str
             Id of the task.
 
-        Returns
-        -------
-        str
-
         Raises
         ------
         StoreError
@@ -632,10 +592,6 @@ class Store:
             Id of the standard.
         entry_id : str, optional
             Id of the entry.
-
-        Returns
-        -------
-        DataFrame
         """
         if not self.exists:
             return pd.DataFrame(columns=evidence.COLUMNS)
@@ -662,10 +618,6 @@ class Store:
             The file.
         replace : bool
             Whether a store that stands is overwritten.
-
-        Returns
-        -------
-        dict of str to int
         """
         role.need_to_write()
         made = open_engine(self.url)

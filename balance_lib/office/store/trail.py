@@ -175,10 +175,6 @@ def last(connection: Connection, subject: Subject) -> Mapping[str, Any] | None:
     ----------
     connection : Connection
     subject : Subject
-
-    Returns
-    -------
-    mapping of str to object or None
     """
     asked = select(Change.__table__).where((Change.subject == subject.kind) & (Change.subject_id == subject.subject_id))
     found = connection.execute(asked.order_by(Change.change_id.desc()).limit(1)).mappings().first()

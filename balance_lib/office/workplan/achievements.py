@@ -120,10 +120,6 @@ def pilots(standard: Standard, county: County) -> dict[str, bool | None]:
     ----------
     standard : Standard
     county : County
-
-    Returns
-    -------
-    dict[str, bool or None]
     """
     table = county.tables["townships"]
     named = standard.plan.pilots if standard.plan else ()

@@ -118,10 +118,6 @@ class PlaceFinder:
             Kind, as the tables name it.
         place : str
             Where it stands in the file.
-
-        Returns
-        -------
-        str
         """
         return self.schools.get(place, place) if kind == "school" else place
 
@@ -134,10 +130,6 @@ class PlaceFinder:
             Kind, as the tables name it.
         place : str
             Where it stands in the file.
-
-        Returns
-        -------
-        str
         """
         found = place if kind == "township" else self.township_of.get(place)
         return found if isinstance(found, str) else ""
@@ -307,10 +299,6 @@ def blank(journal: Journal, lang: str = "zh") -> pd.DataFrame:
     ----------
     journal : Journal
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    DataFrame
     """
     return pd.DataFrame(columns=[column.label(lang) for column in journal.columns])
 
@@ -323,10 +311,6 @@ def named(rows: pd.DataFrame, county: County) -> pd.DataFrame:
     rows : DataFrame
         Rows of the table.
     county : County
-
-    Returns
-    -------
-    DataFrame
     """
     places = PlaceFinder(county)
     pairs: Iterable[tuple[str, str]] = list(zip(rows["place_kind"], rows["place"], strict=True))

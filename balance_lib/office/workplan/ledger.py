@@ -116,10 +116,6 @@ def act(entry: Entry, action: str, *, at: datetime, note: str = "", **changes: A
     **changes
         New values of ``measure``, ``person``, ``lead_unit``, ``due``; of figures only with a value's steps.
 
-    Returns
-    -------
-    Entry
-
     Raises
     ------
     LifeCycleError
@@ -156,10 +152,6 @@ def allowed(entry: Entry, action: str) -> bool:
     entry : Entry
     action : str
         What is done.
-
-    Returns
-    -------
-    bool
     """
     before, _ = STEPS[action]
     return entry.state in before and (action not in ("submit", "verify") or entry.evidence > 0)
@@ -187,10 +179,6 @@ def recheck(entries: Iterable[Entry], evaluation: Evaluation) -> list[LedgerStep
     entries : iterable of Entry
     evaluation : Evaluation
         Of the entries' own standard.
-
-    Returns
-    -------
-    list of LedgerStep
     """
     found = dict(_values(evaluation))
     steps = []
@@ -288,10 +276,6 @@ def told(field: str, given: object, lang: str = "zh") -> str:
     given : object
         What was handed over.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
 
     Examples
     --------

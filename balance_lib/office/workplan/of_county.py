@@ -25,10 +25,6 @@ def year_of(county: County, on: date) -> int | None:
     county : County
     on : date
         Day it is judged on.
-
-    Returns
-    -------
-    int or None
     """
     running = on.year if on.month >= 9 else on.year - 1
     return max((year for year in county.years if year <= running), default=None)
@@ -43,10 +39,6 @@ def judged(county: County, standard: Standard, on: date) -> Evaluation | None:
     standard : Standard
     on : date
         Day it is judged on.
-
-    Returns
-    -------
-    Evaluation or None
     """
     year = year_of(county, on)
     if year is None:

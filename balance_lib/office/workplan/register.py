@@ -137,10 +137,6 @@ class Register:
             Status, as the register names it.
         plan_stage : str, optional
             Stage of the plan.
-
-        Returns
-        -------
-        DataFrame
         """
         rows = self.tasks
         if unit is not None:
@@ -245,10 +241,6 @@ def register(
         The county's table of evidence; findings recorded after the day are left out.
     records : DataFrame, optional
         What the office recorded of its tasks (``store.task_records``): task, state, due, done_on, note, version.
-
-    Returns
-    -------
-    Register
     """
     known = _known(records, on)
     listed = [task.redated(known.get(task.task, {}).get("due")) for task in tasks(standard, on)]

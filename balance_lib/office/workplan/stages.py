@@ -60,10 +60,6 @@ def stage_on(standard: Standard, on: date) -> Stage | None:
     standard : Standard
     on : date
         Day it is judged on.
-
-    Returns
-    -------
-    Stage or None
     """
     return next((stage for stage in stages(standard) if stage.starts <= on <= stage.ends), None)
 

@@ -85,10 +85,6 @@ def required_by(found: Programme, on: date) -> float:
     found : Programme
     on : date
         Day it is judged on.
-
-    Returns
-    -------
-    float
     """
     over = found.yearly[found.yearly["year"] < on.year]
     return 0.0 if over.empty else float(over["required"].sum())

@@ -53,10 +53,6 @@ class AllocationProblem:
         is_open : array of bool, shape (sites,), optional
             Sites that take pupils in; all without.
 
-        Returns
-        -------
-        AllocationProblem
-
         Raises
         ------
         ValueError

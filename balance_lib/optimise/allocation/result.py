@@ -124,10 +124,6 @@ def build(
         Price of having no place.
     reasons : sequence of str
         Why pupils have no place.
-
-    Returns
-    -------
-    Allocation
     """
     order = np.lexsort((flows[1], flows[0]))
     points, sites, amounts = flows[0][order], flows[1][order], flows[2][order]

@@ -87,10 +87,6 @@ def propose(  # noqa: PLR0913 (what people type)
     progress : callable, optional
         Called with a :class:`RemedyProgress` during the search.
 
-    Returns
-    -------
-    RemedyPlan
-
     Raises
     ------
     NotFoundError

@@ -20,10 +20,6 @@ def apply(county: County, plan: RemedyPlan) -> County:
     county : County
         The county the plan was made for.
     plan : RemedyPlan
-
-    Returns
-    -------
-    County
     """
     return changed(county, plan.year, plan.changes)
 

@@ -135,10 +135,6 @@ def catalogue(path: str | Path | None = None) -> Catalogue:
     path : str or Path, optional
         An edited copy of ``costs.yaml``; the package's own by default.
 
-    Returns
-    -------
-    Catalogue
-
     Raises
     ------
     NotFoundError

@@ -98,10 +98,6 @@ def best_each(table: pd.DataFrame, most: int = 10) -> Mapping[str, pd.DataFrame]
         Rows of the table.
     most : int
         How many are named at most.
-
-    Returns
-    -------
-    mapping of str to DataFrame
     """
     teachers = table["kind"].isin(["hire", "train"])
     return {"money": table[~teachers].head(most), "teachers": table[teachers].head(most)}

@@ -190,10 +190,6 @@ def propose(
     time_limit_s, progress, cancel
         As in :func:`balance_lib.optimise.p_median`.
 
-    Returns
-    -------
-    Proposal
-
     Raises
     ------
     NotFoundError, DataError

@@ -62,10 +62,6 @@ class Site:
             ``primary`` or ``junior``.
         villages : iterable of str
             Ids of villages.
-
-        Returns
-        -------
-        Open
         """
         of_primary = stage == "primary"
         return Open(

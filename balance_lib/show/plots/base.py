@@ -117,10 +117,6 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
     lang : {"zh", "en"}
     height : float
         Height in pixels.
-
-    Returns
-    -------
-    Figure
     """
     return _Chart(
         layout={

@@ -51,10 +51,6 @@ def gap_over_time(
     deadline : date, optional
         Drawn as an upright line.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    plotly Figure
     """
     rows = rows.sort_values("year")
     if rows["value"].isna().all():

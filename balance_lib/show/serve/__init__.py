@@ -130,10 +130,6 @@ def command(
         Folder of the pages.
     pool : int
         Kernels kept ready.
-
-    Returns
-    -------
-    list of str
     """
     line = [sys.executable, "-m", "balance_lib.show.serve", "--port", str(port), "--ip", ip, "--base-url", base_url]
     line += ["--lang", lang, "--pool", str(pool)]

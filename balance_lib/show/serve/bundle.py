@@ -73,10 +73,6 @@ def page_config(found: dict[str, Any], *, base_url: str, version: str, **_: Any)
     version : str
         Version the change was made from; another one is refused.
     **_ : object
-
-    Returns
-    -------
-    dict of str to object
     """
     listed = [{"name": name, **build} for name, _, build in _extensions()]
     ours = {"name": "balance", "load": f"extension.js?v={version}", "extension": "./extension"}

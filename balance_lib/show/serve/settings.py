@@ -68,10 +68,6 @@ def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version
         Digest of the style sheet.
     engine : str
         Connection pool of the store.
-
-    Returns
-    -------
-    dict of str to object
     """
     listed = [page.as_dict() for page in pages(dashboards)]
     return {

@@ -74,10 +74,6 @@ class _Scale:
         ----------
         lang : {"zh", "en"}
         most : int
-
-        Returns
-        -------
-        Sequence[dict of str to object]
         """
         months = self.days / 30
         step = next(n for n in (1, 2, 3, 6, 12, 24, 60, 120, 1200) if months / n <= most)

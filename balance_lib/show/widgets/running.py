@@ -405,10 +405,6 @@ def read_rows(name: str, file: str, content: bytes, county: County, lang: str) -
     county : County
     lang : {"zh", "en"}
 
-    Returns
-    -------
-    list[dict of str to object]
-
     Raises
     ------
     DataError

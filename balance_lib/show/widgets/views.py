@@ -366,10 +366,6 @@ def unit_word(item: Item, lang: str) -> str:
     ----------
     item : Item
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     return unit(item.judged_unit)[lang].strip()
 

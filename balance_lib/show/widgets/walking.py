@@ -100,10 +100,6 @@ class Walking:
             What the result depends on.
         make : callable
             Computes it.
-
-        Returns
-        -------
-        object
         """
         if key not in self.kept:
             self.kept[key] = make()
