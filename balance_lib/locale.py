@@ -108,7 +108,7 @@ def named(frame: Any, lang: str = "zh") -> Any:
     """
     if lang == "zh" or "name_en" not in frame:
         return frame["name_zh"]
-    return frame["name_en"].fillna(frame["name_zh"])
+    return frame["name_en"].astype(object).fillna(frame["name_zh"])
 
 
 def names_by(key: str, frame: Any, lang: str = "zh") -> dict[Any, Any]:

@@ -28,8 +28,9 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib.optimise import highs, median
+from balance_lib.optimise import highs, load_reasons, median
 from balance_lib.optimise.control import Control
+from balance_lib.optimise.load_reasons import only_if_open
 from balance_lib.optimise.problem import Problem, count_reasons, loads_of
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Ints, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import confirm, faults
@@ -165,7 +166,7 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
         Checked against the inputs; without a plan it says why.
     """
     n, m = problem.shape
-    impossible = (*count_reasons(problem, p), *_load_reasons(problem, p))
+    impossible = (*count_reasons(problem, p), *load_reasons.summed(problem, p))
     if impossible:
         return nothing(n, m, "infeasible", impossible, seconds=control.seconds, method="counting")
     return run(begin(problem, p, seed), control, gap=gap, seed=seed)
@@ -198,7 +199,7 @@ def run(load: Load, control: Control, *, gap: float = 0.0, seed: int = 0) -> Sol
     load.test()
     if load.impossible:
         simple = problem.demand.shape[1] == 1 and np.all(problem.home < 0)  # type: ignore[union-attr]
-        reasons = _relaxed_reasons(problem, p, control) if simple else (Reason("limits_do_not_fit"),)
+        reasons = load_reasons.relaxed(problem, p, control) if simple else (Reason("limits_do_not_fit"),)
         return nothing(n, m, "infeasible", reasons, seconds=control.seconds, method="HiGHS")
     return _finish(load, control, gap, ended or _done(load, gap))
 
@@ -381,7 +382,7 @@ def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float
     model.lower[k:], model.upper[k:] = status == 1, status >= 0
     pair, sites = np.arange(k), np.arange(m)
     model.rows(np.concatenate((point, tied)), np.concatenate((pair, k + home[tied])), 1.0, np.ones(n), 1.0)
-    _only_if_open(model, site)
+    only_if_open(model, site)
     model.rows(np.zeros(m), k + sites, 1.0, [load.p], load.p)
     limits = [(load_k[point], limit) for load_k, limit in zip(demand.T, room.T, strict=True)]
     limits += [(-demand.sum(axis=1)[point], -lack)] if lack.max() > 0 else []
@@ -409,14 +410,6 @@ def _exact(load: Load, useful: Floats, status: Any, control: Control, gap: float
         load.bound = max(load.bound, min(median.rounded(proven, whole), load.upper))
         return answer.infeasible or _done(load, gap) or (load.check is not None and not control.stopped)
     return False
-
-
-def _only_if_open(model: highs.HighsModel, site: Any) -> None:
-    """Add (2): a pair, the first columns of the model, is used only if its site, the columns after them, is open."""
-    k = site.size
-    pair = np.arange(k)
-    columns = np.concatenate((pair, k + site))
-    model.rows(np.concatenate((pair, pair)), columns, np.repeat([1.0, -1.0], k), np.full(k, -np.inf), 0.0)
 
 
 def _as_columns(load: Load, point: Any, site: Any) -> Floats | None:
@@ -463,93 +456,3 @@ def _finish(load: Load, control: Control, gap: float, ended: bool) -> Solution:
     )  # fmt: skip
     control.tell(objective, bound, solution.open, now=True)
     return confirm(solution, load.problem, p=load.p)
-
-
-def _load_reasons(problem: Problem, p: int) -> tuple[Reason, ...]:
-    """Return why no plan can exist, as far as adding up places and least loads shows.
-
-    Parameters
-    ----------
-    problem : Problem
-        Checked inputs.
-    p : int
-        Sites that are open.
-
-    Returns
-    -------
-    tuple of Reason
-        Empty where adding up shows nothing.
-    """
-    demand, least, places = problem.demand, problem.min_load, problem.capacity
-    assert demand is not None and least is not None and places is not None
-    found = []
-    may, must = problem.may_open, problem.must_open
-    free = np.flatnonzero(may & ~must)
-    extra = max(0, p - int(must.sum()))
-    for kind, room in zip(demand.T, places.T, strict=True):
-        most, whole = room[must].sum() + np.sort(room[free])[::-1][:extra].sum(), float(kind.sum())
-        if most < whole * (1 - 1e-12):
-            found.append(Reason("places_short", (), (), float(most), whole))
-            break
-    fewest, everybody = least[must].sum() + np.sort(least[free])[:extra].sum(), float(demand.sum())
-    if fewest > everybody * (1 + 1e-12):
-        found.append(Reason("least_loads_too_large", (), (), float(fewest), everybody))
-    for kind, room in zip(demand.T, places.T, strict=True):
-        largest = np.where(np.isfinite(problem.cost) & may, room, -1.0).max(axis=1)
-        big = np.flatnonzero((kind > largest) & (largest >= 0))
-        if big.size:
-            limits = float(largest[big].min()), float(kind[big].max())
-            found.append(Reason("point_too_large", tuple(big.tolist()), (), *limits))
-    return tuple(found)
-
-
-def _relaxed_reasons(problem: Problem, p: int, control: Control) -> tuple[Reason, ...]:
-    """Say which limit to give way, and by how much: places, least loads and unserved points (elastic).
-
-    Parameters
-    ----------
-    problem : Problem
-        Checked inputs.
-    p : int
-        Sites that are open.
-    control : Control
-        Clock, progress and the wish to stop.
-    """
-    demand, least, places = problem.demand, problem.min_load, problem.capacity
-    assert demand is not None and least is not None and places is not None
-    demand, places = demand[:, 0], places[:, 0]
-    n, m = problem.shape
-    point, site = np.nonzero(np.isfinite(problem.cost) & problem.may_open)
-    k, sites, pair = point.size, np.arange(m), np.arange(point.size)
-    # Columns: pairs, sites, places too few, loads too small, unserved.
-    cost = np.concatenate((np.zeros(k + m), np.ones(2 * m), 2 * demand + 1))
-    size = cost.size
-    upper = np.concatenate((np.ones(k), problem.may_open, np.full(2 * m, np.inf), np.ones(n))).astype(float)
-    model = highs.HighsModel(cost, np.zeros(size), upper, np.arange(size) < k + m)
-    model.lower[k : k + m] = problem.must_open
-    everyone = np.arange(n)
-    model.rows(np.concatenate((point, everyone)), np.concatenate((pair, k + 3 * m + everyone)), 1.0, np.ones(n), 1.0)
-    _only_if_open(model, site)
-    model.rows(np.zeros(m), k + sites, 1.0, [p], p)
-    limits = ((np.where(np.isfinite(places), places, demand.sum()), 1.0, k + m), (least, -1.0, k + 2 * m))
-    for limit, sign, slack in limits:
-        values = np.concatenate((sign * demand[point], -sign * limit, np.full(m, -1.0)))
-        columns = np.concatenate((pair, k + sites, slack + sites))
-        model.rows(np.concatenate((site, sites, sites)), columns, values, np.full(m, -np.inf), 0.0)
-    answer = highs.solve(model, control.part(20.0) if control.left_s > 1 else Control(5.0))
-    if answer.values is None:
-        return (Reason("limits_do_not_fit"),)
-    short, small = answer.values[k + m : k + 2 * m], answer.values[k + 2 * m : k + 3 * m]
-    unserved = np.flatnonzero(answer.values[k + 3 * m :] > 0.5)
-    found = []
-    for rule, lacking, given in (("more_places", short, places), ("smaller_loads", small, least)):
-        at = np.flatnonzero(lacking > 1e-6)
-        if at.size:
-            worst = int(at[lacking[at].argmax()])
-            sign = 1 if rule == "more_places" else -1
-            found.append(
-                Reason(rule, (), tuple(at.tolist()), float(given[worst]), float(given[worst] + sign * lacking[worst]))
-            )
-    if unserved.size:
-        found.append(Reason("unserved", tuple(unserved.tolist()), (), problem.max_cost))
-    return tuple(found) or (Reason("limits_do_not_fit"),)

@@ -2,23 +2,17 @@
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable, Mapping
 from datetime import date
-from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import pandas as pd
-from sqlalchemy import Connection, Engine, make_url
-from sqlalchemy.exc import DatabaseError
 
 from balance_lib._errors import NotFoundError
 from balance_lib.evaluation import Evaluation
-from balance_lib.office.store import backup, evidence, journals, ledgers, place, records, role, scenarios, trail
-from balance_lib.office.store.engine import open_engine, upgrade
-from balance_lib.office.store.refused import ConflictError, StoreError, database_refused
+from balance_lib.office.store import evidence, journals, ledgers, records, role, scenarios, trail
+from balance_lib.office.store.opened import Database
+from balance_lib.office.store.refused import ConflictError
 from balance_lib.office.store.scenarios import SavedScenario
 from balance_lib.office.store.stamp import Stamp
 from balance_lib.office.workplan import Entry
@@ -26,22 +20,12 @@ from balance_lib.office.workplan import Entry
 TRIES = 20
 
 
-@contextmanager
-def _told() -> Iterator[None]:
-    """Say in words what the database cannot do; that it forbids a change is another matter."""
-    try:
-        yield
-    except (sqlite3.DatabaseError, DatabaseError) as error:
-        if type(error).__name__ not in ("DatabaseError", "OperationalError"):
-            raise
-        raise database_refused(error) from error
-
-
-class Store:
+class Store(Database):
     """Keep scenarios, ledgers, task records and evidence, with the trail of every change.
 
     Nothing is opened or made before it is needed: reading a store that is not there yet finds nothing and leaves
-    nothing behind. Every method is one transaction: it is written whole or not at all.
+    nothing behind. Every method is one transaction: it is written whole or not at all. ``who`` does it and stands in
+    the trail; ``version`` is the one a change was made from: another one is refused.
 
     Parameters
     ----------
@@ -50,71 +34,6 @@ class Store:
     folder : Path, optional
         Where the SQLite file and the evidence stand; by default ``.store`` in the user's folder of counties.
     """
-
-    def __init__(self, url: str | None = None, folder: Path | None = None) -> None:
-        self.folder = folder or place.folder()
-        self.url = place.driver(url) if url else place.url(folder)
-
-    @classmethod
-    def default(cls) -> Store:
-        """Return the store the environment names."""
-        return cls()
-
-    @classmethod
-    def at(cls, folder: Path) -> Store:
-        """Return a store of its own in a folder."""
-        return cls(folder=folder)
-
-    @property
-    def exists(self) -> bool:
-        """Tell whether anything can have been saved: a database server is taken to exist."""
-        address = make_url(self.url)
-        return address.get_backend_name() != "sqlite" or Path(str(address.database)).is_file()
-
-    @cached_property
-    def engine(self) -> Engine:
-        """Return the database, its tables brought up to date.
-
-        Raises
-        ------
-        StoreError
-            If it cannot be reached, or was made by newer software.
-        """
-        made = open_engine(self.url)
-        try:
-            with _told():
-                upgrade(made)
-        except StoreError:
-            made.dispose()
-            raise
-        return made
-
-    def upgrade(self) -> bool:
-        """Bring the tables up to date; True if there was anything to do."""
-        made = open_engine(self.url)
-        try:
-            with _told():
-                return upgrade(made)
-        finally:
-            made.dispose()
-
-    def close(self) -> None:
-        """Let go of the database."""
-        if "engine" in self.__dict__:
-            self.__dict__.pop("engine").dispose()
-
-    @contextmanager
-    def reading(self) -> Iterator[Connection]:
-        """Yield a connection that sees the store as it stands at one moment."""
-        with _told(), self.engine.connect() as connection:
-            yield connection
-
-    @contextmanager
-    def writing(self) -> Iterator[Connection]:
-        """Yield a connection whose changes are written together when nothing fails; a viewer's page is refused."""
-        role.need_to_write()
-        with _told(), self.engine.execution_options(writes=True).begin() as connection:
-            yield connection
 
     # Scenarios -------------------------------------------------------------------------------------------------
 
@@ -137,18 +56,12 @@ class Store:
         yaml : str
             The scenario as YAML.
         name : str
-            What it is called.
         author : str
-            Who made it.
         county_id : str
-            Id of the county.
         stamp : Stamp
         standard_id : str
-            Id of the standard.
         scenario_id : str, optional
-            Id of the scenario in the store.
         version : int, optional
-            Version the change was made from; another one is refused.
 
         Raises
         ------
@@ -177,9 +90,7 @@ class Store:
         Parameters
         ----------
         scenario_id : str
-            Id of the scenario in the store.
         version : int, optional
-            Version the change was made from; another one is refused.
 
         Raises
         ------
@@ -204,11 +115,8 @@ class Store:
         Parameters
         ----------
         scenario_id : str
-            Id of the scenario in the store.
         version : int
-            Version the change was made from; another one is refused.
         author : str
-            Who made it.
         stamp : Stamp
         """
         with self.writing() as connection:
@@ -226,11 +134,8 @@ class Store:
         problems : DataFrame
             Schools that fall short, as the evaluation lists them.
         county_id : str
-            Id of the county.
         standard_id : str
-            Id of the standard.
         who : str
-            Who does it; recorded in the trail.
         stamp : Stamp
 
         Returns
@@ -247,9 +152,7 @@ class Store:
         Parameters
         ----------
         county_id : str
-            Id of the county.
         standard_id : str, optional
-            Id of the standard.
         """
         if not self.exists:
             return pd.DataFrame(columns=ledgers.COLUMNS)
@@ -307,10 +210,8 @@ class Store:
         Parameters
         ----------
         county_id : str
-            Id of the county.
         evaluation : Evaluation
         who : str
-            Who does it; recorded in the trail.
         stamp : Stamp
         """
         name = trail.name_of(who)
@@ -326,13 +227,9 @@ class Store:
         Parameters
         ----------
         county_id : str, optional
-            Id of the county.
         standard_id : str, optional
-            Id of the standard.
         subject_id : str, optional
-            Id of the subject.
         kind : str, optional
-            Kind, as the tables name it.
         """
         if not self.exists:
             return pd.DataFrame(columns=trail.COLUMNS)
@@ -362,24 +259,15 @@ class Store:
         Parameters
         ----------
         county_id : str
-            Id of the county.
         standard_id : str
-            Id of the standard.
         task : str
-            Id of the task.
         state : str
-            State of the record.
         who : str
-            Who does it; recorded in the trail.
         version : int
-            Version the change was made from; another one is refused.
         stamp : Stamp
         due : date, optional
-            Day it is due.
         done_on : date, optional
-            Day it was done.
         note : str
-            Remark, in the writer's words.
 
         Raises
         ------
@@ -399,9 +287,7 @@ class Store:
         Parameters
         ----------
         county_id : str
-            Id of the county.
         standard_id : str
-            Id of the standard.
         """
         if not self.exists:
             return pd.DataFrame(columns=records.COLUMNS)
@@ -416,11 +302,8 @@ class Store:
         Parameters
         ----------
         name : str
-            What it is called.
         county_id : str
-            Id of the county.
         standard_id : str
-            Id of the standard.
         """
         if not self.exists:
             return pd.DataFrame(columns=journals.columns(name))
@@ -444,20 +327,13 @@ class Store:
         Parameters
         ----------
         name : str
-            What it is called.
         values : mapping of str to object
-            Figures by name.
         county_id : str
-            Id of the county.
         standard_id : str
-            Id of the standard.
         who : str
-            Who does it; recorded in the trail.
         stamp : Stamp
         row_id : str, optional
-            Id of the row.
         version : int
-            Version the change was made from; another one is refused.
 
         Raises
         ------
@@ -479,17 +355,11 @@ class Store:
         Parameters
         ----------
         name : str
-            What it is called.
         row_id : str
-            Id of the row.
         county_id : str
-            Id of the county.
         standard_id : str
-            Id of the standard.
         who : str
-            Who does it; recorded in the trail.
         version : int
-            Version the change was made from; another one is refused.
         stamp : Stamp
         """
         owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
@@ -504,15 +374,10 @@ class Store:
         Parameters
         ----------
         name : str
-            What it is called.
         rows : Iterable[mapping of str to object]
-            Rows to take in.
         county_id : str
-            Id of the county.
         standard_id : str
-            Id of the standard.
         who : str
-            Who does it; recorded in the trail.
         stamp : Stamp
 
         Returns
@@ -542,20 +407,13 @@ class Store:
         Parameters
         ----------
         name : str
-            What it is called.
         content : bytes
-            Bytes of the file.
         who : str
-            Who does it; recorded in the trail.
         county_id : str
-            Id of the county.
         stamp : Stamp
         standard_id : str
-            Id of the standard.
         entry_id : str
-            Id of the entry.
         task : str
-            Id of the task.
 
         Raises
         ------
@@ -587,11 +445,8 @@ class Store:
         Parameters
         ----------
         county_id : str
-            Id of the county.
         standard_id : str, optional
-            Id of the standard.
         entry_id : str, optional
-            Id of the entry.
         """
         if not self.exists:
             return pd.DataFrame(columns=evidence.COLUMNS)
@@ -601,28 +456,3 @@ class Store:
     def evidence_bytes(self, sha256: str) -> bytes:
         """Return a file by its hash, held against it."""
         return evidence.read(self.folder / "evidence", sha256)
-
-    # Backup ----------------------------------------------------------------------------------------------------
-
-    def backup(self, target: Path) -> dict[str, int]:
-        """Write everything into one file; return how many rows each table has."""
-        with _told():
-            return backup.write(self.engine, self.folder / "evidence", target)
-
-    def restore(self, source: Path, *, replace: bool = False) -> dict[str, int]:
-        """Bring a backup back into an empty store, or with ``replace`` in the place of what is there.
-
-        Parameters
-        ----------
-        source : Path
-            The file.
-        replace : bool
-            Whether a store that stands is overwritten.
-        """
-        role.need_to_write()
-        made = open_engine(self.url)
-        try:
-            with _told():
-                return backup.read(made, self.folder / "evidence", source, replace=replace)
-        finally:
-            made.dispose()
