@@ -18,11 +18,11 @@ from hypothesis import strategies as st
 from sqlalchemy import text
 from typer.testing import CliRunner
 
-from balance_lib import standards
+from balance_lib import standards, visitor
 from balance_lib._errors import DataError, NotFoundError
 from balance_lib.cli import app
 from balance_lib.data.county import County
-from balance_lib.evaluation import evaluate, suppression
+from balance_lib.evaluation import evaluate
 from balance_lib.office import reports, workplan
 from balance_lib.office.store import ConflictError, Stamp, Store, StoreError, role
 from balance_lib.office.store.engine import HEAD, migrate, open_engine, revision
@@ -306,7 +306,7 @@ def test_hostile_blank_and_foreign_words_are_cleaned_or_refused(store):
 
 
 def test_viewer_writes_nothing(store, monkeypatch):
-    monkeypatch.setenv(suppression.VARIABLE, suppression.VIEWER)
+    monkeypatch.setenv(visitor.VARIABLE, visitor.VIEWER)
     with pytest.raises(role.ViewerError):
         pair(store)
     assert not store.exists
@@ -387,7 +387,7 @@ def test_office_enters_pairs_logs_visits_and_sees_what_is_overdue(page, monkeypa
     assert page.model.journal("pairings")["interval_days"].tolist() == [5]
     form._guarded(form.take_off, form.told)
     assert "已从" in form.told.value and "（0对" in shown.value
-    monkeypatch.setenv(suppression.VARIABLE, suppression.VIEWER)
+    monkeypatch.setenv(visitor.VARIABLE, visitor.VIEWER)
     looking = VisitDesk(page.model, page._guarded_in_words)
     looking.update()
     assert "缺图书" in looking.shown.value

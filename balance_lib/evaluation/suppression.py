@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 from collections.abc import Iterable
 from dataclasses import replace
@@ -20,17 +19,11 @@ from balance_lib.evaluation import indicators
 from balance_lib.evaluation.result import Evaluation, ItemResult
 from balance_lib.locale import Message
 from balance_lib.standards import Item
+from balance_lib.visitor import only_looks
 
-# The server tells each kernel who its visitor is.
-VARIABLE, VIEWER = "HTTP_BALANCE_ROLE", "viewer"
 FEW = 5
 # A blanked cell is the total less the others, so another is blanked beside it: of so many that it leaves 1 to 4 open.
 BESIDE = 8
-
-
-def only_looks() -> bool:
-    """Tell whether this process serves somebody who may look but not save: a leader's or a visitor's page."""
-    return os.environ.get(VARIABLE) == VIEWER
 
 
 def suppressed(county: County) -> County:

@@ -1,4 +1,4 @@
-"""Say why no plan of :mod:`balance_lib.optimise.capacitated` keeps places and least loads, and which limit must give."""
+"""Say why no plan of :mod:`balance_lib.optimise.capacitated` keeps its loads, and which limit must give way."""
 
 from __future__ import annotations
 

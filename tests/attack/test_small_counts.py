@@ -20,6 +20,7 @@ import pandas as pd
 import pytest
 from ipywidgets import Widget
 
+from balance_lib import visitor
 from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.data.intake import workbook
@@ -77,7 +78,7 @@ def as_viewer(few: int, root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
     made = county(few)
     made.save(root / "toy")
     library, out = Library((root,)), {}
-    monkeypatch.setenv(suppression.VARIABLE, suppression.VIEWER)
+    monkeypatch.setenv(visitor.VARIABLE, visitor.VIEWER)
     model = PageModel(library)
     for name in PAGES:
         Widget.close_all()
@@ -142,7 +143,7 @@ def test_the_bureau_sees_its_own_figures_and_a_viewer_every_status(monkeypatch: 
     made = county(3)
     found = evaluate(made, "quality_2017", year=2020)
     assert suppression.told(found, made) is found and found.item("Q2").value == 75.0
-    monkeypatch.setenv(suppression.VARIABLE, suppression.VIEWER)
+    monkeypatch.setenv(visitor.VARIABLE, visitor.VIEWER)
     told = suppression.told(found, made)
     assert [r.status for r in told.items] == [r.status for r in found.items]
     lost = {r.item.code for r, s in zip(found.items, told.items, strict=True) if r.value == r.value != s.value}

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from balance_lib.evaluation.suppression import only_looks
 from balance_lib.locale import text
 from balance_lib.office.store.refused import StoreError
+from balance_lib.visitor import only_looks
 
 
 class ViewerError(StoreError):

@@ -34,7 +34,7 @@ from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler
 from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
-from balance_lib import locale
+from balance_lib import locale, visitor
 from balance_lib.show.serve import bundle, gate, roles, settings
 from balance_lib.show.serve.connections import BoundedServer, most_connections, spare_the_log
 from balance_lib.show.serve.handlers import (
@@ -187,7 +187,7 @@ def serve(  # noqa: PLR0913 (the options of the server)
         logging.getLogger(name).setLevel(logging.ERROR)
     host = "" if ip in ("*", "0.0.0.0", "::") else ip
     sockets = hold_port(port, ip)
-    _environment(root=root, host=host, lang=lang, role=roles.VIEWER if token else roles.PLANNER)
+    _environment(root=root, host=host, lang=lang, role=visitor.VIEWER if token else visitor.PLANNER)
     base = settings.prefix(base_url)
     listed = [page.name for page in settings.pages(dashboards)]
     others = [name for name in listed if name != "index"] if "index" in listed else []
@@ -268,7 +268,7 @@ def _environment(*, root: Path | None, host: str, lang: str, role: str) -> None:
     if root is not None:
         os.environ["BALANCE_ROOT"] = str(root.resolve())
     os.environ["BALANCE_LANG"] = lang
-    os.environ[roles.VARIABLE] = role  # until the visitor is known
+    os.environ[visitor.VARIABLE] = role  # until the visitor is known
     os.environ[request.KEY] = secrets.token_urlsafe(32)  # by which a warm kernel shows that it is one of ours
     os.environ["BALANCE_PLOTLY"] = f"voila/balance/plotly.mjs?v={version('plotly.mjs')}"
     os.environ["MPLBACKEND"] = "Agg"  # no page draws with matplotlib; do not load it into every kernel

@@ -24,7 +24,8 @@ from voila.static_file_handler import TemplateStaticFileHandler
 from voila.tornado.handler import TornadoVoilaHandler
 from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler, read_header_from_binary_message
 
-from balance_lib.show.serve import bundle, roles
+from balance_lib import visitor
+from balance_lib.show.serve import bundle
 from balance_lib.show.serve.pool import Visitors
 from balance_lib.show.serve.settings import SHARE, SPARE_BYTES, TEMPLATE, content_security_policy
 from balance_lib.show.widgets import request, style
@@ -56,7 +57,7 @@ class Notebook(Secure, TornadoVoilaHandler):
         self.set_header("Referrer-Policy", "same-origin")
         if path is not None and not path.isprintable():
             raise tornado.web.HTTPError(404)
-        self.request.headers[roles.HEADER] = self.identity_provider.role(self.current_user)
+        self.request.headers[visitor.HEADER] = self.identity_provider.role(self.current_user)
         self.visitor = VISITORS.name(self)
         await super().get(path)
 

@@ -10,11 +10,7 @@ from tornado.web import HTTPError
 from traitlets import Unicode
 
 from balance_lib.show.serve.lockout import Lockout, source_of
-
-PLANNER, VIEWER = "planner", "viewer"
-# Voila hands this header to the kernel as HTTP_BALANCE_ROLE; whatever a visitor sends under its name is overwritten.
-HEADER = "Balance-Role"
-VARIABLE = "HTTP_BALANCE_ROLE"
+from balance_lib.visitor import PLANNER, VIEWER
 
 
 class Roles(PasswordIdentityProvider):

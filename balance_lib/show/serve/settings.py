@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from balance_lib.show.serve.roles import HEADER
+from balance_lib.visitor import HEADER
 
 TEMPLATE = "balance"
 SHARE = Path(__file__).parent / "share" / "jupyter"

@@ -11,6 +11,7 @@ import ipywidgets as W  # noqa: N812
 import pandas as pd
 from markupsafe import Markup
 
+from balance_lib import visitor
 from balance_lib._errors import Fault
 from balance_lib.data import check, tables
 from balance_lib.data.county import CRS_NAMES, County
@@ -245,7 +246,7 @@ class Data(Page):
         rows = sum(len(frame) for frame in county.tables.values())
         if rows > 30_000:
             return ""
-        seen = suppression.suppressed(county) if suppression.only_looks() else None
+        seen = suppression.suppressed(county) if visitor.only_looks() else None
         content = workbook.county_workbook(county, lang, seen=seen)
         return views.download(f"{county.county_id}.xlsx", content, XLSX, self.text("page.export.county_workbook"))
 
