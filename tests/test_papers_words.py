@@ -226,9 +226,15 @@ def test_the_argument_maps_every_school_before_and_after(demo_dir: Path, monkeyp
     chosen = scenarios.Scenario.from_yaml(demo_dir / "jiaohe" / "scenarios" / "2009-2011.yaml")
     outcome = scenarios.evaluate(county, chosen, standard=standards.load("jiaohe_2009"))
     drawn = []
-    monkeypatch.setattr(charts, "school_maps", lambda panels, *rest: drawn.append(panels) or real(panels, *rest))
+    monkeypatch.setattr(charts, "school_maps", lambda *parts: drawn.append(parts) or real(*parts))
     words = words_of(reports.make("argument", reports.ReportSource(county, outcome.after, outcome=outcome)).content)
-    ((_, before), (_, after)) = drawn[0]
+    ((_, before), (_, after)), _, _, ways, _ = drawn[0]
+    assert ways["pupils"].sum() == outcome.moved  # everybody's way is drawn, to where the school lies
+    ends = outcome.changed.tables["schools"].set_index("school_id").loc[outcome.moves["to_id"], ["lon", "lat"]]
+    assert set(ways[["to_lon", "to_lat"]].itertuples(index=False, name=None)) == set(
+        ends.itertuples(index=False, name=None)
+    )
+    assert any("由166所变为141所" in w for w in words) and any("学生由104人变为190人" in w for w in words)
     book = outcome.bookkeeping
     assert (before["mark"] == "kept").sum() == book.schools_before == 166
     assert (before["mark"] == "point").sum() == book.points_before

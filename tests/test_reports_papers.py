@@ -299,8 +299,13 @@ def test_the_argument_puts_losses_rules_and_procedure_first(outcome: scenarios.O
     ).content
     words, tables = "\n".join(words_of(content)), tables_of(content)
     assert f"共有{outcome.moved:.0f}名学生转学" in words and "方案一" in words
-    villages = next(rows for rows in tables if rows[0][0] == "村（居）")
-    assert sum(int(row[2].replace(",", "")) for row in villages[1:]) == outcome.moved
+    ways = next(rows for rows in tables if rows[0][0] == "村（居）")[1:]
+    assert sum(int(row[3].replace(",", "")) for row in ways) == outcome.moved
+    names = outcome.schools.set_index("school_id")["school"]
+    assert {row[1] for row in ways} == {names["AQ015"]} and {row[2] for row in ways} == {names["AQ001"]}
+    longest = [float(row[5]) for row in ways if row[5] != "–"]
+    assert longest == sorted(longest, reverse=True)
+    assert longest[0] == pytest.approx(outcome.moves["metres_after"].max() / 1000, abs=0.06)
     rules = [row for rows in tables if rows[0][0] == "性质" for row in rows[1:]]
     assert len(rules) == len(outcome.breaks)
     assert "规定程序未全部完成，方案不得实施。" in words

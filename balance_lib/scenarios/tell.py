@@ -10,6 +10,7 @@ import pandas as pd
 
 from balance_lib.evaluation import Evaluation, number
 from balance_lib.locale import count_change, text
+from balance_lib.scenarios.operations import Operation
 from balance_lib.scenarios.settings import Procedure
 
 
@@ -31,6 +32,16 @@ def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
         **{of: count_change(of, counts[f"{of}_before"], counts[f"{of}_after"], lang) for of in ("schools", "points")},
     }  # fmt: skip
     return text("scenarios.sentence.done", lang, **told)
+
+
+def operation(done: Operation, lang: str) -> str:
+    """Say what is done to a school with its figures, such as the beds it gets."""
+    verb, facts = text(f"scenarios.verb.{done.verb}", lang), done.as_dict()
+    if not done.structural or "top_grade" in facts:
+        facts |= {"villages": len(facts.get("villages", ())), "minutes": number(facts.get("minutes", 0.0))}
+        facts["stage"] = text(f"stage.{facts.get('stage', 'primary')}", lang)
+        verb = text(f"scenarios.extent.{done.verb}", lang, verb=verb, **facts)
+    return verb
 
 
 def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, lang: str) -> str:

@@ -18,12 +18,14 @@ from balance_lib.locale import bracket, count_change, listed, text
 from balance_lib.office.reports import brief, charts, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp
+from balance_lib.scenarios import tell
 
 if TYPE_CHECKING:
     from balance_lib.data.county import County
+    from balance_lib.evaluation import ItemResult
     from balance_lib.scenarios import Outcome
 
-MOST_VILLAGES = 30
+MOST_MOVES = 30
 _MOST_BARS = 12
 _MARKS = {"closed": "gone", "merged": "gone", "to_point": "changed", "converted": "changed", "attached": "changed",
           "opened": "opened"}  # fmt: skip
@@ -74,9 +76,9 @@ def _plan(letter: Letter, outcome: Outcome, lang: str) -> None:
         [
             place,
             names.get(operation.school_id, wording.name(getattr(operation, "name_zh", "") or operation.school_id)),
-            text(f"scenarios.verb.{operation.verb}", lang),
+            tell.operation(operation, lang),
             listed([names.get(other, wording.name(other)) for other in operation.others()], lang) or "–",
-            wording.name(operation.note, lang) or "–",
+            "–" if operation.note in names.values() else wording.name(operation.note, lang) or "–",
         ]
         for place, operation in enumerate(operations, 1)
     ]
@@ -105,7 +107,19 @@ def _maps(letter: Letter, outcome: Outcome, lang: str) -> None:
     marks = ("kept", "point", "gone", "changed", "opened")
     panels = [(text("report.map.before", lang), then), (text("report.map.after", lang), now)]
     outline = outcome.baseline.layers.get("outline.geojson")
-    brief.figure(letter, charts.school_maps, panels, outline, marks, caption=text("report.map.layout", lang))
+    caption = text("report.map.layout", lang)
+    brief.figure(letter, charts.school_maps, panels, outline, marks, _ways(outcome), caption=caption)
+
+
+def _ways(outcome: Outcome) -> pd.DataFrame:
+    """Return who goes where on the map: from the village, or the school they leave, to the new school."""
+    schools = _places(outcome.changed, outcome.baseline).set_index("school_id")[["lon", "lat"]]
+    villages = outcome.baseline.tables["villages"].drop_duplicates("village_id").set_index("village_id")
+    moves = outcome.moves.groupby(["village_id", "from_id", "to_id"], as_index=False)["pupils"].sum()
+    home = villages[["lon", "lat"]].reindex(moves["village_id"]).reset_index(drop=True)
+    left, to = (schools.reindex(moves[of]).reset_index(drop=True) for of in ("from_id", "to_id"))
+    ends = to.add_prefix("to_")
+    return pd.concat([home.fillna(left), ends, moves["pupils"]], axis=1).dropna()
 
 
 def _pupils(letter: Letter, outcome: Outcome, lang: str) -> None:
@@ -125,35 +139,52 @@ def _pupils(letter: Letter, outcome: Outcome, lang: str) -> None:
             "young_before": number(young.get("before", math.nan)), "young_after": number(young.get("after", math.nan)),
             "minutes": number(outcome.scenario.settings.number("young_minutes")),
         }  # fmt: skip
-        letter.paragraph(text("report.argument.moved", lang, **params))
-        _villages(letter, outcome.affected, lang)
+        young = _change(params.pop("young_before"), params.pop("young_after"), "pupils", lang)
+        letter.paragraph(text("report.argument.moved", lang, **params, young=young))
+        _who_goes_where(letter, outcome, lang)
         _distance_figure(letter, outcome, lang)
     _coverage(letter, outcome.coverage, lang)
 
 
-def _villages(letter: Letter, affected: pd.DataFrame, lang: str) -> None:
+def _who_goes_where(letter: Letter, outcome: Outcome, lang: str) -> None:
+    """Name the pupils of each village who change school, from where to where, the longest new way first."""
+    columns = {"pupils": "sum", "metres_before": "max", "metres_after": "max", "riders": "sum", "boarders_after": "sum",
+               "far": "sum"}  # fmt: skip
+    names = ["village_id", "township", "village", "from_id", "from_name", "to_id", "to_name"]
+    moves = outcome.moves.groupby(names, dropna=False, as_index=False, sort=False).agg(columns)
+    moves = moves.sort_values(["metres_after", "pupils"], ascending=False, kind="stable", na_position="first")
     rows: list[list[object]] = [
         [
-            wording.name(row["village"], lang)
-            if isinstance(row["village"], str)
-            else text("scenarios.unknown_home", lang),
-            wording.name(row["township"] if isinstance(row["township"], str) else "–", lang),
+            wording.name(f"{_said(row['township'])}{_said(row['village'])}", lang)
+            or text("scenarios.unknown_home", lang),
+            wording.name(_said(row["from_name"]), lang) or "–",
+            wording.name(_said(row["to_name"]), lang) or "–",
             number(row["pupils"]),
-            wording.name(row["to"] if isinstance(row["to"], str) else "–", lang),
-            _km(row["worst_metres"]),
-            _km(row["worst_extra_m"]),
-            number(row["new_riders"]),
-            number(row["new_boarders"]),
+            _km(row["metres_before"]),
+            _km(row["metres_after"]),
+            number(row["riders"]),
+            number(row["boarders_after"]),
             number(row["far"]),
         ]
-        for row in affected.head(MOST_VILLAGES).to_dict("records")
+        for row in moves.head(MOST_MOVES).to_dict("records")
     ]
-    keys = ("village", "township", "moved", "to", "km", "extra_km", "riders", "boarders", "far")
-    head = [text(f"report.argument.village.{key}", lang) for key in keys]
-    widths, centred = (2.4, 2.4, 1.4, 4, 1.6, 1.6, 1.5, 1.5, 1.6), (2, 4, 5, 6, 7, 8)
-    letter.table(text("report.argument.village_table", lang), head, rows, widths, centred=centred)
-    if len(affected) > MOST_VILLAGES:
-        letter.small(text("report.argument.more_villages", lang, shown=MOST_VILLAGES, n=len(affected)))
+    keys = ("village", "from", "to", "moved", "km_before", "km_after", "riders", "boarders", "far")
+    head = [text(f"report.argument.move.{key}", lang) for key in keys]
+    widths = (3, 3.6, 3.6, 1.4, 1.5, 1.5, 1.4, 1.4, 1.5)
+    letter.table(text("report.argument.move_table", lang), head, rows, widths, centred=range(3, 9))
+    if len(moves) > MOST_MOVES:
+        rest = number(moves["pupils"].iloc[MOST_MOVES:].sum())
+        letter.small(text("report.argument.more_moves", lang, shown=MOST_MOVES, n=len(moves), rest=rest))
+
+
+def _said(value: object) -> str:
+    return value if isinstance(value, str) else ""
+
+
+def _change(before: object, after: object, unit: str, lang: str) -> str:
+    """Say what a figure was and is, or that it stays."""
+    key = "same" if before == after else "change"
+    return text(f"report.argument.{key}.{unit}", lang, before=before, after=after)
 
 
 def _distance_figure(letter: Letter, outcome: Outcome, lang: str) -> None:
@@ -195,7 +226,7 @@ def _schools(letter: Letter, outcome: Outcome, lang: str) -> None:
     letter.paragraph(text("report.argument.schools_intro", lang, n=len(changed)))
     rows: list[list[object]] = []
     for row in changed.to_dict("records"):
-        teachers = f"{_count(row['teachers_after'])}/{_count(row['teachers_needed_after'])}"
+        teachers = f"{_count(row['teachers_after'])}/{_count(row['teachers_needed_after'])}".replace("–/–", "–")
         rows.append([
             wording.name(row["school"], lang), text(f"scenarios.state.{row['state']}", lang),
             _count(row["pupils_before"]), _count(row["pupils_after"]), _count(row["places_after"]),
@@ -221,8 +252,8 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
     params = {
         "standard": title,
         "before": text(f"verdict.{before.verdict}", lang), "after": text(f"verdict.{after.verdict}", lang),
-        "met_before": len(before.with_status("met")), "met_after": len(after.with_status("met")),
-        "short_before": len(before.with_status("not_met")), "short_after": len(after.with_status("not_met")),
+        "met": _change(len(before.with_status("met")), len(after.with_status("met")), "items", lang),
+        "short": _change(len(before.with_status("not_met")), len(after.with_status("not_met")), "items", lang),
     }  # fmt: skip
     letter.paragraph(text("report.argument.standard_counts", lang, **params))
     then = {result.item.code: result for result in before.items}
@@ -234,8 +265,8 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
         [
             findings.label(r, lang),
             findings.requirement(r, lang),
-            findings.present(then[r.item.code], lang) + _status(then[r.item.code].status, lang),
-            findings.present(r, lang) + _status(r.status, lang),
+            _finding(then[r.item.code], lang),
+            _finding(r, lang),
         ]
         for r in changed
     ]
@@ -244,8 +275,10 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
     letter.table(text("report.argument.standard_table", lang), head, rows, (5, 3, 4, 4))
 
 
-def _status(status: str, lang: str) -> str:
-    return bracket(text(f"status.{status}", lang), lang)
+def _finding(result: ItemResult, lang: str) -> str:
+    """Say where an item stands and what that is called, once where both are the same words."""
+    present, status = findings.present(result, lang), text(f"status.{result.status}", lang)
+    return present if present == status else present + bracket(status, lang)
 
 
 def _costs(letter: Letter, outcome: Outcome, lang: str) -> None:

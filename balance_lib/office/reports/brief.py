@@ -147,7 +147,7 @@ def _school_map(letter: Letter, county: County, evaluation: Evaluation, lang: st
     if not panels or all(rows[["lon", "lat"]].isna().all(axis=None) for _, rows in panels):
         return
     outline, marks = county.layers.get("outline.geojson"), ("met", "not_met", "no_data")
-    figure(letter, charts.school_maps, panels, outline, marks, caption=text("report.map.schools", lang))
+    figure(letter, charts.school_maps, panels, outline, marks, None, caption=text("report.map.schools", lang))
 
 
 def differences(letter: Letter, evaluation: Evaluation, lang: str, *, listed: bool = True) -> None:

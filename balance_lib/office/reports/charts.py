@@ -228,6 +228,7 @@ def school_maps(
     panels: Sequence[tuple[str, pd.DataFrame]],
     outline: Mapping[str, Any] | None,
     marks: Sequence[str],
+    ways: pd.DataFrame | None,
     lang: str = "zh",
 ) -> bytes:
     """Draw maps of schools side by side, each school by what becomes of it; forms differ as well as colours.
@@ -240,6 +241,8 @@ def school_maps(
         The county's border as a GeoJSON feature collection.
     marks : sequence of str
         The marks in the order of the legend; those not in :data:`MARKS` are drawn as plain dots.
+    ways : DataFrame or None
+        lon, lat, to_lon, to_lat (degrees), pupils: who goes where, as lines on the last map.
     lang : {"zh", "en"}
 
     Returns
@@ -247,6 +250,9 @@ def school_maps(
     bytes
         PNG.
     """
+    from matplotlib.collections import LineCollection
+    from matplotlib.lines import Line2D
+
     rings = list(_rings(outline))
     every = pd.concat([rows[["lon", "lat"]] for _, rows in panels], ignore_index=True).dropna()
     corners = np.array([*every.to_numpy(), *(point for ring in rings for point in ring)])
@@ -269,7 +275,13 @@ def school_maps(
         axis.set(xticks=[], yticks=[])
         axis.spines["bottom"].set_visible(False)
     handles = [drawn[mark] for mark in marks if mark in drawn]
-    figure.legend(handles=handles, loc="outside lower center", ncols=4, frameon=False,
+    if ways is not None and len(ways):
+        widths = np.clip(np.sqrt(ways["pupils"].to_numpy(float)) / 4, 0.6, 4.0)
+        lines = LineCollection(ways[["lon", "lat", "to_lon", "to_lat"]].to_numpy(float).reshape(-1, 2, 2),
+                               linewidths=widths, colors=palette.INK, alpha=0.55, zorder=2)  # fmt: skip
+        axes[-1].add_collection(lines)
+        handles.append(Line2D([], [], color=palette.INK, alpha=0.55, label=text("report.map.ways", lang)))
+    figure.legend(handles=handles, loc="outside lower center", ncols=5, frameon=False, columnspacing=1.2,
                   prop={"family": _family(), "size": _SIZE})  # fmt: skip
     return _png(figure)
 

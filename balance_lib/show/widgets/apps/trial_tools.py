@@ -19,6 +19,7 @@ from balance_lib.scenarios import (
     Procedure,
     ProcedureStep,
     Resize,
+    tell,
 )
 from balance_lib.show.widgets import trial_views
 from balance_lib.show.widgets.apps.page import heading, line
@@ -231,7 +232,7 @@ class Measures(Tools):
         return {f"{r.name_zh} · {r.township}": r.village_id for r in found.itertuples()}
 
     def _say(self, operation: Operation) -> str:
-        return f"{self.page.text(f'scenarios.verb.{operation.verb}')} {self.name(operation.school_id)}"
+        return f"{tell.operation(operation, self.page.model.lang)} {self.name(operation.school_id)}"
 
     def _add(self) -> None:
         kind, school, amount = self.kind.value, self.page.tools.list.value, self.amount.value
