@@ -157,17 +157,15 @@ def stage_word(stage: str, lang: str = "zh") -> str:
     return text(f"stage.{stage}", lang) if has(f"stage.{stage}") else ""
 
 
-def count_change(of: str, before: float, after: float, lang: str = "zh") -> str:
-    """Say how many schools or teaching points there are before and after; that there are as many, where so.
+def count_change(of: str, before: float | str, after: float | str, lang: str = "zh") -> str:
+    """Say how many schools, points, items or pupils there are before and after; that there are as many, where so.
 
     Parameters
     ----------
     of : str
-        Whose figures: ``school``, ``township`` or ``county``.
-    before : float
-        Number before.
-    after : float
-        Number after.
+        What is counted: ``schools``, ``points``, ``met``, ``not_met`` or ``pupils``.
+    before, after : float or str
+        The numbers, or how they are written.
     lang : {"zh", "en"}
 
     Examples

@@ -249,7 +249,7 @@ def test_coefficients_carry_limit_word_and_pattern() -> None:
     assert list(limits.x) == [0.5, 0.5, 0.5]
     assert list(bars.marker.pattern.shape) == ["", "/", "/"]
     said = [note.text for note in figure.layout.annotations]
-    assert said == ["0.300 ✓ 达标", "0.550 ✗ 超限", "无数据（缺 2 所）"]
+    assert said == ["0.300<br>✓ 达标", "0.550<br>✗ 超限", "无数据（缺 2 所）"]
 
 
 def test_contributions_add_up() -> None:

@@ -88,7 +88,7 @@ def gains(costs: pd.DataFrame, before: Evaluation, after: Evaluation, lang: str)
     yuan = costs.groupby("kind")["change_yuan"].sum()
     met = [len(evaluation.with_status("met")) for evaluation in (before, after)]
     told = {
-        "standard": after.standard.title(lang), "met_before": met[0], "met_after": met[1],
+        "standard": after.standard.title(lang), "met": count_change("met", *met, lang),
         "running": _change(float(yuan.get("running", 0.0)), lang),
         "investment": f"{float(yuan.get('investment', 0.0)) / 10_000:,.0f}",
     }  # fmt: skip

@@ -63,6 +63,40 @@ WIDE = """() => {
   return [...document.querySelectorAll("body *")].filter(beyond).slice(0, 5)
     .map((e) => `${wide}: ${e.tagName}.${e.className}`);
 }"""
+# What cannot be clicked where it stands: covered by something else, cut by a box that hides what is too much, or beyond
+# the edge of the page. Scrolling is allowed where the reader can scroll too.
+UNREACHED = """() => {
+  const controls = "a[href], button, input, select, textarea, summary, [role=button], .noUi-handle, .lm-TabBar-tab, " +
+    ".jupyter-widget-Collapse-header";
+  const name = (e) => `${e.tagName}.${e.className} ${e.textContent.trim().slice(0, 20)}`;
+  const seen = (e) => [...e.getClientRects()].find((box) => box.width > 1 && box.height > 1);
+  const asleep = (e) => e.disabled || e.closest("svg, .modebar, [disabled], [aria-hidden=true], [hidden]") ||
+    !e.checkVisibility({ visibilityProperty: true }) || e.closest("details:not([open]) > :not(summary)");
+  const hides = (way) => way === "hidden" || way === "clip";
+  const faults = [];
+  for (const e of document.querySelectorAll(controls)) {
+    if (asleep(e) || !seen(e)) continue;
+    e.scrollIntoView({ block: "center", inline: "nearest", behavior: "instant" });
+    const box = seen(e), hit = document.elementFromPoint(box.x + box.width / 2, box.y + box.height / 2);
+    let cut = scrollX > 0;
+    for (let p = e.parentElement; p && p !== document.body; p = p.parentElement) {
+      const { overflowX, overflowY } = getComputedStyle(p);
+      if ((hides(overflowX) && p.scrollLeft) || (hides(overflowY) && p.scrollTop)) {
+        cut = true;
+        p.scrollTo(0, 0);
+      }
+    }
+    if (cut) scrollTo(0, scrollY);
+    const at = hit && (e.contains(hit) || hit.closest("label")?.contains(e));
+    if (cut || !at) faults.push(`${cut ? "cut" : `under ${hit ? name(hit) : "nothing"}`}: ${name(e)}`);
+  }
+  scrollTo(0, 0);
+  return faults;
+}"""
+# A column of words so narrow that a line holds two or three of them, which makes rows as tall as the page.
+SQUEEZED = """() => [...document.querySelectorAll("td")].filter((e) => e.clientHeight > 0 &&
+  e.textContent.trim().length > 12 && e.clientWidth < 4.5 * parseFloat(getComputedStyle(e).fontSize))
+  .map((e) => `squeezed to ${e.clientWidth}px: ${e.textContent.trim().slice(0, 20)}`)"""
 TABLET, UPRIGHT, MEETING_ROOM = (1024, 768), (768, 1024), (3840, 2160)
 
 

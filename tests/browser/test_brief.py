@@ -107,6 +107,12 @@ def test_a_phone_shows_it_whole_and_a_hostile_name_stays_text(browser: Any, root
     file.write_text(brief.write(model, made_on=DAY), "utf-8")
     page, asked, complaints = opened(browser, file, 390, 844)
     assert asked == [] and complaints == [] and "broken" not in page.title()
+    slider = page.locator("[name=minimum_enrolment]")
+    slider.scroll_into_view_if_needed()
+    before = slider.bounding_box()
+    drag(page, "minimum_enrolment", 60)  # the map's legend, which stands above, has more to explain now
+    page.wait_for_timeout(200)
+    assert slider.bounding_box() == before
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
     assert page.locator("img").count() == 0
 

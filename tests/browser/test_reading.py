@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.reading import faults
+from tests.browser.reading import SQUEEZED, UNREACHED, faults
 
 pytestmark = pytest.mark.browser
 
@@ -27,4 +27,22 @@ def test_pale_text_unreachable_controls_and_wide_pages_are_found(browser: Any) -
     ]
     page.set_content('<div style="width:900px">宽</div>')
     assert len(faults(page)) == 1  # too wide for an upright tablet only
+    page.close()
+
+
+CUT = """<body style="margin:0"><div style="width:120px; overflow:hidden; white-space:nowrap"><button>够得着</button>
+<button style="margin-left:80px">在盒外</button></div>
+<div style="position:relative"><button>盖住了</button><p style="position:absolute; inset:0; margin:0">盖</p></div>
+<div style="width:120px; overflow:auto; white-space:nowrap"><button style="margin-left:200px">可以滚到</button></div>
+<button style="margin-left:1400px">在页外</button><details><summary>折</summary><button>折起来的</button></details>
+<table>
+<td style="width:20px">这一列被挤得只剩下一个字宽了看不成</td><td style="min-width:99em">宽</td></table></body>"""
+
+
+def test_controls_that_are_cut_covered_or_beyond_the_edge_are_found(browser: Any) -> None:
+    page = browser.new_page(viewport={"width": 1366, "height": 768})
+    page.set_content(CUT)
+    found = [(fault.split(":")[0].split()[0], fault.split()[-1]) for fault in page.evaluate(UNREACHED)]
+    assert found == [("cut", "在盒外"), ("under", "盖住了"), ("cut", "在页外")]
+    assert len(page.evaluate(SQUEEZED)) == 1
     page.close()

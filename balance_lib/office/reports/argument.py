@@ -136,11 +136,10 @@ def _pupils(letter: Letter, outcome: Outcome, lang: str) -> None:
             "far": number(moves["far"].sum()), "overflow": number(moves["overflow"].sum()),
             "riders": number(moves["riders"].sum()),
             "boarders": number((moves["boarders_after"] - moves["boarders_before"]).clip(lower=0.0).sum()),
-            "young_before": number(young.get("before", math.nan)), "young_after": number(young.get("after", math.nan)),
             "minutes": number(outcome.scenario.settings.number("young_minutes")),
         }  # fmt: skip
-        young = _change(params.pop("young_before"), params.pop("young_after"), "pupils", lang)
-        letter.paragraph(text("report.argument.moved", lang, **params, young=young))
+        told = count_change("pupils", *(number(young.get(when, math.nan)) for when in ("before", "after")), lang)
+        letter.paragraph(text("report.argument.moved", lang, **params, young=told))
         _who_goes_where(letter, outcome, lang)
         _distance_figure(letter, outcome, lang)
     _coverage(letter, outcome.coverage, lang)
@@ -179,12 +178,6 @@ def _who_goes_where(letter: Letter, outcome: Outcome, lang: str) -> None:
 
 def _said(value: object) -> str:
     return value if isinstance(value, str) else ""
-
-
-def _change(before: object, after: object, unit: str, lang: str) -> str:
-    """Say what a figure was and is, or that it stays."""
-    key = "same" if before == after else "change"
-    return text(f"report.argument.{key}.{unit}", lang, before=before, after=after)
 
 
 def _distance_figure(letter: Letter, outcome: Outcome, lang: str) -> None:
@@ -252,8 +245,10 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
     params = {
         "standard": title,
         "before": text(f"verdict.{before.verdict}", lang), "after": text(f"verdict.{after.verdict}", lang),
-        "met": _change(len(before.with_status("met")), len(after.with_status("met")), "items", lang),
-        "short": _change(len(before.with_status("not_met")), len(after.with_status("not_met")), "items", lang),
+        **{
+            of: count_change(of, len(before.with_status(of)), len(after.with_status(of)), lang)
+            for of in ("met", "not_met")
+        },
     }  # fmt: skip
     letter.paragraph(text("report.argument.standard_counts", lang, **params))
     then = {result.item.code: result for result in before.items}

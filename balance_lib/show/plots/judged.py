@@ -201,7 +201,7 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     )
     for name, value, limit, status, lacking in zip(y, rows["cv"], rows["limit"], statuses, missing, strict=True):
         words = _coefficient(value, limit, status, lacking, lang)
-        figure.add_annotation(x=0.69, xref="paper", y=name, text=words, showarrow=False, xanchor="left")
+        figure.add_annotation(x=0.69, xref="paper", y=name, text=words, showarrow=False, xanchor="left", align="left")
     top = np.nanmax([*rows["cv"], *rows["limit"], 0.1])
     figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.68], title=text("plot.cv", lang), hoverformat=COEFFICIENT)
     return figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
@@ -230,7 +230,7 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
         figure.add_scatter(
             x=whole(line["year"]),
             y=line["cv"],
-            name=labels[indicator],
+            name=wrap(labels[indicator], 18),
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2},
             marker={"symbol": SYMBOLS[position % len(SYMBOLS)], "size": 8},
@@ -359,7 +359,7 @@ def _coefficient(value: float, limit: float, status: str, missing: float, lang: 
     if math.isnan(value):
         return text("plot.cv_missing", lang, n=int(missing)) if missing else text("plot.no_data", lang)
     words = {"met": "plot.within", "not_met": "plot.beyond"}
-    said = f" {palette.LAMPS[status].mark} {text(words[status], lang)}" if status in words else ""
+    said = f"<br>{palette.LAMPS[status].mark} {text(words[status], lang)}" if status in words else ""  # for a phone
     return figure(value, 3, limit, "<=") + said
 
 

@@ -68,10 +68,11 @@ def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
     if panel.rows["value"].isna().all():
         return nothing("outlook", lang)
     figure = blank(panel.title, lang, height=400)
-    figure.update_layout(margin={"l": 16, "r": 24, "t": 112, "b": 40})
+    below = {"y": -0.12, "x": 0.0, "xanchor": "left", "yanchor": "top"}  # no title is so long that it meets the legend
+    figure.update_layout(margin={"l": 16, "r": 24, "t": 96, "b": 64}, legend=below)
+    figure.update_layout(title={"font": {"size": 14}, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}})
     _draw(figure, panel, "", lang, legend=True)
-    _verdict(figure, panel, x=0.0, y=1.0, size=15)
-    figure.update_layout(legend={"y": 1.08, "x": 1.0, "xanchor": "right", "yanchor": "bottom"})
+    _verdict(figure, panel, x=0.0, y=1.0, size=14)
     figure.update_yaxes(title={"text": panel.unit, "standoff": 8} if panel.unit else None)
     return figure
 
@@ -94,7 +95,7 @@ def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") ->
     if not panels:
         return nothing("multiples", lang)
     figure = blank("", lang, height=100)
-    figure.update_layout(showlegend=False, margin={"l": 8, "r": 16, "t": 8, "b": 8})
+    figure.update_layout(showlegend=False, margin={"l": 40, "r": 8, "t": 8, "b": 8})
     for at, panel in enumerate(panels):
         axis = _axis(at)
         style = {**AXIS, "automargin": False, "tickfont": {"size": 12}}
@@ -119,7 +120,8 @@ def _places(panels: int, heads: Sequence[int], columns: int) -> dict[str, Any]:
     places: dict[str, Any] = {"height": lines * whole_px + 16, "autosize": True}  # or plotly would fix the width too
     for at in range(panels):
         row, column = divmod(at, columns)
-        left, right = column / columns + (0.028 if column else 0.02), (column + 1) / columns - 0.012
+        left = (column + (0.1 if column else 0.0)) / columns  # room for the figures beside the axis
+        right = (column + 1) / columns - 0.012
         top = 1.0 - row * high
         places[f"xaxis{_axis(at)}.domain"] = [left, right]
         places[f"yaxis{_axis(at)}.domain"] = [top - high * (1 - 30 / whole_px), top - high * HEAD_PX / whole_px]
@@ -180,7 +182,7 @@ def _scale(figure: go.Figure, panel: Panel, axis: str, lang: str, rows: pd.DataF
         due = panel.deadline.year - 0.5 + (panel.deadline.month - 9) / 12 + panel.deadline.day / 366
     first = min(years)
     last = max(*years, math.ceil(due or first))
-    step = max(1, math.ceil((last - first) / (14 if large else 7)))
+    step = max(1, math.ceil((last - first) / 7))
     low, high = room(rows["value"], rows["threshold"], rows["low"], rows["high"])
     figure.layout[f"xaxis{axis}"].update(
         dtick=step, tick0=first, tickformat="d", hoverformat="d", range=[first - 0.5, last + 0.6]
@@ -204,7 +206,7 @@ def _verdict(figure: go.Figure, panel: Panel, *, x: float, y: float, size: int) 
     figure.add_annotation(
         x=x, y=y, xref="paper", yref="paper", xanchor="left", yanchor="bottom", showarrow=False, borderpad=3,
         text=f"<b>{lamp.mark} {panel.word}</b>", font={"size": size, "color": lamp.ink}, bgcolor=lamp.tint,
-        bordercolor=lamp.ink, borderwidth=1, yshift=4,
+        bordercolor=lamp.ink, borderwidth=1, yshift=24,
     )  # fmt: skip
 
 

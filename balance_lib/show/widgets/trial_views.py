@@ -55,7 +55,7 @@ def headline(outcome: Outcome, lang: str) -> Markup:
         "moves": text("layout.fact.moved" if len(moves) else "layout.fact.nobody", lang, **who),
         "far": text("layout.fact.far", lang, n=number(far.get("after", 0.0)), was=number(far.get("before", 0.0))),
         "breaks": breaking[0].what(lang) if breaking else text("layout.fact.no_break", lang),
-        "saves": text("layout.fact.saves", lang, running=f"{costs.get('running', 0.0):+,.0f}",
+        "saves": text("layout.fact.saves", lang, running=_signed(costs.get("running", 0.0)),
                       once=f"{costs.get('investment', 0.0):,.0f}"),
     }  # fmt: skip
     how = text(
@@ -298,7 +298,13 @@ def _three(before: float, after: float, digits: int) -> tuple[str, str, str]:
         return "–" if not math.isfinite(value) else f"{value:,.{digits}f}"
 
     change = after - before
-    return said(before), said(after), "–" if not math.isfinite(change) else f"{change:+,.{digits}f}"
+    return said(before), said(after), "–" if not math.isfinite(change) else _signed(change, digits)
+
+
+def _signed(change: float, digits: int = 0) -> str:
+    """Write a change with its sign; what comes to nothing is a plain 0."""
+    words = f"{change:+,.{digits}f}"
+    return words if float(words.replace(",", "")) else "0"
 
 
 def rules(outcome: Outcome, lang: str) -> Markup:

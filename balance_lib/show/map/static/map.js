@@ -78,6 +78,7 @@ class SchematicMapView {
     this.current = 0;
     this.grow = 1;
     this.type = 1;
+    this.aside = 0;
     this.villageCounts = [];
     this.t = model.get("_text");
     this.listeners = [];
@@ -125,7 +126,7 @@ class SchematicMapView {
 
   buildTools() {
     const t = this.t;
-    const tools = node("div", { class: "bl-map-tools" }, this.stage);
+    const tools = (this.tools = node("div", { class: "bl-map-tools" }, this.stage));
     const button = (label, glyph, act) => {
       const made = node("button", { type: "button", title: label, "aria-label": label }, tools);
       const icon = node("svg", { viewBox: "-10 -10 20 20", "aria-hidden": "true" }, made);
@@ -428,12 +429,16 @@ class SchematicMapView {
 
   get scale() {
     const [x0, y0, x1, y1] = this.box;
-    const fit = Math.min((this.width - 56) / Math.max(x1 - x0, 0.5), (this.height - 56) / Math.max(y1 - y0, 0.5));
+    const free = 2 * this.middle - 56;
+    const fit = Math.min(free / Math.max(x1 - x0, 0.5), (this.height - 56) / Math.max(y1 - y0, 0.5));
     return Math.max(fit, 0.01) * this.zoom;
   }
 
+  // No school lies under the column of buttons on the right.
+  get middle() { return (this.width - this.aside) / 2; }
+
   screen(place) {
-    return [(place.x - this.cx) * this.scale + this.width / 2, (this.cy - place.y) * this.scale + this.height / 2];
+    return [(place.x - this.cx) * this.scale + this.middle, (this.cy - place.y) * this.scale + this.height / 2];
   }
 
   resize() {
@@ -441,6 +446,7 @@ class SchematicMapView {
     if (!width || !height) return;
     [this.width, this.height] = [width, height];
     this.type = parseFloat(getComputedStyle(this.root).getPropertyValue("--bl-px")) || 1; // marks grow as type does
+    this.aside = this.tools.offsetWidth;
     this.stage.style.setProperty("--bl-shape", `${width} / ${height}`); // on paper the frame keeps it, so nothing is cut off
     for (const sheet of this.stage.querySelectorAll(".bl-map-sheet")) sheet.setAttribute("viewBox", `0 0 ${width} ${height}`);
     this.ask("frame");
@@ -448,11 +454,11 @@ class SchematicMapView {
 
   home() { this.zoom = 1; this.fitBox(); this.ask("frame"); }
 
-  zoomBy(factor, sx = this.width / 2, sy = this.height / 2) {
+  zoomBy(factor, sx = this.middle, sy = this.height / 2) {
     const before = this.scale;
     this.zoom = Math.min(MAX_ZOOM, Math.max(0.8, this.zoom * factor));
     const after = this.scale;
-    this.cx += (sx - this.width / 2) * (1 / before - 1 / after);
+    this.cx += (sx - this.middle) * (1 / before - 1 / after);
     this.cy -= (sy - this.height / 2) * (1 / before - 1 / after);
     this.ask("frame");
   }
@@ -484,7 +490,7 @@ class SchematicMapView {
 
   frame() {
     const s = this.scale;
-    const place = `translate(${this.width / 2 - this.cx * s},${this.height / 2 + this.cy * s}) scale(${s},${-s})`;
+    const place = `translate(${this.middle - this.cx * s},${this.height / 2 + this.cy * s}) scale(${s},${-s})`;
     for (const world of this.worlds) world.setAttribute("transform", place);
     const grow = (this.grow = this.type * Math.min(1.7, this.zoom ** 0.25));
     const selected = this.model.get("selected");

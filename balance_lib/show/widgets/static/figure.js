@@ -37,17 +37,28 @@ function seen(element, signal) {
   });
 }
 
+// Plotly's sizes are absolute: on a large screen the whole drawing grows as the page's type does.
+const scale = (element) => parseFloat(getComputedStyle(element).getPropertyValue("--bl-px")) || 1;
+
+function fit(element, drawn) {
+  const times = scale(element);
+  drawn.style.width = times === 1 ? "" : `${element.clientWidth / times}px`;
+  drawn.style.transform = times === 1 ? "" : `scale(${times})`;
+  element.style.height = times === 1 ? "" : `${drawn.offsetHeight * times}px`;
+}
+
 // A figure drawn under a tab that is then closed and opened has another width; plotly listens to the window alone.
-function follow(element, model, signal) {
+function follow(element, drawn, model, signal) {
   let width = 0, columns = 0;
-  const watcher = new ResizeObserver(([entry]) => {
-    const now = Math.round(entry.contentRect.width);
+  const watcher = new ResizeObserver(() => {
+    fit(element, drawn);
+    const now = Math.round(drawn.clientWidth);
     if (!now || now === width) return;
     width = now;
     columns = inColumns(model, width, columns);
     globalThis.dispatchEvent(new Event("resize"));
   });
-  watcher.observe(element);
+  for (const each of [element, drawn]) watcher.observe(each);
   signal.addEventListener("abort", () => watcher.disconnect());
 }
 
@@ -78,9 +89,13 @@ export default () => {
         await seen(context.el, gone.signal);
         const found = await widget(context);
         if (gone.signal.aborted) return;
-        done = await found.render(context);
+        const drawn = document.createElement("div");
+        drawn.className = "bl-drawn";
+        context.el.append(drawn);
+        fit(context.el, drawn);
+        done = await found.render({ ...context, el: drawn });
         if (gone.signal.aborted) done?.();
-        else follow(context.el, context.model, gone.signal);
+        else follow(context.el, drawn, context.model, gone.signal);
       })();
       return () => { gone.abort(); done?.(); };
     },
