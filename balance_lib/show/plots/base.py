@@ -260,7 +260,7 @@ def year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
     low, high = min(years), max(years)
     step = max(1, math.ceil((high - low) / 12))
     return figure.update_xaxes(dtick=step, tick0=low, tickformat="d", hoverformat="d", showgrid=False,
-                               range=[low - 0.5, high + 0.5])  # fmt: skip
+                               tickfont={"size": 12}, range=[low - 0.5, high + 0.5])  # fmt: skip
 
 
 def status_of(met: Any) -> str:
