@@ -88,6 +88,11 @@ def test_everything_can_be_reached_and_read_at_every_width(served: Served, visit
     assert title["x"] + title["width"] <= link["x"] + 1  # one beside the other, not over it
     page.locator(".bl-help summary").click()
     assert len(page.inner_text(".bl-help > div")) > 40
+    assert page.evaluate("""() => {  // it lies over the page, not under it
+      const box = document.querySelector(".bl-help > div").getBoundingClientRect();
+      return [0.02, 0.5, 0.98].every((part) =>
+        document.elementFromPoint(box.x + box.width * part, box.y + box.height * part)?.closest(".bl-help"));
+    }""")
     for aid in ("find", "print"):
         assert page.locator(f"[data-aid={aid}]").is_visible()
 

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from balance_lib.scenarios import Outcome
 
 MOST_MOVES = 30
-_MOST_BARS = 12
 _MARKS = {"closed": "gone", "merged": "gone", "to_point": "changed", "converted": "changed", "attached": "changed",
           "opened": "opened"}  # fmt: skip
 _WAN = 10_000
@@ -154,16 +153,11 @@ def _who_goes_where(letter: Letter, outcome: Outcome, lang: str) -> None:
     moves = moves.sort_values(["metres_after", "pupils"], ascending=False, kind="stable", na_position="first")
     rows: list[list[object]] = [
         [
-            wording.name(f"{_said(row['township'])}{_said(row['village'])}", lang)
-            or text("scenarios.unknown_home", lang),
-            wording.name(_said(row["from_name"]), lang) or "–",
-            wording.name(_said(row["to_name"]), lang) or "–",
+            wording.name(_said(row["township"]) + _said(row["village"]), lang) or text("scenarios.unknown_home", lang),
+            *(wording.name(_said(row[end]), lang) or "–" for end in ("from_name", "to_name")),
             number(row["pupils"]),
-            _km(row["metres_before"]),
-            _km(row["metres_after"]),
-            number(row["riders"]),
-            number(row["boarders_after"]),
-            number(row["far"]),
+            *(_km(row[way]) for way in ("metres_before", "metres_after")),
+            *(number(row[way]) for way in ("riders", "boarders_after", "far")),
         ]
         for row in moves.head(MOST_MOVES).to_dict("records")
     ]
@@ -199,14 +193,8 @@ def _coverage(letter: Letter, coverage: pd.DataFrame, lang: str) -> None:
         ])  # fmt: skip
     keys = ("stage", "when", "pupils", "within", "mean", "max", "ride", "board", "far")
     head = [text(f"report.argument.coverage.{key}", lang) for key in keys]
-    centred = range(9)
-    letter.table(
-        text("report.argument.coverage_table", lang),
-        head,
-        rows,
-        (1.8, 1.7, 1.7, 2, 2, 2, 1.5, 1.5, 1.9),
-        centred=centred,
-    )
+    widths = (1.8, 1.7, 1.7, 2, 2, 2, 1.5, 1.5, 1.9)
+    letter.table(text("report.argument.coverage_table", lang), head, rows, widths, centred=range(9))
 
 
 def _schools(letter: Letter, outcome: Outcome, lang: str) -> None:
@@ -229,12 +217,6 @@ def _schools(letter: Letter, outcome: Outcome, lang: str) -> None:
     head = [text(f"report.argument.receiver.{key}", lang) for key in keys]
     widths = (4.4, 2, 1.6, 1.6, 1.6, 1.5, 1.5, 2)
     letter.table(text("report.argument.school_table", lang), head, rows, widths, centred=range(1, 8))
-    bars = changed.set_index("school")[["pupils_before", "pupils_after"]].astype(float).fillna(0.0)
-    bars.index = [wording.name(label, lang) for label in bars.index]
-    bars.columns = pd.Index(["before", "after"])
-    if len(bars) <= _MOST_BARS:
-        unit, caption = text("report.argument.pupils_axis", lang), text("report.argument.school_figure", lang)
-        brief.figure(letter, charts.before_and_after, bars, unit, caption=caption)
 
 
 def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
@@ -257,12 +239,7 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
         letter.paragraph(text("report.argument.standard_same", lang))
         return
     rows: list[list[object]] = [
-        [
-            findings.label(r, lang),
-            findings.requirement(r, lang),
-            _finding(then[r.item.code], lang),
-            _finding(r, lang),
-        ]
+        [findings.label(r, lang), findings.requirement(r, lang), _finding(then[r.item.code], lang), _finding(r, lang)]
         for r in changed
     ]
     head = [text(f"report.items.{key}", lang) for key in ("item", "required")]
@@ -289,9 +266,7 @@ def _costs(letter: Letter, outcome: Outcome, lang: str) -> None:
         [
             text(f"scenarios.cost.{row['item']}", lang),
             text(f"scenarios.cost_kind.{row['kind']}", lang),
-            _wan(row["yuan_before"]),
-            _wan(row["yuan_after"]),
-            _wan(row["change_yuan"]),
+            *(_wan(row[name]) for name in ("yuan_before", "yuan_after", "change_yuan")),
         ]
         for row in table.to_dict("records")
     ]

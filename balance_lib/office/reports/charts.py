@@ -146,40 +146,6 @@ def items_by_category(counts: pd.DataFrame, lang: str = "zh") -> bytes:
     return _png(figure)
 
 
-def before_and_after(values: pd.DataFrame, unit: str, lang: str = "zh") -> bytes:
-    """Draw pairs of bars: what was and what would be.
-
-    Parameters
-    ----------
-    values : DataFrame
-        One row a thing (the index is its label): before, after. NaN is written as "no data".
-    unit : str
-        Label of the axis.
-    lang : str
-
-    Returns
-    -------
-    bytes
-        PNG.
-    """
-    figure, (axis,) = _panels(1, height=0.46 * len(values) + 1.0)
-    most = float(values[["before", "after"]].max().max())
-    most = most if math.isfinite(most) and most > 0 else 1.0
-    for shift, column, colour, hatch in ((-0.2, "before", palette.MUTED, ""), (0.2, "after", palette.ACCENT, "////")):
-        heights = [place + shift for place in range(len(values))]
-        bars = axis.barh(heights, values[column].fillna(0.0), height=0.36, color=colour, hatch=hatch, edgecolor="white")
-        bars.set_label(text(f"plot.{column}", lang))
-        for height, value in zip(heights, values[column], strict=True):
-            words = text("plot.no_data", lang) if math.isnan(value) else f"{value:,.0f}"
-            axis.text((0.0 if math.isnan(value) else value) + 0.01 * most, height, words, va="center", **_font())
-    axis.set_yticks(range(len(values)), [_wrapped(str(label)) for label in values.index])
-    axis.set_xlim(0, 1.18 * most)
-    axis.set_ylim(len(values) - 0.4, -0.6)
-    axis.set_xlabel(unit, **_font())
-    _legend(axis)
-    return _png(figure)
-
-
 def distances(rows: pd.DataFrame, limit_m: float | None, lang: str = "zh") -> bytes:
     """Draw how far pupils come from, before and after: the share of pupils within each distance.
 

@@ -309,4 +309,5 @@ def wrap(label: str, width: int = 5) -> str:
     """
     if " " in label:
         return "<br>".join(textwrap.wrap(label, 3 * width))
-    return "<br>".join(label[at : at + width] for at in range(0, len(label), width))
+    lines = [label[at : at + width] for at in range(0, len(label), width)]
+    return re.sub(r"<br>([，。；：、）”]+)$", r"\1", "<br>".join(lines))  # no line of a mark alone

@@ -111,9 +111,11 @@ def write(model: PageModel, plans: Sequence[Scenario] = (), *, made_on: date | N
     outlook = Outlook(model)
     screen = first_screen.first_screen(model, outlook)
     early = any(found.standard.due_before_adoption(result.item) for result in found.items)
-    outcomes = [scenarios.evaluate(county, plan, standard=model.standard, time_limit_s=PROOF_S) for plan in plans]
+    today = Scenario.empty(county, model.year)
+    shown = [today, *plans] if plans else []  # what a plan is compared with stands beside it
+    outcomes = [scenarios.evaluate(county, plan, standard=model.standard, time_limit_s=PROOF_S) for plan in shown]
     script = _script()
-    board = Board(county, Scenario.empty(county, model.year), model.standard)
+    board = Board(county, today, model.standard)
     data = {
         "board": plain_arrays(pack(board)),
         "map": _map(model, list(board.radius_m.values())),
@@ -124,7 +126,7 @@ def write(model: PageModel, plans: Sequence[Scenario] = (), *, made_on: date | N
         "brief", lang,
         county=county, found=found, screen=screen, decision=first_screen.decision(model, outlook)[0],
         counts=found.counts(), early=early, curves=_curves(model, outlook), coefficients=_coefficients(model),
-        comparison=_comparison(outcomes, lang), outcomes=outcomes, stages=STAGES,
+        comparison=_comparison(outcomes, lang), outcomes=outcomes[1:], stages=STAGES,
         radius_km={s: round(board.radius_m[s] / 1000, 1) if np.isfinite(board.radius_m[s]) else None for s in STAGES},
         made_on=(made_on or date.today()).isoformat(), provenance=views.provenance(found, lang),
         style=Markup(_style()), script=Markup(script), script_hash=_hash(script), data=Markup(_json(data)),
@@ -204,8 +206,10 @@ def _coefficients(model: PageModel) -> list[_CoefficientBar]:
 
 
 def _comparison(outcomes: Sequence[Outcome], lang: str) -> Markup:
-    named = [(outcome.scenario.name or locale.text("brief.unnamed", lang), outcome) for outcome in outcomes]
-    return trial_views.compare(named, lang) if named else Markup()
+    """Return the plans beside the present state, which is the first of the outcomes."""
+    plans = [each.scenario.name or locale.text("brief.unnamed", lang) for each in outcomes[1:]]
+    names = [locale.text("plot.before", lang), *plans]
+    return trial_views.compare(list(zip(names, outcomes, strict=True)), lang) if outcomes else Markup()
 
 
 def _map(model: PageModel, radii: Sequence[float]) -> dict[str, Any]:

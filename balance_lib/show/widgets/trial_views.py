@@ -338,26 +338,29 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> Markup:
         moves = outcome.moves
         light = lamp(STATUS_LAMPS[outcome.status], lang, text(f"scenarios.status.{outcome.status}", lang))
         longer = moves.loc[moves["extra_m"] > 0, "pupils"].sum()
-        base = outcome.scenario
         longest = float(moves["metres_after"].max()) if len(moves) else math.nan
         figures = {
             "head.status": light,
-            "head.base": text(
-                "page.consolidation.base", lang, year=base.year, judged=base.judged_year,
-                standard=outcome.after.standard.title(lang),
-            ),
             "card.moved": number(outcome.moved),
             "card.farther": number(longer),
             "card.far": number(moves["far"].sum()),
             "card.over": number(moves["overflow"].sum()),
             "longest": _km(longest, lang),
             "broken": number(len(outcome.broken("breaks")) + len(outcome.broken("forbids"))),
-        }  # fmt: skip
+        }
         column = {text(f"page.consolidation.{key}", lang): said for key, said in figures.items()}
         column |= {name: said[1] for name, said in _figures(outcome, lang)}
         columns.append(column)
-    bases = {(o.scenario.year, o.scenario.judged_year, o.after.standard.id) for _, o in pairs}
-    warning = banner(text("page.consolidation.other_base", lang)) if len(bases) > 1 else Markup()
+    bases = [
+        text("page.consolidation.base", lang, year=o.scenario.year, judged=o.scenario.judged_year,
+             standard=o.after.standard.title(lang))
+        for _, o in pairs
+    ]  # fmt: skip
+    same = len(set(bases)) == 1  # said once; where the plans stand on different ground, each says on which
+    if not same:
+        head = text("page.consolidation.head.base", lang)
+        columns = [{head: base} | column for base, column in zip(bases, columns, strict=True)]
+    warning = part("muted", lang, bases[0]) if same else banner(text("page.consolidation.other_base", lang))
     rows = [[name, *(column.get(name, "–") for column in columns)] for name in columns[0]]
     return warning + views.table(heads, rows, list(range(1, len(heads))))
 

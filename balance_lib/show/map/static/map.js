@@ -402,7 +402,7 @@ class SchematicMapView {
       if (typed(this.model, "_link_pupils", Float32Array).length) byLink(() => {}, this.t.link_width);
     }
     for (const km of this.model.get("radius_km"))
-      byKind((p) => { const svg = node("svg", { viewBox: "-9 -9 18 18", class: "bl-radius", "aria-hidden": "true" }, p); node("circle", { r: 7 }, svg); }, this.t.radius.replace("{n}", km));
+      byKind((p) => { const svg = node("svg", { viewBox: "-9 -9 18 18", class: "bl-radius", "aria-hidden": "true" }, p); node("circle", { r: 7 }, svg); }, this.t.radius.replace("{n}", Number(km.toFixed(2))));
     if (this.model.get("_area_parts").length && this.model.get("area_label"))
       byKind((p) => { const svg = node("svg", { viewBox: "-9 -9 18 18", class: "bl-areas", "aria-hidden": "true" }, p); node("path", { d: "M-7,-5H7V5H-7Z" }, svg); }, this.model.get("area_label"));
     const missing = this.index.unplaced;

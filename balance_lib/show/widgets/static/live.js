@@ -53,7 +53,7 @@ export class Live {
       _link_pupils: view(Float32Array.from(drawn, (line) => line.pupils)),
       _link_classes: view(Uint8Array.from(drawn, (line) => line.broken)),
       _links: view(Uint32Array.from(drawn.flatMap((line) => [line.start, line.end]))),
-      radius_km: [...new Set(radius.filter(Number.isFinite).map((m) => m / 1000))],
+      radius_km: [...new Set(radius.filter(Number.isFinite).map((m) => Math.round(m) / 1000))],
     };
   }
 

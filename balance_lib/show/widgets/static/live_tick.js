@@ -45,7 +45,7 @@ export default {
       const out = {};
       for (const [name, times] of Object.entries(TIMES)) {
         const handle = slider(name);
-        if (handle && !handle.target.closest("[disabled]")) out[name] = Number([handle.get(true)].flat()[0]) * times;
+        if (handle && !handle.target.closest("[disabled]")) out[name] = Math.round(Number([handle.get(true)].flat()[0]) * times);
       }
       if (!model.get("bus")) delete out.bus_minutes;
       return out;
