@@ -44,20 +44,10 @@ _BYTES = re.compile(r"^_(geometry|kinds|pupils|dots|classes|values|circles|villa
 
 @dataclass(frozen=True)
 class _Curve:
-    """Hold an item over the years as a small picture: points in a box of 0–100 by 0–40, the line, the forecast's band.
+    """Hold an item over the years as a small picture: polylines in a box of 0–100 by 0–40, and what the box spans.
 
-    Parameters
-    ----------
-    label, told : str
-        The item, and its finding in one sentence.
-    known, ahead, band : str
-        Points of an SVG polyline: recorded years, forecast years, the 80 % band around them.
-    line : float or None
-        Height of the required value.
-    first, last : int
-        The first and the last year drawn.
-    lowest, highest : str
-        What the box spans.
+    ``told`` is the item's finding, ``known`` its recorded years, ``ahead`` the forecast, ``band`` its 80 % around it,
+    ``line`` the height of the required value.
     """
 
     label: str
