@@ -86,9 +86,9 @@ def gains(costs: pd.DataFrame, before: Evaluation, after: Evaluation, lang: str)
     lang : {"zh", "en"}
     """
     yuan = costs.groupby("kind")["change_yuan"].sum()
-    met = [len(evaluation.with_status("met")) for evaluation in (before, after)]
+    met, now_met = (len(evaluation.with_status("met")) for evaluation in (before, after))
     told = {
-        "standard": after.standard.title(lang), "met": count_change("met", *met, lang),
+        "standard": after.standard.title(lang), "met": count_change("met", met, now_met, lang),
         "running": _change(float(yuan.get("running", 0.0)), lang),
         "investment": f"{float(yuan.get('investment', 0.0)) / 10_000:,.0f}",
     }  # fmt: skip

@@ -137,7 +137,8 @@ def _pupils(letter: Letter, outcome: Outcome, lang: str) -> None:
             "boarders": number((moves["boarders_after"] - moves["boarders_before"]).clip(lower=0.0).sum()),
             "minutes": number(outcome.scenario.settings.number("young_minutes")),
         }  # fmt: skip
-        told = count_change("pupils", *(number(young.get(when, math.nan)) for when in ("before", "after")), lang)
+        then, now = (number(young.get(when, math.nan)) for when in ("before", "after"))
+        told = count_change("pupils", then, now, lang)
         letter.paragraph(text("report.argument.moved", lang, **params, young=told))
         _who_goes_where(letter, outcome, lang)
         _distance_figure(letter, outcome, lang)
