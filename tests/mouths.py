@@ -59,10 +59,17 @@ class Said:
 OFFICIAL = re.compile(r"\d+项中\d+项达标(?:，\d+项未达标)?(?:，\d+项待定)?")
 
 
-def _official(words: str, found: Evaluation) -> dict[str, Said]:
-    """Read the count by the standard's own indicators, under the key of no item."""
+SCORE = re.compile(r"评分表满分([\d.]+)分：得([\d.]+)分，未达标失([\d.]+)分，待定([\d.]+)分[^。]*。(及格线[^。]*。)?")
+
+
+def _sums(words: str, found: Evaluation) -> dict[str, Said]:
+    """Read the count by the standard's own indicators and the points of its score sheet, under keys of no item."""
     of = [said for said in OFFICIAL.findall(words) if said.startswith(f"{len(found.standard.official)}项中")]
-    return {"#": Said(shown=of[-1])} if of and found.standard.official else {}
+    out = {"#": Said(shown=of[-1])} if of and found.standard.official else {}
+    if points := SCORE.search(words):
+        possible, got, lost, waiting = (float(each) for each in points.groups()[:4])
+        out["points"] = Said(n=possible, passing=got, below=lost, unknown=waiting, shown=points[5] or "")
+    return out
 
 
 Mouth = Callable[[County, Evaluation], Mapping[str, Said]]
@@ -78,6 +85,9 @@ def as_json(county: County, found: Evaluation) -> Mapping[str, Said]:
     out = {}
     if (official := told["official"]) is not None:
         out["#"] = Said(n=official["n"], passing=official["met"], below=official["not_met"], unknown=official["open"])
+    if (score := told["score"]) is not None:
+        lost, waiting = (sum(score[name].values()) for name in ("lost", "open"))
+        out["points"] = Said(n=score["possible"], passing=score["got"], below=lost, unknown=waiting)
     for item in told["items"]:
         counts = item["counts"] or {}
         counted = {name: counts[name] for name in ("n", "at_line", "by_floor", "below", "unknown") if name in counts}
@@ -90,7 +100,7 @@ def command(county: County, found: Evaluation) -> Mapping[str, Said]:
     signs = {"✓": "met", "✗": "not_met", "?": "no_data", "○": "evidence", "…": "not_due", "–": "not_applicable"}
     lines = re.findall(r"^  ([✓✗?○…–]) (\S+) +(.*)$", as_text.evaluation(found, LANG), re.M)
     said = as_text.evaluation(found, LANG).split("\n\n")[0]
-    return {**_official(said, found), **{code: Said(signs[sign], shown=rest) for sign, code, rest in lines}}
+    return {**_sums(said, found), **{code: Said(signs[sign], shown=rest) for sign, code, rest in lines}}
 
 
 class _Lamps(HTMLParser):
@@ -208,7 +218,7 @@ def _paper(found: Evaluation, content: bytes) -> Mapping[str, Said]:
     for result in found.items:
         if result.counts:
             codes.setdefault(findings.label(result, LANG), []).append(result.item.code)
-    out = _official("\n".join(each.text for each in docx.Document(io.BytesIO(content)).paragraphs[:12]), found)
+    out = _sums("\n".join(each.text for each in docx.Document(io.BytesIO(content)).paragraphs[:12]), found)
     for row in _table_rows(content):
         if len(row) != 5 or row[4] not in WORDS or len(codes.get(row[1], ())) != 1:
             continue
@@ -280,11 +290,12 @@ def first_screen_page(county: County, found: Evaluation) -> Mapping[str, Said]:
     Where the standard announces a count of its own, that count alone.
     """
     words = re.sub(r"<[^>]+>", "", _screen(county, found).html(LANG))
-    if official := _official(words, found):
-        return official
+    sums = _sums(words, found)
+    if "#" in sums:
+        return sums
     n, below, waiting = (re.search(each, words) for each in (r"：(\d+)项", r"中(\d+)项未达标", r"[、但，](\d+)项待定"))
     counts = [None if each is None else int(each[1]) for each in (n, below, waiting)]
-    return {"*": Said(n=counts[0], below=counts[1] or 0, unknown=counts[2] or 0)}
+    return {**sums, "*": Said(n=counts[0], below=counts[1] or 0, unknown=counts[2] or 0)}
 
 
 def _screen(county: County, found: Evaluation) -> first_screen.FirstScreen:
@@ -322,7 +333,7 @@ def brief_file(content: str, found: Evaluation) -> dict[str, Said]:
     counts = {WORDS[word]: int(n) for word, n in re.findall(r"([一-龥]+) (\d+)(?: ·|</p>)", content) if word in WORDS}
     parts = re.search(r"细分(\d+)条要求：", content)
     out = {"*": Said(n=int(parts[1]) if parts else None, passing=counts.get("met", 0), below=counts.get("not_met", 0),
-                     unknown=sum(counts.get(status, 0) for status in OPEN)), **_official(content, found)}  # fmt: skip
+                     unknown=sum(counts.get(status, 0) for status in OPEN)), **_sums(content, found)}  # fmt: skip
     figures = r"<figcaption>(\S+) .*?</figcaption>.*?<p>(.*?)</p>\s*</figure>"
     out |= {code: Said(shown=html.unescape(words)) for code, words in re.findall(figures, content, re.S)}
     codes = {}

@@ -19,6 +19,7 @@ from hypothesis import strategies as st
 from balance_lib import access, evaluation, standards
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, GroupCounts, ItemResult, figures
+from balance_lib.evaluation.result import Score
 from balance_lib.office.reports import application, findings, lists
 from balance_lib.office.workplan import problems
 from balance_lib.office.workplan.register import WORST
@@ -73,6 +74,9 @@ def agree(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
             continue
         if code == "#":
             out += _same_official(mouth, said, found)
+            continue
+        if code == "points":
+            out += _same_points(mouth, said, found)
             continue
         result = found.item(code)
         if said.status is not None and not (mouth.startswith("problem") and result.status == "not_due"):
@@ -143,6 +147,22 @@ def _same_official(mouth: str, said: Said, found: Evaluation) -> list[str]:
     return _differ(mouth, "#", "count", said.shown, "，".join(parts))
 
 
+def _same_points(mouth: str, said: Said, found: Evaluation) -> list[str]:
+    """Hold the sum of a score sheet: added up here again from the items; what is open is neither earned nor lost."""
+    points = dict.fromkeys(("met", "not_met", "open"), 0.0)
+    for r in found.items:
+        if r.item.points is not None and r.item.same_as is None and r.status != "not_applicable":
+            points["open" if r.status in evaluation.OPEN else r.status] += r.item.points
+    got, lost, waiting = points.values()
+    out = _differ(mouth, "points", "sum", (said.n, said.passing, said.below, said.unknown),
+                  (got + lost + waiting, got, lost, waiting))  # fmt: skip
+    if said.shown is not None:
+        enough = found.standard.pass_points
+        word = "已达到" if got >= enough else "不能达到" if got + waiting < enough else "尚不能认定"
+        out += [] if f"及格线{enough:g}分" in said.shown and word in said.shown else [f"{mouth} points: {said.shown}"]
+    return out
+
+
 def _counts(mouth: str, code: str, said: Said, result: ItemResult) -> list[str]:
     counted = result.counted
     wanted = {name: getattr(said, name) for name in ("n", "at_line", "by_floor", "below", "unknown", "passing")}
@@ -202,6 +222,8 @@ def complete(found: Evaluation, told: dict[str, Said], mouth: str) -> list[str]:
     }.get(mouth, set())
     if found.official is not None and mouth in ("json", "command", "self-report", "brief", "cards", "first screen"):
         wanted = {*wanted, "#"}
+    if found.score is not None and mouth in ("json", "command", "self-report", "brief", "first screen", "brief file"):
+        wanted = {*wanted, "points"}
     if mouth == "cards" or (mouth == "first screen" and found.official is None):
         wanted = {*wanted, "*"}
     return [f"{mouth}: says nothing of {code}" for code in sorted(wanted - set(told))]
@@ -392,6 +414,23 @@ def test_the_brief_of_one_file_says_what_was_found(demo_dir: Path) -> None:
         (found.item("L2-primary").reason.render("zh"), "全部达标。"),
     ]:  # fmt: skip
         assert before in content and read(content.replace(before, after)), before
+
+
+def test_every_mouth_says_the_points_of_a_score_sheet(monkeypatch: pytest.MonkeyPatch, demo_dir: Path) -> None:
+    """A province writes its sheet into its own standard; a mouth that says another sum than was found is caught."""
+    county, plan = opened(demo_dir / "akqi"), standards.load("akqi_2022")
+    of = {r.status: r.item.code for r in evaluation.evaluate(county, plan, 2023).items if r.counts}
+    points = {of["met"]: 50.0, of["not_met"]: 20.0, of["evidence"]: 20.0}
+    items = tuple(replace(item, points=points.get(item.code)) for item in plan.items)
+    found = evaluation.evaluate(county, replace(plan, items=items, pass_points=60), 2023)
+    quick = ["json", "command", "first screen"]
+    assert faults(county, found, [*quick, "self-report"]) == []
+    for enough in (50, 71):
+        line = replace(found, standard=replace(found.standard, pass_points=enough))
+        assert faults(county, line, ["command"]) == []
+    monkeypatch.setattr(Evaluation, "score", property(lambda self: Score(70.0, {}, {"B": 20.0}, 60)))
+    for mouth in quick:
+        assert agree(found, dict(MOUTHS[mouth](county, found)), mouth), mouth
 
 
 # ---- presence ------------------------------------------------------------------------------------------------------

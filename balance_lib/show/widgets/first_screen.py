@@ -52,6 +52,7 @@ class FirstScreen:
 
     verdict: str
     sentence: str
+    score: str
     when: str
     tested: str
     steps: Sequence[_Step]
@@ -87,6 +88,7 @@ def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
     return FirstScreen(
         verdict=found.verdict,
         sentence=verdict_words(found, lang),
+        score=found.score.sentence(lang) if found.score is not None else "",
         when=told.render(lang),
         tested=tested.render(lang) if tested is not None else "",
         steps=[_step(result, paths.get(result.item.code), model) for result in waiting],
