@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -14,6 +15,21 @@ import yaml
 LANGUAGES = ("zh", "en")
 VARIABLE = "BALANCE_LANG"
 _chosen: list[str] = []
+_VERBS = {"are": "is", "were": "was", "have": "has", "do": "does", "need": "needs", "meet": "meets", "pass": "passes",
+          "lack": "lacks", "fail": "fails"}  # fmt: skip
+_NOUNS = (
+    "actions approvals bases beds boarders cases cells centres characters children classes classrooms "
+    "coefficients columns counties days departments documents entries errors faults figures forecasts goals "
+    "groups hours indicators items kindergartens kinds layouts minutes modes months pairs parents parties parts "
+    "persons places points practices problems projects pupils requirements results rooms rows rules schools sets "
+    "sites skills stages standards steps strands students subjects systems tasks teachers things times townships "
+    "units values villages visits volumes warnings years"
+)
+_LINKS = "(?:of|to|in|and|or|at|by|for|from|with|per|than) "  # behind these words another count begins
+_ONE_OF_MANY = re.compile(
+    rf"(?P<before>(?:\b[A-Za-z]+ )?(?<![\d.,/–-])\b1 (?:(?!{_LINKS})[a-z][\w-]* ){{0,2}}?)"
+    rf"(?P<noun>{_NOUNS.replace(' ', '|')})\b(?: (?P<verb>{'|'.join(_VERBS)})\b)?"
+)
 
 
 @cache
@@ -40,7 +56,27 @@ def text(key: str, lang: str = "zh", /, **params: Any) -> str:
     >>> text("status.met", "en")
     'met'
     """
-    return catalogue(lang)[key].format(**params)
+    told = catalogue(lang)[key].format(**params)
+    return singular(told) if lang == "en" else told
+
+
+def singular(words: str) -> str:
+    """Return English words with the noun and verb that stand behind the number one in the singular.
+
+    Examples
+    --------
+    >>> singular("1 items are open, 21 items are not"), singular("1 nine-year schools, grade 1 pupils, 4.1 hours a day")
+    ('1 item is open, 21 items are not', '1 nine-year school, grade 1 pupils, 4.1 hours a day')
+    """
+    return _ONE_OF_MANY.sub(_singular, words) if "1 " in words else words
+
+
+def _singular(found: re.Match[str]) -> str:
+    before, noun, verb = found["before"], found["noun"], found["verb"]
+    if re.match(r"(?i)grades? |row |table |year ", before):
+        return found[0]
+    noun = re.sub("ies$", "y", noun) if noun.endswith("ies") else re.sub("(?<=ss)es$|s$", "", noun)
+    return f"{before}{noun} {_VERBS[verb]}" if verb else f"{before}{noun}"
 
 
 def banners(marks: Mapping[str, Any], lang: str = "zh") -> list[str]:
@@ -175,11 +211,6 @@ def count_change(of: str, before: float | str, after: float | str, lang: str = "
     """
     key = f"count_change.{of}_{'same' if before == after else 'change'}"
     return text(key, lang, before=before, after=after)
-
-
-def unit_of_one(name: str) -> str | None:
-    """Return the English word of a unit behind the number one (1 subject, 2 subjects); None where it is the same."""
-    return catalogue("en").get(f"unit_of_one.{name}")
 
 
 def bracket(words: str, lang: str = "zh") -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -20,7 +21,7 @@ from balance_lib import access, evaluation, standards
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, GroupCounts, ItemResult, figures
 from balance_lib.evaluation.result import Score
-from balance_lib.office.reports import application, findings, lists
+from balance_lib.office.reports import application, brief, findings, lists
 from balance_lib.office.workplan import problems
 from balance_lib.office.workplan.register import WORST
 from balance_lib.show.widgets import brief as brief_page
@@ -48,6 +49,14 @@ LEAN = [
 
 COUNTS, OFFICIAL = Evaluation.counts, GroupCounts.as_dict
 REGISTER = import_module("balance_lib.office.workplan.register")  # the package gives the function of this name
+
+
+@pytest.fixture(autouse=True, scope="module")
+def without_pictures() -> Iterator[None]:
+    """Leave the pictures of the papers undrawn: no mouth reads them, and they are most of what a paper costs."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(brief, "figure", lambda *of, caption: None)
+        yield
 
 
 @cache
@@ -184,10 +193,18 @@ def _shown(mouth: str, result: ItemResult, shown: str) -> list[str]:
         return []
     if stated is not None and math.isnan(result.value):  # what was typed never stands as what was found
         beside = "自报" if stated.by == "reported" else "佐证"
-        return [] if re.match(rf"核对项\S+（{beside}", shown) else [f"{mouth} {item.code}: {shown}"]
+        found = "核对项" if result.reason.key.startswith("reason.stated.") else "无数据"
+        return [] if re.match(rf"{found}\S*（{beside}", shown) else [f"{mouth} {item.code}: {shown}"]
     if result.conflict and "（自报" not in shown and "（佐证" not in shown:
         return [f"{mouth} {item.code}: {shown} without what was stated"]
     shown = re.sub("（(?:自报|佐证).*）$", "", shown)
+    if n := len(item.measure.items):
+        said = (
+            "对应指标" + ("达标" if result.status == "met" else "未达标")
+            if n == 1
+            else f"{n}项中{result.value:g}项达标"
+        )
+        return _differ(mouth, item.code, "of its items", shown, said)
     if item.measure.transform == "growth" or (item.measure.transform == "change" and result.threshold == 0):
         by = figures.amount(result.value, item.judged_unit.removesuffix(" yoy"))["zh"]
         line = figures.quantity(result.value, item.judged_unit.removesuffix(" yoy"), result.threshold, item.operator)

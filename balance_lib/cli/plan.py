@@ -134,7 +134,7 @@ def _field(found: dict[str, Any], lang: str) -> list[str]:
         shares = {name: f"{place[f'{name}_share']:.0%}" for name in ("planned", "actual")}
         facts = {"place": place["place_name"], "late": place["late"], "waits": place["waits_for"]}
         lines.append(text("journal.cli.place", lang, **facts, **shares))
-    if short := sum(row["short"] for row in found["works_by_year"]):
+    if short := sum(row["short"] or 0 for row in found["works_by_year"]):
         listed = sum(row["listed"] for row in found["works_by_year"])
         lines.append(text("journal.cli.works", lang, n=listed, short=f"{short:g}"))
     return lines

@@ -14,7 +14,7 @@ _LARGE = 1_000_000  # from here on amounts of money are said in 万元
 # Decimal places by the unit an item is judged in; everything else has two.
 _PLACES = {
     "CV": 3, "ratio": 3, "CV yoy": 3, "%": 1, "percentage points": 2, "yuan": 0, "pupils": 0, "students": 0,
-    "classes": 0, "level": 0, "years": 0, "persons": 0, "indicators": 0,
+    "classes": 0, "level": 0, "years": 0, "persons": 0, "indicators": 0, "m": 0,
 }  # fmt: skip
 
 
@@ -128,8 +128,8 @@ def quantity(
         parts = (("zh", _WAN, "万元"), ("en", 1_000_000, " million yuan"))
         return {lang: _short(value / by, 2, line / by, operator) + word for lang, by, word in parts}
     shown = _short(value, places_of(unit) if places is None else places, line, operator)
-    words, one = locale.unit(unit), locale.unit_of_one(unit) if shown == "1" else None
-    return {"zh": shown + words["zh"], "en": shown + (f" {one}" if one else words["en"])}
+    words = locale.unit(unit)
+    return {"zh": shown + words["zh"], "en": locale.singular(shown + words["en"])}
 
 
 def decimals(value: float, unit: str, line: float = math.nan, operator: str = ">=") -> int:

@@ -52,11 +52,25 @@ def required(item: Item, line: float) -> Message:
     if yearly(item, line):
         return Message(f"reason.yearly.{_kind(item.judged_unit)}{operator}")
     said: Any = "0" if line == 0 else quantity(line, _bare(item.judged_unit))
+    if n := _made_of(item):
+        return Message(f"reason.required.{'one' if n == 1 else 'all' if line >= n else 'some'}", {"n": n, "line": said})
     if operator == "le" and line == 0:
         operator = "eq"
-    elif operator == "ge" and line == 100 and item.judged_unit.startswith("%"):
+    elif operator == "ge" and line == 100 and item.judged_unit.startswith("%") and not _may_exceed(item):
         operator = "full"
-    return Message(f"reason.required.{operator}", {"line": said})
+    told = Message(f"reason.required.{operator}", {"line": said})
+    bare = item.judged_unit == "CV" and "差异系数" not in item.label("zh")
+    return Message("reason.required.cv", {"said": told}) if bare else told
+
+
+def _made_of(item: Item) -> int:
+    """Return of how many other items one is made; 0 for an item with a figure of its own."""
+    return 0 if item.measure is None else len(item.measure.items)
+
+
+def _may_exceed(item: Item) -> bool:
+    """Tell whether a percentage is no share of a whole, such as one group's funds held against another's."""
+    return item.measure is not None and item.measure.gross
 
 
 def standing(item: Item, value: float, line: float) -> Message:
@@ -69,6 +83,9 @@ def standing(item: Item, value: float, line: float) -> Message:
     line : float
     """
     unit = item.judged_unit
+    if n := _made_of(item):
+        key = "some" if n > 1 else "met" if value >= line else "not_met"
+        return Message(f"reason.standing_of.{key}", {"n": n, "met": number(value)})
     if yearly(item, line):
         return _moved(value, unit, _kind(unit), ("up", "down"))
     if item.measure is not None and item.measure.transform == "growth":

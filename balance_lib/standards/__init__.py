@@ -156,7 +156,7 @@ def _files(places: str) -> Iterable[Path]:
 
 @cache
 def measures() -> Mapping[str, Mapping[str, str]]:
-    """Return the measures other rooms compute: name to who computes it (module:function), Chinese and English name."""
+    """Return the measures other rooms compute: name to who computes it, its names, what mends it."""
     source = resources.files(__package__).joinpath("measures.yaml").read_text(encoding="utf-8")
     return dict(yaml.load(source, Loader=_PlainLoader))
 

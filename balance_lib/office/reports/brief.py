@@ -62,9 +62,9 @@ def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool =
         letter.paragraph(text("report.overview.official", lang, official=evaluation.official.sentence(lang), **params))
     if evaluation.score is not None:
         letter.paragraph(evaluation.score.sentence(lang))
-    key = "counts" if whole["open"] else "counts_closed"
-    key = "counts_report" if evaluation.standard.progress_report else key
-    letter.paragraph(text(f"report.overview.{key}", lang, **params, **whole))
+    key = "counts_report" if evaluation.standard.progress_report else "counts"
+    waiting = findings.open_words(whole, lang)
+    letter.paragraph(text(f"report.overview.{key}", lang, **params, **whole, waiting=waiting))
     verdict = "report" if evaluation.standard.progress_report else evaluation.verdict
     letter.paragraph(text(f"report.overview.{verdict}", lang, **whole))
     head = [text(f"report.overview.{key}", lang) for key in ("category", "total", "met", "not_met", "open")]

@@ -12,11 +12,12 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, number
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.wording import away, needed, required, standing, yearly
-from balance_lib.locale import bracket, has, named, text
+from balance_lib.locale import bracket, has, listed, named, text
 from balance_lib.office.reports import wording
 from balance_lib.standards import STAGES
 
 COMPOSITE = "composite"
+_CHECKED = ("reason.stated.refuted", "reason.stated.unchecked")
 
 
 @dataclass(frozen=True)
@@ -94,7 +95,7 @@ def _stated(result: ItemResult, lang: str) -> str:
 
 def _decided(result: ItemResult, lang: str) -> str:
     """Say what decided an item: rows counted, a figure, or the items that check what was stated."""
-    if result.reason.key in ("reason.stated.refuted", "reason.stated.unchecked"):
+    if result.reason.key in _CHECKED:
         return text(f"report.checked.{result.reason.key.rpartition('.')[2]}", lang)
     if result.counted is not None:
         counted = result.counted
@@ -136,10 +137,14 @@ def sentence(result: ItemResult, lang: str = "zh") -> str:
     lang : {"zh", "en"}
     """
     params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
+    if result.reason.key in _CHECKED:
+        return text("report.problem.checked", lang, **params, why=wording.sentence(result.reason.render(lang), lang))
     told = math.isnan(result.gap) or result.counted is not None or yearly(result.item, result.threshold)
     gap = "" if told else _gap(result, lang)
     moved = result.item.measure is not None and result.item.measure.transform != "level"
     key = "evidence" if _by_evidence(result) else "moved" if moved else "measured"
+    if key == "moved":
+        params["present"] = params["present"][:1].lower() + params["present"][1:]
     return text(f"report.problem.{key}", lang, **params, gap=gap)
 
 
@@ -184,6 +189,13 @@ def tally(results: Sequence[ItemResult]) -> dict[str, int]:
     """Count findings: total, met, not_met, open and what it is made of."""
     count = {status: sum(r.status == status for r in results) for status in ("met", "not_met", *OPEN)}
     return {"total": len(results), **count, "open": sum(count[status] for status in OPEN)}
+
+
+def open_words(count: Mapping[str, int], lang: str = "zh") -> str:
+    """Say how many of the items of a :func:`tally` are open, and of which kinds."""
+    kinds = [text(f"report.overview.kind.{kind}", lang, n=count[kind]) for kind in OPEN if count[kind]]
+    key = "waiting" if kinds else "none_waiting"
+    return text(f"report.overview.{key}", lang, n=count["open"], kinds=listed(kinds, lang))
 
 
 def category_counts(evaluation: Evaluation, lang: str = "zh") -> pd.DataFrame:

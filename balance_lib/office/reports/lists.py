@@ -9,10 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from balance_lib import locale
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation
-from balance_lib.evaluation.figures import decimals
 from balance_lib.locale import has, text
 from balance_lib.office import workplan
 from balance_lib.office.reports import findings, wording
@@ -89,9 +87,9 @@ def problems(
     table, book = workplan.problem_list(evaluation, county, lang=lang), new_book()
     page = open_sheet(book, "problems", _PROBLEMS, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
-        op = text(f"op.{_OPS.get(str(row['operator']), 'eq')}", lang)
+        op = text(f"op.{_OPS.get(str(row['operator']), 'eq')}", lang) if row["required"] == row["required"] else ""
         school = row["school"] or text("workplan.whole_county", lang)
-        figures = _figures(row, evaluation.standard, lang)
+        figures = _figures(row, evaluation.standard)
         stage = text(f"stage.{row['stage']}", lang)
         person = people.get((row["code"], row["school_id"], row["stage"]), "")
         shown = {**row, **figures, "number": number, "school": school, "stage": stage, "operator": op, "person": person}
@@ -180,25 +178,24 @@ def ledger(
     for number, row in enumerate(table.to_dict("records"), 1):
         by = row["closed_by"]
         closed = text(f"report.lists.closed_by.{by}", lang) if by in ("value", "evidence") else ""
-        put_row(page, _LEDGER, {**row, **_figures(row, standard, lang), "number": number, "closed_by": closed}, lang)
+        put_row(page, _LEDGER, {**row, **_figures(row, standard), "number": number, "closed_by": closed}, lang)
     states = table["state"].value_counts() if len(table) else {}
     counts = {state: int(states.get(state, 0)) for state in workplan.LEDGER_STATES}
     page.note(text("report.lists.ledger.note", lang, n=len(table), day=on.isoformat(), **counts))
     page.finish()
     if history is not None:
-        _history(book, history, stamp, lang)
+        _history(book, history, standard, stamp, lang)
     origin_sheet(book, stamp, [text("report.lists.unrounded", lang)], lang)
     return book_of(book)
 
 
-def _history(book: Workbook, history: pd.DataFrame, stamp: ReportStamp, lang: str) -> None:
+def _history(book: Workbook, history: pd.DataFrame, standard: Standard, stamp: ReportStamp, lang: str) -> None:
     page = open_sheet(book, "history", _HISTORY, stamp, lang, freeze=1)
     # The trail tells of tasks, files and journals too; this paper is about the ledger.
     own = history[history["subject"] == "ledger"] if "subject" in history else history
-    for row in own.to_dict("records"):
+    for row in workplan.trail_words(own, standard, lang).to_dict("records"):
         key, field = f"workplan.action.{row.get('action')}", f"workplan.field.{row.get('field')}"
-        sides = {side: workplan.told(str(row.get("field")), row.get(side), lang) for side in ("before", "after")}
-        row = {**row, **sides, "field": text(field, lang) if has(field) else row.get("field")}
+        row = {**row, "field": text(field, lang) if has(field) else row.get("field")}
         at = row.get("at")
         told = at.strftime("%Y-%m-%d %H:%M") if isinstance(at, datetime) and at == at else at
         put_row(page, _HISTORY, {**row, "at": told, "action": text(key, lang) if has(key) else row.get("action")}, lang)
@@ -408,22 +405,14 @@ def _cell(name: str, value: Any, lang: str) -> Any:
     return wording.sentence(str(value), lang) if name in ("item", "measure", "label", "unit") else value
 
 
-def _figures(row: Mapping[str, Any], standard: Standard, lang: str) -> dict[str, Any]:
-    """Return value, line and gap with the decimals all other papers print, and the unit."""
-    item = standard.by_code.get(str(row["code"]))
-    source = item.measure.source if item and item.measure else ""
-    # A school's share of a county-wide rule is how many of its indicators it meets.
-    rule = bool(row["school_id"]) and source == "school_rule"
-    unit = "indicators" if rule else item.judged_unit if item else ""
-    operator = item.operator if item else ">="
-    value, line, gap = (_float(row[name]) for name in ("value", "required", "gap"))
-    shown = {
-        "value": Value(value, decimals(value, unit, line, operator)),
-        "required": Value(line, decimals(line, unit, line, operator)),
-        "gap": Value(gap, decimals(gap, unit, 0.0)),
+def _figures(row: Mapping[str, Any], standard: Standard) -> dict[str, Any]:
+    """Return value, line and gap with the decimals all other papers print."""
+    item, line = standard.by_code.get(str(row["code"])), _float(row["required"])
+    known = {name: _float(row[name]) for name in ("value", "required", "gap")}
+    return {
+        name: None if math.isnan(number) else Value(number, workplan.decimals_of(name, number, line, item))
+        for name, number in known.items()
     }
-    cells = {name: None if math.isnan(each.number) else each for name, each in shown.items()}
-    return {**cells, **({"unit": locale.unit(unit)[lang].strip()} if rule else {})}
 
 
 def _float(value: Any) -> float:

@@ -12,13 +12,13 @@ import pandas as pd
 
 from balance_lib.data import tables
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, ItemResult, evaluate, indicators
+from balance_lib.evaluation import OPEN, Evaluation, ItemResult, evaluate, indicators
 from balance_lib.evaluation.figures import quantity
 from balance_lib.locale import has, listed, text
 from balance_lib.office.reports import brief, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp, said_day
-from balance_lib.office.workplan import Register, achievements, by_year_words, units_of
+from balance_lib.office.workplan import Register, achievements, by_year_words, problem_list, units_of
 
 _AS_PUBLISHED = 4  # decimals: a figure somebody published is printed as it was
 _BASICS = (
@@ -71,7 +71,7 @@ def write(
     brief.differences(letter, evaluation, lang)
     _problems(letter, county, evaluation, lang)
     _causes(letter, county, evaluation, before, lang)
-    _measures(letter, evaluation, lang)
+    _measures(letter, county, evaluation, lang)
     brief.open_items(letter, evaluation, lang)
     _conclusion(letter, evaluation, lang)
     letter.origin()
@@ -122,15 +122,15 @@ def _done(
         letter.paragraph(text("report.self.no_before", lang))
     else:
         then = {result.item.code: result.status for result in before.items}
-        now = {
-            status: [r for r in evaluation.with_status(status) if r.item.code in then] for status in ("met", "not_met")
-        }
         year = text("report.school_year", lang, year=before.year, next=before.year + 1)
         counts = {"then": len(before.with_status("met")), "now": len(evaluation.with_status("met"))}
         letter.paragraph(text("report.self.before", lang, year=year, **counts))
-        gained = [r for r in now["met"] if then[r.item.code] != "met"]
-        lost = [r for r in now["not_met"] if then[r.item.code] == "met"]
-        for key, results in (("gained", gained), ("lost", lost)):
+        changed = {
+            "gained": [r for r in evaluation.with_status("met") if then.get(r.item.code, "met") != "met"],
+            "lost": [r for r in evaluation.with_status("not_met") if then.get(r.item.code) == "met"],
+            "waiting": [r for r in evaluation.with_status(*OPEN) if then.get(r.item.code) == "met"],
+        }
+        for key, results in changed.items():
             if results:
                 letter.paragraph(text(f"report.self.{key}", lang, n=len(results)) + _listed(results, lang))
     papers = county.tables["evidence"]
@@ -217,7 +217,12 @@ def _where(low: pd.DataFrame, county: County, evaluation: Evaluation, lang: str)
     choices = tables.table("schools").columns["kind"].choices or {}
     kinds = Counter(str(kind) for kind in low["school_id"].map(schools["kind"]).dropna())
     said = (
-        text("report.self.cause_kind_part", lang, kind=choices[kind] if lang == "zh" else kind.replace("_", " "), n=n)
+        text(
+            "report.self.cause_kind_part",
+            lang,
+            kind=choices[kind] if lang == "zh" else kind.replace("_year", "-year").replace("_", " "),
+            n=n,
+        )
         for kind, n in kinds.most_common()
     )
     parts = listed(said, lang)
@@ -257,11 +262,11 @@ def _problems(letter: Letter, county: County, evaluation: Evaluation, lang: str)
         letter.table(text("report.schools.table", lang), head, rows, (3.4, 1.6, 5, 3.6, 2), centred=(1, 4))
 
 
-def _measures(letter: Letter, evaluation: Evaluation, lang: str) -> None:
-    """Say what closing the gaps takes, and who answers for an item where the plan names a unit."""
+def _measures(letter: Letter, county: County, evaluation: Evaluation, lang: str) -> None:
+    """Say what closing the gaps takes, and of each item not met what is to be done, by whom and by when."""
     needs = findings.needs(evaluation, lang)
-    short = [result for result in evaluation.with_status("not_met") if result.item.lead_unit]
-    if not needs and not short:
+    short = evaluation.with_status("not_met")
+    if not short:
         return
     letter.heading(text("report.needs.heading", lang))
     if needs:
@@ -269,13 +274,18 @@ def _measures(letter: Letter, evaluation: Evaluation, lang: str) -> None:
         head = [text(f"report.needs.{key}", lang) for key in ("indicator", "stage", "schools", "need")]
         letter.table(text("report.needs.table", lang), head, needs, (6, 2, 2, 5), centred=(1, 2))
         letter.small(text("report.needs.note", lang))
-    if short:
-        letter.paragraph(text("report.units.intro", lang, n=len(short)))
-        rows: list[list[object]] = [
-            [findings.label(r, lang), wording.name(_units(r, lang)), _when(r.item.deadline, lang)] for r in short
-        ]
-        head = [text(f"report.units.{key}", lang) for key in ("item", "unit", "deadline")]
-        letter.table(text("report.units.table", lang), head, rows, (7, 4, 3), centred=(2,))
+    letter.paragraph(text("report.units.intro", lang, n=len(short)))
+    problems = problem_list(evaluation, county, lang=lang)
+    unnamed = text("report.units.unnamed", lang)
+    rows: list[list[object]] = []
+    for result in short:
+        mine = problems[problems["code"] == result.item.code]
+        schools = mine.loc[mine["school_id"] != "", "school_id"].nunique()
+        told = text("report.units.schools", lang, n=schools) if schools else mine["measure"].iloc[0]
+        measure, unit = wording.sentence(told, lang), wording.name(_units(result, lang)) or unnamed
+        rows.append([findings.label(result, lang), measure, unit, _when(result.item.deadline, lang)])
+    head = [text(f"report.units.{key}", lang) for key in ("item", "measure", "unit", "deadline")]
+    letter.table(text("report.units.table", lang), head, rows, (5, 5, 2.6, 2.4), centred=(3,))
 
 
 def _units(result: ItemResult, lang: str) -> str:
@@ -293,7 +303,7 @@ def _conclusion(letter: Letter, evaluation: Evaluation, lang: str) -> None:
     title = wording.sentence(evaluation.standard.title(lang), lang)
     params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang), "standard": title, **whole}
     verdict = "report" if evaluation.standard.progress_report else evaluation.verdict
-    said = text(f"report.self.{verdict}", lang, **params)
+    said = text(f"report.self.{verdict}", lang, **params, waiting=findings.open_words(whole, lang))
     if evaluation.official is not None:
         said += text("report.self.official", lang, official=evaluation.official.sentence(lang))
     letter.paragraph(said)

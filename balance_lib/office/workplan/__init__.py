@@ -15,9 +15,10 @@ from balance_lib.office.workplan.ledger import (
     LifeCycleError,
     act,
     allowed,
+    decimals_of,
     ledger_table,
     recheck,
-    told,
+    trail_words,
 )
 from balance_lib.office.workplan.of_county import curve_of, judged, register_of, year_of
 from balance_lib.office.workplan.offices import Offices
@@ -58,6 +59,7 @@ __all__ = [
     "csv_cell",
     "curve",
     "curve_of",
+    "decimals_of",
     "groups",
     "harmless",
     "judged",
@@ -82,8 +84,8 @@ __all__ = [
     "stage_on",
     "stages",
     "tasks",
-    "told",
     "townships",
+    "trail_words",
     "units_of",
     "works_table",
     "year_of",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields, replace
 from datetime import date, datetime
@@ -11,9 +12,9 @@ import pandas as pd
 
 from balance_lib._errors import BalanceError
 from balance_lib.data.county import County
-from balance_lib.evaluation import Evaluation, number
+from balance_lib.evaluation import Evaluation, figures
 from balance_lib.locale import has, text, unit
-from balance_lib.standards import Standard
+from balance_lib.standards import Item, Standard
 
 LEDGER_STATES = ("open", "in_progress", "evidence", "verified")
 EDITABLE = ("measure", "person", "lead_unit", "due")
@@ -242,8 +243,8 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
     Returns
     -------
     DataFrame
-        The entries with school, township, item, unit, stage_word, state_word, days_open (to the day it was closed) and
-        days_late (0 unless open after its date).
+        The entries with school, township, item, unit, stage_word, state_word, value_word, required_word, gap_word,
+        days_open (to the day it was closed) and days_late (0 unless open after its date).
     """
     schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
     places = [(_of(schools, s, "name_zh"), _of(schools, s, "township")) for s in entries["school_id"]]
@@ -258,7 +259,14 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
         school=[school or text("workplan.whole_county", lang) for school, _ in places],
         township=[township for _, township in places],
         item=[item.label(lang) if item else code for item, code in zip(items, entries["code"], strict=True)],
-        unit=[unit(item.judged_unit)[lang].strip() if item else "" for item in items],
+        unit=[_unit(item, school)[lang].strip() for item, school in zip(items, entries["school_id"], strict=True)],
+        **{
+            f"{name}_word": [
+                _figure_word(name, value, line, item)
+                for value, line, item in zip(entries[name], entries["required"], items, strict=True)
+            ]
+            for name in ("value", "required", "gap")
+        },
         stage_word=[text(f"stage.{stage}", lang) for stage in entries["stage"]],
         state_word=[text(f"workplan.state.{state}", lang) for state in entries["state"]],
         days_open=[max(0, (end - start).days) for start, end in zip(opened, ends, strict=True)],
@@ -266,31 +274,62 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
     )
 
 
-def told(field: str, given: object, lang: str = "zh") -> str:
-    """Return a value of the trail as people write it: words for states and stages, a minute for a moment.
+def trail_words(history: pd.DataFrame, standard: Standard, lang: str = "zh") -> pd.DataFrame:
+    """Return the trail with ``before`` and ``after`` as people write them.
 
     Parameters
     ----------
-    field : str
-        Field of the entry.
-    given : object
-        What was handed over.
+    history : DataFrame
+        Rows of the store's trail: subject_id, field, before, after among others.
+    standard : Standard
+        Of the entries.
     lang : {"zh", "en"}
-
-    Examples
-    --------
-    >>> told("state", "open"), told("gap", "-0.29943"), told("due", "2012-12-31")
-    ('待整改', '-0.299', '2012-12-31')
     """
+    last = {
+        name: history[history["field"] == name]
+        .drop_duplicates("subject_id", keep="last")
+        .set_index("subject_id")["after"]
+        for name in ("code", "required")
+    }
+    rows = history.to_dict("records")
+    sides = {}
+    for side in ("before", "after"):
+        sides[side] = [
+            _told(str(row["field"]), row[side], standard.by_code.get(last["code"].get(row["subject_id"], "")),
+                  last["required"].get(row["subject_id"]), lang)
+            for row in rows
+        ]  # fmt: skip
+    return history.assign(**sides)
+
+
+def _told(field: str, given: object, item: Item | None, line: object, lang: str) -> str:
     value = "" if given is None or given != given else str(given)
     kinds = {"state": "workplan.state", "stage": "stage", "closed_by": "workplan.closed_by"}
     if value and field in kinds and has(f"{kinds[field]}.{value}"):
         return text(f"{kinds[field]}.{value}", lang)
     if value and field in FIGURES and field != "year":
-        return number(round(float(value), 3))
+        return _figure_word(field, float(value), math.nan if line in (None, "") else float(str(line)), item)
     if value and field.endswith("_at"):
         return datetime.fromisoformat(value).astimezone().strftime("%Y-%m-%d %H:%M")
     return value
+
+
+def decimals_of(field: str, value: float, line: float, item: Item | None) -> int:
+    """Return how many decimals a value, line or gap of an item is printed with wherever it stands."""
+    unit_of = item.judged_unit if item else ""
+    against = {"value": (line, item.operator if item else ">="), "gap": (0.0, ">=")}.get(field, (line, ">="))
+    return figures.decimals(value, unit_of, *against)
+
+
+def _figure_word(field: str, value: float | None, line: float | None, item: Item | None) -> str:
+    known, line = math.nan if value is None else float(value), math.nan if line is None else float(line)
+    return figures.figure(known, decimals_of(field, known, line, item))
+
+
+def _unit(item: Item | None, school_id: str) -> dict[str, str]:
+    """Return the unit of an entry: a school's share of a county-wide rule is how many of its indicators it meets."""
+    rule = school_id and item is not None and item.measure is not None and item.measure.source == "school_rule"
+    return unit("indicators" if rule else item.judged_unit if item else "")
 
 
 def _of(schools: pd.DataFrame, school_id: str, column: str) -> str:

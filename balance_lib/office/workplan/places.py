@@ -195,7 +195,8 @@ def works_table(works: pd.DataFrame, county: County, standard: Standard, on: dat
     -------
     DataFrame
         township, year, required (NaN where the plan asks for none), listed, done, area_m2, area_done_m2,
-        investment_yuan (NaN where a listed work has no figure), short (required less listed, where positive).
+        investment_yuan (NaN where a listed work has no figure), short (required less listed, where positive; NaN
+        where nothing is required).
     """
     plan = standard.plan.works if standard.plan else None
     each = standard.item(plan.yearly).value if plan else None
@@ -211,7 +212,7 @@ def works_table(works: pd.DataFrame, county: County, standard: Standard, on: dat
             finished = mine[[_done(row, on) for row in mine.to_dict("records")]] if len(mine) else mine
             required = need if year in asked else math.nan
             if len(mine) or required == required:
-                short = max(0.0, required - len(mine)) if required == required else 0.0
+                short = max(0.0, required - len(mine)) if required == required else math.nan
                 sums = (_sum(mine["area_m2"]), _sum(finished["area_m2"]), _sum(mine["investment_yuan"]))
                 out.append((town, year, required, len(mine), len(finished), *sums, short))
     found = pd.DataFrame(out, columns=list(WORKS_COLUMNS))

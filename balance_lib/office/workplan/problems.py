@@ -12,10 +12,10 @@ import pandas as pd
 from balance_lib.data.county import County
 from balance_lib.evaluation import SHORT, Evaluation, ItemResult, indicators, number
 from balance_lib.evaluation.figures import quantity
-from balance_lib.evaluation.wording import item_names, needed
+from balance_lib.evaluation.wording import item_names, needed, yearly
 from balance_lib.locale import named, text, unit
 from balance_lib.office.workplan.schedule import assumed, lead_times
-from balance_lib.standards import Indicator, Item
+from balance_lib.standards import Indicator, Item, load, measures
 
 COLUMNS = (
     "school_id", "school", "township", "code", "stage", "item", "value", "operator", "required", "gap", "unit",
@@ -105,22 +105,34 @@ def _measure(
         amount = _amount(item, evaluation, row, county)
         if amount > 0:
             return item.mend[lang].format(n=number(math.ceil(amount - 1e-6)))
-    if source is None or source.source == "evidence":
+    if source is None or evaluation.item(item.code).basis == "evidence":
         return text("workplan.measure.evidence", lang)
     if source.source == "school_rule":
         floor = f"{source.floor_share or 0:.0%}"
         return text("workplan.measure.rule", lang, n=source.at_least, floor=floor)
-    if math.isnan(float(row["value"])) and source.checked_by:
-        labels = item_names([evaluation.standard.item(code) for code in source.checked_by])[lang]
-        return text("workplan.measure.checked", lang, items=labels)
+    unmet = _unmet_parts(item, evaluation, checks=math.isnan(float(row["value"])))
+    if unmet:
+        return text("workplan.measure.items", lang, items=item_names(unmet)[lang])
     required = float(row["required"])
     line = quantity(required, item.judged_unit)[lang]
-    if source.source in ("cv", "given") and source.transform == "level":
-        return text(f"workplan.measure.{source.source}", lang, line=line)
-    if source.transform != "level":
-        return text("workplan.measure.yearly", lang)
     value = quantity(float(row["value"]), item.judged_unit, required, item.operator)[lang]
+    if source.source == "given":
+        return measures()[source.formula][f"mend_{lang}"].format(line=line, value=value)
+    if source.source == "cv" and source.transform == "level":
+        return text("workplan.measure.cv", lang, line=line)
+    if source.transform == "growth" or yearly(item, required):
+        return text("workplan.measure.yearly", lang)
     return text(f"workplan.measure.{_way(item, required)}", lang, line=line, value=value)
+
+
+def _unmet_parts(item: Item, evaluation: Evaluation, *, checks: bool) -> list[Item]:
+    """Return the items one is made of, or is checked by, that are not met; all where another standard holds them."""
+    measure = item.measure
+    assert measure is not None
+    names = {name for group in measure.items for name in group} | set(measure.checked_by if checks else ())
+    if measure.of and measure.of != evaluation.standard.id:
+        return [i for i in load(measure.of).judged if {i.code, i.item_id} & names]
+    return [r.item for r in evaluation.items if {r.item.code, r.item.item_id} & names and r.status in SHORT]
 
 
 def _way(item: Item, line: float) -> str:

@@ -170,7 +170,7 @@ def works_table(rows: pd.DataFrame, lang: str) -> Markup:
     body = [
         [safe(row["township"]), row["year"], _figure(row["required"]), row["listed"], row["done"],
          *(_figure(row[name]) for name in ("area_m2", "area_done_m2", "investment_yuan")),
-         part("bold", lang, _figure(row["short"]) if row["short"] else "")]
+         part("bold", lang, _figure(row["short"]) if row["short"] > 0 else "")]
         for row in rows.head(MOST).to_dict("records")
     ]  # fmt: skip
     heads = _head("township year required listed finished area area_done investment short", lang)

@@ -9,13 +9,13 @@ from typing import Any
 import pandas as pd
 from markupsafe import Markup
 
-from balance_lib.evaluation import number
 from balance_lib.locale import text
-from balance_lib.office.workplan import harmless, told
+from balance_lib.office.workplan import harmless, trail_words
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.register_views import LINE_MOST, MOST, NAME_MOST, day, head, over, rest, safe
 from balance_lib.show.widgets.style import lamp
+from balance_lib.standards import Standard
 
 LAMP = {"open": "not_met", "in_progress": "not_due", "evidence": "evidence", "verified": "met"}
 
@@ -51,8 +51,8 @@ def _ledger_row(row: Mapping[str, Any], lang: str) -> list[object]:
         over(_state_lamp(row["state"], lang), again),
         over(safe(row["school"]), row["township"]),
         over(part("coded", lang, safe(row["code"]), safe(row["item"])), row["stage_word"]),
-        _figure(row["value"]),
-        safe(f"{_figure(row['required'])} {row['unit']}"),
+        row["value_word"],
+        safe(f"{row['required_word']} {row['unit']}"),
         safe(row["measure"], 120),
         over(safe(row["person"] or "–"), row["lead_unit"]),
         day(row["due"]),
@@ -75,10 +75,10 @@ def entry_html(row: Mapping[str, Any], lang: str) -> Markup:
         lang,
         school=harmless(row["school"], NAME_MOST),
         item=harmless(row["item"], NAME_MOST),
-        value=_figure(row["value"]),
-        required=_figure(row["required"]),
+        value=row["value_word"],
+        required=row["required_word"],
         unit=row["unit"],
-        gap=_figure(row["gap"]),
+        gap=row["gap_word"],
         year=row["year"],
         version=row["version"],
     )
@@ -87,27 +87,24 @@ def entry_html(row: Mapping[str, Any], lang: str) -> Markup:
     return part("line", lang, Markup(" ").join(words))
 
 
-def history_table(rows: pd.DataFrame, lang: str) -> Markup:
+def history_table(rows: pd.DataFrame, standard: Standard, lang: str) -> Markup:
     """Return the changes, newest first: when, who, what, before, after.
 
     Parameters
     ----------
     rows : DataFrame
+    standard : Standard
+        Of the entries.
     lang : {"zh", "en"}
     """
     body = [
         [_moment(row["at"]), safe(row["who"]), text(f"workplan.action.{row['action']}", lang),
          text(f"workplan.field.{row['field']}", lang) if row["field"] else "–",
-         *(safe(told(row["field"], row[side], lang), 120) for side in ("before", "after")),
-         safe(row["note"], LINE_MOST), row["version"]]
-        for row in rows.iloc[::-1].to_dict("records")
+         *(safe(row[side], 120) for side in ("before", "after")), safe(row["note"], LINE_MOST), row["version"]]
+        for row in trail_words(rows, standard, lang).iloc[::-1].to_dict("records")
     ]  # fmt: skip
     names = ("at", "who", "action", "field", "before_value", "after_value", "note", "version")
     return views.table(head(names, lang), body, numeric=[7], empty=text("workplan.page.no_history", lang))
-
-
-def _figure(value: float | None) -> str:
-    return "–" if value is None or value != value else number(round(float(value), 3))
 
 
 def _moment(at: datetime) -> str:

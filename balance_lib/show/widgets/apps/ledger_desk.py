@@ -125,7 +125,8 @@ class LedgerDesk(W.VBox):
         for action, button in self.buttons.items():
             button.disabled = not workplan.allowed(self.seen, action)
         history = self.model.saved.history(subject_id=chosen)
-        self.trail.value = views.panel(self.text("workplan.page.history"), ledger_views.history_table(history, lang))
+        table = ledger_views.history_table(history, self.model.standard, lang)
+        self.trail.value = views.panel(self.text("workplan.page.history"), table)
         self.files.value = self._files(chosen)
 
     def _files(self, entry_id: str) -> Markup:
