@@ -134,6 +134,13 @@ def test_every_judged_item_has_a_measure_or_repeats_one_that_has(standard: Stand
     assert all(i.measure is None or i.measure.source == "county" for i in standard.items if i.kind in held)
 
 
+def test_what_no_data_decide_says_why(standard: Standard):
+    bare = [
+        i.code for i in standard.judged if i.measure and i.measure.source in ("reported", "evidence") and not i.notes
+    ]
+    assert bare == []
+
+
 def test_same_as_points_to_a_judged_item_of_the_same_standard(standard: Standard):
     for item in standard.items:
         if item.same_as is not None:
