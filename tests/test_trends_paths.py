@@ -17,7 +17,7 @@ from balance_lib import evaluation, forecast, locale, standards
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.evaluation.judge import line_of
-from balance_lib.forecast import calibration, path, series
+from balance_lib.forecast import calibration, items, path, series
 from tests import towns
 
 
@@ -135,6 +135,16 @@ def test_a_line_may_change_by_date() -> None:
     line = forecast.line_by_date(staged, first)
     assert [line(year) for year in (2015, 2017, 2019, 2020, 2025)] == [80.0, 80.0, 80.0, 95.0, 95.0]
     assert forecast.line_by_date(standard, item)(2030) == line_of(item)
+
+
+@pytest.mark.parametrize("plan", standards.ids())
+def test_items_made_of_others_do_not_lend_each_other_their_lines(plan: str) -> None:
+    """巫溪 W-C2 is made of two items; it was drawn against 11, the number of items W-G1.2 is made of."""
+    standard = standards.load(plan)
+    for item in (i for i in standard.judged if i.measure and i.measure.items):
+        lines = {forecast.line_by_date(standard, item)(year) for year in range(2005, 2040)} - {line_of(item)}
+        assert all(math.isnan(line) for line in lines), item.code
+        assert items.bounds(item, [0.0])[1] == len(item.measure.items)
 
 
 def test_a_school_that_loses_pupils_reaches_the_line_without_buying() -> None:

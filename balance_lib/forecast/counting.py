@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from balance_lib import evaluation
 from balance_lib.data.county import County
+from balance_lib.evaluation import RowCounts
 from balance_lib.evaluation.finding import line_of, stages_of
 from balance_lib.evaluation.school_items import rule_floor
 from balance_lib.forecast.indicators import paths
@@ -48,11 +50,11 @@ def of_schools(
     measure = item.measure
     if to <= base or measure is None or not is_counted(item):
         return None
-    result = evaluation.evaluate(county, standard, year=base, measures={}, codes=[item.code]).items[0]
-    if result.counted is None:
+    counted = _counts_of(county, standard, base)[item.code]
+    if counted is None:
         return None
     found = paths(county, standard, of="school", year=base, to=to)
-    mine = set(map(str, result.counted.places))
+    mine = set(map(str, counted.places))
     names = [measure.formula] if measure.source == "indicator" else list(standard.indicators)
 
     def of_item(table: pd.DataFrame) -> pd.DataFrame:
@@ -66,12 +68,20 @@ def of_schools(
     silent = pd.MultiIndex.from_frame(open_[[*ROW, "indicator"]]).intersection(lines.index).difference(told)
     if ahead.empty or len(silent):
         return None
-    passed = set(result.counted.by_floor)
+    passed = set(counted.by_floor)
     ends = {name: _counted(ahead, name, ["year"], lines, item, standard, passed) for name in ENDS}
     value = ends["value"]
     out = pd.DataFrame({name: value["threshold"] + ends[name]["gap"] for name in ENDS}).rename_axis("year")
     out = out.assign(low=out["low"].clip(lower=0.0), projected=True, threshold=value["threshold"]).reset_index()
     return out, _again(of_item(found.back_test.rows), lines, item, standard, passed)
+
+
+@lru_cache(maxsize=8)
+def _counts_of(county: County, standard: Standard, base: int) -> Mapping[str, RowCounts | None]:
+    """Judge every item that is counted from schools once, for all who ask about one of them."""
+    codes = [item.code for item in standard.judged if is_counted(item)]
+    found = evaluation.evaluate(county, standard, year=base, measures={}, codes=codes, by_school=False)
+    return {result.item.code: result.counted for result in found.items}
 
 
 def _again(

@@ -160,7 +160,9 @@ def is_done(item: Item, last: Any) -> bool:
 
 
 def bounds(item: Item, values: Any) -> tuple[float, float]:
-    """Return what an item's figure can be at least and at most: a count is not negative, a share not above 100 %.
+    """Return what an item's figure can be at least and at most.
+
+    A count is not negative, a share not above 100 %, and no more of the items one is made of are met than there are.
 
     Parameters
     ----------
@@ -169,7 +171,8 @@ def bounds(item: Item, values: Any) -> tuple[float, float]:
         Figures, one for each place.
     """
     low = -math.inf if (np.asarray(values, dtype=float) < 0).any() else 0.0
-    return low, 100.0 if item.judged_unit in PER_CENT else math.inf
+    parts = len(item.measure.items) if item.measure is not None else 0
+    return low, 100.0 if item.judged_unit in PER_CENT else float(parts or math.inf)
 
 
 def share() -> float:
@@ -213,7 +216,7 @@ def _same_figure(one: Item, other: Item) -> bool:
     a, b = one.measure, other.measure
     if a is None or b is None or a.source in ("evidence", "reported"):
         return False
-    key = ("source", "formula", "judge", "transform", "years", "where", "of")
+    key = ("source", "formula", "judge", "transform", "years", "where", "of", "items", "at_least")
     return (
         one.operator == other.operator and one.stage == other.stage and all(getattr(a, k) == getattr(b, k) for k in key)
     )
