@@ -78,7 +78,7 @@ def test_within_a_budget_what_has_no_price_is_done_as_far_as_needed(demo_dir: Pa
         county, standards.load("akqi_2022"), year=county.years[-1], measures=given, seconds=20, budget_yuan=1e6
     )
     free = plan.lines[plan.lines["basis"] != "priced"].set_index("action")["units"]
-    assert plan.cost_yuan <= 1e6 and free["akqi_2022/M-I4"] == pytest.approx(9) and free["disabled_children"] == 2
+    assert plan.cost_yuan <= 1e6 and free["akqi_2022/M-I4"] == pytest.approx(9) and free["disabled_enrolled"] == 2
     assert free["fitness_passed"] < 1000 and "M-I4" not in set(plan.shortfalls["code"])
 
 

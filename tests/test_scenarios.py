@@ -25,6 +25,7 @@ from balance_lib.scenarios import (
     ToPoint,
     check,
     default,
+    evaluate,
     unit_costs,
 )
 from balance_lib.scenarios.classes import sizes
@@ -126,6 +127,14 @@ def test_each_operation_is_checked(operation: object, rule: str) -> None:
 def test_a_scenario_of_another_county_or_year_is_refused() -> None:
     rules = {fault.rule for fault in check(county(), Scenario.empty("elsewhere", 1999))}
     assert rules == {"scenario_county", "scenario_year"}
+
+
+def test_a_plan_that_leaves_no_school_is_refused_in_words() -> None:
+    town = county()
+    every = tuple(Close(school_id=school) for school in town.tables["schools"]["school_id"])
+    with pytest.raises(DataError, match="没有一所学校了") as told:
+        evaluate(town, Scenario("空", "toy", YEAR, operations=every))
+    assert [fault.rule for fault in told.value.faults] == ["scenario_none_left"]
 
 
 def test_an_opening_takes_a_closing_back() -> None:

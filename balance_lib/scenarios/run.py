@@ -11,6 +11,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib import access, evaluation, standards
+from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.scenarios import accounts, base, breaks, changes, faults, layout, moves, riding, verify
@@ -148,6 +149,8 @@ def _carried_out(
         same = changes.Changed(start.county, start.groups, changes.account_of(start))
         return arrays, ways, sent, brought, moved, same
     changed = changes.write(brought, moved)
+    if start.year not in changed.county.years:
+        raise DataError([Fault("scenario_none_left", scenario.name or "scenario", params={"year": start.year})])
     changed = replace(changed, county=changed.county.named(f"{county.hash}+{scenario.digest}"))
     after = Base(changed.county, start.year, start.basis, start.counted)
     verify.verify(drawn, moved, sent.crowded.table(), changed, after)
