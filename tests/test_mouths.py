@@ -587,7 +587,7 @@ def test_a_typed_figure_that_was_refuted_bears_no_value_of_its_own(demo_dir: Pat
     assert math.isnan(result.value) and math.isnan(result.gap) and result.stated.value >= result.threshold
     assert all(math.isnan(each.value) and each.conflict for each in refuted)
     said, told = findings.sentence(result), result.reason.render("zh")
-    assert "（自报" in said and "差0" not in said and told.startswith("自报为") and "达标。" in told
+    assert told in said and "W-C5" in told and "差0" not in said and told.startswith("自报为") and "达标。" in told
     assert "现值" not in told
 
 
