@@ -6,7 +6,7 @@ import re
 import unicodedata
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, lru_cache
 from importlib import resources
 from typing import Any
 
@@ -117,13 +117,17 @@ def heading(path: Sequence[str], subject: str = "school") -> Heading | None:
     >>> heading(["三年级", "班数"])
     Heading(column='classes', stage='primary', scale=1.0, add=True, year=None)
     """
-    parts = [part for part in path if part]
+    return _heading(tuple(part for part in path if part), subject)
+
+
+@lru_cache(4096)
+def _heading(parts: tuple[str, ...], subject: str) -> Heading | None:
     if not parts:
         return None
     if subject == "school" and (grade := _grade(parts)):
         return grade
-    whole = [_full_time().sub("", part) for part in parts]
-    if whole != parts and (found := heading(whole, subject)):
+    whole = tuple(_full_time().sub("", part) for part in parts)
+    if whole != parts and (found := _heading(whole, subject)):
         return replace(found, rounded=True)
     found = _known(parts, subject)
     if found or not (year := _YEAR.search("/".join(parts))):

@@ -28,7 +28,7 @@ EXAMPLES = 3
 ROW_STAGE = {kind: stages[0] if len(stages) == 1 else "shared" for kind, stages in STAGES_OF.items()} | {
     kind: "shared" for kind in tables.table("schools").columns["kind"].choices or {} if kind not in STAGES_OF
 }
-_ORIGIN = ["_file", "_row", "_year", "_piece", "_add"]
+_ORIGIN = ["_file", "_row", "_year", "_piece", "_add", "_counted"]
 
 
 class _Block(Protocol):
@@ -251,6 +251,7 @@ def join(read_pieces: Sequence[Piece]) -> tuple[dict[str, pd.DataFrame], list[Fa
             frame, told = _staged(frame, read_pieces)
             faults += told
         origins += _origins(frame, pieces)
+        frame["_counted"] = name == "schools" and any(p.table == "school_years" for p in read_pieces)
         joined[name], told = _things(frame, name) if name in THINGS else _figures(frame, name)
         faults += told
     if "school_years" in joined and "schools" in joined:
@@ -317,17 +318,19 @@ def _things(frame: pd.DataFrame, name: str) -> tuple[pd.DataFrame, list[Fault]]:
     order = frame.drop_duplicates(key, keep="last").set_index(key)
     for origin in _ORIGIN:
         newest[origin] = order[origin]
-    if shared := _shared(frame, key):
-        return frame[frame[key].notna()].drop_duplicates(key).reset_index(drop=True), shared
-    faults = _moved(frame, key) + _differing(frame, key, [c for c in frame if c in tables.table(name).columns])
+    columns = [c for c in frame if c in tables.table(name).columns]
+    faults = _shared(frame, key) or _moved(frame, key) + _differing(frame, key, columns)
     out = pd.concat([newest.reset_index(), keyless], ignore_index=True)
     return out.sort_values(["_piece", "_row"], kind="stable").reset_index(drop=True), faults
 
 
 def _shared(frame: pd.DataFrame, key: str) -> list[Fault]:
-    """Ask for the code where half of what was taken for codes stands for things of several names in one sheet."""
+    """Ask for the code where half of what was taken for codes stands for things of several names in one sheet.
+
+    Several rows of one school may be its campuses: if they hold figures, :func:`_again` asks what they are.
+    """
     name = next((c for c in ("name_zh", "name_en") if c in frame), None)
-    if name is None:
+    if name is None or frame["_counted"].any():
         return []
     rows = frame[~frame["_add"]].dropna(subset=[key, name])
     names = rows.groupby([key, "_piece", "_year"], dropna=False, sort=False)[name].nunique().groupby(level=0).max()
