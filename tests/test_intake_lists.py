@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,8 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from balance_lib.data.intake import aliases
+from balance_lib.data.county import County
+from balance_lib.data.intake import aliases, bring
 from balance_lib.data.intake.coordinates import pair
 from balance_lib.data.intake.result import Imported
 from balance_lib.data.intake.wide import read_wide
@@ -121,6 +123,16 @@ def test_a_list_whose_code_is_not_known_is_asked_with_a_line_that_answers(text: 
 def test_a_column_that_stands_for_many_things_is_no_code() -> None:
     text = "Id,Village,Lon,Lat\n1,A,106.1,33.1\n1,B,106.2,33.2\n2,C,106.3,33.3\n2,D,106.4,33.4\n"
     assert rules(read(text, name="villages.csv")) == ["key_shared"]
+
+
+def test_tables_out_of_a_made_up_county_make_a_made_up_county(tmp_path: Path) -> None:
+    (tmp_path / "demo").mkdir()
+    text = "School code,Name,Level,Roll\n1,A,Primary,40\n"
+    (tmp_path / "demo" / "schools.csv").write_text(text, "utf-8")
+    for said in (False, True):
+        (tmp_path / "demo" / "county.yaml").write_text(f"county_id: demo\nsynthetic: {str(said).lower()}\n", "utf-8")
+        made = bring.bring_in([tmp_path / "demo" / "schools.csv"], tmp_path / "out" / str(said), year=2023)
+        assert made.written and County.open(tmp_path / "out" / str(said)).synthetic is said
 
 
 LEVELS = "Code,Name,Level,Roll\n1,A,Primary,40\n2,B,Nursery,30\n3,C,Grammar school,20\n4,D,Kinder,\n"

@@ -176,6 +176,12 @@ def test_a_stage_all_blank_or_all_zero_beside_another_is_no_stage_but_a_blank_sc
     ]
 
 
+def test_a_roll_of_0_beside_figures_of_the_whole_school_stays_a_0_to_be_questioned() -> None:
+    imported = read_wide(csv("学校代码,学校名称,学校类型,初中在校生数,教职工数\n1,甲中学,初级中学,0,5\n"), year=2023)
+    rows = imported.tables["school_years"]
+    assert rows[["stage", "pupils", "staff"]].values.tolist() == [["junior", 0.0, 5.0]]
+
+
 def test_grades_are_added_up_by_stage_and_one_blank_grade_is_no_data() -> None:
     text = "学校代码,学校名称,学校类型,一年级,二年级,六年级,七年级\n1,甲,九年一贯制学校,5,6,7,8\n2,乙,小学,5,-,7,\n"
     imported = read_wide(csv(text), year=2023)

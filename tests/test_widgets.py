@@ -8,6 +8,7 @@ import re
 from datetime import UTC, datetime
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from balance_lib.data.county import County
@@ -210,6 +211,31 @@ def test_upload_is_looked_at_first_and_written_on_the_second_button(library, tmp
     page.save.click()
     assert County.open(tmp_path / "own" / "newcounty").years == [2023]
     assert page.model.county_id == "newcounty"
+
+
+def test_the_page_takes_roads_and_rasters_like_the_command(library, tmp_path) -> None:
+    rasterio = pytest.importorskip("rasterio")
+    with rasterio.MemoryFile() as file:
+        shape = {"driver": "GTiff", "height": 4, "width": 4, "count": 1, "dtype": "float32", "crs": "EPSG:4326"}
+        with file.open(**shape, transform=rasterio.transform.from_origin(106.1, 33.2, 0.01, 0.01)) as out:
+            out.write(np.full((1, 4, 4), 5, "float32"))
+        people = file.read()
+    page = apps.Data(PageModel(library))
+    place = {"type": "", "last_modified": datetime(2024, 1, 1, tzinfo=UTC)}
+    text = "学校代码,学校名称,学校类型,在校学生人数,经度,纬度\n1,甲小学,小学,45,106.12,33.18\n".encode()
+    page.files.value = tuple(
+        {"name": name, "content": memoryview(content), "size": len(content), **place}
+        for name, content in (("list.csv", text), ("people.tif", people))
+    )
+    assert {".tif", ".osm", ".pbf", ".hgt"} <= set(page.files.accept.split(","))
+    page.target.value, page.return_year.value, page.crs.value, page.who.value = "raster", 2023, "WGS84", "统计岗"
+    page.look.click()
+    page.save.click()
+    made = County.open(tmp_path / "own" / "raster")
+    assert made.tables["village_years"]["age_6_11"].sum() == 45 and made.marks["estimated"] == [
+        "villages",
+        "attendance",
+    ]
 
 
 def test_faulty_upload_cannot_be_saved(library, tmp_path) -> None:

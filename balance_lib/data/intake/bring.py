@@ -29,6 +29,18 @@ _ROLE_WORDS = {
     "townships": ("township", "town", "乡镇", "街道"),
 }
 PLACED = ("schools", "villages")
+_READ = (
+    *TABLE_SUFFIXES,
+    *SUFFIXES,
+    *OLD_SUFFIXES,
+    *places.SUFFIXES,
+    *ground.EXTRACTS,
+    *ground.RASTERS,
+    ".yaml",
+    ".yml",
+)
+# The endings of what an import takes, as a page that lets choose files tells the browser (.osm.pbf counts as .pbf).
+ACCEPTED = ",".join(dict.fromkeys(Path(suffix).suffix or suffix for suffix in _READ if suffix != ".shp"))
 Sources = Sequence[Path | SourceFile] | Mapping[str, bytes]
 Progress = Callable[[int, int, str], None]
 
@@ -101,7 +113,24 @@ def read(
             parts[-1].meta["estimated"] = True
     out = _combined(parts)
     out.ground = found["ground"]
+    if any(_made_up(source) for sources in found.values() for source in sources):
+        out.meta["synthetic"] = True
     return out
+
+
+def _made_up(source: SourceFile) -> bool:
+    """Tell whether a file lies in the folder of a county that is marked as made up: a table itself carries no mark."""
+    meta = source.content.parent / META if isinstance(source.content, Path) else None
+    return meta is not None and meta.is_file() and bool(_said_in(meta).get("synthetic"))
+
+
+def _said_in(meta: Path) -> Mapping[str, Any]:
+    """Return what stands in a county's ``county.yaml``; nothing if it cannot be read."""
+    try:
+        found = from_yaml(meta.read_text("utf-8-sig"))
+    except (yaml.YAMLError, UnicodeDecodeError, OSError):
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def _for(mapping: Path | Mapping[str, Any] | None, source: SourceFile) -> ColumnMapping | None:
@@ -242,12 +271,8 @@ def _with_years(given: Imported, year: int | None) -> Imported:
 def _taken(county_id: str, into: Path) -> str:
     """Return the folder beside this one whose county has the id already: the two would share a ledger; or nothing."""
     for meta in sorted(into.parent.glob(f"*/{META}")):
-        try:
-            found = from_yaml(meta.read_text("utf-8-sig"))
-        except (yaml.YAMLError, UnicodeDecodeError, OSError):
-            continue
-        standing = found.get("county_id") if isinstance(found, dict) else None
-        if meta.parent != into and str(standing or meta.parent.name) == county_id:
+        standing = _said_in(meta).get("county_id") or meta.parent.name
+        if meta.parent != into and str(standing) == county_id:
             return meta.parent.name
     return ""
 

@@ -194,7 +194,7 @@ def _without_empty(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     says = frame[figures].notna().any(axis=1)
     numbers = frame[[c for c in figures if spec.columns[c].numeric]]
     more = frame[figures].notna().any(axis=1) if numbers.empty else (numbers.fillna(0) != 0).any(axis=1)
-    beside = more.groupby(level=0).transform("any")
+    beside = (more & frame["_stated"]).groupby(level=0).transform("any")
     keep = ~frame["_stated"] | (says & (more | ~beside))
     spoken = keep.groupby(level=0).transform("any")
     blank = ~spoken & ~frame.index.duplicated()

@@ -323,9 +323,8 @@ def _check_column(values: pd.Series, column: Column, spec: Table) -> Iterable[Fa
     elif column.required:
         yield from each("required", values.isna())
     if column.choices:
-        yield from each(
-            "choice", values.notna() & ~values.isin(list(column.choices)), choices=", ".join(column.choices)
-        )
+        words = {"zh": "、".join(f"{k}（{v}）" for k, v in column.choices.items()), "en": ", ".join(column.choices)}
+        yield from each("choice", values.notna() & ~values.isin(list(column.choices)), choices=words)
     if column.type == "flag":
         yield from each("flag", values.notna() & ~values.isin([0, 1]))
     if column.type in ("count", "year"):

@@ -25,7 +25,6 @@ from balance_lib.show.widgets.apps.page import Page, block, heading, html, line,
 from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import banner, lamp
 
-ACCEPTED = ".xlsx,.xlsm,.xls,.et,.csv,.tsv,.geojson,.json,.gpkg,.yaml,.yml"
 MOST_TOLD = 40
 WIDE = {"width": "min(100%, 720px)"}
 
@@ -109,7 +108,7 @@ class Data(Page):
     # Bringing in -----------------------------------------------------------------------------------------------
 
     def _upload(self) -> W.Widget:
-        self.files = W.FileUpload(accept=ACCEPTED, multiple=True, description=self.text("page.data.choose_files"))
+        self.files = W.FileUpload(accept=bring.ACCEPTED, multiple=True, description=self.text("page.data.choose_files"))
         self.target = W.Text(self.model.county_id, description=self.text("page.data.folder"), layout=WIDE)
         self.target_name = W.Text("", description=self.text("page.data.county_name"), layout=WIDE)
         self.return_year = W.IntText(date.today().year, description=self.text("page.choose.year"))
