@@ -173,6 +173,14 @@ def test_small_multiples_fit_the_page_at_every_width(served: Served, visit: Any)
         fits = f"() => {{ const [n, meet, beyond] = ({HEADS})(); return n >= 18 && !meet && !beyond; }}"
         page.wait_for_function(fits, timeout=15_000)  # plotly draws anew a moment after the window has changed
         assert page.evaluate("document.documentElement.scrollWidth <= innerWidth"), width
+    page.set_viewport_size({"width": 3840, "height": 2160})  # from across a room; the pointer finds points
+    page.wait_for_function(
+        """() => document.querySelector(".bl-wide .annotation-text").getBoundingClientRect().height > 24 &&
+        !document.querySelector(".bl-wide .hovertext")"""
+    )
+    page.wait_for_timeout(500)
+    page.locator(".bl-wide .points path").first.hover(force=True)
+    page.wait_for_selector(".bl-wide .hovertext", state="attached")
 
 
 def test_what_the_overview_names_opens_with_that_thing_chosen(served: Served, visit: Any) -> None:

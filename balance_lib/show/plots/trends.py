@@ -95,7 +95,7 @@ def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") ->
     if not panels:
         return nothing("multiples", lang)
     figure = blank("", lang, height=100)
-    figure.update_layout(showlegend=False, margin={"l": 40, "r": 8, "t": 8, "b": 8})
+    figure.update_layout(showlegend=False, margin={"l": 34, "r": 2, "t": 8, "b": 8})
     for at, panel in enumerate(panels):
         axis = _axis(at)
         style = {**AXIS, "automargin": False, "tickfont": {"size": 12}}
