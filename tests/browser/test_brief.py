@@ -110,7 +110,7 @@ def test_a_phone_shows_it_whole_and_a_hostile_name_stays_text(browser: Any, root
     slider = page.locator("[name=minimum_enrolment]")
     slider.scroll_into_view_if_needed()
     before = slider.bounding_box()
-    drag(page, "minimum_enrolment", 60)  # the map's legend, which stands above, has more to explain now
+    drag(page, "minimum_enrolment", 60)  # the map's legend has more to explain now
     page.wait_for_timeout(200)
     assert slider.bounding_box() == before
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
