@@ -186,11 +186,16 @@ class Outcome(ShownOutcome):
         Parameters
         ----------
         severity : str, optional
-            ``error`` or ``warning``.
+            ``forbids``, ``breaks`` or ``warns``.
         new : bool
             Whether only what was not broken before counts.
         """
         return [b for b in self.breaks if (severity in (None, b.severity)) and (b.new or not new)]
+
+    @property
+    def against_rules(self) -> list[Break]:
+        """Return what it newly breaks of what is not to be broken, the forbidden first; warnings are not among it."""
+        return [*self.broken("forbids"), *self.broken("breaks")]
 
     @property
     def status(self) -> str:
@@ -219,8 +224,7 @@ class Outcome(ShownOutcome):
         return " ".join(part for part in parts if part) if lang == "en" else "".join(parts)
 
     def _verdict(self, lang: str) -> str:
-        breaking = self.broken("breaks")
-        first = self.broken("forbids") or breaking
+        first, breaking = self.against_rules[:1], self.broken("breaks")
         rules = first[0].what(lang) if first else ""
         procedure = tell.procedure(self.scenario.procedure, lang) if self.scenario.closings else ""
         return text(f"scenarios.sentence.{self.status}", lang, n=len(breaking), rules=rules, procedure=procedure)

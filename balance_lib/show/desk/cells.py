@@ -160,7 +160,7 @@ def _outcome(found: Any, lang: str) -> _CellView:
     name = locale.either(found.county_zh, found.county_en, lang)
     facts = [found.scenario.name, str(found.scenario.judged_year), text(f"scenarios.status.{found.status}", lang)]
     chips = [(text("desk.count.moved", lang), tables.number(found.moved)),
-             (text("desk.count.broken", lang), len(found.broken()))]  # fmt: skip
+             (text("desk.count.broken", lang), len(found.against_rules))]  # fmt: skip
     calls = (".map()", ".map(before=True)", ".plot()", ".affected", ".schools", ".costs", ".after")
     return _CellView(name, facts, found.sentence(lang), chips, tables.affected(found, lang), calls)
 

@@ -16,7 +16,17 @@ from balance_lib.locale import text
 from balance_lib.show import plots
 from balance_lib.show.desk.places import OPENED
 from balance_lib.show.plots import trends
-from balance_lib.show.plots.base import blank, status_fills, status_of
+from balance_lib.show.plots.base import (
+    add_bars,
+    add_head,
+    add_line,
+    axis_of,
+    blank,
+    lay_out_panels,
+    status_fills,
+    status_of,
+    titled,
+)
 from balance_lib.show.plots.judged import DASHES
 from balance_lib.show.plots.trends import Panel
 from balance_lib.show.widgets.names import school_names
@@ -71,14 +81,17 @@ def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
         )
         return figure.update_xaxes(visible=False).update_yaxes(visible=False)
     names = [name if len(name) <= 34 else f"{name[:33]}…" for name, _, _ in rows]
-    figure.add_bar(
-        x=[reached for _, reached, _ in rows], y=names, orientation="h", marker=status_fills(["not_met"] * len(rows)),
-        text=[told for _, _, told in rows], textposition="outside", cliponaxis=False, showlegend=False,
-        customdata=[name for name, _, _ in rows], hovertemplate="%{customdata}<br>%{text}<extra></extra>",
+    add_bars(
+        figure, [reached for _, reached, _ in rows], names, None, showlegend=False,
+        marker=status_fills(["not_met"] * len(rows)), customdata=[(name, said) for name, _, said in rows],
+        hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
+    )  # fmt: skip
+    figure.add_scatter(  # beyond the line, which would run through words at the bars' ends
+        x=[101] * len(rows), y=names, mode="text", text=[said for _, _, said in rows], textposition="middle right",
+        hoverinfo="skip", showlegend=False, cliponaxis=False,
     )  # fmt: skip
     figure.add_vline(x=100, line={"color": palette.LIMIT, "dash": "dash", "width": 2})
-    figure.update_xaxes(range=[0, 135], title=text("desk.plot.reached", lang))
-    return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
+    return figure.update_xaxes(range=[0, 140], title=text("desk.plot.reached", lang))
 
 
 def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
@@ -111,8 +124,7 @@ def contributions(found: Evaluation, indicator: str, stage: str, lang: str | Non
     rows = rows[(rows["stage"] == stage) & (rows["indicator"] == indicator)]
     county = OPENED.get(str(found.provenance["county_hash"]))
     figure = plots.contribution_bars(rows, names=school_names(county, lang) if county else None, lang=lang)
-    head = f"{labels[indicator]}{locale.bracket(text(f'stage.{stage}', lang), lang)}"
-    return figure.update_layout(title={"text": head, "x": 0, "xref": "paper", "font": {"size": 16}}, margin={"t": 56})
+    return titled(figure, f"{labels[indicator]}{locale.bracket(text(f'stage.{stage}', lang), lang)}")
 
 
 def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: str | None) -> go.Figure:
@@ -216,29 +228,19 @@ def _panels(rows: pd.DataFrame, by: str, title: str, lang: str) -> go.Figure:
     last = rows[rows["year"] == rows["year"].max()]
     short = last.assign(short=[met is not True for met in last["met"]]).groupby(by)["short"].mean()
     names = list(short.sort_values(ascending=False, kind="stable").index)[:MOST_PANELS]
-    lines, columns = max(1, math.ceil(len(names) / 4)), min(4, max(1, len(names)))
-    figure = blank(title, lang, height=170 * lines + 70).update_layout(showlegend=False)
+    figure = blank(title, lang, height=170 * max(1, math.ceil(len(names) / 4)) + 70)
     top = float(np.nanmax([rows["value"].max(), rows["threshold"].max()])) * 1.1
     years = [int(rows["year"].min()), int(rows["year"].max())]
     for at, name in enumerate(names):
-        row, column = divmod(at, columns)
-        axis, high = "" if at == 0 else str(at + 1), 1 - row / lines
-        figure.layout[f"xaxis{axis}"] = {
-            "domain": [column / columns + 0.01, (column + 1) / columns - 0.025], "anchor": f"y{axis}",
-            "tickformat": "d", "dtick": max(1, (years[1] - years[0]) // 2), "tick0": years[0],
-            "range": [years[0] - 0.5, years[1] + 0.5],
-            "showgrid": False, "tickfont": {"size": 11},
-        }  # fmt: skip
-        figure.layout[f"yaxis{axis}"] = {
-            "domain": [max(0.0, high - 0.78 / lines), high - 0.17 / lines], "anchor": f"x{axis}", "range": [0, top],
-            "gridcolor": palette.RULE, "nticks": 4, "tickfont": {"size": 11},
-        }  # fmt: skip
-        _one_panel(figure, rows[rows[by] == name].sort_values("year"), axis, str(name))
-    return figure
+        _one_panel(figure, rows[rows[by] == name].sort_values("year"), at, str(name))
+    across = {"tickformat": "d", "dtick": max(1, (years[1] - years[0]) // 2), "tick0": years[0], "showgrid": False,
+              "range": [years[0] - 0.5, years[1] + 0.5], "tickfont": {"size": 11}}  # fmt: skip
+    up = {"range": [0, top], "nticks": 4, "tickfont": {"size": 11}}
+    return lay_out_panels(figure, len(names), min(4, max(1, len(names))), x=across, y=up)
 
 
-def _one_panel(figure: go.Figure, rows: pd.DataFrame, axis: str, name: str) -> None:
-    on = {"xaxis": f"x{axis}", "yaxis": f"y{axis}"}
+def _one_panel(figure: go.Figure, rows: pd.DataFrame, at: int, name: str) -> None:
+    on = {"xaxis": f"x{axis_of(at)}", "yaxis": f"y{axis_of(at)}"}
     line = rows.groupby("year")["threshold"].first()
     for school, mine in rows.groupby("school_id", sort=False):
         good = status_of(mine["met"].iloc[-1]) == "met"
@@ -249,14 +251,8 @@ def _one_panel(figure: go.Figure, rows: pd.DataFrame, axis: str, name: str) -> N
             name=str(mine["name"].iloc[0]) if "name" in mine else str(school),
             hovertemplate="%{fullData.name} %{x}: %{y:,.4~g}<extra></extra>", **on,
         )  # fmt: skip
-    figure.add_scatter(
-        x=[int(year) for year in line.index], y=list(line), mode="lines", hoverinfo="skip",
-        line={"color": palette.LIMIT, "dash": "dash", "width": 1.6}, **on,
-    )  # fmt: skip
-    figure.add_annotation(
-        xref=f"x{axis} domain", yref=f"y{axis} domain", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,
-        text=f"<b>{name if len(name) <= 14 else name[:13] + '…'}</b>", font={"size": 13},
-    )  # fmt: skip
+    add_line(figure, [int(year) for year in line.index], list(line), text("plot.line", locale.spoken()), **on)
+    add_head(figure, at, f"<b>{name if len(name) <= 14 else name[:13] + '…'}</b>")
 
 
 def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
@@ -278,7 +274,8 @@ def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
             x=[text(f"desk.plot.{way}", lang) for way in WAYS], y=[float(sums.loc[when, way]) for way in WAYS],
             name=text(f"desk.plot.{when}", lang), marker={"color": colour},
             text=[f"{sums.loc[when, way]:,.0f}" for way in WAYS],
-            textposition="outside", cliponaxis=False, hovertemplate="%{x}: %{y:,.0f}<extra>%{fullData.name}</extra>",
+            textposition="outside", textfont={"size": 12}, cliponaxis=False,
+            hovertemplate="%{x}: %{y:,.0f}<extra>%{fullData.name}</extra>",
         )  # fmt: skip
     figure.add_scatter(
         x=list(affected["km"]),
@@ -290,11 +287,11 @@ def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
     )  # fmt: skip
     axis = {"gridcolor": palette.RULE, "automargin": True}
     figure.update_layout(
-        xaxis={"domain": [0, 0.42], "showgrid": False},
+        xaxis={"domain": [0, 0.43], "showgrid": False},
         yaxis={"title": text("desk.plot.pupils", lang), "rangemode": "tozero"},
-        xaxis2={**axis, "domain": [0.62, 0.97], "anchor": "y2", "title": text("desk.plot.villages", lang),
+        xaxis2={**axis, "domain": [0.69, 0.97], "anchor": "y2", "title": text("desk.plot.villages", lang),
                 "rangemode": "tozero"},
-        yaxis2={**axis, "anchor": "x2", "autorange": "reversed"}, barmode="group",
+        yaxis2={**axis, "anchor": "x2", "autorange": "reversed"}, bargap=0.15,
     )  # fmt: skip
     return figure
 
@@ -310,28 +307,21 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
     lang, table = lang or locale.spoken(), found.table
     wanted = ("moved", "farther", "far", "broken", "cv_over", "not_met", "running_yuan", "building_yuan")
     shown = [name for name in wanted if table[name].notna().any()]  # fmt: skip
-    figure = blank(text("desk.plot.compare", lang), lang, height=500).update_layout(showlegend=False)
+    figure = blank(text("desk.plot.compare", lang), lang, height=500)
+    lay_out_panels(figure, len(shown), 4, x={"showticklabels": False, "nticks": 4})
     names = [str(name) if len(str(name)) <= 14 else f"{str(name)[:13]}…" for name in table.index]
     for at, column in enumerate(shown):
-        axis, (row, place) = "" if at == 0 else str(at + 1), divmod(at, 4)
-        left, high = place / 4 + (0.02 if place else 0.0), 1 - row / 2
+        axis = axis_of(at)
         least, most = min(0.0, float(table[column].min())), max(0.0, float(table[column].max()))
         room = [1.7 * least, 1.45 * most] if least < most else [0, 1]  # for the figures that stand outside the bars
-        figure.layout[f"xaxis{axis}"] = {"domain": [left, place / 4 + 0.22], "anchor": f"y{axis}", "range": room,
-                                         "nticks": 3, "gridcolor": palette.RULE}  # fmt: skip
-        figure.layout[f"yaxis{axis}"] = {"domain": [high - 0.38, high - 0.08], "anchor": f"x{axis}",
-                                         "autorange": "reversed", "showticklabels": place == 0,
-                                         "automargin": True, "showgrid": False}  # fmt: skip
-        figure.add_bar(
-            x=[float(value) for value in table[column]], y=names, orientation="h", xaxis=f"x{axis}", yaxis=f"y{axis}",
+        figure.layout[f"xaxis{axis}"].range = room
+        figure.layout[f"yaxis{axis}"].showticklabels = at % 4 == 0
+        add_bars(
+            figure, [float(value) for value in table[column]], names, [f"{value:,.0f}" for value in table[column]],
+            xaxis=f"x{axis}", yaxis=f"y{axis}", hovertemplate="%{y}: %{x:,.0f}<extra></extra>",
             marker={"color": [palette.SERIES[n % len(palette.SERIES)] for n in range(len(table))]},
-            text=[f"{value:,.0f}" for value in table[column]], textposition="outside", cliponaxis=False,
-            hovertemplate="%{y}: %{x:,.0f}<extra></extra>",
         )  # fmt: skip
-        figure.add_annotation(
-            xref=f"x{axis} domain", yref=f"y{axis} domain", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,
-            text=f"<b>{text(f'desk.plot.{column}', lang)}</b>",
-        )  # fmt: skip
+        add_head(figure, at, f"<b>{text(f'desk.plot.{column}', lang)}</b>")
     return figure.update_layout(barmode="overlay")
 
 
@@ -394,11 +384,10 @@ def forecast(found: Forecast, village: str | None, school: str | None, lang: str
         rows = going[going["village_id"] == village]
     counted = rows.groupby(["year", "stage"], as_index=False)["pupils"].sum(min_count=1)
     figure = projection(found.projection, village, school, counted, lang)
-    names = county.tables["villages" if village else "schools"].set_index("village_id" if village else "school_id")
-    place = names["name_zh"].get(village or school, county.name(lang or locale.spoken()))
-    return figure.update_layout(
-        title={"text": str(place), "x": 0, "xref": "paper", "font": {"size": 16}}, margin={"t": 72}
-    )
+    lang = lang or locale.spoken()
+    what = "village" if village else "school"
+    names = locale.names_by(f"{what}_id", county.tables[f"{what}s"], lang)
+    return titled(figure, str(names.get(village or school, county.name(lang))), top=72)
 
 
 def projection(

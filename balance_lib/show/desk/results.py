@@ -285,7 +285,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
         "over": float(moves["overflow"].sum()),
         "longest_m": float(moves["metres_after"].max()) if len(moves) else math.nan,
         "closed": int((schools["kind_after"].isna() & schools["kind_before"].notna()).sum()),
-        "broken": len(outcome.broken("breaks")) + len(outcome.broken("forbids")),
+        "broken": len(outcome.against_rules),
         "cv_over": sum(met is False for met in limits["met"]),
         "met": after["met"],
         "not_met": after["not_met"],

@@ -145,15 +145,18 @@ def actions(found: Any, lang: str) -> pd.DataFrame | None:
 
     if found.lines.empty:
         return None
-    summed = found.lines.groupby("action", as_index=False).agg(
-        units=("units", "sum"), schools=("school_id", "nunique"), cost=("cost_yuan", "sum")
-    )
+    lines = found.lines.assign(units=found.lines["units"].where(found.lines["kind"] != "target").clip(lower=0))
+    # Whoever moves leaves one school and comes to another: counted once. A target has neither amount nor price.
+    groups = lines.groupby("action")
+    summed = groups[["units", "cost_yuan"]].sum(min_count=1).assign(schools=groups["school_id"].nunique()).reset_index()
     known = found.catalogue.all
     summed["action"] = [
         known[a].label(lang) if a in known else figure_word(found.standard, a, lang) for a in summed["action"]
     ]
-    summed = summed.sort_values("cost", ascending=False, kind="stable").round(1)
-    return _heads(summed, ("action", "units", "schools", "cost_yuan"), lang)
+    summed = summed.sort_values("cost_yuan", ascending=False, kind="stable").round(1)
+    return _heads(
+        summed[["action", "units", "schools", "cost_yuan"]], ("action", "units", "schools", "cost_yuan"), lang
+    )
 
 
 def pupils(found: Any, lang: str) -> pd.DataFrame:

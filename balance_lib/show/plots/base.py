@@ -118,17 +118,16 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
     height : float
         Height in pixels.
     """
-    return _Chart(
+    figure = _Chart(
         layout={
             "template": "none",
             "autosize": True,
             "height": round(height),
-            "title": {"text": title, "x": 0, "xref": "paper", "font": {"size": 16}} if title else None,
             "font": {"family": palette.FONT, "size": 14, "color": palette.INK},
             "paper_bgcolor": palette.SURFACE,
             "plot_bgcolor": palette.SURFACE,
             "colorway": palette.SERIES,
-            "margin": {"l": 16, "r": 24, "t": 56 if title else 36, "b": 40},
+            "margin": {"l": 16, "r": 24, "t": 36, "b": 40},
             "legend": {"orientation": "h", "y": 1, "yanchor": "bottom", "x": 1, "xanchor": "right"},
             "hoverlabel": {"font": {"family": palette.FONT, "size": 14}, "bgcolor": palette.SURFACE},
             "separators": ".,",
@@ -137,6 +136,69 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
             "yaxis": AXIS,
         }
     )
+    return titled(figure, title) if title else figure
+
+
+def titled(figure: go.Figure, title: str, top: int = 56) -> go.Figure:
+    """Put words at the head of a figure, and ``top`` pixels for them and a legend."""
+    return figure.update_layout(title={"text": title, "x": 0, "xref": "paper", "font": {"size": 16}}, margin={"t": top})
+
+
+def legend_below(figure: go.Figure, y: float = -0.12) -> go.Figure:
+    """Put the legend under the axes: names may be long, or the title leaves them no room above."""
+    return figure.update_layout(legend={"y": y, "yanchor": "top", "x": 0, "xanchor": "left"})
+
+
+def add_line(figure: go.Figure, years: Sequence[float], values: Any, name: str, **more: Any) -> go.Figure:
+    """Add what the values are held to: a line, a limit, over the years."""
+    look = {"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"}
+    hover = f"{name} %{{y}}<extra></extra>"
+    return figure.add_scatter(x=years, y=values, mode="lines", name=name, line=look, hovertemplate=hover, **more)
+
+
+def add_band(figure: go.Figure, rows: pd.DataFrame, name: str, fill: str, **more: Any) -> go.Figure:
+    """Add the band between ``low`` and ``high`` of rows by year."""
+    years = whole(rows["year"])
+    return figure.add_scatter(
+        x=[*years, *years[::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself", fillcolor=fill, mode="lines",
+        line={"width": 0}, hoverinfo="skip", name=name, **more,
+    )  # fmt: skip
+
+
+def add_bars(
+    figure: go.Figure, lengths: Sequence[float], names: Sequence[Any], words: Sequence[str], **more: Any
+) -> Any:
+    """Add lying bars, the first at the top, with words beyond their ends."""
+    figure.add_bar(x=lengths, y=names, orientation="h", text=words, textposition="outside", cliponaxis=False, **more)
+    return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
+
+
+def axis_of(panel: int) -> str:
+    """Return what plotly adds to ``x`` and ``y`` for the axes of a panel, counted from 0."""
+    return "" if panel == 0 else str(panel + 1)
+
+
+def lay_out_panels(figure: go.Figure, panels: int, columns: int, *, x: Any = None, y: Any = None) -> go.Figure:
+    """Set axes side by side, row by row, with room above each for its head; ``x`` and ``y`` are the axes' looks."""
+    lines, last = max(1, math.ceil(panels / columns)), columns - 1
+    for panel in range(panels):
+        axis, (row, column) = axis_of(panel), divmod(panel, columns)
+        across = [(column + 0.1 * (column > 0)) / columns, (column + 1 - 0.1 * (column < last)) / columns]
+        up = [max(0.0, 1 - (row + 0.8) / lines), 1 - (row + 0.18) / lines]
+        style = {**AXIS, "automargin": False}
+        figure.layout[f"xaxis{axis}"] = {**style, "domain": across, "anchor": f"y{axis}", **(x or {})}
+        figure.layout[f"yaxis{axis}"] = {**style, "domain": up, "anchor": f"x{axis}",
+                                         "automargin": column == 0, **(y or {})}  # fmt: skip
+    return figure.update_layout(showlegend=False)
+
+
+def add_head(figure: go.Figure, panel: int, words: str) -> go.Figure:
+    """Write over a panel what it shows."""
+    axis = axis_of(panel)
+    return figure.add_annotation(
+        xref=f"x{axis} domain", yref=f"y{axis} domain", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,
+        text=words, font={"size": 13},
+    )  # fmt: skip
 
 
 _OURS = re.compile(r"<(?!/?(?:b|i|br|extra)>)")
@@ -281,14 +343,19 @@ def status_markers(statuses: Sequence[str] | pd.Series) -> dict[str, Any]:
     }
 
 
+def hatched(shape: str | list[str] = "/") -> dict[str, Any]:
+    """Return the hatching of bars: white lines over their colour."""
+    return {"shape": shape, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 7, "solidity": 0.25}
+
+
 def status_fills(statuses: Sequence[str]) -> dict[str, Any]:
     """Return bars that tell the status by colour and by hatching."""
     lamps = [palette.LAMPS[status] for status in statuses]
-    patterns = ["/" if status in ("not_met", "no_data") else "" for status in statuses]
+    shapes = ["/" if status in ("not_met", "no_data") else "" for status in statuses]
     return {
         "color": [lamp.fill for lamp in lamps],
         "line": {"color": [lamp.ink for lamp in lamps], "width": 1},
-        "pattern": {"shape": patterns, "fgcolor": "#ffffff", "size": 7, "solidity": 0.25},
+        "pattern": hatched(shapes),
     }
 
 

@@ -15,9 +15,14 @@ from balance_lib import palette
 from balance_lib.evaluation.figures import figure
 from balance_lib.locale import text
 from balance_lib.show.plots.base import (
-    AXIS,
     COEFFICIENT,
+    add_bars,
+    add_head,
+    add_line,
+    axis_of,
     blank,
+    lay_out_panels,
+    legend_below,
     nothing,
     room,
     short,
@@ -60,13 +65,7 @@ def gap_over_time(
     if "school_id" in rows and len(set(rows["school_id"])) > 1:
         return _schools_over_time(rows, label, unit, lang)
     figure = blank(label, lang, height=340)
-    figure.add_scatter(
-        x=whole(rows["year"]),
-        y=rows["threshold"],
-        mode="lines",
-        name=text("plot.line", lang),
-        line={"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"},
-    )
+    add_line(figure, whole(rows["year"]), rows["threshold"], text("plot.line", lang))
     figure.add_scatter(
         x=whole(rows["year"]),
         y=rows["value"],
@@ -107,12 +106,8 @@ def gap_over_time(
 def _schools_over_time(rows: pd.DataFrame, label: str, unit: str, lang: str) -> go.Figure:
     """Draw a line for each school against the line they are held to."""
     figure = blank(label, lang, height=420 + 14 * math.ceil(rows["school_id"].nunique() / 2))
-    figure.update_layout(legend={"y": -0.1, "yanchor": "top", "x": 0, "xanchor": "left"})
     line = rows.groupby("year", as_index=False)["threshold"].first()
-    figure.add_scatter(
-        x=whole(line["year"]), y=line["threshold"], mode="lines", name=text("plot.line", lang),
-        line={"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"},
-    )  # fmt: skip
+    add_line(legend_below(figure), whole(line["year"]), line["threshold"], text("plot.line", lang))
     for at, (school, mine) in enumerate(rows.groupby("school_id", sort=False)):
         name = str(mine["name"].iloc[0]) if "name" in mine else str(school)
         figure.add_scatter(
@@ -153,13 +148,13 @@ def small_multiples(
     if not shown:
         return nothing("schools", lang)
     height = 160 * max(1, math.ceil(len(shown) / columns)) + 40
-    figure = blank("", lang, height=height).update_layout(showlegend=False, hovermode="closest")
-    names = names or {}
-    for panel, indicator in enumerate(shown, start=1):
-        rows = schools[schools["indicator"] == indicator]
-        _dots(figure, rows, "" if panel == 1 else str(panel), labels[indicator], names)
-    _grid(figure, len(shown), columns)
-    return figure
+    figure = blank("", lang, height=height).update_layout(hovermode="closest")
+    for panel, indicator in enumerate(shown):
+        _dots(figure, schools[schools["indicator"] == indicator], panel, labels[indicator], names or {})
+    return lay_out_panels(
+        figure, len(shown), columns, x={"zeroline": False, "rangemode": "tozero"},
+        y={"visible": False, "range": [-0.2, 1.2]},
+    )  # fmt: skip
 
 
 def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
@@ -221,9 +216,7 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
     drawn = [name for name in labels if name in set(rows.loc[rows["cv"].notna(), "indicator"])]
     if not drawn:
         return nothing("coefficients", lang)
-    # The names may be long: they stand below, two a line.
-    figure = blank("", lang, height=380 + 24 * math.ceil(len(drawn) / 2))
-    figure.update_layout(legend={"y": -0.12, "yanchor": "top", "x": 0, "xanchor": "left"})
+    figure = legend_below(blank("", lang, height=380 + 24 * math.ceil(len(drawn) / 2)))
     for position, indicator in enumerate(drawn):
         line = rows[rows["indicator"] == indicator].sort_values("year")
         colour, dash = palette.SERIES[position % len(palette.SERIES)], DASHES[position % len(DASHES)]
@@ -236,15 +229,13 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
             marker={"symbol": SYMBOLS[position % len(SYMBOLS)], "size": 8},
             hovertemplate="%{x}: %{y}",
         )
-    for limit in sorted(rows["limit"].dropna().unique()):
-        figure.add_hline(
-            y=limit,
-            line={"color": palette.LIMIT, "dash": "dash", "width": 2},
-            annotation={"text": f"{text('plot.limit', lang)} {limit:g}", "font": {"color": palette.LIMIT}},
-        )
+    years = whole(rows["year"])
+    for limit in sorted(rows["limit"].dropna().unique()):  # named in the legend: on the line, words lie over others
+        ends = [min(years) - 0.5, max(years) + 0.5]
+        add_line(figure, ends, [limit, limit], f"{text('plot.limit', lang)} {limit:g}", hoverinfo="skip")
     figure.update_yaxes(title={"text": text("plot.cv", lang), "standoff": 8}, rangemode="tozero",
                         hoverformat=COEFFICIENT)  # fmt: skip
-    return year_axis(figure, whole(rows["year"])).update_layout(hovermode="x unified")
+    return year_axis(figure, years).update_layout(hovermode="x unified")
 
 
 def contribution_bars(
@@ -273,21 +264,13 @@ def contribution_bars(
         labels.append(text("plot.others", lang, n=len(rest)))
         colours.append(palette.RULE)
     figure = blank("", lang, height=ROW_PX * max(len(labels), 1) + 80)
-    figure.add_bar(
-        # Positions, not names: two schools may bear the same name.
-        x=shares,
-        y=list(range(len(labels))),
-        orientation="h",
-        marker={"color": colours},
-        text=[f"{share:.1f}%" for share in shares],
-        textposition="outside",
-        cliponaxis=False,
-        customdata=labels,
+    places = list(range(len(labels)))  # positions, not names: two schools may bear the same name
+    add_bars(
+        figure, shares, places, [f"{share:.1f}%" for share in shares], marker={"color": colours}, customdata=labels,
         hovertemplate="%{customdata}: %{x:.1f}%<extra></extra>",
-    )
+    )  # fmt: skip
     figure.update_xaxes(title=text("plot.share", lang), range=[0, max([*shares, 1]) * 1.2], ticksuffix="%")
-    ticks = {"tickmode": "array", "tickvals": list(range(len(labels))), "ticktext": labels}
-    return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, **ticks)
+    return figure.update_yaxes(tickmode="array", tickvals=places, ticktext=labels)
 
 
 def matrix(
@@ -384,10 +367,10 @@ def _ordered(frame: pd.DataFrame, column: str, labels: Mapping[str, str]) -> pd.
     return kept.sort_values(column, key=lambda names: names.map(list(labels).index)).reset_index(drop=True)
 
 
-def _dots(figure: go.Figure, rows: pd.DataFrame, axis: str, label: str, names: Mapping[str, str]) -> None:
+def _dots(figure: go.Figure, rows: pd.DataFrame, panel: int, label: str, names: Mapping[str, str]) -> None:
     """Add one panel: a dot a school, spread upright by its rank so that equal values do not hide one another."""
     placed = rows[rows["value"].notna()].sort_values("value", kind="stable")
-    statuses = [status_of(met) for met in placed["met"]]
+    statuses, axis = [status_of(met) for met in placed["met"]], axis_of(panel)
     figure.add_scatter(
         x=placed["value"],
         y=[(7 * rank) % 11 / 10 for rank in range(len(placed))],
@@ -406,21 +389,4 @@ def _dots(figure: go.Figure, rows: pd.DataFrame, axis: str, label: str, names: M
         )  # fmt: skip
     missing = len(rows) - len(placed)
     counts = f"✓ {statuses.count('met')}/{len(rows)}" + (f"  ? {missing}" if missing else "")
-    figure.add_annotation(
-        xref=f"x{axis} domain", yref=f"y{axis} domain", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,
-        text=f"<b>{label}</b>  {counts}",
-    )  # fmt: skip
-
-
-def _grid(figure: go.Figure, panels: int, columns: int) -> None:
-    """Lay the panels out in rows and columns."""
-    lines = max(1, math.ceil(panels / columns))
-    for panel in range(panels):
-        axis = "" if panel == 0 else str(panel + 1)
-        row, column = divmod(panel, columns)
-        x = [column / columns + (0.02 if column else 0), (column + 1) / columns - (0.02 if column < columns - 1 else 0)]
-        top = 1 - row / lines
-        y = [max(0, top - 0.8 / lines), top - 0.2 / lines]
-        style = {**AXIS, "automargin": False, "zeroline": False, "rangemode": "tozero"}
-        figure.layout[f"xaxis{axis}"] = {**style, "domain": x, "anchor": f"y{axis}"}
-        figure.layout[f"yaxis{axis}"] = {"domain": y, "anchor": f"x{axis}", "visible": False, "range": [-0.2, 1.2]}
+    add_head(figure, panel, f"<b>{label}</b>  {counts}")

@@ -10,7 +10,7 @@ import io
 import math
 import re
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import date, datetime
 from typing import TYPE_CHECKING, Any
 
@@ -42,11 +42,13 @@ def svg(figure: go.Figure, width: int = WIDTH_PX) -> str:
         Pixels; the height is the figure's own.
     """
     import matplotlib as mpl
+    from matplotlib import font_manager
     from matplotlib.backends.backend_svg import FigureCanvasSVG
     from matplotlib.figure import Figure
 
-    fonts = [name.strip(' "') for name in palette.FONT.split(",")]
-    style: Any = {"svg.fonttype": "none", "svg.hashsalt": "balance", "font.family": [*_known(fonts), "sans-serif"],
+    there = set(font_manager.get_font_names())
+    fonts = [name for name in (each.strip(' "') for each in palette.FONT.split(",")) if name in there]
+    style: Any = {"svg.fonttype": "none", "svg.hashsalt": "balance", "font.family": [*fonts, "sans-serif"],
              "font.size": 12, "axes.unicode_minus": False}  # fmt: skip
     with mpl.rc_context(style), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # a glyph this machine lacks is drawn by whoever reads the picture
@@ -56,15 +58,27 @@ def svg(figure: go.Figure, width: int = WIDTH_PX) -> str:
         _Sheet(figure, sheet).draw()
         stream = io.StringIO()
         sheet.savefig(stream, format="svg", bbox_inches="tight", pad_inches=0.1, metadata={"Date": None})
-    drawn = re.sub(r"<metadata>.*?</metadata>", "", stream.getvalue(), flags=re.DOTALL)
-    return re.sub(r"(\d\.\d\d)\d+", r"\1", drawn[drawn.index("<svg") :])  # a hundredth of a pixel is enough
+    return _lean(stream.getvalue())
 
 
-def _known(fonts: list[str]) -> list[str]:
-    from matplotlib import font_manager
+def _lean(drawn: str) -> str:
+    """Return matplotlib's SVG without what nobody sees, and with the fonts said once: the reader's, not the writer's.
 
-    there = set(font_manager.get_font_names())
-    return [name for name in fonts if name in there]
+    Examples
+    --------
+    >>> said = "<text style='x: 1px; font-family: A, sans; fill: red' transform='rotate(-0 5.12 2)'>甲 乙</text>"
+    >>> _lean(f"<?xml?><svg>\\n <g id='text_1'>{said}</g></svg>".replace("'", '"')).partition(">")[2]
+    '<g><text style="x: 1px; fill: red">甲 乙</text></g></svg>'
+    """
+    head = '<svg font-family="{}"'.format(palette.FONT.replace('"', "'"))
+    for pattern, instead in (
+        (r"^.*?<svg|<metadata>.*?</metadata>", lambda found: head if found.group().endswith("<svg") else ""),
+        (r'font-family: [^;"]*(; )?|<defs>\s*</defs>', ""),
+        (r' transform="rotate\(-?0 [^"]*"|(?<=<g) id="[^"]*"', ""),
+        (r"(?<=>)\s+(?=<)|(?<=\.\d)\d+", ""),  # a tenth of a pixel is enough
+    ):
+        drawn = re.sub(pattern, instead, drawn, flags=re.DOTALL)
+    return drawn
 
 
 class _Sheet:
@@ -138,32 +152,20 @@ class _Sheet:
         if trace.connectgaps and len(y):
             known = ~np.isnan(y.astype(float))
             x, y = x[known], y[known]
+        looks = [_mark(*look) for look in _looks(marker, colour, len(x))] if "markers" in mode else []
+        kinds = [look for n, look in enumerate(looks) if look not in looks[:n]]
         if "lines" in mode and (line.width is None or line.width > 0):
             steps = {"hv": "steps-post", "vh": "steps-pre"}.get(line.shape or "", "default")
+            joined = kinds.pop() if len(kinds) == 1 else {}  # so that the legend shows line and mark together
             axis.plot(x, y, color=colour, linestyle=DASHES.get(line.dash or "solid", "-"), drawstyle=steps,
-                      linewidth=line.width or 2, label=name if "markers" not in mode else "_nolegend_",
-                      alpha=trace.opacity, zorder=3)  # fmt: skip
-        if "markers" in mode:
-            self._markers(axis, x, y, trace, colour, name)
+                      linewidth=line.width or 2, label=name, alpha=trace.opacity, zorder=3, **joined)  # fmt: skip
+            name = "_nolegend_"
+        for kind in kinds:
+            mine = [n for n, look in enumerate(looks) if look == kind]
+            axis.plot(x[mine], y[mine], linestyle="none", label=name, alpha=marker.opacity, zorder=4, **kind)
+            name = "_nolegend_"
         if "text" in mode and trace.text is not None:
             self._texts(axis, x, y, trace)
-
-    def _markers(self, axis: Axes, x: Any, y: Any, trace: Any, colour: Any, name: str) -> None:
-        marker = trace.marker
-        symbols = _each(marker.symbol or "circle", len(x))
-        colours, inks = _each(marker.color or colour, len(x)), _each(marker.line.color, len(x))
-        sizes = _each(marker.size or 7, len(x))
-        label = name
-        for symbol in dict.fromkeys(symbols):
-            mine = [n for n, s in enumerate(symbols) if s == symbol]
-            fills = [_colour(colours[n]) or palette.ACCENT for n in mine]
-            hollow = str(symbol).endswith("open") and not str(symbol).startswith("line")
-            edges = [_colour(inks[n]) or _colour(colours[n]) or palette.ACCENT for n in mine]
-            axis.scatter(x[mine], y[mine], s=[0.55 * float(sizes[n] or 7) ** 2 for n in mine],
-                         marker=SYMBOLS.get(str(symbol), "o"), c=None if hollow else fills,
-                         facecolors="none" if hollow else None, edgecolors=edges, linewidths=1.2, label=label,
-                         alpha=marker.opacity, zorder=4)  # fmt: skip
-            label = "_nolegend_"
 
     def _texts(self, axis: Axes, x: Any, y: Any, trace: Any) -> None:
         where = _each(trace.textposition or "middle center", len(x))
@@ -186,7 +188,7 @@ class _Sheet:
             [t for t in self.figure.data if t.type == "bar"] if self.layout.barmode in (None, "group") else [trace]
         )
         many = max(1, len(grouped)) if not stacked else 1
-        thick = float(_first(trace.width) or 0.7) / many
+        thick = (1 - (self.layout.bargap or 0.2)) / many
         shift = (grouped.index(trace) - (many - 1) / 2) * thick if many > 1 else 0.0
         base = self._base(axis, along, trace) if stacked else self._numbers_or_zero(trace.base, len(length))
         colours = [_colour(c) or palette.ACCENT for c in _each(trace.marker.color, len(length))]
@@ -303,9 +305,8 @@ class _Sheet:
                 line.set_label_text(_plain(spec.title.text), fontsize=11)
             if spec.visible is False:
                 line.set_visible(False)
-            axis.tick_params(
-                axis="x" if which == "x" else "y", labelleft=spec.showticklabels is not False
-            )  # panels beside one another
+            words = spec.showticklabels is not False
+            axis.tick_params(axis=which, labelleft=words, labelbottom=words)
             if spec.side in ("top", "right"):
                 (axis.xaxis.tick_top if which == "x" else axis.yaxis.tick_right)()
         if across.visible is False and up.visible is False:
@@ -320,7 +321,7 @@ class _Sheet:
         return (max(low, high), min(low, high)) if spec.autorange == "reversed" else (low, high)
 
     def _ticks(self, line: Any, spec: Any, name: str) -> None:
-        from matplotlib.ticker import FuncFormatter, MultipleLocator
+        from matplotlib.ticker import FuncFormatter, MaxNLocator, MultipleLocator
 
         if name in self.places:
             line.set_ticks(range(len(self.places[name])), [_plain(word) for word in self.places[name]])
@@ -328,9 +329,11 @@ class _Sheet:
             line.set_ticks(list(spec.tickvals), [_plain(str(word)) for word in spec.ticktext])
         elif isinstance(spec.dtick, (int, float)):
             line.set_major_locator(MultipleLocator(spec.dtick, offset=float(spec.tick0 or 0) % spec.dtick))
+        elif spec.nticks:
+            line.set_major_locator(MaxNLocator(spec.nticks))
         if spec.type != "date" and name not in self.places and spec.ticktext is None:
             suffix = spec.ticksuffix or ""
-            whole = "{:.0f}" if spec.tickformat == "d" else "{:,.0f}" if spec.tickformat == ",d" else "{:,g}"
+            whole = "{:.0f}" if spec.tickformat == "d" else "{:,.0f}" if spec.tickformat == ",d" else "{:,.10g}"
             line.set_major_formatter(FuncFormatter(lambda value, _: whole.format(round(value, 6)) + suffix))
 
     def _legend(self) -> None:
@@ -356,6 +359,21 @@ def _plain(said: str) -> str:
 
 def _first(value: Any) -> Any:
     return value[0] if isinstance(value, (list, tuple, np.ndarray)) and len(value) else value
+
+
+def _looks(marker: Any, colour: Any, n: int) -> Iterator[tuple[Any, ...]]:
+    """Return symbol, fill, edge and size of every mark of a trace."""
+    colours = _each(marker.color or colour, n)
+    return zip(_each(marker.symbol or "circle", n), colours, _each(marker.line.color or colours, n),
+               _each(marker.size or 7, n), strict=True)  # fmt: skip
+
+
+def _mark(symbol: Any, fill: Any, edge: Any, size: Any) -> dict[str, Any]:
+    """Return how matplotlib draws a mark."""
+    hollow = str(symbol).endswith("open") and not str(symbol).startswith("line")
+    return {"marker": SYMBOLS.get(str(symbol), "o"), "markersize": 0.74 * float(size or 7), "markeredgewidth": 1.2,
+            "markerfacecolor": "none" if hollow else _colour(fill) or palette.ACCENT,
+            "markeredgecolor": _colour(edge) or _colour(fill) or palette.ACCENT}  # fmt: skip
 
 
 def _each(value: Any, n: int) -> list[Any]:

@@ -10,16 +10,23 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.show.plots.base import COEFFICIENT, blank, nothing, whole, year_axis
+from balance_lib.show.plots.base import (
+    COEFFICIENT,
+    add_band,
+    add_line,
+    blank,
+    hatched,
+    legend_below,
+    nothing,
+    whole,
+    year_axis,
+)
 
 
 def _below(figure: go.Figure) -> go.Figure:
     """Put the legend below: these figures stand in half a page, where a title leaves it no room above."""
-    return figure.update_layout(
-        title={"font": {"size": 15}, "y": 0.95, "yanchor": "top"},
-        legend={"y": -0.14, "yanchor": "top", "x": 0, "xanchor": "left"},
-        margin={"t": 68, "b": 72},
-    )
+    legend_below(figure, -0.14)
+    return figure.update_layout(title={"font": {"size": 15}, "y": 0.95, "yanchor": "top"}, margin={"t": 68, "b": 72})
 
 
 def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.nan, lang: str = "zh") -> go.Figure:
@@ -39,12 +46,8 @@ def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.na
         return nothing("spread", lang)
     figure = _below(blank(text("province.trend.title", lang, figure=label), lang, height=400))
     years = whole(rows["year"])
-    band = {"mode": "lines", "line": {"width": 0}, "hoverinfo": "skip"}
-    figure.add_scatter(x=years, y=rows["high"], showlegend=False, **band)
-    figure.add_scatter(
-        x=years, y=rows["low"], fill="tonexty", fillcolor="rgba(86,180,233,0.35)",
-        name=text("province.trend.band", lang), **band,
-    )  # fmt: skip
+    known = rows.dropna(subset=["low", "high"])
+    add_band(figure, known, text("province.trend.band", lang), "rgba(86,180,233,0.35)")
     figure.add_scatter(
         x=years,
         y=rows["middle"],
@@ -56,13 +59,8 @@ def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.na
         "<extra></extra>",
     )
     if years and not math.isnan(limit):
-        figure.add_scatter(
-            x=[years[0] - 0.5, years[-1] + 0.5],
-            y=[limit, limit],
-            mode="lines",
-            name=text("province.trend.line", lang, limit=f"{limit:g}"),
-            line={"color": palette.LIMIT, "dash": "dash"},
-        )
+        ends = [years[0] - 0.5, years[-1] + 0.5]
+        add_line(figure, ends, [limit, limit], text("province.trend.line", lang, limit=f"{limit:g}"))
     return year_axis(figure.update_yaxes(rangemode="tozero", hoverformat=COEFFICIENT), years)
 
 
@@ -88,6 +86,6 @@ def expected_years(counts: Mapping[str, int], late: Mapping[str, int], words: Se
             x=list(words),
             y=[values.get(word, 0) for word in words],
             name=text(name, lang),
-            marker={"color": fill, "pattern": {"shape": shape, "fillmode": "overlay", "fgcolor": "#ffffff", "size": 7}},
+            marker={"color": fill, "pattern": hatched(shape)},
         )
     return figure.update_layout(barmode="stack").update_xaxes(type="category")

@@ -10,12 +10,11 @@ import plotly.graph_objects as go
 from balance_lib import palette
 from balance_lib.locale import bracket, text
 from balance_lib.planning.remedies import RemedyPlan
-from balance_lib.show.plots.base import COEFFICIENT, blank, nothing
+from balance_lib.show.plots.base import COEFFICIENT, add_bars, blank, hatched, nothing
 
 WAN = 1e4
 # What is paid once and what is paid every year: by colour, and by hatching.
-HATCHED = {"shape": "/", "fgcolor": "#ffffff", "size": 7, "solidity": 0.25}
-PAID = {"once": {"color": palette.ACCENT}, "yearly": {"color": palette.SERIES[1], "pattern": HATCHED}}
+PAID = {"once": {"color": palette.ACCENT}, "yearly": {"color": palette.SERIES[1], "pattern": hatched()}}
 KIND_COLOURS = dict(
     zip(("build", "buy", "hire", "train", "rotate", "fund", "decide", "target"), palette.SERIES, strict=True)
 )
@@ -35,16 +34,11 @@ def cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     shown = {name: yuan / WAN for name, yuan in found.items() if yuan == yuan}
     colours = {"bound": palette.MUTED, "plan": palette.ACCENT, "greedy": palette.SERIES[1]}
     figure = blank(text("remedy.plot.cost_title", lang), lang, height=60 + 44 * max(1, len(shown)) + 40)
-    figure.add_bar(
-        y=[text(f"remedy.plot.{name}", lang) for name in shown],
-        x=list(shown.values()),
-        orientation="h",
-        marker={"color": [colours[name] for name in shown]},
-        text=[f"{value:,.1f}" for value in shown.values()],
-        textposition="outside",
-        cliponaxis=False,
+    add_bars(
+        figure, list(shown.values()), [text(f"remedy.plot.{name}", lang) for name in shown],
+        [f"{value:,.1f}" for value in shown.values()], marker={"color": [colours[name] for name in shown]},
         hovertemplate="%{y}: %{x}<extra></extra>",
-    )
+    )  # fmt: skip
     most = max(shown.values(), default=1.0) or 1.0
     return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1.18 * most], tickformat=",.0f")
 
@@ -161,17 +155,11 @@ def marginal_bars(rows: pd.DataFrame, *, names: Mapping[str, str], lang: str = "
     """
     if rows.empty:
         return nothing("marginal", lang)
-    rows = rows.iloc[::-1]
     figure = blank(text("remedy.plot.marginal_title", lang), lang, height=100 + 30 * max(1, len(rows)))
-    figure.add_bar(
-        y=[f"{names.get(r.school_id, r.school_id)} {r.label}" for r in rows.itertuples()],
-        x=rows["closes"],
-        orientation="h",
+    add_bars(
+        figure, rows["closes"], [f"{names.get(r.school_id, r.school_id)} {r.label}" for r in rows.itertuples()],
+        [f"{value:.3f}" for value in rows["closes"]], hovertemplate="%{y}: %{x}<extra></extra>",
         marker={"color": [KIND_COLOURS.get(kind, palette.ACCENT) for kind in rows["kind"]]},
-        text=[f"{value:.3f}" for value in rows["closes"]],
-        textposition="outside",
-        cliponaxis=False,
-        hovertemplate="%{y}: %{x}<extra></extra>",
-    )
+    )  # fmt: skip
     most = float(rows["closes"].max())
     return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1.15 * most], hoverformat=COEFFICIENT)

@@ -16,7 +16,18 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.show.plots.base import AXIS, blank, nothing, room, short, status_markers, whole
+from balance_lib.show.plots.base import (
+    AXIS,
+    add_band,
+    add_line,
+    axis_of,
+    blank,
+    nothing,
+    room,
+    short,
+    status_markers,
+    whole,
+)
 
 BAND = "rgba(11, 79, 138, 0.18)"
 PANEL_PX, HEAD_PX = 210, 54
@@ -97,7 +108,7 @@ def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") ->
     figure = blank("", lang, height=100)
     figure.update_layout(showlegend=False, margin={"l": 34, "r": 2, "t": 8, "b": 8})
     for at, panel in enumerate(panels):
-        axis = _axis(at)
+        axis = axis_of(at)
         style = {**AXIS, "automargin": False, "tickfont": {"size": 12}}
         figure.layout[f"xaxis{axis}"] = {**style, "anchor": f"y{axis}", "showgrid": False, "hoverformat": "d"}
         figure.layout[f"yaxis{axis}"] = {**style, "anchor": f"x{axis}", "nticks": 6, "zeroline": False}
@@ -107,10 +118,6 @@ def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") ->
     narrower = {str(n): _places(len(panels), heads, n) for n in range(1, columns + 1)}
     figure.update_layout(narrower[str(columns)] | {"meta": {"columns": narrower, "panel_px": NARROWEST_PX}})
     return figure
-
-
-def _axis(at: int) -> str:
-    return "" if at == 0 else str(at + 1)
 
 
 def _places(panels: int, heads: Sequence[int], columns: int) -> dict[str, Any]:
@@ -123,8 +130,8 @@ def _places(panels: int, heads: Sequence[int], columns: int) -> dict[str, Any]:
         left = (column + (0.1 if column else 0.0)) / columns  # room for the figures beside the axis
         right = (column + 1) / columns - 0.012
         top = 1.0 - row * high
-        places[f"xaxis{_axis(at)}.domain"] = [left, right]
-        places[f"yaxis{_axis(at)}.domain"] = [top - high * (1 - 30 / whole_px), top - high * HEAD_PX / whole_px]
+        places[f"xaxis{axis_of(at)}.domain"] = [left, right]
+        places[f"yaxis{axis_of(at)}.domain"] = [top - high * (1 - 30 / whole_px), top - high * HEAD_PX / whole_px]
         for note in heads[2 * at : 2 * at + 2]:
             places[f"annotations[{note}].x"], places[f"annotations[{note}].y"] = left, top
     return places
@@ -140,16 +147,9 @@ def _draw(figure: go.Figure, panel: Panel, axis: str, lang: str, *, legend: bool
     counted, ahead = rows[~rows["projected"]], rows[rows["projected"]]
     joined = pd.concat([counted.dropna(subset=["value"]).tail(1), ahead])
     if len(ahead):
-        figure.add_scatter(
-            x=[*whole(joined["year"]), *whole(joined["year"])[::-1]], y=[*joined["high"], *joined["low"][::-1]],
-            fill="toself", fillcolor=BAND, line={"width": 0}, hoverinfo="skip", mode="lines",
-            name=text("trends.plot.band", lang, level=80), showlegend=legend, **on,
-        )  # fmt: skip
-    figure.add_scatter(
-        x=whole(rows["year"]), y=rows["threshold"], mode="lines", name=text("trends.plot.line", lang),
-        line={"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"}, showlegend=legend,
-        hovertemplate=text("trends.plot.line", lang) + " %{y}<extra></extra>", **on,
-    )  # fmt: skip
+        add_band(figure, joined, text("trends.plot.band", lang, level=80), BAND, showlegend=legend, **on)
+    line = text("trends.plot.line", lang)
+    add_line(figure, whole(rows["year"]), rows["threshold"], line, showlegend=legend, **on)
     if len(ahead):
         figure.add_scatter(
             x=whole(joined["year"]), y=joined["value"], mode="lines", name=text("trends.plot.path", lang),
@@ -267,12 +267,10 @@ def enrolment(
         rows = projected[projected["stage"] == stage].sort_values("year")
         past = counted[(counted["stage"] == stage) & (counted["year"] <= base)].sort_values("year")
         name, colour = text(f"stage.{stage}", lang), STAGE_COLOURS[stage]
-        figure.add_scatter(
-            x=[*whole(rows["year"]), *whole(rows["year"])[::-1]], y=[*rows["high"], *rows["low"][::-1]],
-            fill="toself", fillcolor=STAGE_BANDS[stage], line={"width": 0}, hoverinfo="skip", mode="lines",
+        add_band(
+            figure, rows, f"{name} {text('trends.plot.band', lang, level=round(100 * level))}", STAGE_BANDS[stage],
             fillpattern={"shape": STAGE_PATTERNS[stage], "fgcolor": colour, "bgcolor": STAGE_BANDS[stage],
                          "fgopacity": 0.35, "size": 7, "solidity": 0.15},
-            name=f"{name} {text('trends.plot.band', lang, level=round(100 * level))}",
         )  # fmt: skip
         figure.add_scatter(
             x=whole(rows["year"]), y=rows["pupils"], mode="lines", showlegend=False,

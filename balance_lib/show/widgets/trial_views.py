@@ -38,7 +38,7 @@ def headline(outcome: Outcome, lang: str) -> Markup:
     outcome : Outcome
     lang : {"zh", "en"}
     """
-    moves, breaking = outcome.moves, [*outcome.broken("forbids"), *outcome.broken("breaks")]
+    moves, breaking = outcome.moves, outcome.against_rules
     key = "unchanged" if outcome.status == "unchanged" else "done"
     closed, far = _closed(outcome), outcome.coverage.groupby("when")["far"].sum()
     said = text(
@@ -346,7 +346,7 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> Markup:
             "card.far": number(moves["far"].sum()),
             "card.over": number(moves["overflow"].sum()),
             "longest": _km(longest, lang),
-            "broken": number(len(outcome.broken("breaks")) + len(outcome.broken("forbids"))),
+            "broken": number(len(outcome.against_rules)),
         }
         column = {text(f"page.consolidation.{key}", lang): said for key, said in figures.items()}
         column |= {name: said[1] for name, said in _figures(outcome, lang)}
