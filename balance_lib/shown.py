@@ -15,25 +15,27 @@ from balance_lib import locale
 
 MOST = 360  # characters of a repr
 
-# What people who come from osmnx, geopandas, momepy and pandas write first, and what it is called here.
-GUESSES: dict[str, tuple[str, ...]] = {
-    "accessibility": ("coverage",), "basic_stats": ("evaluate",), "boundary": ("outline",), "catchment": ("coverage",),
-    "check": ("evaluate",), "comparison": ("compare",), "cv": ("plot_coefficients",), "datasets": ("counties",),
-    "df": ("table", "schools"), "edges": ("roads",), "explore": ("map", "trial"), "forecast": ("project",),
-    "from_file": ("open",), "gaps": ("plot_gaps",), "gdf": ("schools",), "geometry": ("outline", "schools"),
-    "gini": ("inequality",), "graph": ("roads",), "isochrones": ("coverage",), "items": ("table",),
-    "judge": ("evaluate",), "list_counties": ("counties",), "list_standards": ("standards",), "load": ("open",),
-    "load_county": ("open",), "nodes": ("villages",), "open_county": ("open",), "optimise": ("propose",),
-    "optimize": ("propose",), "plot": ("map", "plot_gaps", "plot_coefficients"), "plot_map": ("map",),
-    "plot_schools": ("map",), "points": ("villages",), "policies": ("standards",), "predict": ("project",),
-    "problems_df": ("problems",), "read": ("open",), "read_county": ("open",), "read_file": ("open",),
-    "results": ("table",), "roads_gdf": ("roads",), "score": ("evaluate",), "show": ("map", "plot"),
-    "sites": ("schools",), "streets": ("roads",), "summary": ("table", "sentence"), "to_dataframe": ("table",),
-    "to_df": ("table",), "to_frame": ("table",), "to_gdf": ("schools",), "to_json": ("as_dict",),
-    "bounds": ("outline",), "to_crs": ("schools",), "sjoin": ("schools",), "graph_from_place": ("open",),
-    "gdf_to_nx": ("roads",), "graph_to_gdfs": ("roads",), "get_path": ("counties",), "total_bounds": ("outline",),
-    "what_if": ("scenario", "trial"), "run": ("evaluate",), "radius": ("coverage",),
-}  # fmt: skip
+# What people who come from osmnx, geopandas, momepy and pandas write first, by what it is called here.
+MEANT: dict[str, str] = {name: f" {guesses} " for name, guesses in {
+    "open": "load read from_file file place point geometries features geocode csv parquet data example examples",
+    "counties": "datasets path list get", "standards": "policies list", "evaluation": "evaluate judge score",
+    "scenarios": "scenario what_if", "inequality": "gini theil cv equity", "optimise": "optimize optimum solve",
+    "evaluate": "basic_stats check judge score run indicators stats info summary describe simulate solve",
+    "map": "plot explore show gis leaflet", "explore": "map plot", "trial": "explore what_if sliders",
+    "plot": "show trend gaps chart winners losers", "plot_gaps": "plot gaps gap failed failures",
+    "plot_coefficients": "plot cv equity coefficients gini",
+    "coverage": "accessibility catchment catchments isochrone isochrones radius buffer nearest distance distances "
+                "service walk reach", "outside": "uncovered gdf villages", "count": "covered percent share",
+    "by_township": "table frame df dataframe summary", "schools": "df gdf geometry sites to_crs sjoin points geopandas",
+    "villages": "nodes points population settlements", "townships": "towns dissolve area areas",
+    "roads": "edges graph streets network nx graphs gdfs",
+    "outline": "boundary bounds total_bounds geometry unary_union centroid area clip buffer simplify",
+    "table": "df frame dataframe items results summary head columns describe csv info to_file",
+    "items": "table frame df dataframe", "problems": "failed failures", "sentence": "summary report info",
+    "as_dict": "json", "affected": "losers villages table frame df moved", "compare": "comparison diff",
+    "project": "forecast predict", "propose": "optimise optimize optimum solve", "scenario": "what_if simulate",
+    "report": "to_file export save", "close": "remove delete", "before": "diff compare",
+}.items()}  # fmt: skip
 
 
 def closest(name: str, known: Iterable[str], guesses: bool = True) -> list[str]:
@@ -49,30 +51,27 @@ def closest(name: str, known: Iterable[str], guesses: bool = True) -> list[str]:
 
     Examples
     --------
-    >>> closest("jiaohee", ["jiaohe", "wuxi"]), closest("load", ["open", "counties"])
+    >>> closest("jiaohee", ["jiaohe", "wuxi"]), closest("load_data", ["open", "counties"])
     (['jiaohe'], ['open'])
     """
     names = [str(each) for each in known]
-    meant = [word for word in GUESSES.get(name.lower(), ()) if word in names] if guesses else []
+    meant: list[str] = []
+    if guesses:
+        tried = [name.lower(), *name.lower().split("_")]
+        meant = [each for part in tried for each in MEANT if each in names and f" {part} " in MEANT[each]]
+        meant += [part for part in tried if part in names]
     folded = {each.lower().replace("_", "").replace("-", ""): each for each in names}
-    near = difflib.get_close_matches(name.lower().replace("_", "").replace("-", ""), list(folded), 3, 0.6)
+    near = difflib.get_close_matches(name.lower().replace("_", "").replace("-", ""), list(folded), 3, 0.65)
     return list(dict.fromkeys([*meant, *(folded[each] for each in near)]))[:3]
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> AttributeError:
-    """Return the error for a name that is not there, with what may have been meant.
-
-    Parameters
-    ----------
-    what : str
-    name : str
-        The name that is not there.
-    known : iterable of str
-    """
-    meant = closest(name, known)
-    lang = locale.spoken()
+    """Return the error for a name that is not there: what may have been meant, else what there is."""
+    names, lang = list(known), locale.spoken()
+    meant = closest(name, names)
+    hint, told = ("meant", meant) if meant else ("there", names)
     said = locale.text("shown.unknown", lang, what=what, name=name)
-    return AttributeError(said + (locale.text("shown.meant", lang, names=", ".join(meant)) if meant else ""))
+    return AttributeError(said + locale.text(f"shown.{hint}", lang, names=", ".join(told)))
 
 
 def desk(part: str) -> Any:

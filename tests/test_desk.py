@@ -33,6 +33,14 @@ GUESSES: list[tuple[str, str, str | None]] = [
     ("county", "to_crs", "schools"), ("county", "sjoin", "schools"),
     ("evaluation", "items", None), ("evaluation", "to_frame", "table"), ("evaluation", "df", "table"),
     ("evaluation", "plot", "plot_gaps"), ("evaluation", "to_json", "as_dict"), ("draft", "run", "evaluate"),
+    ("bl", "features_from_place", "open"), ("bl", "read_parquet", "open"), ("bl", "geocode_to_gdf", "open"),
+    ("bl", "plot_graph", "explore"), ("bl", "load_data", "open"), ("county", "buffer", "coverage"),
+    ("county", "service_area", "coverage"), ("county", "nearest_school", "coverage"), ("county", "towns", "townships"),
+    ("county", "unary_union", "outline"), ("county", "total_area", "outline"), ("county", "describe", "evaluate"),
+    ("county", "population", "villages"), ("county", "network", "roads"), ("county", "equity", "plot_coefficients"),
+    ("evaluation", "failures", "problems"), ("evaluation", "plot_map", "map"), ("outcome", "losers", "affected"),
+    ("coverage", "gdf", "outside"), ("coverage", "to_frame", "by_township"), ("coverage", "percent", "count"),
+    ("history", "trend", "plot"), ("draft", "delete", "close"), ("draft", "simulate", "evaluate"),
 ]  # fmt: skip
 
 
@@ -63,6 +71,8 @@ def test_thirty_guesses_work_or_say_what_is_meant(results: dict[str, Any]) -> No
         with pytest.raises(AttributeError) as told:
             getattr(results[where], name)
         assert meant in str(told.value).partition("是不是")[2], (where, name, str(told.value))
+    with pytest.raises(AttributeError, match=r"有：.*by_township.*outside"):  # nothing near: it says what there is
+        results["coverage"].qqqq  # noqa: B018
 
 
 @pytest.mark.parametrize(
@@ -265,7 +275,26 @@ def test_every_figure_leaves_a_picture(results: dict[str, Any], lang: str) -> No
         assert len(repr(figure)) < 400
     gaps = figures[0]
     assert all(bar < 100 for bar in gaps.data[0].x)
+    assert all(x > 100 for x in gaps.data[1].x)  # words stand beyond the line, which would run through them
     assert f"{found.with_status('not_met')[0].item.code} " in str(gaps.data[0].customdata)
+    hatched = [bar.marker.pattern for figure in figures for bar in figure.data if bar.type == "bar"]
+    assert all(look.fillmode == "overlay" for look in hatched if look.shape)  # else white lines on white
+    drawn = figures[-1].picture()
+    assert drawn.count("font-family") == 1 and "rotate(-0" not in drawn  # the fonts of whoever reads it, once
+
+
+def test_a_cell_counts_as_its_sentence_does(results: dict[str, Any]) -> None:
+    """Warnings are no broken rules; whoever moves to another school is one person; a target has no price."""
+    outcome, plan = results["outcome"], results["remedy"]
+    assert f"有{len(outcome.against_rules)}处不合规定" in outcome.sentence("zh")
+    shown = re.search(r"新破的规定\s*<b>(\d+)", outcome._repr_html_())
+    assert shown is not None and int(shown[1]) == len(outcome.against_rules) < len(outcome.broken())
+    lines = plan.lines.replace({"school_id": {"": None}})
+    table = import_module("balance_lib.show.desk.tables").actions(plan, "zh").set_axis(list("auso"), axis=1)
+    assert table["o"].sum() == pytest.approx(plan.cost_yuan)
+    assert table["o"].isna().sum() == lines.groupby("action")["cost_yuan"].apply(lambda cost: cost.isna().all()).sum()
+    assert sorted(table["s"]) == sorted(lines.groupby("action")["school_id"].nunique())
+    assert (table["u"].fillna(1) > 0).all()
 
 
 def test_gaps_of_a_townships_schools_are_drawn_from_their_rows(results: dict[str, Any]) -> None:

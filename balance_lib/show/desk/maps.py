@@ -133,7 +133,7 @@ def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None
     name = f"{county.name(lang)} · {text('desk.today', lang) if before else found.scenario.name}"
     chart.title, chart.symbol_scale = name, 0.75
     if before:
-        chart.set_classes({}, legend=legend[:1])
+        chart.set_classes({}, legend=legend[:1], label=text("page.consolidation.legend", lang))
         return chart
     schools = found.schools.set_index("school_id")
     there = schools["kind_after"].notna()

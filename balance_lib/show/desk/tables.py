@@ -145,8 +145,10 @@ def actions(found: Any, lang: str) -> pd.DataFrame | None:
 
     if found.lines.empty:
         return None
-    lines = found.lines.assign(units=found.lines["units"].where(found.lines["kind"] != "target").clip(lower=0))
-    # Whoever moves leaves one school and comes to another: counted once. A target has neither amount nor price.
+    # Whoever moves leaves one school and comes to another: counted once. A target has neither amount nor price, and
+    # what the county does is done at no school.
+    lines, amount = found.lines, found.lines["units"].clip(lower=0)
+    lines = lines.assign(units=amount.where(lines["kind"] != "target"), school_id=lines["school_id"].replace("", pd.NA))
     groups = lines.groupby("action")
     summed = groups[["units", "cost_yuan"]].sum(min_count=1).assign(schools=groups["school_id"].nunique()).reset_index()
     known = found.catalogue.all
