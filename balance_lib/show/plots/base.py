@@ -165,9 +165,7 @@ def add_band(figure: go.Figure, rows: pd.DataFrame, name: str, fill: str, **more
     )  # fmt: skip
 
 
-def add_bars(
-    figure: go.Figure, lengths: Sequence[float], names: Sequence[Any], words: Sequence[str], **more: Any
-) -> Any:
+def add_bars(figure: go.Figure, lengths: Any, names: Any, words: Any, **more: Any) -> go.Figure:
     """Add lying bars, the first at the top, with words beyond their ends."""
     figure.add_bar(x=lengths, y=names, orientation="h", text=words, textposition="outside", cliponaxis=False, **more)
     return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)

@@ -306,7 +306,7 @@ class _Sheet:
             if spec.visible is False:
                 line.set_visible(False)
             words = spec.showticklabels is not False
-            axis.tick_params(axis=which, labelleft=words, labelbottom=words)
+            axis.tick_params(axis="x" if which == "x" else "y", labelleft=words, labelbottom=words)
             if spec.side in ("top", "right"):
                 (axis.xaxis.tick_top if which == "x" else axis.yaxis.tick_right)()
         if across.visible is False and up.visible is False:
