@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import cache
 from importlib import import_module
@@ -21,7 +20,8 @@ from balance_lib import access, evaluation, standards
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, GroupCounts, ItemResult, figures
 from balance_lib.evaluation.result import Score
-from balance_lib.office.reports import application, brief, findings, lists
+from balance_lib.office import workplan
+from balance_lib.office.reports import application, findings
 from balance_lib.office.workplan import problems
 from balance_lib.office.workplan.register import WORST
 from balance_lib.show.widgets import brief as brief_page
@@ -30,6 +30,7 @@ from balance_lib.show.widgets.models import PageModel
 from tests import mouths, towns
 from tests.mouths import MOUTHS, Said
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 PLANS = {
     "akqi": "akqi_2022",
     "chuzhou": "chuzhou_2011",
@@ -49,14 +50,6 @@ LEAN = [
 
 COUNTS, OFFICIAL = Evaluation.counts, GroupCounts.as_dict
 REGISTER = import_module("balance_lib.office.workplan.register")  # the package gives the function of this name
-
-
-@pytest.fixture(autouse=True, scope="module")
-def without_pictures() -> Iterator[None]:
-    """Leave the pictures of the papers undrawn: no mouth reads them, and they are most of what a paper costs."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(brief, "figure", lambda *of, caption: None)
-        yield
 
 
 @cache
@@ -371,7 +364,7 @@ def test_mouths_changed_by_hand_are_found(monkeypatch: pytest.MonkeyPatch, demo_
 @pytest.mark.parametrize(
     ("mouth", "where", "name", "change"),
     [
-        ("problem paper", lists, "decimals", lambda value, unit, line=0.0, operator=">=": 0),
+        ("problem paper", workplan, "decimals_of", lambda field, value, line, item: 0),
         ("next steps", first_screen, "pressing", lambda found, paths: found.with_status("not_met")[1:]),
         ("first screen", GroupCounts, "sentence", lambda self, lang: f"{self.n}项中{self.n}项达标"),
         ("first screen", GroupCounts, "sentence", lambda self, lang: f"{self.n + 1}项中{len(self.met)}项达标"),

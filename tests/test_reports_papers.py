@@ -150,6 +150,7 @@ def test_the_brief_says_the_numbers_of_its_tables(county: County, found: Evaluat
     assert ("、795平方米教学及辅助用房（小学）" if lang == "zh" else "795 m² of teaching rooms (primary)") in words
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_self_report_lists_every_item_once(county: County, plan: Evaluation) -> None:
     from balance_lib.office.reports import self_report
 
@@ -165,6 +166,7 @@ def test_the_self_report_lists_every_item_once(county: County, plan: Evaluation)
     assert "尚未达到" in "\n".join(words_of(content))
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_nothing_open_is_called_met() -> None:
     """A county without any county figure or evidence: no sentence may say that an item is met by them."""
     made = towns.county([towns.school("A")], [towns.school_year("A")])
@@ -177,6 +179,7 @@ def test_nothing_open_is_called_met() -> None:
     assert len(unknown) > 60 and all(row[4] in ("待佐证", "无数据") for row in unknown)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_every_paper_says_where_it_comes_from(county: County, found: Evaluation) -> None:
     source = reports.ReportSource(county, found, made_on=DAY)
     for key in ("brief", "forms", "problems"):
@@ -196,6 +199,7 @@ def test_every_paper_says_where_it_comes_from(county: County, found: Evaluation)
         assert "2023年9月1日" in whole
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_real_counties_bear_no_banner() -> None:
     made = replace(towns.county([towns.school("A")], [towns.school_year("A")]), synthetic=False)
     found = evaluation.evaluate(made, standards.load("quality_2017"), year=2020)
@@ -293,6 +297,7 @@ def outcome(county: County) -> scenarios.Outcome:
     return scenarios.evaluate(county, scenario, standard="quality_2017")
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_the_argument_puts_losses_rules_and_procedure_first(outcome: scenarios.Outcome) -> None:
     content = reports.make(
         "argument", reports.ReportSource(outcome.baseline, outcome.after, outcome=outcome, made_on=DAY)
@@ -318,6 +323,7 @@ def test_the_argument_puts_losses_rules_and_procedure_first(outcome: scenarios.O
     assert str(outcome.provenance["county_hash"]) in "".join(cell for rows in tables for row in rows for cell in row)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_an_empty_scenario_says_that_nothing_changes(outcome: scenarios.Outcome, county: County) -> None:
     nothing = scenarios.evaluate(county, scenarios.Scenario.empty("akqi", YEAR), standard="quality_2017")
     words = "\n".join(
@@ -344,6 +350,7 @@ def hostile() -> tuple[County, Evaluation]:
     return made, evaluation.evaluate(made, standards.load("quality_2017"), year=2020)
 
 
+@pytest.mark.usefixtures("undrawn")
 def test_hostile_names_come_out_harmless(tmp_path: Path) -> None:
     made, found = hostile()
     saved, stamp = store.Store.at(tmp_path / "store"), store.Stamp.of(made, found.standard)

@@ -30,6 +30,7 @@ from balance_lib.show.widgets.models import PageModel
 from balance_lib.show.widgets.outlook import Outlook
 from balance_lib.show.widgets.running import RunModel
 
+pytestmark = pytest.mark.usefixtures("undrawn")
 COUNTIES = ("akqi", "chuzhou", "huixian", "jiaohe", "wuxi")
 MOST = 30
 DAY = date(2024, 3, 1)
