@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib._errors import NotFoundError
+from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.data.county import County
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES
@@ -102,11 +102,15 @@ def read(county: County, base: int | None = None) -> Counts:
     ------
     NotFoundError
         If the county has no school data of the base year.
+    DataError
+        If no school tells any roll.
     """
     base = county.years[-1] if base is None and county.years else base
     if base is None or base not in county.years:
         raise NotFoundError(f"{county.county_id}.years", base, county.years)
     rolls, untold = _rolls(county)
+    if rolls["pupils"].isna().all():
+        raise DataError([Fault("scenario_no_rolls", "school_years.csv", None, "pupils", params={"year": base})])
     where, notes = _who_goes_where(county, rolls)
     if untold.get(base):
         notes.append(Message("trends.note.no_roll", {"n": untold[base], "year": base}))

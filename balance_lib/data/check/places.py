@@ -50,6 +50,7 @@ def check(county: County) -> Iterator[Fault]:
     for name in PLACED:
         yield from _points(name, frames[name])
     yield from _doubled(frames["schools"])
+    yield from _at_schools(_placed(frames["villages"]), _placed(frames["schools"]))
     outline, areas = area(county.layers.get(OUTLINE)), _areas(county.layers.get(TOWNSHIPS))
     for name in PLACED:
         yield from _outside(name, _placed(frames[name]), outline, _placed(frames["schools"]))
@@ -135,6 +136,15 @@ def _doubled(schools: pd.DataFrame) -> Iterator[Fault]:
     rows = here.assign(_first=first)[first != here["school_id"]]
     yield from each("same_point", "schools", rows, "lon", severity="warning", found=_shown,
                     other=lambda row: row["_first"])  # fmt: skip
+
+
+def _at_schools(villages: pd.DataFrame, schools: pd.DataFrame) -> Iterator[Fault]:
+    """Say that villages were placed where their schools are: ways of 0 km then mean nothing."""
+    there = set(zip(schools["lon"], schools["lat"], strict=True))
+    n = sum(place in there for place in zip(villages["lon"], villages["lat"], strict=True))
+    if n >= PAIRS and 2 * n >= len(villages):
+        file, told = tables.table("villages").file, {"n": n, "of": len(villages)}
+        yield Fault("village_at_school", file, None, "lon/lat", None, "warning", told)
 
 
 def _outside(name: str, rows: pd.DataFrame, outline: Any, schools: pd.DataFrame) -> Iterator[Fault]:
@@ -334,7 +344,7 @@ def _named_after(rows: pd.DataFrame, moved: pd.DataFrame, villages: pd.DataFrame
         return 0.0, 0
     before, after = (np.median(o[near], axis=0) for o in offsets)
     scatter = 1.4826 * np.median(np.abs(offsets[0][near] - before), axis=0) / np.sqrt(near.sum())
-    if np.hypot(*before) < 4 * np.hypot(*scatter):
+    if not before.any() or np.hypot(*before) < 4 * np.hypot(*scatter):
         return 0.0, 0
     return 1 - float(np.hypot(*after) / np.hypot(*before)), int(near.sum())
 

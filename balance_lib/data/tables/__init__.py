@@ -357,11 +357,11 @@ def _check_reference(
 
 
 def _plain(value: object) -> str:
-    return f"{value:g}" if isinstance(value, float) else str(value)
+    return f"{value:.12g}" if isinstance(value, float) else str(value)
 
 
 def _bound(value: float | None) -> str:
-    return "…" if value is None else f"{value:g}"
+    return "…" if value is None else f"{value:.12g}"
 
 
 def require(faults: Sequence[Fault]) -> None:
