@@ -179,6 +179,9 @@ def test_small_multiples_fit_the_page_at_every_width(served: Served, visit: Any)
         !document.querySelector(".bl-wide .hovertext")"""
     )
     page.wait_for_timeout(500)
+    tall = "(e) => e.getBoundingClientRect().height"  # no drawing is taller than the place it was given
+    fits = f"all => all.every((e) => ({tall})(e) <= ({tall})(e.parentElement) + 2)"
+    assert page.eval_on_selector_all(".bl-drawn", fits)
     page.locator(".bl-wide .points path").first.hover(force=True)
     page.wait_for_selector(".bl-wide .hovertext", state="attached")
 

@@ -44,7 +44,7 @@ function fit(element, drawn) {
   const times = scale(element);
   drawn.style.width = times === 1 ? "" : `${element.clientWidth / times}px`;
   drawn.style.transform = times === 1 ? "" : `scale(${times})`;
-  element.style.height = times === 1 ? "" : `${drawn.offsetHeight * times}px`;
+  element.style.minHeight = times === 1 ? "" : `${drawn.offsetHeight * times}px`;
 }
 
 // A figure drawn under a tab that is then closed and opened has another width; plotly listens to the window alone.
