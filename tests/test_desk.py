@@ -279,6 +279,9 @@ def test_every_figure_leaves_a_picture(results: dict[str, Any], lang: str) -> No
     assert f"{found.with_status('not_met')[0].item.code} " in str(gaps.data[0].customdata)
     hatched = [bar.marker.pattern for figure in figures for bar in figure.data if bar.type == "bar"]
     assert all(look.fillmode == "overlay" for look in hatched if look.shape)  # else white lines on white
+    words = [word for figure in figures for trace in figure.data if trace.text is not None for word in trace.text]
+    pictures = "".join(figure.picture() for figure in figures)
+    assert [word for word in words if word and re.fullmatch(r"[-\d.,]+", word) and f">{word}<" not in pictures] == []
     drawn = figures[-1].picture()
     assert drawn.count("font-family") == 1 and "rotate(-0" not in drawn  # the fonts of whoever reads it, once
 

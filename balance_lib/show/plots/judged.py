@@ -85,18 +85,10 @@ def gap_over_time(
     if deadline is not None:
         # A school year bears the name of its first calendar year and is judged on 31 August of the next.
         years.append(deadline.year - (deadline.month <= 8))
-        words = text("plot.deadline", lang, date=deadline.isoformat())
-        figure.add_vline(x=years[-1], line={"color": palette.MUTED, "dash": "dot"})
-        figure.add_annotation(
-            x=years[-1],
-            y=0.02,
-            yref="paper",
-            text=words,
-            showarrow=False,
-            textangle=-90,
-            xanchor="right",
-            yanchor="bottom",
-        )
+        words = text(
+            "plot.deadline", lang, date=deadline.isoformat()
+        )  # in the legend: along the line it lies on values
+        figure.add_vline(x=years[-1], line={"color": palette.MUTED, "dash": "dot"}, name=words, showlegend=True)
     figure.update_yaxes(
         title={"text": unit, "standoff": 8} if unit else None, range=room(rows["value"], rows["threshold"])
     )

@@ -75,7 +75,9 @@ def _lean(drawn: str) -> str:
         (r"^.*?<svg|<metadata>.*?</metadata>", lambda found: head if found.group().endswith("<svg") else ""),
         (r'font-family: [^;"]*(; )?|<defs>\s*</defs>', ""),
         (r' transform="rotate\(-?0 [^"]*"|(?<=<g) id="[^"]*"', ""),
-        (r"(?<=>)\s+(?=<)|(?<=\.\d)\d+", ""),  # a tenth of a pixel is enough
+        (r"(?<=>)\s+(?=<)", ""),
+        # A tenth of a pixel is enough; a number that is said stays whole.
+        (r'(?<= [dxy]=")[^"]*', lambda found: re.sub(r"(?<=\.\d)\d+", "", found.group())),
     ):
         drawn = re.sub(pattern, instead, drawn, flags=re.DOTALL)
     return drawn
@@ -240,7 +242,8 @@ class _Sheet:
 
     def _shape(self, shape: Any) -> None:
         style = {"color": _colour(shape.line.color) or palette.MUTED, "linewidth": shape.line.width or 1.5,
-                 "linestyle": DASHES.get(shape.line.dash or "solid", "-"), "zorder": 2}  # fmt: skip
+                 "linestyle": DASHES.get(shape.line.dash or "solid", "-"), "zorder": 2,
+                 "label": shape.name if shape.showlegend else "_nolegend_"}  # fmt: skip
         x, y = (str(ref or name).split(" ")[0] for ref, name in ((shape.xref, "x"), (shape.yref, "y")))
         for (over, up), axis in list(self.axes.items()):
             if (x not in ("paper", over)) or (y not in ("paper", up)) or "paper" == x == y:
@@ -370,7 +373,7 @@ def _looks(marker: Any, colour: Any, n: int) -> Iterator[tuple[Any, ...]]:
 
 def _mark(symbol: Any, fill: Any, edge: Any, size: Any) -> dict[str, Any]:
     """Return how matplotlib draws a mark."""
-    hollow = str(symbol).endswith("open") and not str(symbol).startswith("line")
+    hollow = "open" in str(symbol) and not str(symbol).startswith("line")
     return {"marker": SYMBOLS.get(str(symbol), "o"), "markersize": 0.74 * float(size or 7), "markeredgewidth": 1.2,
             "markerfacecolor": "none" if hollow else _colour(fill) or palette.ACCENT,
             "markeredgecolor": _colour(edge) or _colour(fill) or palette.ACCENT}  # fmt: skip
