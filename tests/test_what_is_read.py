@@ -22,6 +22,7 @@ from balance_lib import evaluation, scenarios, standards
 from balance_lib.cli import render
 from balance_lib.data.county import County
 from balance_lib.office import reports, workplan
+from balance_lib.office.reports import findings
 from balance_lib.office.store import store_of
 from balance_lib.show.widgets import card_views, register_views, views
 from balance_lib.show.widgets import first_screen as first
@@ -187,3 +188,17 @@ def test_tables_of_the_plan_s_page(
         register_views.unit_table(register.units, "zh"), register_views.task_table(register.tasks, "zh", 40),
     ]  # fmt: skip
     assert page("\n".join(shown)) == snapshot
+
+
+def test_the_measures_of_chuzhou_and_the_sentences_of_wuxi(demo_dir: Path) -> None:
+    """What was read aloud and mended: no bus brings a net café further away, no item is made of “at least 5 items”."""
+    found = evaluation.evaluate(County.open(demo_dir / "chuzhou"), "chuzhou_2011")
+    measures = workplan.problem_list(found, County.open(demo_dir / "chuzhou")).set_index("code")["measure"]
+    assert measures["C7-5"] == "会同有关部门依法取缔或搬迁校园200米以内的歌舞厅、电子游戏室、网吧"
+    assert measures["C7-4.1"] == "清除现有的2处堆放杂物"
+    wuxi = evaluation.evaluate(County.open(demo_dir / "wuxi"), "wuxi_2016")
+    said = {code: findings.sentence(wuxi.item(code)) for code in ("W-G1", "W-C8")}
+    assert "要求5项全部达标，现状为5项中3项达标（佐证认定达标），差2项" in said["W-G1"]
+    assert said["W-C8"].endswith("按数据未达标，不能认定达标。")
+    assert findings.requirement(wuxi.item("W-F7")) == "不低于100%"
+    assert findings.requirement(wuxi.item("W-T9")) == "差异系数不高于0.55"
