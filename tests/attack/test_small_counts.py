@@ -84,6 +84,8 @@ def as_viewer(few: int, root: Path, monkeypatch: pytest.MonkeyPatch) -> dict[str
         Widget.close_all()
         kind = getattr(apps, name)
         page = kind(kind.shows(library, {}))
+        if name == "Consolidation":
+            page.files.tables.ask.click()
         out |= {f"{name} {place}": said for place, said in given(page)}
     source = reports.ReportSource(model.county, model.evaluation)
     out |= {key: contents(reports.make(key, source).content) for key in reports.keys(source)}

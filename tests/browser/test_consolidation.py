@@ -58,6 +58,7 @@ def test_planner_tries_keeps_saves_shares_compares_and_exports(served: Served, v
     page.get_by_role("button", name="保存方案").click()
     link = page.wait_for_selector("a.bl-share", timeout=30_000).get_attribute("href")
     page.wait_for_url("**/consolidation.ipynb?*scenario=*")  # loading the page again brings the saved plan back
+    page.get_by_role("button", name="生成方案文件和数据表").click()  # nobody waits for files that nobody asked for
     with page.expect_download() as file:
         page.get_by_text("方案文件（YAML）").click()
     saved = tmp_path / "scenario.yaml"

@@ -432,4 +432,4 @@ class Consolidation(TrialHost):
         self._draw()
         for slow in self.slow:
             slow.remove_class("bl-stale")
-        self.files.show(found)  # files to take away are written last: nobody waits for them to read
+        self.files.renew()

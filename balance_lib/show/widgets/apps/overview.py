@@ -9,8 +9,8 @@ import pandas as pd
 from balance_lib.evaluation import SHORT, Evaluation
 from balance_lib.locale import listed
 from balance_lib.show.widgets import card_views, views
-from balance_lib.show.widgets.apps.brief_button import BriefButton
 from balance_lib.show.widgets.apps.page import Page, block, html
+from balance_lib.show.widgets.apps.written import brief_button
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.first_screen import colours, decision, first_screen
 from balance_lib.show.widgets.markup import part, render
@@ -40,7 +40,7 @@ class Overview(Page):
             self.lamps,
             self.changed,
             self.export,
-            BriefButton(self),
+            brief_button(self),
         ]
 
     def update(self) -> None:

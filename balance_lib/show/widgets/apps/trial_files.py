@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any
 import ipywidgets as W  # noqa: N812
 
 from balance_lib._errors import BalanceError, NotFoundError
-from balance_lib.scenarios import Outcome, Scenario
+from balance_lib.scenarios import Scenario
 from balance_lib.show.widgets import trial_views, views
-from balance_lib.show.widgets.apps.brief_button import BriefButton
 from balance_lib.show.widgets.apps.page import block, heading
 from balance_lib.show.widgets.apps.trial_host import TrialHost
+from balance_lib.show.widgets.apps.written import WrittenFiles, brief_button
 from balance_lib.show.widgets.markup import part, render
 
 if TYPE_CHECKING:
@@ -41,22 +41,18 @@ class Files(W.VBox):
         self.one, self.other, self.third = self.columns
         self.lay = W.Button(description=words("compare"), button_style="info")
         self.side = W.HTML()
-        self.exports = W.HTML()
-        self.argue = W.Button(description=words("argument"))
-        self.paper = W.HTML()
+        self.tables = WrittenFiles(page, words("write_files"), self._write_tables)
+        self.argument = WrittenFiles(page, words("argument"), self._write_argument)
         self.save.on_click(lambda _: page.on(self._save))
         self.save_as.on_click(lambda _: page.on(lambda: self._save(as_new=True)))
         self.fetch.on_click(lambda _: page.on(lambda: self.load(self.list.value)))
         self.lay.on_click(lambda _: page.on(self._lay_side_by_side))
-        self.argue.on_click(lambda _: page.on(self._argue))
         keep = self._panel(
             "keep", block(self.name, self.author, self.save, self.save_as), self.link, block(self.list, self.fetch)
         )
         self.maps = block(kind="bl-maps")
         lay = self._panel("compare_title", block(*self.columns, self.lay), self.maps, self.side)
-        hand = self._panel(
-            "export_title", self.exports, block(self.argue, self.paper, BriefButton(page, self._for_brief))
-        )
+        hand = self._panel("export_title", block(self.tables, self.argument, brief_button(page, self._for_brief)))
         super().__init__([keep, lay, hand])
         self.add_class("bl-stack")
 
@@ -106,11 +102,10 @@ class Files(W.VBox):
             self.page.model.choose(year=found.year)
         self.page.take(found)
 
-    def show(self, found: Outcome) -> None:
-        """Offer the scenarios there are, and the files of this outcome."""
+    def renew(self) -> None:
+        """Offer the scenarios there are, and take away the files of another outcome."""
         assert self.page.plan is not None
-        county = self.page.plan.county.county_id
-        listed = self.store.scenarios(county)
+        listed = self.store.scenarios(self.page.plan.county.county_id)
         options = [
             (f"{r.name} · {r.author or '–'} · {str(r.changed_at)[:16]}", r.scenario_id) for r in listed.itertuples()
         ]
@@ -121,15 +116,8 @@ class Files(W.VBox):
             chooser.value = (
                 chosen if chosen in [v for _, v in chooser.options] else next((v for _, v in chooser.options), None)
             )
-        stem = f"{county}-{found.scenario.year}-{found.scenario.digest}"
-        files = [
-            views.download(f"{stem}.yaml", found.scenario.to_yaml().encode(), "text/yaml", self.words("export.yaml"))
-        ]
-        for name in TABLES:
-            content = trial_views.table_csv(found, name, self.page.model.lang)
-            files.append(views.download(f"{stem}-{name}.csv", content, "text/csv", self.words(f"export.{name}")))
-        self.exports.value = part("box", self.page.model.lang, files)
-        self.paper.value = ""
+        self.tables.forget()
+        self.argument.forget()
         if not self.opened:
             self.link.value = part("muted", self.page.model.lang, self.words("unsaved"))
 
@@ -159,7 +147,7 @@ class Files(W.VBox):
         )  # fmt: skip
         self.opened = self.store.scenario(new)
         self._show_link(self.opened)
-        self.show(plan.outcome())
+        self.renew()
 
     def _show_link(self, saved: SavedScenario) -> None:
         """Show the link to a scenario, and to every version it had."""
@@ -202,13 +190,24 @@ class Files(W.VBox):
         ]
         self.side.value = trial_views.compare(pairs, self.page.model.lang)
 
-    def _argue(self) -> None:
-        """Write the argument paper: it takes a moment, so it is made when it is asked for."""
+    def _write_tables(self) -> str:
+        """Return links to the scenario and to every table of its outcome."""
+        assert self.page.plan is not None
+        found, lang = self.page.plan.outcome(), self.page.model.lang
+        stem = f"{self.page.plan.county.county_id}-{found.scenario.year}-{found.scenario.digest}"
+        plan = found.scenario.to_yaml().encode()
+        links = [views.download(f"{stem}.yaml", plan, "text/yaml", self.words("export.yaml"))]
+        for name in TABLES:
+            content = trial_views.table_csv(found, name, lang)
+            links.append(views.download(f"{stem}-{name}.csv", content, "text/csv", self.words(f"export.{name}")))
+        return part("box", self.page.model.lang, links)
+
+    def _write_argument(self) -> str:
+        """Return a link to the argument paper."""
         from balance_lib.office import reports
 
-        plan = self.page.plan
-        assert plan is not None
-        found = plan.outcome()
+        assert self.page.plan is not None
+        found = self.page.plan.outcome()
         source = reports.ReportSource(found.changed, found.after, lang=self.page.model.lang, outcome=found)
         made = reports.make("argument", source)
-        self.paper.value = views.download(made.name, made.content, made.mime, made.title)
+        return views.download(made.name, made.content, made.mime, made.title)
