@@ -36,7 +36,7 @@ from voila.tornado.treehandler import TornadoVoilaTreeHandler
 
 from balance_lib import locale, visitor
 from balance_lib.show.serve import bundle, gate, roles, settings
-from balance_lib.show.serve.connections import BoundedServer, most_connections, spare_the_log
+from balance_lib.show.serve.connections import BoundedServer, local, most_connections, spare_the_log
 from balance_lib.show.serve.handlers import (
     Asset,
     Channels,
@@ -246,7 +246,7 @@ def _announce(app: _Dashboards) -> None:
     if app.wished and app.port != app.wished:
         _say("serve.port_taken", wished=app.wished, port=app.port)
     _say("serve.running", address=address(app))
-    if not settings.local(app.ip):
+    if not local(app.ip):
         _say(
             "serve.open_to_all" if not app.token else "serve.token",
             name=socket.gethostname(),

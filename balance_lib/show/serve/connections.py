@@ -55,7 +55,8 @@ class BoundedServer(HTTPServer):
             Address of the visitor.
         """
         client = str(address[0]) if isinstance(address, tuple) else ""
-        if self._clients.total() >= self._most or (self._clients[client] >= PER_CLIENT and not _near(client)):
+        # A proxy on this machine stands before many clients and bounds them itself.
+        if self._clients.total() >= self._most or (self._clients[client] >= PER_CLIENT and not local(client)):
             logging.getLogger(__name__).warning("too many connections from %s", client)
             stream.close()
             return
@@ -73,12 +74,18 @@ class BoundedServer(HTTPServer):
         super().on_close(server_conn)
 
 
-def _near(client: str) -> bool:
-    """Tell whether a proxy on this machine may stand before many clients; it bounds them itself."""
+def local(ip: str) -> bool:
+    """Tell whether an address is this machine's alone.
+
+    Examples
+    --------
+    >>> local("127.0.0.1"), local("localhost"), local("0.0.0.0")
+    (True, True, False)
+    """
     try:
-        return ipaddress.ip_address(client.partition("%")[0]).is_loopback
+        return ipaddress.ip_address(ip.partition("%")[0]).is_loopback
     except ValueError:
-        return True
+        return ip == "localhost"
 
 
 class Sparing(logging.Filter):

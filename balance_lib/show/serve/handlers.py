@@ -26,6 +26,8 @@ from voila.tornado.kernel_websocket_handler import VoilaKernelWebsocketHandler, 
 
 from balance_lib import visitor
 from balance_lib.show.serve import bundle
+from balance_lib.show.serve.connections import local
+from balance_lib.show.serve.lockout import source_of
 from balance_lib.show.serve.pool import Visitors
 from balance_lib.show.serve.settings import SHARE, SPARE_BYTES, TEMPLATE, content_security_policy
 from balance_lib.show.widgets import request, style
@@ -190,6 +192,10 @@ class Channels(_OneVisitors, VoilaKernelWebsocketHandler):
         if PROTOCOL not in self.request.headers.get("Sec-WebSocket-Protocol", ""):
             raise tornado.web.HTTPError(400)
         await super().get(kernel_id)
+
+    def get_compression_options(self) -> dict[str, Any] | None:
+        """Pack what goes over a network, as fast as it goes: the loop has other pages to serve."""
+        return None if local(source_of(self.request)) else {"compression_level": 1}
 
     def on_message(self, ws_message: Any) -> Any:
         """Take a message whose frame is one; Jupyter would walk through as many parts as it claims, without end."""

@@ -6,11 +6,12 @@ waiting for a minute at most; a right password clears nothing, or whoever has on
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import time
 from collections.abc import Callable
 from typing import Any
+
+from balance_lib.show.serve.connections import local
 
 log = logging.getLogger(__name__)
 
@@ -67,9 +68,5 @@ def source_of(request: Any) -> str:
     """
     context = getattr(request.connection, "context", None)
     address = getattr(context, "address", None)
-    peer = str(address[0]) if isinstance(address, tuple) and address else "local"
-    try:
-        near = ipaddress.ip_address(peer.partition("%")[0]).is_loopback
-    except ValueError:
-        near = True
-    return str(request.remote_ip) if near else peer
+    peer = str(address[0]) if isinstance(address, tuple) and address else "localhost"
+    return str(request.remote_ip) if local(peer) else peer

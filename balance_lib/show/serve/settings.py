@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import ipaddress
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from balance_lib.show.serve.connections import local
 from balance_lib.visitor import HEADER
 
 TEMPLATE = "balance"
@@ -111,24 +111,9 @@ def tornado(*, ip: str) -> dict[str, Any]:
     """Return tornado's settings. Cross-site request checks stay on: the page sets the cookie they compare."""
     return {
         "websocket_max_message_size": MESSAGE_BYTES,
-        "websocket_compression_options": None if local(ip) else {},
         "compress_response": not local(ip),
         "xsrf_cookie_kwargs": {"samesite": "Strict"},
     }
-
-
-def local(ip: str) -> bool:
-    """Tell whether only this machine reaches an address.
-
-    Examples
-    --------
-    >>> local("127.0.0.1"), local("localhost"), local("0.0.0.0")
-    (True, True, False)
-    """
-    try:
-        return ipaddress.ip_address(ip).is_loopback
-    except ValueError:
-        return ip == "localhost"
 
 
 def prefix(base_url: str) -> str:

@@ -93,7 +93,8 @@ class LiveTick(anywidget.AnyWidget):
         today : mapping of stage to mapping
             How pupils get to school before anything is done, as ``Tick.cover`` says it.
         """
-        given = {} if board is None else typed_arrays(pack(board)) if board is not self._followed else {}
+        rides = bus or (board is not None and board.layout.scenario.settings.bus_minutes is not None)
+        new = board is not self._followed or (rides and "road" not in self._board)
         with self.hold_sync():
             self.chart, self.decided, self.bus = chart, dict(decided), bus
             self.today = {stage: {"far": float(row["far"])} for stage, row in today.items()}
@@ -101,5 +102,8 @@ class LiveTick(anywidget.AnyWidget):
             if chart is not None:
                 places = {"schools": chart.places.schools, "villages": chart.places.villages}
                 self._map = legends(self._lang) | places
-            if board is not self._followed:
+            if new:
+                given = {} if board is None else typed_arrays(pack(board))
+                if not rides:  # a quarter of all that is sent, which nobody walking asks for
+                    given.pop("road", None)
                 self._followed, self._board = board, given
