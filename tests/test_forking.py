@@ -8,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import psutil
@@ -37,13 +37,15 @@ async def started() -> AsyncKernelManager:
     return manager
 
 
-async def said(manager: AsyncKernelManager, code: str) -> str:
+async def said(manager: AsyncKernelManager, code: str, begun: Callable[[], object] = lambda: None) -> str:
+    """Return what a cell prints; ``begun`` is called at its first words."""
     client = manager.client()
     client.start_channels()
     out: list[str] = []
 
     def hear(message: dict) -> None:
         if message["msg_type"] == "stream":
+            _ = begun() if not out else None
             out.append(message["content"]["text"])
 
     try:
@@ -108,9 +110,10 @@ def test_interrupt_reaches_the_running_cell() -> None:
         manager = await started()
         try:
             await said(manager, "1")
-            asyncio.get_running_loop().call_later(0.5, lambda: os.kill(manager.provisioner.pid, signal.SIGINT))
-            code = "import time\ntry:\n    time.sleep(20)\nexcept KeyboardInterrupt:\n    print('stopped')"
-            assert await said(manager, code) == "stopped"
+            lines = ["import time", "try:", "    print('begun', flush=True)", "    time.sleep(20)"]
+            code = "\n".join([*lines, "except KeyboardInterrupt:", "    print('stopped')"])
+            stop = lambda: os.kill(manager.provisioner.pid, signal.SIGINT)  # noqa: E731
+            assert await said(manager, code, stop) == "begun\nstopped"
         finally:
             await manager.shutdown_kernel(now=True)
 
