@@ -1,7 +1,7 @@
 """Search capacitated p-medians whose points go whole to one site: compiled loops (numba).
 
 Points are shifted and exchanged between open sites, open sites moved; too much or too little load is allowed at a price
-that rises while plans break the limits and falls while they keep them. A point whose home is open is served there.
+that rises while plans break the limits and falls while they keep them.
 """
 
 from __future__ import annotations
@@ -23,34 +23,29 @@ class Rules(NamedTuple):
     ----------
     demand, places : arrays of float, shapes (points, kinds) and (sites, kinds)
         Load of each point, and places of an open site.
-    pull, least : arrays of float, shape (sites,)
-        Load up to which points are sent to an open site for its sake, and the load it must have in the end.
-    home, town : arrays of int, shapes (points,) and (sites,)
-        The site that serves a point while it is open, and the group of which one site must be open; -1 none.
+    least : array of float, shape (sites,)
+        Load an open site must have.
     keep, may : arrays of bool, shape (sites,)
         Sites that stay open, and that may be.
     """
 
     demand: Floats
-    pull: Floats
+    least: Floats
     places: Floats
-    home: Ints
-    town: Ints
     keep: Flags
     may: Flags
-    least: Floats
 
 
 @compiled
 def _strain(load: Floats, j: int, rules: Rules, i: int, a: float, t: int, b: float) -> float:
     """Return by how much a site breaks its limits with ``a`` times point i and ``b`` times point t besides its load."""
-    demand, pull, places = rules.demand, rules.pull, rules.places
+    demand, places = rules.demand, rules.places
     over, total = 0.0, 0.0
     for k in range(places.shape[1]):
         one = load[j, k] + a * demand[i, k] + b * demand[t, k]
         total += one
         over += max(0.0, one - places[j, k])
-    return over + max(0.0, pull[j] - total)
+    return over + max(0.0, rules.least[j] - total)
 
 
 @compiled
@@ -59,7 +54,7 @@ def _strain_of(load: Floats, is_open: Flags, rules: Rules) -> float:
     total = 0.0
     for j in range(is_open.size):
         if is_open[j]:
-            total += max(_strain(load, j, rules, 0, 0.0, 0, 0.0), rules.least[j] - load[j].sum())
+            total += _strain(load, j, rules, 0, 0.0, 0, 0.0)
     return total
 
 
@@ -67,32 +62,29 @@ def _strain_of(load: Floats, is_open: Flags, rules: Rules) -> float:
 def settle(
     cost: Floats, near: Ints, rules: Rules, is_open: Flags, site: Ints, load: Floats, waiting: Flags, price: float
 ) -> bool:
-    """Send waiting points home, or where cost and price of strain are least; tell whether all could go."""
-    demand, places, home = rules.demand, rules.places, rules.home
+    """Send waiting points where cost and price of strain are least; tell whether all could go."""
+    demand, places = rules.demand, rules.places
     order = np.flatnonzero(waiting)
     size = np.zeros(order.size)
     for t in range(order.size):
         i = order[t]
-        size[t] = demand[i].sum() + (1e18 if home[i] >= 0 and is_open[home[i]] else 0.0)
+        size[t] = demand[i].sum()
     rank = np.argsort(-size)
     for t in rank:
         i = order[t]
         best, to = np.inf, -1
-        if size[t] >= 1e18:
-            to = home[i]
-        else:
-            for k in range(near.shape[1]):
-                j = near[i, k]
-                c = cost[i, j]
-                if c >= best:
-                    break
-                if is_open[j]:
-                    over = 0.0
-                    for b in range(places.shape[1]):
-                        before = load[j, b] - places[j, b]
-                        over += max(0.0, before + demand[i, b]) - max(0.0, before)
-                    if c + price * over < best:
-                        best, to = c + price * over, j
+        for k in range(near.shape[1]):
+            j = near[i, k]
+            c = cost[i, j]
+            if c >= best:
+                break
+            if is_open[j]:
+                over = 0.0
+                for b in range(places.shape[1]):
+                    before = load[j, b] - places[j, b]
+                    over += max(0.0, before + demand[i, b]) - max(0.0, before)
+                if c + price * over < best:
+                    best, to = c + price * over, j
         if to < 0:
             return False
         site[i] = to
@@ -116,12 +108,11 @@ def _improve(
 
     Only pairs of sites of which one is ``stirred`` are looked at; what changes is stirred in turn.
     """
-    demand, home = rules.demand, rules.home
+    demand = rules.demand
     n, m = site.size, is_open.size
     lists = Lists(np.full(m, -1, np.int64), np.full(n, -1, np.int64), np.full(n, -1, np.int64))
     for i in range(n):
-        if home[i] != site[i]:
-            hold(site[i], i, lists)
+        hold(site[i], i, lists)
     better = True
     passes = 0
     fresh = stirred.copy()
@@ -133,8 +124,6 @@ def _improve(
         fresh[:] = False
         for i in range(n):
             a = site[i]
-            if home[i] == a:
-                continue
             strain_a = _strain(load, a, rules, i, 0.0, i, 0.0)
             free_a = _strain(load, a, rules, i, -1.0, i, 0.0) - strain_a
             seen = 0
@@ -195,15 +184,10 @@ def _carry(i: int, a: int, b: int, site: Ints, load: Floats, demand: Floats, lis
 
 @compiled
 def _relocate(cost: Floats, rules: Rules, is_open: Flags, site: Ints, load: Floats, stirred: Flags) -> bool:
-    """Move stirred open sites to the closed one that serves their points at least cost. Return whether any moved.
-
-    Where points have homes or sites towns this would take more than moving: the search closes and opens those.
-    """
-    home, town, keep, may = rules.home, rules.town, rules.keep, rules.may
+    """Move stirred open sites to the closed one that serves their points at least cost. Return whether any moved."""
+    keep, may = rules.keep, rules.may
     m = cost.shape[1]
     moved = False
-    if home.max() >= 0 or town.max() >= 0:
-        return moved
     for r in range(m):
         if not is_open[r] or keep[r] or not stirred[r]:
             continue
@@ -244,16 +228,15 @@ def _relocate(cost: Floats, rules: Rules, is_open: Flags, site: Ints, load: Floa
 def _swap(
     cost: Floats, rules: Rules, site_near: Ints, is_open: Flags, site: Ints, load: Floats, waiting: Flags
 ) -> None:
-    """Close an open site at random and open one close by; its points wait, and those that come home or nearer."""
-    demand, home, town, keep, may = rules.demand, rules.home, rules.town, rules.keep, rules.may
+    """Close an open site at random and open one close by; its points wait, and those that come nearer."""
+    demand, may = rules.demand, rules.may
     m = is_open.size
-    movable = np.flatnonzero(is_open & ~keep)
+    movable = np.flatnonzero(is_open & ~rules.keep)
     r = movable[np.random.randint(movable.size)]
-    last = town[r] >= 0 and np.sum(is_open & (town == town[r])) == 1
     j = -1
     for _ in range(20):
         j = site_near[r, np.random.randint(min(m, 40 if np.random.random() < 0.8 else m))]
-        if not is_open[j] and may[j] and (not last or town[j] == town[r]):
+        if not is_open[j] and may[j]:
             break
         j = -1
     if j < 0:
@@ -262,8 +245,7 @@ def _swap(
     is_open[j] = True
     load[r] = 0.0
     for i in range(site.size):
-        tied = home[i] >= 0 and home[i] != j and is_open[home[i]]
-        if site[i] == r or home[i] == j or (not tied and cost[i, j] < cost[i, site[i]] and not waiting[i]):
+        if site[i] == r or (cost[i, j] < cost[i, site[i]] and not waiting[i]):
             if not waiting[i]:
                 waiting[i] = True
                 if site[i] != r:

@@ -287,8 +287,8 @@ def relax(table: Sorted, p: int, search: _MedianSearch, aim: Aim) -> bool:
     return bool(bound >= aim.cut(search.upper))
 
 
-def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Flags, Any]:
-    """Return the pairs of point and site that a plan below ``cut`` may use, and the sites' status in such a plan.
+def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Floats, Any]:
+    """Return what plans below ``cut`` cost at least by pair, infinite where none uses it, and the status of sites.
 
     Whatever further rules a plan has to keep: serving i from j costs at least max(0, c_ij - u_i) more than the bound.
 
@@ -312,10 +312,10 @@ def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Flags, Any
     extra = np.maximum(0.0, problem.weighted[:, table.sites] - u[:, None]) + np.where(
         chosen, 0.0, np.maximum(0.0, rho - last)
     )
-    pairs, of_sites = np.zeros((n, m), np.bool_), np.full(m, -1, np.int8)
-    pairs[:, table.sites] = (bound + extra < cut) & (status >= 0)
+    floor, of_sites = np.full((n, m), np.inf), np.full(m, -1, np.int8)
+    floor[:, table.sites] = np.where((bound + extra < cut) & (status >= 0), bound + extra, np.inf)
     of_sites[table.sites] = status
-    return pairs, of_sites
+    return floor, of_sites
 
 
 def branch(

@@ -32,9 +32,6 @@ class Problem:
         Largest cost allowed; infinite without one.
     reachable : array of float, shape (points, sites)
         ``cost`` before ``max_cost`` was applied: what a larger limit would allow.
-    home, town : arrays of int, shapes (points,) and (sites,)
-        The site that serves a point while it is open, and the group of which one site must be open; -1 none. Looked at
-        with capacities only.
     """
 
     cost: Floats
@@ -46,8 +43,6 @@ class Problem:
     may_open: Flags
     max_cost: float
     reachable: Floats
-    home: Ints
-    town: Ints
 
     @classmethod
     def of(
@@ -61,8 +56,6 @@ class Problem:
         max_cost: float | None = None,
         fixed_open: npt.ArrayLike | None = None,
         fixed_closed: npt.ArrayLike | None = None,
-        home: npt.ArrayLike | None = None,
-        town: npt.ArrayLike | None = None,
     ) -> Problem:
         """Check inputs and return the problem.
 
@@ -87,10 +80,6 @@ class Problem:
             Sites that must be open.
         fixed_closed : flags (sites,) or indexes, optional
             Sites that must not be open.
-        home : array of int, shape (points,), optional
-            The site that serves a point while it is open; -1 none.
-        town : array of int, shape (sites,), optional
-            The group of each site, of which one site must be open; -1 none.
 
         Raises
         ------
@@ -122,21 +111,23 @@ class Problem:
         if faults:
             raise ValueError("; ".join(faults))
         within = np.where(table <= limit, table, np.inf)
-        capacitated = places is not None or least is not None or home is not None
+        capacitated = places is not None or least is not None
         if load is not None and capacitated:
             places = np.full((m, load.shape[1]), np.inf) if places is None else places
             least = np.zeros(m) if least is None else least
-        at_home, towns = (
-            np.full(size, -1, np.int64) if which is None else np.asarray(which, np.int64)
-            for which, size in ((home, n), (town, m))
-        )
         loads = load if capacitated else None
-        return cls(within, w, loads, places, least, must, ~never, limit, table, at_home, towns)
+        return cls(within, w, loads, places, least, must, ~never, limit, table)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Return the numbers of demand points and sites."""
         return self.cost.shape[0], self.cost.shape[1]
+
+    @property
+    def loads(self) -> tuple[Floats, Floats, Floats]:
+        """Return demand, least loads and places of a problem that has them."""
+        assert self.demand is not None and self.min_load is not None and self.capacity is not None
+        return self.demand, self.min_load, self.capacity
 
     @cached_property
     def weighted(self) -> Floats:

@@ -113,12 +113,10 @@ def _loads(solution: Solution, problem: Problem) -> list[str]:
     room = ROUNDING * max(1.0, float(problem.demand.sum()))
     over = (load > problem.capacity + room).any(axis=1)
     small = is_open & (load.sum(axis=1) < problem.min_load - room)
-    away = (problem.home >= 0) & is_open[problem.home] & (site != problem.home)
-    lost = set(problem.town[problem.town >= 0].tolist()) - set(problem.town[is_open].tolist())
     told = {
-        "over capacity": np.flatnonzero(over).tolist(), "under the least load": np.flatnonzero(small).tolist(),
-        "sent away from an open home": np.flatnonzero(away).tolist(), "no open site in the groups": sorted(lost),
-    }  # fmt: skip
+        "over capacity": np.flatnonzero(over).tolist(),
+        "under the least load": np.flatnonzero(small).tolist(),
+    }
     return [f"{wrong}: {at}" for wrong, at in told.items() if at]
 
 

@@ -7,6 +7,7 @@
     minimise    sum_i n_i sum_j e_ij x_ij                       extra pupil-metres (or sum_j y_j: schools)
     subject to  (1)  sum_j x_ij = 1                             everybody goes somewhere
                 (2)  x_ij <= y_j                                to an open school
+                (2b) x_ij <= x_kj + y_h(k)                  points i, k of one village leave closed schools together
                 (3)  sum_{j != h(i)} x_ij <= 1 - y_h(i)         whose school stays open stays, or is zoned to a new one
                 (4)  sum_j y_j = p                              p schools are open
                 (5)  sum_{h(i) != j} n_ib x_ij <= F_jb y_j + sum_{h(i) = j} n_ib (1 - x_ij)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from itertools import permutations
 from typing import Any
 
 import numpy as np
@@ -34,6 +35,9 @@ class Question:
         The sites that are open and the zones of new ones, where only who goes where is asked.
     worthwhile : (flags (points, sites), status (sites,)), optional
         Pairs, and sites (1 open, -1 closed), that a plan worth finding may have; what it cannot have is left out.
+    pulled : collection of (point, site, site)
+        Points not to be sent to the first site for its size's sake while the second is open, which is where the
+        scenario sends them.
     """
 
     base: CountyModel
@@ -43,6 +47,7 @@ class Question:
     refused: Sequence[SiteChoice] = ()
     fixed: SiteChoice | None = None
     worthwhile: tuple[Flags, Any] | None = None
+    pulled: Collection[tuple[int, int, int]] = ()
 
     def __post_init__(self) -> None:
         drawn = self.base.layout
@@ -82,6 +87,7 @@ class Question:
         """Return the model as rows and columns."""
         goals = self.base.layout.goals
         self._service()
+        self._together()
         self._count()
         self._places()
         if goals.min_size is not None:
@@ -142,6 +148,29 @@ class Question:
         if self.given_way.any():
             self._give_way(active, row)
 
+    def _together(self) -> None:
+        """Put (2b); where villages may be split they need not go together."""
+        drawn = self.base.layout
+        if drawn.baseline.settings.assignment == "transport":
+            return
+        goes = ~self.stays & ~self.by_zone
+        column = dict(zip(zip(self.point[goes], self.site[goes], strict=True), self.column[goes], strict=True))
+        sites: dict[int, list[int]] = {}
+        for i, j in column:
+            sites.setdefault(i, []).append(j)
+        moving = drawn.points.loc[sorted(sites), "village_id"]
+        entries: list[tuple[int, int, float]] = []
+        rows = 0
+        for _, village in moving[moving != ""].groupby(moving):
+            for i, k in permutations(village.index, 2):
+                for j in sites[i]:
+                    if j != drawn.home[k]:
+                        entries += [(rows, column[i, j], 1.0), (rows, drawn.home[k], -1.0)]
+                        entries += [(rows, column[k, j], -1.0)] if (k, j) in column else []
+                        rows += 1
+        if rows:
+            self._row(*zip(*entries, strict=True), np.full(rows, -np.inf), 0.0)
+
     @property
     def measure(self) -> Floats:
         """Return what is measured of a pair where a rule gives way: minutes or metres."""
@@ -201,7 +230,7 @@ class Question:
         mine = looked[self.site]
         parts: list[tuple[Any, Any, Any]] = [
             (rank[self.site[mine]], self.column[mine], drawn.pupils[self.point[mine]]),
-            (rank[sites], sites, np.full(sites.size, -least) + stay[sites]),
+            (rank[sites], sites, stay[sites] - least),
         ]
         if self.gives == "min_size":
             lacking, most = self._slacks(sites.size, 1e-6, least), self._column(1.0, least)
@@ -210,6 +239,10 @@ class Question:
             self._row(np.concatenate((at, at)), np.concatenate((lacking, np.full(sites.size, most))),
                       np.repeat([1.0, -1.0], sites.size), np.full(sites.size, -np.inf), 0.0)  # fmt: skip
         self._row(*_joined(parts), np.zeros(sites.size), np.inf)
+        columns = {(i, j): c for i, j, c in zip(self.point, self.site, self.column, strict=True)}
+        pulled = [(columns[i, j], k) for i, j, k in self.pulled if (i, j) in columns]
+        rows = np.repeat(np.arange(len(pulled)), 2)
+        self._row(rows, np.ravel(pulled), 1.0, np.full(len(pulled), -np.inf), 1.0)
 
     def _pupils_left(self) -> None:
         """Put (12b); only a new school can take all pupils of one that stays open."""
@@ -344,6 +377,11 @@ class Question:
         zone = values[self.first_zone : self.size] > 0.5
         given = tuple(sorted(z for z, on in zip(self.zones, zone, strict=True) if on))
         return SiteChoice(tuple((values[: self.m] > 0.5).tolist()), given)
+
+    def sent(self, values: Floats) -> tuple[Ints, Ints]:
+        """Return the points, and the sites they are sent to in a plan of the model, of those with a column."""
+        used = values[self.column] > 0.5
+        return self.point[used], self.site[used]
 
     def columns(self, trial: PlanCheck) -> Floats | None:
         """Return a scenario's plan as columns to start from; None where it uses a pair the model has not."""

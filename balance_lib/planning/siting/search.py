@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 
-from balance_lib.optimise import capacitated, highs, median
+from balance_lib.optimise import highs, median
 from balance_lib.optimise.control import Control
+from balance_lib.optimise.load_bound import LoadBound
 from balance_lib.optimise.problem import Problem
-from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Solution, nothing, status_of
+from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Ints, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import WrongSolutionError
 from balance_lib.planning.siting import reasons as why_not
 from balance_lib.planning.siting.layouts import CountyLayout
@@ -20,12 +21,12 @@ from balance_lib.planning.siting.model import CountyModel
 from balance_lib.planning.siting.question import Question
 from balance_lib.planning.siting.trial import PlanCheck, SiteChoice, Trials, broken
 
-# Seconds, and share of what is left, that the searches without all rules may take before the whole model.
-FIRST_S, FIRST_SHARE, LOADED_SHARE = 10.0, 0.1, 0.8
-# Times a plan with schools too small is tried again without them.
-MOST_REPAIRS = 20
+# Seconds, and share of what is left, that the p-median without all rules, and each raising of the bound, may take.
+FIRST_S, FIRST_SHARE, BOUND_SHARE = 10.0, 0.1, 0.05
 # Share above the bound within which a first plan is looked for, before it is looked for everywhere.
 ROOM = 0.2
+# The pairs that promise most, the share of the time plans made of them alone may take, and when one is good enough.
+PROMISING, PROMISING_SHARE, PROMISING_GAP = 2500, 0.5, 1e-3
 # Pairs up to which the whole model counts the fewest schools.
 MOST_PAIRS = 60_000
 METHOD = "exchange, Lagrangian dual, HiGHS, carried out as a scenario"
@@ -196,7 +197,7 @@ class _Plan:
     impossible: bool = False
     room: float = ROOM
     _start: Flags | None = None
-    _load: capacitated.Load | None = None
+    _pulled: set[tuple[int, int, int]] = field(default_factory=set)
 
     @property
     def done(self) -> bool:
@@ -217,46 +218,19 @@ class _Plan:
         self.control.tell(self.best.objective, min(self.bound, self.best.objective), self.best.choice.flags)
         return True
 
-    def _worth(self, is_open: Flags) -> float:
-        """Return the extra pupil-metres of a choice carried out; infinite where it breaks a rule."""
-        choice = self.search.zoned(is_open)
-        right = choice is not None and self.try_(choice)
-        return self.search.trials.of(choice).objective if right and choice is not None else np.inf
-
     def first(self) -> bool:
-        """Try the plans of the problem without all rules; return whether one is proven the best."""
-        for solution, constant in self._without_rules():
-            if solution.status == "infeasible":
-                self.impossible = True  # with fewer rules there is no plan: nor is there with all
-                return True
-            if np.isfinite(solution.bound):
-                self.bound = max(self.bound, solution.bound + constant)
-            choice = self.search.zoned(solution.open) if solution.found else None
-            self._start = solution.open if solution.found else self._start
-            if choice is not None and self.try_(choice) and self.done:
-                return True
-        if self.best is None and self.search.layout.goals.min_size is not None:
-            self._close_small()
-        return False
-
-    def _close_small(self) -> None:
-        """Look for a plan that keeps the least size: what stays too small when carried out is closed the next time.
-
-        A plan to start from, and to leave out by what cannot be better; nothing is proven here.
-        """
-        drawn, (problem, _) = self.search.layout, self._plain
-        looked, small = drawn.closable | drawn.new, np.zeros(drawn.new.size, np.bool_)
-        for _turn in range(MOST_REPAIRS):
-            rest = replace(problem, may_open=problem.may_open & ~small)
-            solution = median.solve(rest, self.schools, self.control.part(1.0))
-            choice = self.search.zoned(solution.open) if solution.found else None
-            if choice is None or self.control.stopped or self.try_(choice):
-                return
-            loads = self.search.trials.of(choice).loads
-            new = solution.open & looked & (loads < (drawn.goals.min_size or 0.0)) & ~small
-            if not new.any():
-                return
-            small |= new
+        """Try the plan of the problem without all rules; return whether it is proven the best, or none can be."""
+        problem, constant = self._plain
+        seconds = min(FIRST_S, FIRST_SHARE * self.control.left_s)
+        solution = median.solve(problem, self.schools, self.control.part(seconds))
+        if solution.status == "infeasible":
+            self.impossible = True  # with fewer rules there is no plan: nor is there with all
+            return True
+        if np.isfinite(solution.bound):
+            self.bound = max(self.bound, solution.bound + constant)
+        choice = self.search.zoned(solution.open) if solution.found else None
+        self._start = solution.open if solution.found else None
+        return choice is not None and self.try_(choice) and self.done
 
     @cached_property
     def _plain(self) -> tuple[Problem, float]:
@@ -266,42 +240,36 @@ class _Plan:
         problem = Problem.of(drawn.allowed_m - shift[:, None], weights=drawn.pupils, fixed_open=drawn.must)
         return problem, float(drawn.pupils @ shift)
 
-    def _without_rules(self) -> Iterator[tuple[Solution, float]]:
-        """Solve the p-median on the pairs that are allowed, then with places, least sizes and townships."""
-        drawn, (problem, constant) = self.search.layout, self._plain
-        seconds = min(FIRST_S, FIRST_SHARE * self.control.left_s)
-        yield median.solve(problem, self.schools, self.control.part(seconds)), constant
-        if not (drawn.goals.capacity or drawn.goals.min_size is not None or drawn.goals.township_minimum):
-            return
-        if drawn.new.any() or drawn.baseline.settings.assignment == "transport":
-            return
-        # The search of its own time, its bound for what is left.
-        self._load = capacitated.begin(self._loaded, self.schools, 0, self._worth)
-        part = self.control.part(LOADED_SHARE * self.control.left_s)
-        yield capacitated.run(self._load, part, gap=drawn.goals.gap), 0.0
-
     @cached_property
-    def _loaded(self) -> Problem:
-        """Return the problem with places by band, least sizes and townships; pupils stay while their school does."""
+    def _loaded(self) -> LoadBound | None:
+        """Return the bound with places by band and least sizes, pupils staying while their school does; None without.
+
+        Only the plain one holds where villages are split or given to new schools.
+        """
         drawn, goals = self.search.layout, self.search.layout.goals
-        town = np.full(drawn.new.size, -1)
-        if goals.township_minimum:
-            for at, sites in enumerate(drawn.township_sites.values()):
-                town[sites] = at
+        if drawn.new.any() or drawn.baseline.settings.assignment == "transport":
+            return None
+        if not goals.capacity and goals.min_size is None:
+            return None
         here = np.stack([np.bincount(drawn.home, band, drawn.new.size) for band in drawn.by_band.T], axis=1)
-        return Problem.of(
+        problem = Problem.of(
             drawn.allowed_m, weights=drawn.pupils, fixed_open=drawn.must, demand=drawn.by_band,
-            capacity=here + drawn.free if goals.capacity else None, home=drawn.home, town=town,
+            capacity=here + drawn.free if goals.capacity else None,
             min_load=None if goals.min_size is None else np.where(drawn.closable, goals.min_size, 0.0),
         )  # fmt: skip
+        return LoadBound(problem, self.schools, drawn.home)
 
     def exact(self) -> None:
         """Solve the whole model, carry its choice out, refuse it, and again until the best is proven."""
         search, gap = self.search, max(self.search.layout.goals.gap, PROVEN_GAP / 2)
         refused: list[SiteChoice] = []  # right, but cut off to see whether another is better
         while not (self.control.stopped or self.done):
-            known, limit = (*search.refused, *refused), self._limit
-            question = Question(search.model, self.schools, refused=known, worthwhile=self._worthwhile(limit))
+            worthwhile = self._worthwhile(self._limit)
+            if worthwhile is not None and self._promising(*worthwhile):
+                continue  # a better plan leaves less to look at
+            limit = self._limit
+            few = None if worthwhile is None else (np.isfinite(worthwhile[0]), worthwhile[1])
+            question = Question(search.model, self.schools, refused=(*search.refused, *refused), worthwhile=few)
             model = question.model()
             start = None if self.best is None or refused else question.columns(self.best)
             answer = highs.solve(model, self.control, gap=gap, start=start, found=self._heard())
@@ -321,17 +289,49 @@ class _Plan:
             else:
                 search.refused.append(choice)
 
-    def _worthwhile(self, limit: float) -> tuple[Flags, Any] | None:
-        """Return what a plan below the limit may use; None for everything."""
+    def _promising(self, floor: Floats, status: Any) -> bool:
+        """Look for a plan made of the pairs that promise most; tell whether the best plan is a better one now.
+
+        What is found proves nothing. Schools the scenario finds too small, as it sends nobody anywhere for their sake,
+        are sought larger the next time.
+        """
+        search, best, goes = self.search, self.best, np.isfinite(floor)
+        goes[np.arange(floor.shape[0]), search.layout.home] = False
+        most = np.partition(floor[goes], PROMISING)[PROMISING] if goes.sum() > PROMISING else -np.inf
+        if not np.isfinite(most):
+            return False
+        few = (floor <= most, status)
+        above = None if best is None else best.objective * (1 - PROMISING_GAP)
+        part = self.control.part(PROMISING_SHARE * self.control.left_s)
+        while not part.stopped:
+            question = Question(search.model, self.schools, refused=search.refused, worthwhile=few, pulled=self._pulled)
+            answer = highs.solve(question.model(), part, gap=PROMISING_GAP, stop_above=above)
+            if answer.values is None or self.try_(choice := question.choice(answer.values)):
+                break
+            search.refused.append(choice)
+            self._pulled |= self._sent_elsewhere(choice, *question.sent(answer.values))
+        return self.best is not best
+
+    def _sent_elsewhere(self, choice: SiteChoice, point: Ints, site: Ints) -> set[tuple[int, int, int]]:
+        """Return who is sent to a school for its size's sake, and to which one the scenario sends them instead."""
+        trial, least = self.search.trials.of(choice), self.search.layout.goals.min_size or 0.0
+        other = trial.assignment[point]
+        small = (trial.loads[site] < least) & (other != site) & (other >= 0)
+        return set(zip(point[small].tolist(), site[small].tolist(), other[small].tolist(), strict=True))
+
+    def _worthwhile(self, limit: float) -> tuple[Floats, Any] | None:
+        """Return what plans below the limit cost at least by pair, and the sites' status; None: nothing is known."""
         problem, constant = self._plain
         start = self._start if self.best is None else self.best.choice.flags
         if start is None or not np.isfinite(limit):
             return None
-        if self._load is not None and (found := capacitated.worthwhile(self._load, limit)) is not None:
+        if self._loaded is not None:
+            found = self._loaded.raise_to(limit, self.control, BOUND_SHARE * self.control.left_s)
+            self.bound = max(self.bound, self._loaded.value)
             return found
-        pairs, status = median.worthwhile(problem, start, limit - constant)
+        floor, status = median.worthwhile(problem, start, limit - constant)
         # A part of a village that is split costs a part only: then just sites are left out.
-        return pairs | (self.search.layout.baseline.settings.assignment == "transport"), status
+        return np.where(self.search.layout.baseline.settings.assignment == "transport", -np.inf, floor), status
 
     @property
     def _limit(self) -> float:
