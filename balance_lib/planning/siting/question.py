@@ -169,7 +169,8 @@ class Question:
                         entries += [(rows, column[k, j], -1.0)] if (k, j) in column else []
                         rows += 1
         if rows:
-            self._row(*zip(*entries, strict=True), np.full(rows, -np.inf), 0.0)
+            row, columns, values = zip(*entries, strict=True)
+            self._row(row, columns, values, np.full(rows, -np.inf), 0.0)
 
     @property
     def measure(self) -> Floats:
