@@ -25,11 +25,10 @@ from balance_lib.planning.siting.trial import PlanCheck, SiteChoice, Trials, bro
 FIRST_S, FIRST_SHARE, BOUND_SHARE = 10.0, 0.1, 0.05
 # Share above the bound within which a first plan is looked for, before it is looked for everywhere.
 ROOM = 0.2
-# The numbers of pairs that promise most, the share of the time plans made of them alone may take, when one is good
-# enough, and when one is where only the number of schools matters.
-PROMISING, PROMISING_SHARE, PROMISING_GAP, ROUGH_GAP = (2_500, 6_000), 0.5, 1e-3, 0.2
-# Pairs up to which the whole model counts the fewest schools; share of the time all numbers, and one, may take.
-MOST_PAIRS, NUMBERS_SHARE, NUMBER_SHARE = 20_000, 0.7, 0.35
+# The pairs that promise most, the share of the time plans made of them alone may take, and when one is good enough.
+PROMISING, PROMISING_SHARE, PROMISING_GAP = 2500, 0.5, 1e-3
+# Pairs up to which the whole model counts the fewest schools.
+MOST_PAIRS = 60_000
 METHOD = "exchange, Lagrangian dual, HiGHS, carried out as a scenario"
 
 
@@ -58,9 +57,7 @@ class LayoutSearch:
         asked = self.layout.goals.running_budget_yuan is not None
         return CountyModel(self.layout, self.trials.staying.running_yuan if asked else 0.0)
 
-    def plan(
-        self, schools: int, control: Control, *, explain: bool = True, known: PlanCheck | None = None
-    ) -> tuple[Solution, PlanCheck | None]:
+    def plan(self, schools: int, control: Control, *, explain: bool = True) -> tuple[Solution, PlanCheck | None]:
         """Return the best plan with so many schools.
 
         Parameters
@@ -70,14 +67,14 @@ class LayoutSearch:
         control : Control
         explain : bool
             Whether reasons are looked for.
-        known : PlanCheck, optional
-            A plan to start from.
         """
         drawn = self.layout
         counted = why_not.counted(drawn, schools)
         if counted:
             return self._none("infeasible", counted), None
-        one = _Plan(self, schools, control, known).searched()
+        one = _Plan(self, schools, control)
+        if not one.first():
+            one.exact()
         if one.best is None and one.impossible:
             found = why_not.reasons(self.model, schools, self.control) if explain else ()
             if self.refused and (not found or found[0].rule == "limits_do_not_fit" or _stays_possible(found, schools)):
@@ -95,42 +92,51 @@ class LayoutSearch:
         """
         control, most = self.control, self.layout.must.size
         least = self._least()
-        best: PlanCheck | None = None
-        without, step = (most if least is None else least - 1), 1  # without: the last number no plan was found with
-        trying = control.part(NUMBERS_SHARE * control.left_s)
-        while not trying.stopped and without + 1 < (fewest := most + 1 if best is None else _number(best)):
-            number = min(without + step, most) if best is None else (without + fewest) // 2
-            part = trying.part(max(1.0, NUMBER_SHARE * trying.left_s))
-            one = _Plan(self, number, part, rough=True).searched()
-            if one.best is not None:
-                best = one.best
-                continue
-            proven = number == least and one.impossible
-            least = number + 1 if proven else least
-            without, step = number, 1 if proven else 2 * step
-        if best is not None and least is not None:
-            solution, plan = self.plan(_number(best), control, known=best)
-            return (solution if _number(best) == least else _unproven(solution, least)), plan
-        if least is not None and least <= most:
+        if least is None:
+            return self._none("infeasible", why_not.reasons(self.model, None, control)), None
+        best: tuple[Solution, PlanCheck] | None = None
+        proven, open_, step, schools = True, least, 1, least  # open_: the least number not proven impossible
+        while schools <= most and not control.stopped:
+            solution, trial = self.plan(schools, control.part(max(1.0, control.left_s / 3)), explain=False)
+            if trial is not None:
+                best = solution, trial
+                break
+            impossible = solution.status == "infeasible"
+            proven &= impossible
+            open_ = schools + 1 if proven else open_
+            step = 1 if proven else 2 * step
+            schools = min(schools + step, most) if schools < most else most + 1
+        low = open_
+        while best is not None and not proven and low < best[1].choice.flags.sum() - 1 and not control.stopped:
+            middle = (low + int(best[1].choice.flags.sum())) // 2
+            solution, trial = self.plan(middle, control.part(max(1.0, control.left_s / 3)), explain=False)
+            low = middle if trial is None else low
+            best = best if trial is None else (solution, trial)
+        if best is not None:
+            return (best[0] if proven else _unproven(best[0], open_)), best[1]
+        if control.stopped or not proven:
             return self._none("stopped", bound=-np.inf), None
         return self._none("infeasible", why_not.reasons(self.model, None, control)), None
 
     def _least(self) -> int | None:
         """Return a number that no plan has fewer schools than; None when there is no plan at all.
 
-        Schools that must stay, townships and places band by band are counted; the model of a small county tells more.
+        A county too large for the whole model is counted: schools that must stay, townships, places band by band.
         """
         drawn = self.layout
+        if self.model.pairs[0].size <= MOST_PAIRS:
+            answer = highs.solve(
+                Question(self.model, None, counts=True).model(), self.control.part(self.control.left_s / 4)
+            )
+            if answer.infeasible:
+                return None
+            return max(int(np.ceil(answer.bound - 1e-6)), int(drawn.must.sum()), 1)
         least = max(int(drawn.must.sum()), len(drawn.township_sites) if drawn.goals.township_minimum else 1, 1)
         for band, free in zip(drawn.by_band.T, drawn.free.T, strict=True) if drawn.goals.capacity else ():
             places = np.bincount(drawn.home, band, drawn.new.size) + free
             largest = places[drawn.must].sum() + np.append(0.0, np.cumsum(np.sort(places[~drawn.must])[::-1]))
             least = max(least, int(drawn.must.sum() + np.searchsorted(largest, band.sum() - 1e-6)))
-        if self.model.pairs[0].size > MOST_PAIRS:
-            return least
-        question = Question(self.model, None, counts=True).model()
-        answer = highs.solve(question, self.control.part(self.control.left_s / 4))
-        return None if answer.infeasible else max(least, int(np.ceil(answer.bound - 1e-6)))
+        return least
 
     def zoned(self, is_open: Flags) -> SiteChoice | None:
         """Give new schools the villages that are nearer to them than to where they would go otherwise."""
@@ -174,11 +180,6 @@ def _stays_possible(found: tuple[Reason, ...], schools: int) -> bool:
     return any(r.rule == "give_schools" and r.needed == schools for r in found)
 
 
-def _number(plan: PlanCheck) -> int:
-    """Return how many schools a plan keeps."""
-    return sum(plan.choice.open)
-
-
 def _unproven(solution: Solution, least: int) -> Solution:
     """Return a plan that may not have the fewest schools: no plan has fewer than ``least``."""
     return replace(solution, bound=-np.inf, status="stopped", facts={**solution.facts, "least_schools": least})
@@ -186,13 +187,12 @@ def _unproven(solution: Solution, least: int) -> Solution:
 
 @dataclass(eq=False)
 class _Plan:
-    """Hold the search for a plan with one number of schools; a rough one ends with the first plan."""
+    """Hold the search for a plan with one number of schools."""
 
     search: LayoutSearch
     schools: int
     control: Control
     best: PlanCheck | None = None
-    rough: bool = False
     bound: float = -np.inf
     impossible: bool = False
     room: float = ROOM
@@ -202,8 +202,8 @@ class _Plan:
     @property
     def done(self) -> bool:
         """Tell whether the best plan is proven as well as was asked for."""
-        if self.best is None or self.rough:
-            return self.best is not None
+        if self.best is None:
+            return False
         value, gap = self.best.objective, max(self.search.layout.goals.gap, PROVEN_GAP / 2)
         return value - self.bound <= gap * abs(value) + 1e-6
 
@@ -217,14 +217,6 @@ class _Plan:
             self.best = trial
         self.control.tell(self.best.objective, min(self.bound, self.best.objective), self.best.choice.flags)
         return True
-
-    def searched(self) -> _Plan:
-        """Search until the best plan is proven, or proven not to be, or time is up; return itself."""
-        if why_not.counted(self.search.layout, self.schools):
-            self.impossible = True
-        elif (self.rough and self._loaded is not None) or not self.first():
-            self.exact()
-        return self
 
     def first(self) -> bool:
         """Try the plan of the problem without all rules; return whether it is proven the best, or none can be."""
@@ -275,8 +267,6 @@ class _Plan:
             worthwhile = self._worthwhile(self._limit)
             if worthwhile is not None and self._promising(*worthwhile):
                 continue  # a better plan leaves less to look at
-            if self.rough and search.model.pairs[0].size > MOST_PAIRS:
-                return
             limit = self._limit
             few = None if worthwhile is None else (np.isfinite(worthwhile[0]), worthwhile[1])
             question = Question(search.model, self.schools, refused=(*search.refused, *refused), worthwhile=few)
@@ -307,26 +297,20 @@ class _Plan:
         """
         search, best, goes = self.search, self.best, np.isfinite(floor)
         goes[np.arange(floor.shape[0]), search.layout.home] = False
-        ranked = np.sort(floor[goes])
+        most = np.partition(floor[goes], PROMISING)[PROMISING] if goes.sum() > PROMISING else -np.inf
+        if not np.isfinite(most):
+            return False
+        few = (floor <= most, status)
         above = None if best is None else best.objective * (1 - PROMISING_GAP)
         part = self.control.part(PROMISING_SHARE * self.control.left_s)
-        for number in PROMISING:
-            if ranked.size <= number or not np.isfinite(ranked[number]):
+        while not part.stopped:
+            question = Question(search.model, self.schools, refused=search.refused, worthwhile=few, pulled=self._pulled)
+            answer = highs.solve(question.model(), part, gap=PROMISING_GAP, stop_above=above)
+            if answer.values is None or self.try_(choice := question.choice(answer.values)):
                 break
-            few = (floor <= ranked[number], status)
-            while not part.stopped:
-                question = Question(
-                    search.model, self.schools, refused=search.refused, worthwhile=few, pulled=self._pulled
-                )
-                gap = ROUGH_GAP if self.rough else PROMISING_GAP
-                answer = highs.solve(question.model(), part, gap=gap, stop_above=above)
-                if answer.values is None:
-                    break
-                if self.try_(choice := question.choice(answer.values)):
-                    return self.best is not best
-                search.refused.append(choice)
-                self._pulled |= self._sent_elsewhere(choice, *question.sent(answer.values))
-        return False
+            search.refused.append(choice)
+            self._pulled |= self._sent_elsewhere(choice, *question.sent(answer.values))
+        return self.best is not best
 
     def _sent_elsewhere(self, choice: SiteChoice, point: Ints, site: Ints) -> set[tuple[int, int, int]]:
         """Return who is sent to a school for its size's sake, and to which one the scenario sends them instead."""
@@ -339,14 +323,12 @@ class _Plan:
         """Return what plans below the limit cost at least by pair, and the sites' status; None: nothing is known."""
         problem, constant = self._plain
         start = self._start if self.best is None else self.best.choice.flags
-        if not np.isfinite(limit):
+        if start is None or not np.isfinite(limit):
             return None
         if self._loaded is not None:
             found = self._loaded.raise_to(limit, self.control, BOUND_SHARE * self.control.left_s)
             self.bound = max(self.bound, self._loaded.value)
             return found
-        if start is None:
-            return None
         floor, status = median.worthwhile(problem, start, limit - constant)
         # A part of a village that is split costs a part only: then just sites are left out.
         return np.where(self.search.layout.baseline.settings.assignment == "transport", -np.inf, floor), status
@@ -356,9 +338,6 @@ class _Plan:
         """Return the value below which a plan is sought: the best plan's, or a guess while there is none."""
         if self.best is not None:
             return self.best.objective
-        if self.rough and self._loaded is not None and np.isfinite(self.room):
-            table = self._loaded.table
-            return float(table[np.isfinite(table)].mean()) * table.shape[0]
         guess = self.bound + self.room * max(1.0, abs(self.bound))
         return guess if np.isfinite(guess) and self._start is not None else np.inf
 
