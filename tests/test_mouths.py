@@ -303,6 +303,18 @@ def test_every_mouth_of_many_mutated_counties(seed: int, name: str) -> None:
         assert faults(county, found) == []
 
 
+def test_whoever_may_not_belong_is_unknown_on_the_page_too(demo_dir: Path) -> None:
+    """徽县 H-L8 asks schools of ten and fewer: of one without its pupils nobody knows, and the gaps page showed a ✓."""
+    county = opened(demo_dir / "huixian")
+    year, rows = county.years[-1], county.tables["school_years"]
+    small = evaluation.evaluate(county, "huixian_2024", year).item("H-L8").by_school["school_id"].iloc[0]
+    blank = rows["pupils"].mask((rows["school_id"] == small) & (rows["year"] == year))
+    less = county.with_tables(school_years=rows.assign(pupils=blank))
+    found = evaluation.evaluate(less, "huixian_2024", year)
+    assert small in found.item("H-L8").counted.unknown
+    assert faults(less, found, ["gaps", "json", "problem list"]) == []
+
+
 # ---- the test of the test ------------------------------------------------------------------------------------------
 
 

@@ -75,10 +75,9 @@ def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
         whole = partial(rows, lambda index: _plain(known, math.nan, np.full(len(at), None), index))
         return single(item, _total(measure, context, at, known), line_of(item), missing, rows=whole)
     if measure.judge == "share":
-        met = schools.told(np.where(np.isnan(values), -1, values == 1.0).astype(np.int8))
-        each = partial(rows, lambda index: _plain(values, 1.0, met, index))
-        result = single(item, 100.0 * float(known.sum() / len(known)), line_of(item), missing, rows=each)
         found = np.where(np.isnan(known), -1, known == 1.0).astype(np.int8)
+        each = partial(rows, lambda index: _plain(known, 1.0, schools.told(found), index))
+        result = single(item, 100.0 * float(known.sum() / len(known)), line_of(item), missing, rows=each)
         return replace(result, counted=RowCounts("township" if source == "townships" else "school", places, found))
     every = partial(rows, lambda index: schools.judged(known, item.operator, lines, index))
     return _every(
