@@ -270,3 +270,8 @@ def test_coverage_is_what_counting_every_pupil_gives(seed: int) -> None:
 def test_remedies_are_what_the_price_list_and_the_evaluation_say(seed: int) -> None:
     rng = np.random.default_rng([seed, 3])
     remedy_brute.examine(remedy_brute.county(rng), rng)
+
+
+@pytest.mark.parametrize("seed", [32000046, 32000124, 32000166])
+def test_a_way_nobody_knows_is_no_way_and_a_point_without_a_roll_gets_another_host(seed: int) -> None:
+    test_the_optimiser_gives_what_trying_every_layout_gives(seed)

@@ -135,12 +135,16 @@ class LayoutArrays:
         return np.argsort(np.where(np.isfinite(metres), metres, np.inf), axis=1, kind="stable")
 
     @cached_property
-    def between(self) -> Floats:
-        """Return straight metres between schools; farther than any where a place is not known."""
+    def apart(self) -> Floats:
+        """Return straight metres between schools; NaN where a place is not known."""
         places = self.layout.frame[["lon", "lat"]].astype(float)
         points = Places(self.schools, *places.to_numpy().T)
-        found = straight_table(points, points).metres
-        return np.where(np.isfinite(found), found, np.nanmax(found, initial=1.0) + 1.0)
+        return straight_table(points, points).metres
+
+    @cached_property
+    def between(self) -> Floats:
+        """Return what schools are ordered by: metres between them, farther than any where a place is not known."""
+        return np.where(np.isfinite(self.apart), self.apart, np.nanmax(self.apart, initial=1.0) + 1.0)
 
     @cached_property
     def school_order(self) -> Ints:
@@ -152,7 +156,7 @@ class LayoutArrays:
         found = pd.Index(self.villages).get_indexer(pd.Index(villages))
         return np.where(found < 0, len(self.villages), found)
 
-    def cost(self, village: Ints, school: Ints, sites: Ints) -> Floats:
+    def cost(self, village: Ints, school: Ints, sites: Ints, *, known: bool = False) -> Floats:
         """Return metres to sites from villages; pupils without a way to any are put where their school stood.
 
         Parameters
@@ -163,6 +167,8 @@ class LayoutArrays:
             Schools the points' pupils attend.
         sites : array of int
             Schools that may take them in.
+        known : bool
+            Keep a way nobody knows unknown. Otherwise who has to go somewhere goes there last, and it is told.
 
         Returns
         -------
@@ -172,7 +178,7 @@ class LayoutArrays:
         out = self.metres[np.ix_(village, sites)]
         lost = ~np.isfinite(out).any(axis=1)
         if lost.any():
-            out[lost] = self.between[np.ix_(school[lost], sites)]
+            out[lost] = (self.apart if known else self.between)[np.ix_(school[lost], sites)]
         return out
 
     def _lines(self, village: Any) -> Floats | None:

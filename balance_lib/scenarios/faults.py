@@ -170,7 +170,12 @@ class _Checker:
             yield self.fault("not_primary", operation, operation.verb, told, kind=_kind(kind))
 
     def rolls(self, operation: ops.Operation) -> Iterator[Fault]:
-        """Look for rolls nobody recorded: who would move, what it would cost and what would be met is not known."""
+        """Look for rolls nobody recorded: who would move, what it would cost and what would be met is not known.
+
+        A teaching point that gets another host asks for none: its pupils stay, and so does what they count for.
+        """
+        if isinstance(operation, ops.Attach) and self.kinds.get(operation.school_id) == "teaching_point":
+            return
         changed = [operation.school_id] if isinstance(operation, _NEEDS_ROLL) else []
         if isinstance(operation, ops.Merge | ops.Attach):
             changed.append(operation.others()[0])

@@ -289,7 +289,7 @@ def _draw(
         raise DataError([Fault("optimise_nobody", "attendance.csv", None, "pupils", stage)])
     arrays = LayoutArrays(drawn, ways)
     village = arrays.positions(points["village_id"])
-    metres = arrays.cost(village, arrays.index.get_indexer(points["school_id"]), sites)
+    metres = arrays.cost(village, arrays.index.get_indexer(points["school_id"]), sites, known=True)
     lacking = ((pupils > 0)[:, None, :] & ~drawn.receives[bands].to_numpy()[sites][None, :, :]).any(axis=2)
     home = pd.Index(ids).get_indexer(points["school_id"])
     extra, metres = _extra(metres, lacking, home, new)
