@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
 
 from tests.frames import PROTOCOL, message, read
@@ -115,15 +116,17 @@ def test_people_get_their_role_from_the_proxy(proxied: int, who: str, role: str)
     assert answer.status == 200
     page = (gzip.decompress(answer.body) if answer.headers["Content-Encoding"] == "gzip" else answer.body).decode()
     assert f"&lt;&lt; {role} &gt;&gt;" in page
-    login = next(cookie for cookie in answer.headers.get_all("Set-Cookie") if cookie.startswith("username"))
-    assert "Secure" in login  # the server knows that people come by HTTPS
+    cookies = answer.headers.get_all("Set-Cookie")
+    assert "Secure" in next(cookie for cookie in cookies if cookie.startswith("username"))  # people come by HTTPS
     kernel = re.search(r'"kernelId": "([0-9a-f-]+)"', page).group(1)  # type: ignore[union-attr]
     headers = {"Authorization": "Basic " + base64.b64encode(who.encode()).decode()}
     address = f"wss://127.0.0.1:{proxied}/balance/api/kernels/{kernel}/channels?session_id=s"
     origin: Any = f"https://127.0.0.1:{proxied}"
-    with connect(
-        address, additional_headers=headers, origin=origin, ssl=trusting(), subprotocols=[PROTOCOL]
-    ) as channel:
+    asked: Any = {"origin": origin, "ssl": trusting(), "subprotocols": [PROTOCOL]}
+    with pytest.raises(InvalidStatus):  # who has the kernel's id and not the visitor's cookie
+        connect(address, additional_headers=headers, **asked)
+    headers["Cookie"] = "; ".join(cookie.split(";")[0] for cookie in cookies)
+    with connect(address, additional_headers=headers, **asked) as channel:
         channel.send(message("kernel_info_request", {}))
         kinds = set()
         while "kernel_info_reply" not in kinds:
