@@ -54,8 +54,8 @@ class Load:
         Sites by cost for every point, and sites by cost of their customers for every site.
     now, best : tuples of arrays
         (flags, site of each point, loads) of the plan under way and the best plan.
-    figures : array of float
-        Cost now, best cost, price of strain, strain now, price at first.
+    course : load_kernel.Course
+        How far the search has come.
     """
 
     bounding: LoadBound
@@ -63,7 +63,7 @@ class Load:
     site_near: Any
     now: tuple[Flags, Ints, Floats]
     best: tuple[Flags, Ints, Floats]
-    figures: Floats
+    course: Any
     bound: float = -np.inf
     turns: int = 0
     impossible: bool = False
@@ -77,7 +77,7 @@ class Load:
     @property
     def upper(self) -> float:
         """Return the value of the best plan."""
-        return float(self.figures[1])
+        return float(self.course.best)
 
     @cached_property
     def rules(self) -> Any:
@@ -151,12 +151,13 @@ def _begin(problem: Problem, p: int, seed: int) -> Load:
     finite = np.where(np.isfinite(problem.cost), problem.cost, 2 * problem.cost[np.isfinite(problem.cost)].max() + 1)
     rough = without.upper if without.upper < plain.nowhere else float(table[np.isfinite(table)].mean()) * n
     mean = rough / max(1e-12, float(demand.sum()))
-    figures = np.array([np.inf, np.inf, 2 * mean + 1e-9, 0.0, 2 * mean + 1e-9])
+    price = 2 * mean + 1e-9
+    course = kernel.Course(now=np.inf, best=np.inf, price=price, strain=0.0, first_price=price)
     kinds = demand.shape[1]
     made = (is_open, np.full(n, -1, np.int64), np.zeros((m, kinds)))
     blank = (np.zeros(m, np.bool_), np.full(n, -1, np.int64), np.zeros((m, kinds)))
-    load = Load(bounding, near, _close_by(finite), made, blank, figures)
-    kernel.settle(table, near, load.rules, *made, np.ones(n, np.bool_), figures[2])
+    load = Load(bounding, near, _close_by(finite), made, blank, course)
+    kernel.settle(table, near, load.rules, *made, np.ones(n, np.bool_), price)
     if np.any(made[1] < 0):  # cannot be: median.first serves everybody, or strain does
         made[1][:] = problem.nearest(is_open).clip(0)
         made[2][:] = loads_of(demand, made[1], m)
@@ -181,12 +182,11 @@ def _turn(load: Load, seed: int) -> None:
     if load.turns % 12 == 11 and np.isfinite(load.upper):  # from the best plan again
         for here, there in zip(load.now, load.best, strict=True):
             here[:] = there
-        load.figures[0], load.figures[3] = load.figures[1], 0.0
+        load.course = load.course._replace(now=load.course.best, strain=0.0)
     load.turns += 1
-    kernel.search(
-        load.bounding.table, load.near, load.site_near, load.rules, load.now, load.best, load.figures, rounds, BREADTH,
-        0.01 if n < 300 else 0.0005, seed + load.turns,
-    )  # fmt: skip
+    ground = kernel.Ground(load.bounding.table, load.near, load.site_near, load.rules)
+    slack = 0.01 if n < 300 else 0.0005
+    load.course = kernel.search(ground, load.now, load.best, load.course, rounds, BREADTH, slack, seed + load.turns)
 
 
 def _bound(load: Load, control: Control, whole: bool) -> tuple[Floats, Ints]:
@@ -261,7 +261,7 @@ def _take(load: Load, values: Floats, point: Any, site: Any) -> None:
         return
     plan = Solution(is_open, to, load.problem.value(to), -np.inf, "feasible")
     if plan.objective < load.upper and not faults(plan, load.problem, p=load.bounding.p):
-        load.figures[1] = plan.objective
+        load.course = load.course._replace(best=float(plan.objective))
         load.best[0][:], load.best[1][:], load.best[2][:] = is_open, to, loads_of(load.problem.loads[0], to, m)
 
 

@@ -36,6 +36,34 @@ class Rules(NamedTuple):
     may: Flags
 
 
+class Ground(NamedTuple):
+    """Hold what a search goes over.
+
+    Parameters
+    ----------
+    cost : array of float, shape (points, sites)
+        Infinite where a site cannot be reached.
+    near, site_near : arrays of int
+        Sites of each point, and of each site, nearest first.
+    rules : Rules
+    """
+
+    cost: Floats
+    near: Ints
+    site_near: Ints
+    rules: Rules
+
+
+class Course(NamedTuple):
+    """Hold how far a search has come: cost of the plan under way and of the best one, price of strain, strain now."""
+
+    now: float
+    best: float
+    price: float
+    strain: float
+    first_price: float
+
+
 @compiled
 def _strain(load: Floats, j: int, rules: Rules, i: int, a: float, t: int, b: float) -> float:
     """Return by how much a site breaks its limits with ``a`` times point i and ``b`` times point t besides its load."""
@@ -255,31 +283,17 @@ def _swap(
 
 @compiled
 def search(
-    cost: Floats,
-    near: Ints,
-    site_near: Ints,
-    rules: Rules,
-    now: Plan,
-    best: Plan,
-    figures: Floats,
-    rounds: int,
-    breadth: int,
-    slack: float,
-    seed: int,
-) -> None:
-    """Close a site, open one close by, settle and polish, again and again, keeping what is better.
+    ground: Ground, now: Plan, best: Plan, course: Course, rounds: int, breadth: int, slack: float, seed: int
+) -> Course:
+    """Close a site, open one close by, settle and polish, again and again, keeping what is better. Return the course.
 
     Parameters
     ----------
-    cost : array of float, shape (points, sites)
-        Infinite where a site cannot be reached.
-    near, site_near : arrays of int
-        Sites of each point, and of each site, nearest first.
-    rules : Rules
+    ground : Ground
     now, best : tuples of arrays
         (flags, site of each point, load (sites, kinds)) of the plan under way and the best plan; changed in place.
-    figures : array of float, shape (5,)
-        Cost now, best cost, price of strain, strain now, price at first; renewed.
+    course : Course
+        Where the search stood.
     rounds, breadth : int
         Turns, and nearest open sites of a point that are looked at.
     slack : float
@@ -288,6 +302,8 @@ def search(
         Of the random disturbances.
     """
     np.random.seed(seed)
+    cost, near, site_near, rules = ground
+    cost_now, cost_best, price, strain_now, first_price = course
     is_open, site, load = now
     m = is_open.size
     trial_open, trial_site, trial_load = is_open.copy(), site.copy(), load.copy()
@@ -295,7 +311,7 @@ def search(
     waiting = np.zeros(site.size, np.bool_)
     stirred = np.ones(m, np.bool_)
     if not np.any(is_open & ~rules.keep):
-        return
+        return course
     for turn in range(rounds):
         trial_open[:] = is_open
         trial_site[:] = site
@@ -303,27 +319,29 @@ def search(
         waiting[:] = False
         for _ in range(1 + (np.random.random() < 0.3)):
             _swap(cost, rules, site_near, trial_open, trial_site, trial_load, waiting)
-        if not settle(cost, near, rules, trial_open, trial_site, trial_load, waiting, figures[2]):
+        if not settle(cost, near, rules, trial_open, trial_site, trial_load, waiting, price):
             continue
         for j in range(m):  # the first round, and one now and then, looks everywhere
             stirred[j] = turn % 50 == 0 or trial_open[j] != is_open[j] or np.any(trial_load[j] != load[j])
         moved = True
         while moved:
-            total = _improve(cost, near, rules, trial_open, trial_site, trial_load, figures[2], breadth, stirred)
+            total = _improve(cost, near, rules, trial_open, trial_site, trial_load, price, breadth, stirred)
             moved = _relocate(cost, rules, trial_open, trial_site, trial_load, stirred)
         strain = _strain_of(trial_load, trial_open, rules)
         if strain <= tolerance:
-            figures[2] /= 1.05
-            if total < figures[1] * (1 - 1e-12):
-                figures[1] = total
+            price /= 1.05
+            if total < cost_best * (1 - 1e-12):
+                cost_best = total
                 best[0][:] = trial_open
                 best[1][:] = trial_site
                 best[2][:] = trial_load
         else:
-            figures[2] *= 1.05
-        figures[2] = min(max(figures[2], 0.01 * figures[4]), 1000.0 * figures[4])
-        if total + figures[2] * strain < (figures[0] + figures[2] * figures[3]) * (1 + slack * np.random.random() ** 2):
-            figures[0], figures[3] = total, strain
+            price *= 1.05
+        price = min(max(price, 0.01 * first_price), 1000.0 * first_price)
+        if total + price * strain < (cost_now + price * strain_now) * (1 + slack * np.random.random() ** 2):
+            cost_now = total
+            strain_now = strain
             is_open[:] = trial_open
             site[:] = trial_site
             load[:] = trial_load
+    return Course(cost_now, cost_best, price, strain_now, first_price)
