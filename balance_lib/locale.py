@@ -162,6 +162,12 @@ def names_by(key: str, frame: Any, lang: str = "zh") -> dict[Any, Any]:
 def either(zh: str, en: str, lang: str = "zh") -> str:
     """Return the one of two names that is in the language; the Chinese one where there is no English one.
 
+    Parameters
+    ----------
+    zh, en : str
+        The name in both languages; "" where there is none.
+    lang : {"zh", "en"}
+
     Examples
     --------
     >>> either("徽县", "Hui County", "en"), either("徽县", "", "en")
@@ -172,6 +178,11 @@ def either(zh: str, en: str, lang: str = "zh") -> str:
 
 def listed(parts: Iterable[str], lang: str = "zh") -> str:
     """Return words as a list within a sentence.
+
+    Parameters
+    ----------
+    parts : iterable of str
+    lang : {"zh", "en"}
 
     Examples
     --------

@@ -66,7 +66,17 @@ def closest(name: str, known: Iterable[str], guesses: bool = True) -> list[str]:
 
 
 def unknown(what: str, name: str, known: Iterable[str]) -> AttributeError:
-    """Return the error for a name that is not there: what may have been meant, else what there is."""
+    """Return the error for a name that is not there: what may have been meant, else what there is.
+
+    Parameters
+    ----------
+    what : str
+        The thing that was asked, such as "County".
+    name : str
+        What was asked of it.
+    known : iterable of str
+        The names it has.
+    """
     names, lang = list(known), locale.spoken()
     meant = closest(name, names)
     hint, told = ("meant", meant) if meant else ("there", names)

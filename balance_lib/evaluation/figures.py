@@ -135,6 +135,16 @@ def quantity(
 def decimals(value: float, unit: str, line: float = math.nan, operator: str = ">=") -> int:
     """Return how many decimals :func:`quantity` prints of a figure: for cells that hold the number itself.
 
+    Parameters
+    ----------
+    value : float
+    unit : str
+        Of the value, as standards write it.
+    line : float
+        What the value is held to; NaN for none.
+    operator : str
+        How it is held to the line: a figure that misses it never reads like one that meets it.
+
     Examples
     --------
     >>> decimals(0.50004, "CV", 0.5, "<="), decimals(13.0, "persons/100"), decimals(4.5, "m²/pupil")

@@ -184,7 +184,7 @@ def _turn(load: Load, seed: int) -> None:
             here[:] = there
         load.course = load.course._replace(now=load.course.best, strain=0.0)
     load.turns += 1
-    ground = kernel.Ground(load.bounding.table, load.near, load.site_near, load.rules)
+    ground = kernel.SearchTables(load.bounding.table, load.near, load.site_near, load.rules)
     slack = 0.01 if n < 300 else 0.0005
     load.course = kernel.search(ground, load.now, load.best, load.course, rounds, BREADTH, slack, seed + load.turns)
 

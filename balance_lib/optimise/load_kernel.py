@@ -36,7 +36,7 @@ class Rules(NamedTuple):
     may: Flags
 
 
-class Ground(NamedTuple):
+class SearchTables(NamedTuple):
     """Hold what a search goes over.
 
     Parameters
@@ -283,13 +283,13 @@ def _swap(
 
 @compiled
 def search(
-    ground: Ground, now: Plan, best: Plan, course: Course, rounds: int, breadth: int, slack: float, seed: int
+    ground: SearchTables, now: Plan, best: Plan, course: Course, rounds: int, breadth: int, slack: float, seed: int
 ) -> Course:
     """Close a site, open one close by, settle and polish, again and again, keeping what is better. Return the course.
 
     Parameters
     ----------
-    ground : Ground
+    ground : SearchTables
     now, best : tuples of arrays
         (flags, site of each point, load (sites, kinds)) of the plan under way and the best plan; changed in place.
     course : Course

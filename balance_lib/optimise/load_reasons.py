@@ -103,7 +103,15 @@ def relaxed(problem: Problem, p: int, control: Control) -> tuple[Reason, ...]:
 
 
 def only_if_open(model: highs.HighsModel, site: Any) -> None:
-    """Add (2): a pair, the first columns of the model, is used only if its site, the columns after them, is open."""
+    """Add (2): a pair, the first columns of the model, is used only if its site, the columns after them, is open.
+
+    Parameters
+    ----------
+    model : HighsModel
+        Gets a row a pair.
+    site : array of int, shape (pairs,)
+        Site of each pair.
+    """
     k = site.size
     pair = np.arange(k)
     columns = np.concatenate((pair, k + site))

@@ -210,7 +210,15 @@ def _flags(values: Any, size: int, name: str, faults: list[str]) -> Flags:
 
 
 def loads_of(demand: Floats, site: Ints, n_sites: int) -> Floats:
-    """Return what an assignment loads each site with, shape (sites, kinds)."""
+    """Return what an assignment loads each site with, shape (sites, kinds).
+
+    Parameters
+    ----------
+    demand : array of float, shape (points, kinds)
+    site : array of int, shape (points,)
+        Where each point goes.
+    n_sites : int
+    """
     return np.stack([np.bincount(site, weights=kind, minlength=n_sites) for kind in demand.T], axis=1).astype(float)
 
 

@@ -17,6 +17,13 @@ def unreported(rows: pd.DataFrame, schools: pd.DataFrame) -> pd.DataFrame:
 
     A school is open from ``opened_year`` (else the year it was founded, else always) until ``closed_year``; where the
     two contradict each other they say nothing. Its kind is that of the year next to the missing one.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        A county's ``school_years``.
+    schools : DataFrame
+        Its ``schools``.
     """
     compulsory = rows["stage"].isin(STAGES).to_numpy()
     school, year, stage, kind = (rows[name].to_numpy(dtype=object) for name in ("school_id", "year", "stage", "kind"))

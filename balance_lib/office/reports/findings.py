@@ -192,7 +192,14 @@ def tally(results: Sequence[ItemResult]) -> dict[str, int]:
 
 
 def open_words(count: Mapping[str, int], lang: str = "zh") -> str:
-    """Say how many of the items of a :func:`tally` are open, and of which kinds."""
+    """Say how many of the items of a :func:`tally` are open, and of which kinds.
+
+    Parameters
+    ----------
+    count : mapping of str to int
+        Items by status, and ``open``.
+    lang : {"zh", "en"}
+    """
     kinds = [text(f"report.overview.kind.{kind}", lang, n=count[kind]) for kind in OPEN if count[kind]]
     key = "waiting" if kinds else "none_waiting"
     return text(f"report.overview.{key}", lang, n=count["open"], kinds=listed(kinds, lang))

@@ -140,24 +140,64 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
 
 
 def titled(figure: go.Figure, title: str, top: int = 56) -> go.Figure:
-    """Put words at the head of a figure, and ``top`` pixels for them and a legend."""
+    """Put words at the head of a figure, and ``top`` pixels for them and a legend.
+
+    Parameters
+    ----------
+    figure : Figure
+    title : str
+    top : int
+        Pixels above the axes.
+    """
     return figure.update_layout(title={"text": title, "x": 0, "xref": "paper", "font": {"size": 16}}, margin={"t": top})
 
 
 def legend_below(figure: go.Figure, y: float = -0.12) -> go.Figure:
-    """Put the legend under the axes: names may be long, or the title leaves them no room above."""
+    """Put the legend under the axes: names may be long, or the title leaves them no room above.
+
+    Parameters
+    ----------
+    figure : Figure
+    y : float
+        Where the legend begins, in heights of the axes below them.
+    """
     return figure.update_layout(legend={"y": y, "yanchor": "top", "x": 0, "xanchor": "left"})
 
 
 def add_line(figure: go.Figure, years: Sequence[float], values: Any, name: str, **more: Any) -> go.Figure:
-    """Add what the values are held to: a line, a limit, over the years."""
+    """Add what the values are held to: a line, a limit, over the years.
+
+    Parameters
+    ----------
+    figure : Figure
+    years : sequence of float
+    values : array-like, shape (years,)
+        In the unit of the axis.
+    name : str
+        Said in the legend and on hover.
+    **more
+        Of the scatter, such as its axes.
+    """
     look = {"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"}
     hover = f"{name} %{{y}}<extra></extra>"
     return figure.add_scatter(x=years, y=values, mode="lines", name=name, line=look, hovertemplate=hover, **more)
 
 
 def add_band(figure: go.Figure, rows: pd.DataFrame, name: str, fill: str, **more: Any) -> go.Figure:
-    """Add the band between ``low`` and ``high`` of rows by year."""
+    """Add the band between ``low`` and ``high`` of rows by year.
+
+    Parameters
+    ----------
+    figure : Figure
+    rows : DataFrame
+        year, low, high, in the unit of the axis.
+    name : str
+        Said in the legend.
+    fill : str
+        Colour, with its transparency.
+    **more
+        Of the scatter, such as its axes.
+    """
     years = whole(rows["year"])
     return figure.add_scatter(
         x=[*years, *years[::-1]], y=[*rows["high"], *rows["low"][::-1]], fill="toself", fillcolor=fill, mode="lines",
@@ -166,7 +206,16 @@ def add_band(figure: go.Figure, rows: pd.DataFrame, name: str, fill: str, **more
 
 
 def add_bars(figure: go.Figure, lengths: Any, names: Any, words: Any, **more: Any) -> go.Figure:
-    """Add lying bars, the first at the top, with words beyond their ends."""
+    """Add lying bars, the first at the top, with words beyond their ends.
+
+    Parameters
+    ----------
+    figure : Figure
+    lengths, names, words : array-like, shape (bars,)
+        In the unit of the axis; what stands beside each bar; what stands beyond its end.
+    **more
+        Of the bars, such as their colour.
+    """
     figure.add_bar(x=lengths, y=names, orientation="h", text=words, textposition="outside", cliponaxis=False, **more)
     return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
 
@@ -177,7 +226,16 @@ def axis_of(panel: int) -> str:
 
 
 def lay_out_panels(figure: go.Figure, panels: int, columns: int, *, x: Any = None, y: Any = None) -> go.Figure:
-    """Set axes side by side, row by row, with room above each for its head; ``x`` and ``y`` are the axes' looks."""
+    """Set axes side by side, row by row, with room above each for its head; ``x`` and ``y`` are the axes' looks.
+
+    Parameters
+    ----------
+    figure : Figure
+    panels, columns : int
+        How many panels there are, and how many stand beside each other.
+    x, y : dict, optional
+        Looks of the axes.
+    """
     lines, last = max(1, math.ceil(panels / columns)), columns - 1
     for panel in range(panels):
         axis, (row, column) = axis_of(panel), divmod(panel, columns)
@@ -191,7 +249,15 @@ def lay_out_panels(figure: go.Figure, panels: int, columns: int, *, x: Any = Non
 
 
 def add_head(figure: go.Figure, panel: int, words: str) -> go.Figure:
-    """Write over a panel what it shows."""
+    """Write over a panel what it shows.
+
+    Parameters
+    ----------
+    figure : Figure
+    panel : int
+        From 0, row by row.
+    words : str
+    """
     axis = axis_of(panel)
     return figure.add_annotation(
         xref=f"x{axis} domain", yref=f"y{axis} domain", x=0, y=1, xanchor="left", yanchor="bottom", showarrow=False,

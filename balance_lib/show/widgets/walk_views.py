@@ -27,7 +27,16 @@ MOST_NAMES = 5
 
 
 def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
-    """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one."""
+    """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one.
+
+    Parameters
+    ----------
+    metres : float
+        NaN where no way is known, infinite where it is farther than was looked.
+    lang : {"zh", "en"}
+    limit_m : float, optional
+        How far was looked, metres.
+    """
     if math.isnan(metres):
         return text("page.access.no_way", lang)
     if math.isinf(metres):
