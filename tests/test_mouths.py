@@ -502,7 +502,7 @@ def test_deleting_a_row_never_improves_a_status(name: str, demo_dir: Path) -> No
     found = evaluation.evaluate(county, "quality_2017", year)
     failing = {school for r in found.items if r.counted for school in r.counted.below}
     worst = table.index[(table["year"] == year) & table["school_id"].isin(failing)][:10]
-    rows = dict.fromkeys([*worst, *spread(table, year, 60)])
+    rows = dict.fromkeys([*worst, *spread(table, year, 36)])
     assert improved(county, "school_years", rows, year) == []
     less = county.with_tables(school_years=table.drop(index=next(iter(rows))))
     assert evaluation.evaluate(less, PLANS[name], year).verdict != "pass"
