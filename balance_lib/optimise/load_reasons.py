@@ -27,8 +27,7 @@ def summed(problem: Problem, p: int) -> tuple[Reason, ...]:
     tuple of Reason
         Empty where adding up shows nothing.
     """
-    demand, least, places = problem.demand, problem.min_load, problem.capacity
-    assert demand is not None and least is not None and places is not None
+    demand, least, places = problem.loads
     found = []
     may, must = problem.may_open, problem.must_open
     free = np.flatnonzero(may & ~must)
@@ -62,8 +61,7 @@ def relaxed(problem: Problem, p: int, control: Control) -> tuple[Reason, ...]:
     control : Control
         Clock, progress and the wish to stop.
     """
-    demand, least, places = problem.demand, problem.min_load, problem.capacity
-    assert demand is not None and least is not None and places is not None
+    demand, least, places = problem.loads
     demand, places = demand[:, 0], places[:, 0]
     n, m = problem.shape
     point, site = np.nonzero(np.isfinite(problem.cost) & problem.may_open)
