@@ -89,10 +89,10 @@ def divided(total: float, weights: Sequence[float]) -> Floats:
     >>> divided(7, [2, 1, 1]).tolist()
     [3.0, 2.0, 2.0]
     """
-    from balance_lib.scenarios import loops
+    from balance_lib.scenarios import sharing
 
     out = np.empty(len(weights))
-    loops.divided(float(total), np.asarray(weights, dtype=float), out)
+    sharing.divided(float(total), np.asarray(weights, dtype=float), out)
     return out
 
 
@@ -207,7 +207,7 @@ class Holdings:
         shut : array of bool, shape (schools,)
             Schools that are closed, by the scenario or besides.
         """
-        from balance_lib.scenarios import loops
+        from balance_lib.scenarios import sharing
 
         arrays, n, placed = self.arrays, len(self.arrays.index), flows.placed
         went, came = np.zeros((n, 2)), np.zeros((n, 2))
@@ -224,11 +224,14 @@ class Holdings:
         empty = np.where(self.taught, nobody[self.school, stage], (nobody.all(axis=1) & ~self._senior)[self.school])
         goes_to = np.where((self._goes_to == _STAYS) & shut[:, None], _WITH_PUPILS, self._goes_to)
         order = np.lexsort((-flows.stage, np.append(arrays.rank, n)[flows.to], flows.from_))
-        sent = (part[order] for part in (flows.from_, flows.to, flows.stage, flows.pupils))
-        left, unknown = loops.hand_on(
-            figures, self._held, self._order, self.school, self.stage, self._subject, self._degree, self._blank, own,
-            self.whole_row, shut, goes_to, empty, stay, self._nearest(shut, flows), *sent,
+        start = np.append(0, np.bincount(flows.from_, minlength=n).cumsum())
+        rows = sharing.HoldingRows(self._order, self.school, self.stage, own, self.whole_row, empty)
+        divided_by = sharing.HoldingColumns(self._subject, self._degree, self._blank)
+        receivers = sharing.Receivers(
+            shut, goes_to, stay, self._nearest(shut, flows), start, flows.to[order], flows.stage[order],
+            flows.pupils[order],
         )  # fmt: skip
+        left, unknown = sharing.hand_on(figures, self._held, rows, divided_by, receivers)
         change = came - went
         pupils = self.pupils + np.where(self.taught, change[self.school, stage], 0.0)
         changed = self.taught & ((came > 0) | (went > 0) | arrays.resized)[self.school, stage]

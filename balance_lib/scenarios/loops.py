@@ -1,94 +1,100 @@
-"""Compiled loops (numba) over the arrays of a layout: assignment, beds, coverage, classes, goods handed on."""
+"""Compiled loops (numba) over the arrays of a layout: who goes to which school, beds, ways, classes."""
 
-# mypy: allow-untyped-defs, allow-untyped-calls
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import numpy as np
 
-from balance_lib.compiled import compiled
+from balance_lib.compiled import Flags, Floats, Ints, compiled
 
 NOWHERE = -1
 _GRADES = 3  # of each band
-_PERSONS = 2000.0  # beyond any count of persons no monotony is needed: start at the whole part of the proportion
+
+
+class Day(NamedTuple):
+    """Hold the day pupils of groups, and how far they have it.
+
+    Parameters
+    ----------
+    order : array of int
+        The groups that count, the nearest first.
+    stage : array of int, shape (groups,)
+    pupils, metres : array of float, shape (groups,)
+    """
+
+    order: Ints
+    stage: Ints
+    pupils: Floats
+    metres: Floats
 
 
 @compiled
-def to_nearest(leaving, point, first_from, need, stage, order, metres, school_order, receives, allowed, villages):
-    """Send every point to its nearest school that takes in all its bands.
+def to_nearest(
+    leaving: Ints, point: Ints, first_from: Ints, need: Ints, stage: int, order: Ints, metres: Floats,
+    school_order: Ints, takes: Flags,
+) -> Ints:  # fmt: skip
+    """Send every point to its nearest school that takes in all its bands; return the school of each point.
 
     Parameters
     ----------
     leaving : array of int
         Rows of the groups that must be placed.
-    point, first_from, need, stage : arrays over points or rows
-        ``point`` of each leaving row; of each point the school of its first row, its bands as bits, and its stage.
-    order, metres : arrays, shape (villages, schools)
+    point : array of int, shape (rows,)
+        Villages first; then pupils of unknown home, by the school they come from.
+    first_from, need : array of int, shape (points,)
+        The school of the point's first row, and the point's bands as bits.
+    stage : int
+    order, metres : array, shape (villages, schools)
         Schools by distance, the unknown last, and the distances.
-    school_order : array, shape (schools, schools)
+    school_order : array of int, shape (schools, schools)
         The same between schools, for pupils of unknown home.
-    receives : array of bool, shape (schools, bands)
-    allowed : array of bool, shape (schools,)
-    villages : object
-
-    Returns
-    -------
-    array of int
-        School of each point.
+    takes : array of bool, shape (schools, bands)
+        Who may be sent where.
     """
-    found = np.full(need.size, NOWHERE, np.int64)
+    to = np.full(need.size, NOWHERE, np.int64)
     done = np.zeros(need.size, np.bool_)
     for row in leaving:
         p = point[row]
         if done[p]:
             continue
         done[p] = True
-        seen = False
-        if p < villages:
-            for k in range(order.shape[1]):
-                j = order[p, k]
+        reached = False
+        if p < order.shape[0]:
+            for j in order[p]:
                 if not math.isfinite(metres[p, j]):
                     break
-                if allowed[j] and _any(receives[j], stage):
-                    seen = True
-                    if _all(receives[j], need[p]):
-                        found[p] = j
+                if takes[j, 2] if stage == 1 else takes[j, 0] or takes[j, 1]:
+                    reached = True
+                    if _takes_all(takes[j], need[p]):
+                        to[p] = j
                         break
-        if not seen:
-            for k in range(school_order.shape[1]):
-                j = school_order[first_from[p], k]
-                if allowed[j] and _all(receives[j], need[p]):
-                    found[p] = j
+        if not reached:
+            for j in school_order[first_from[p]]:
+                if _takes_all(takes[j], need[p]):
+                    to[p] = j
                     break
-    return found
+    return to
 
 
 @compiled
-def _all(receives, need):
-    for b in range(receives.size):  # noqa: SIM110 - compiled
-        if (need >> b) & 1 and not receives[b]:
+def _takes_all(takes: Flags, need: int) -> bool:
+    for b in range(takes.size):  # noqa: SIM110 - compiled
+        if (need >> b) & 1 and not takes[b]:
             return False
     return True
 
 
 @compiled
-def _any(receives, stage):
-    return receives[2] if stage == 1 else receives[0] or receives[1]
-
-
-@compiled
-def fitting(band, pupils, left):
-    """Take in whole groups, in their order, as long as their band has places left; return who is taken in.
+def fitting(band: Ints, pupils: Floats, left: Floats) -> Flags:
+    """Take in whole groups in their order as long as their band has places; return who is taken in.
 
     Parameters
     ----------
-    band : array or number
-        Band of each group.
-    pupils : array or number
-        Pupils of each group.
-    left : array or number
-        Places left in each band; changed in place.
+    band, pupils : array, shape (groups,)
+    left : array of float, shape (bands,)
+        Places left; changed in place.
     """
     taken = np.zeros(band.size, np.bool_)
     for i in range(band.size):
@@ -99,18 +105,16 @@ def fitting(band, pupils, left):
 
 
 @compiled
-def give_beds(order, wish, to, free):
-    """Give out the free beds of each school in an order; return how many each row gets.
+def give_beds(order: Ints, wish: Floats, to: Ints, free: Floats) -> Floats:
+    """Give out the free beds of each school in an order; return how many each group gets.
 
     Parameters
     ----------
-    order : array or number
-        Order in which they come.
-    wish : array or number
-        Pupils who would board.
-    to : array or number
-        School of each row.
-    free : array or number
+    order : array of int
+        Groups as they come.
+    wish, to : array, shape (groups,)
+        Pupils who would board, and their school.
+    free : array of float, shape (schools,)
         Free beds; changed in place.
     """
     got = np.zeros(wish.size)
@@ -122,17 +126,15 @@ def give_beds(order, wish, to, free):
 
 
 @compiled
-def share_boarders(have, row, pupils):
+def share_boarders(have: Floats, row: Ints, pupils: Floats) -> Floats:
     """Divide the boarders of groups among their flows, in the order of the flows.
 
     Parameters
     ----------
-    have : array or number
-        Boarders of each group.
-    row : array or number
-        Group of each flow.
-    pupils : array or number
-        Pupils of each group.
+    have : array of float, shape (groups,)
+        Boarders.
+    row, pupils : array, shape (flows,)
+        The group each flow comes from, and its pupils.
     """
     left, out = have.copy(), np.zeros(row.size)
     for f in range(row.size):
@@ -142,32 +144,27 @@ def share_boarders(have, row, pupils):
 
 
 @compiled
-def cover(stage, band, day, board, metres, minutes, ride, radius, young_limit):
+def cover(
+    stage: Ints, band: Ints, day: Floats, board: Floats, metres: Floats, minutes: Floats, ride: Floats, radius: Floats,
+    young_limit: float,
+) -> Floats:  # fmt: skip
     """Count by stage how pupils get to school.
 
     Parameters
     ----------
-    stage : array or number
-        Stage of each group.
-    band : array or number
-        Band of each group.
-    day : array or number
-        Day pupils of each group.
-    board : array or number
-        Boarders.
-    metres : array or number
-        Way of each group in metres.
-    minutes : array or number
-    ride : array or number
-        Minutes by bus; NaN where none goes.
-    radius : array or number
-        Walking radius of each stage, metres.
-    young_limit : array or number
-        Minutes a young pupil may travel.
+    stage, band : array of int, shape (groups,)
+    day, board : array of float, shape (groups,)
+        Day pupils and boarders.
+    metres, minutes, ride : array of float, shape (groups,)
+        The way, walking, and the minutes by bus; NaN where nobody knows or none goes.
+    radius : array of float, shape (stages,)
+        Metres pupils walk at most.
+    young_limit : float
+        Minutes a pupil of the youngest band may travel.
 
     Returns
     -------
-    array, shape (stages, 10)
+    array of float, shape (stages, 10)
         pupils, walk, ride, board, far, unknown, metres of day pupils, longest way, young pupils over the limit, all
         young pupils.
     """
@@ -201,56 +198,42 @@ def cover(stage, band, day, board, metres, minutes, ride, radius, young_limit):
 
 
 @compiled
-def quantile(order, stage, s, day, metres, more, more_stage, more_day, more_metres, total, share):
+def quantile(stay: Day, moved: Day, stage: int, pupils: float, share: float) -> float:
     """Return the way that a share of a stage's day pupils do not exceed; NaN when nobody's is known.
 
-    ``order`` runs over the staying rows by distance, ``more`` over the moved ones; ``total`` is how many pupils of the
-    stage both hold. The longest ways are taken off first: they are few.
+    The longest ways are taken off first: they are few.
 
     Parameters
     ----------
-    order : array or number
-        Order in which they come.
-    stage : array or number
-        Stage of each group.
-    s : array or number
-        Position of the stage.
-    day : array or number
-        Day pupils of each group.
-    metres : array or number
-        Way of each group in metres.
-    more : array or number
-        Moved groups by distance.
-    more_stage : array or number
-        Stage of each moved group.
-    more_day : array or number
-        Day pupils of each moved group.
-    more_metres : array or number
-        Ways of the moved groups, metres.
-    total : array or number
-    share : array or number
-        Share of the pupils.
+    stay, moved : Day
+    stage : int
+    pupils : float
+        Day pupils of the stage whose way is known.
+    share : float
     """
-    left, a, b = total, order.size - 1, more.size - 1
-    while a >= 0 or b >= 0:
-        while a >= 0 and not (stage[order[a]] == s and day[order[a]] > 0):
+    left, a, b = pupils, stay.order.size - 1, moved.order.size - 1
+    while True:
+        while a >= 0 and not (stay.stage[stay.order[a]] == stage and stay.pupils[stay.order[a]] > 0):
             a -= 1
-        while b >= 0 and more_stage[more[b]] != s:
+        while b >= 0 and moved.stage[moved.order[b]] != stage:
             b -= 1
-        if b < 0 and a < 0:
-            break
-        if b < 0 or (a >= 0 and metres[order[a]] >= more_metres[more[b]]):
-            way, left, a = metres[order[a]], left - day[order[a]], a - 1
+        if a < 0 and b < 0:
+            return math.nan
+        if b < 0 or (a >= 0 and stay.metres[stay.order[a]] >= moved.metres[moved.order[b]]):
+            way, gone, a = stay.metres[stay.order[a]], stay.pupils[stay.order[a]], a - 1
         else:
-            way, left, b = more_metres[more[b]], left - more_day[more[b]], b - 1
-        if left < share * total:
+            way, gone, b = moved.metres[moved.order[b]], moved.pupils[moved.order[b]], b - 1
+        left -= gone
+        if left < share * pupils:
             return way
-    return math.nan
 
 
 @compiled
-def class_sizes(bands, grades, there, cap):
+def class_sizes(bands: Floats, grades: float, there: float, cap: float) -> Ints:
     """Return the sizes of the classes the pupils of a stage form, grade by grade.
+
+    The classes there are stay; where a grade would exceed the cap, it gets one more. With fewer classes than grades
+    that all fit, grades share classes.
 
     Parameters
     ----------
@@ -261,12 +244,7 @@ def class_sizes(bands, grades, there, cap):
     there : float
         How many classes there are; NaN: as many as needed.
     cap : float
-
-    Returns
-    -------
-    array of int
-        The classes there are stay; where a grade would exceed the cap, it gets one more. With fewer classes than
-        grades that all fit, grades share classes.
+        Most pupils in a class.
     """
     by_grade = np.empty(_GRADES * bands.size, np.int64)
     least = np.empty(_GRADES * bands.size, np.int64)
@@ -305,25 +283,22 @@ def class_sizes(bands, grades, there, cap):
 
 
 @compiled
-def class_table(touched, after, grades, classes, caps, counts, largest):
-    """Form the classes of the touched schools and stages in place.
+def class_table(
+    touched: Flags, after: Floats, grades: Floats, classes: Floats, caps: Floats, counts: Floats, largest: Floats
+) -> None:
+    """Form the classes of the touched schools and stages; ``counts`` and ``largest`` are filled.
 
     Parameters
     ----------
-    touched : array or number
-        Stages whose pupils changed.
-    after : array or number
-        Pupils of each school and band.
-    grades : array or number
-        Grades taught.
-    classes : array or number
-        Classes of each school and stage.
-    caps : array or number
-        Pupils in a class at most.
-    counts : array or number
-        Classes; filled.
-    largest : array or number
-        Largest class; filled.
+    touched : array of bool, shape (schools, stages)
+        Where pupils or rooms change.
+    after : array of float, shape (schools, bands)
+        Pupils.
+    grades, classes : array of float, shape (schools, stages)
+    caps : array of float, shape (stages,)
+        Most pupils in a class.
+    counts, largest : array of float, shape (schools, stages)
+        Classes, and pupils of the largest.
     """
     for j in range(after.shape[0]):
         for s in range(2):
@@ -331,189 +306,3 @@ def class_table(touched, after, grades, classes, caps, counts, largest):
                 bands = after[j, 0:2] if s == 0 else after[j, 2:3]
                 sizes = class_sizes(bands, grades[j, s], classes[j, s], caps[s])
                 counts[j, s], largest[j, s] = sizes.size, sizes.max() if sizes.size else 0
-
-
-@compiled
-def divided(total, weights, out):
-    """Divide an amount in proportion to weights, into ``out``; see :func:`balance_lib.scenarios.goods.divided`.
-
-    Parameters
-    ----------
-    total : array or number
-    weights : array or number
-        Weights of the receivers.
-    out : array or number
-        Parts; filled.
-    """
-    n, heaviest, whole_sum, weight_sum = weights.size, 0, 0.0, 0.0
-    for i in range(n):
-        weight_sum += weights[i]
-        if weights[i] > weights[heaviest]:
-            heaviest = i
-    if math.isnan(total):
-        for i in range(n):
-            out[i] = math.nan if weights[i] > 0 else 0.0
-        return
-    whole = math.floor(total)
-    below = max(whole - 0.5 * n, 0.0) * (1.0 - 1e-9)  # the method's own rounding of too little
-    for i in range(n):
-        part = weights[i] / weight_sum
-        out[i] = math.floor(whole * part) if whole > _PERSONS else max(math.ceil(below * part - 0.5), 0.0)
-        whole_sum += out[i]
-    worth = np.empty(n)
-    for i in range(n):
-        worth[i] = weights[i] / (2.0 * out[i] + 1.0)
-    for _ in range(round(whole - whole_sum)):
-        at = 0
-        for i in range(1, n):
-            if worth[i] > worth[at]:
-                at = i
-        out[at] += 1.0
-        worth[at] = weights[at] / (2.0 * out[at] + 1.0)
-    out[heaviest] += total - whole
-
-
-@compiled
-def hand_on(figures, held, order, key_school, key_stage, subject, degree, blank, own_row, whole_row, shut, goes_to,
-            empty, stay, nearest, flow_from, flow_to, flow_stage, flow_pupils):  # fmt: skip
-    """Hand on the figures of the schools pupils leave to where they go, subject by subject.
-
-    Parameters
-    ----------
-    figures : array of float, shape (rows, columns)
-        Changed in place.
-    held : array of float, shape (rows, columns)
-        What each row has to hand on.
-    order : array of int
-        In which order rows hand on.
-    key_school, key_stage : array of int, shape (rows,)
-        Stage -1: the whole school; 2: no compulsory stage, hands nothing on.
-    subject : array of int, shape (columns,)
-        0 the pupils' own, 1 staff, 2 equipment, 3 books, -1 nothing that moves.
-    degree, blank : array of bool, shape (columns,)
-        Nested counts, and columns whose blank means none.
-    own_row, whole_row : array of int, shapes (schools, stages), (schools,)
-        -1 none.
-    shut : array of bool, shape (schools,)
-    goes_to : array of int, shape (schools, subjects)
-        A school, -1 with the pupils, -2 nowhere as long as anybody stays.
-    empty : array of bool, shape (rows,)
-        Whether nobody is left whom the row's staff and goods could serve.
-    stay : array of float, shape (schools, stages)
-        Pupils who stay.
-    nearest : array of int, shape (schools, 2)
-        School and stage that get what nobody's pupils take along.
-    flow_from, flow_to, flow_stage, flow_pupils : arrays
-        Who goes where, by school it comes from, then receivers (-1, none, last), then junior before primary.
-
-    Returns
-    -------
-    left : array of float, shape (columns,)
-        What is left behind.
-    unknown : array of bool, shape (columns,)
-        Whether somebody got an amount nobody knows.
-    """
-    most, columns = flow_to.size + 2, figures.shape[1]
-    came, came_to, came_stage = np.empty(most), np.empty(most, np.int64), np.empty(most, np.int64)
-    weights, to, to_stage = np.empty(most), np.empty(most, np.int64), np.empty(most, np.int64)
-    parts, before = np.empty(most), np.empty(most)
-    left, unknown = np.zeros(columns), np.zeros(columns, np.bool_)
-    start = np.zeros(shut.size + 1, np.int64)
-    for f in range(flow_from.size):
-        start[flow_from[f] + 1] += 1
-    for j in range(shut.size):
-        start[j + 1] += start[j]
-    for r in order:
-        j, s = key_school[r], key_stage[r]
-        if s == 2:
-            continue
-        n, total, lost = 0, 0.0, 0.0
-        for f in range(start[j], start[j + 1]):
-            if s >= 0 and flow_stage[f] != s:
-                continue
-            if flow_to[f] < 0:
-                lost += flow_pupils[f]
-                continue
-            total += flow_pupils[f]
-            if n > 0 and came_to[n - 1] == flow_to[f] and came_stage[n - 1] == flow_stage[f]:
-                came[n - 1] += flow_pupils[f]
-            else:
-                came_to[n], came_stage[n], came[n] = flow_to[f], flow_stage[f], flow_pupils[f]
-                n += 1
-        if n == 0 and lost == 0.0 and not shut[j]:
-            continue
-        for k in range(4):
-            if goes_to[j, k] == -2 and not empty[r]:
-                continue
-            m = n
-            if goes_to[j, k] >= 0 and (n > 0 or shut[j]):
-                at = goes_to[j, k]
-                m, to[0], weights[0] = 1, at, total if n > 0 else 1.0
-                to_stage[0] = came_stage[0] if n > 0 else 0 if own_row[at, 0] >= 0 else 1
-            elif n == 0 and shut[j] and nearest[j, 0] >= 0 and not (k == 0 and lost > 0.0):
-                m, to[0], to_stage[0], weights[0] = 1, nearest[j, 0], nearest[j, 1], 1.0
-            else:
-                to[:n], to_stage[:n], weights[:n] = came_to[:n], came_stage[:n], came[:n]
-            if not shut[j]:  # the school itself, by the pupils who stay
-                here = 0.0
-                for t in range(2):
-                    mine = n == 0
-                    for i in range(n):
-                        mine |= came_stage[i] == t
-                    if t == s or (s < 0 and mine):
-                        here += stay[j, t]
-                if here > 0.0:
-                    to[m], to_stage[m], weights[m] = j, -1, here
-                    m += 1
-            if k == 0 and lost > 0.0:
-                to[m], to_stage[m], weights[m] = -1, -1, lost
-                m += 1
-            _divide_row(r, k, m, figures, held, subject, degree, blank, own_row, whole_row, to, to_stage, weights,
-                        parts, before, left, unknown)  # fmt: skip
-    return left, unknown
-
-
-@compiled
-def _divide_row(r, k, m, figures, held, subject, degree, blank, own_row, whole_row, to, to_stage, weights, parts,
-                before, left, unknown):  # fmt: skip
-    """Divide the columns of one subject of a row among ``m`` receivers: stage -1 is the row itself, school -1 none."""
-    below, nested = 0.0, np.empty(m)
-    before[:m] = 0.0
-    for c in range(figures.shape[1]):
-        have = held[r, c]
-        if subject[c] != k or have == 0.0:
-            continue
-        known = not math.isnan(have)
-        if known:
-            figures[r, c] -= have
-        if m == 0:
-            left[c] += have if known else 0.0
-            unknown[c] |= not known
-            continue
-        if degree[c] and known:
-            below += have
-            divided(below, weights[:m], nested)
-            for i in range(m):
-                parts[i] = nested[i] - before[i]
-                before[i] = nested[i]
-        else:
-            divided(have, weights[:m], parts)
-        for i in range(m):
-            if parts[i] == 0.0:
-                continue
-            unknown[c] |= not known
-            at = r
-            if to[i] >= 0 and to_stage[i] >= 0:
-                own, whole = own_row[to[i], to_stage[i]], whole_row[to[i]]
-                if own < 0 and whole < 0:
-                    own = own_row[to[i], 1 - to_stage[i]]
-                at = own
-                if whole >= 0 and (own < 0 or math.isnan(figures[own, c])):
-                    at = own if own >= 0 and math.isnan(figures[whole, c]) else whole
-            elif to[i] < 0:
-                at = -1
-            if at < 0:  # nobody takes it in
-                left[c] += parts[i] if known else 0.0
-            elif known or at != r:
-                now = figures[at, c]
-                figures[at, c] = (0.0 if math.isnan(now) and blank[c] else now) + parts[i]

@@ -337,8 +337,8 @@ class Assignment:
         np.bitwise_or.at(need, point[rows], BITS[band])
         first[point[rows[::-1]]] = arrays.g_school[rows[::-1]]
         found = loops.to_nearest(
-            rows, point, first, need, stage, arrays.order, arrays.metres, arrays.school_order, self.receives,
-            arrays.allowed[sector] & self.open, len(arrays.villages),
+            rows, point, first, need, stage, arrays.order, arrays.metres, arrays.school_order,
+            self.receives & (arrays.allowed[sector] & self.open)[:, None],
         )  # fmt: skip
         to, pupils = found[point[rows]], arrays.g_pupils[rows]
         over = np.where(to < 0, pupils, 0.0)

@@ -213,12 +213,12 @@ def coverage(
     total[:, _LONGEST] = stay[:, _LONGEST] if moved is None else np.fmax(stay[:, _LONGEST], new[:, _LONGEST])
     more = np.flatnonzero(np.isfinite(more_metres) & (more_day > 0))
     more = more[np.argsort(more_metres[more], kind="stable")]
+    staying = loops.Day(arrays.g_order, arrays.g_stage, day, arrays.g_metres)
+    moving = loops.Day(more, stage, more_day, more_metres)
     out = {}
     for s, name in enumerate(STAGES):
         known = total[s, 1] + total[s, 2] + total[s, 4]
-        p90 = loops.quantile(
-            arrays.g_order, arrays.g_stage, s, day, arrays.g_metres, more, stage, more_day, more_metres, known, 0.9
-        )
+        p90 = loops.quantile(staying, moving, s, known, 0.9)
         row = {of: float(value) for of, value in zip(_COVER, total[s], strict=True)}
         metres = row.pop("metres")
         row |= {"mean_m": metres / known, "within_share": row["walk"] / known} if known > 0 else _NOBODY
