@@ -84,9 +84,9 @@ def unknown(what: str, name: str, known: Iterable[str]) -> AttributeError:
     return AttributeError(said + locale.text(f"shown.{hint}", lang, names=", ".join(told)))
 
 
-def desk(part: str) -> Any:
-    """Return a module of the desk, imported now."""
-    return import_module(f"balance_lib.show.desk.{part}")
+def desk(part: str = "") -> Any:
+    """Return the desk or a module of it, imported now."""
+    return import_module(f"balance_lib.show.desk.{part}".rstrip("."))
 
 
 class Shown:

@@ -16,7 +16,6 @@ import pandas as pd
 from balance_lib.access.distance import Places, straight_table
 from balance_lib.scenarios.base import BANDS, GRADES, STAGE_OF, TravelDistances
 from balance_lib.scenarios.layout import Layout
-from balance_lib.scenarios.riding import beds, radius_m
 from balance_lib.scenarios.settings import Settings, default
 from balance_lib.standards import STAGES
 
@@ -365,7 +364,7 @@ def brought(layout: Layout, ways: TravelDistances, table: pd.DataFrame) -> pd.Da
         way_after, riders, boarders_after, far, beds_wanted (boarders without a bed, part of ``far``).
     """
     out = table.rename(columns={"boarders": "boarders_before"}).reset_index(drop=True)
-    radius = out["stage"].map({stage: radius_m(layout, stage) for stage in STAGES}).to_numpy(dtype=float)
+    radius = out["stage"].map({stage: layout.radius_m(stage) for stage in STAGES}).to_numpy(dtype=float)
     for when, side in (("before", "from_id"), ("after", "to_id")):
         out[f"metres_{when}"] = ways.metres(out["village_id"], out[side])
         out[f"walking_{when}"] = ways.minutes(out["village_id"], out[side])
@@ -375,7 +374,7 @@ def brought(layout: Layout, ways: TravelDistances, table: pd.DataFrame) -> pd.Da
     walks = metres <= radius
     rides = ~walks & ~unknown & np.isfinite(ride)
     wish = np.where(~walks & ~rides & ~unknown, out["pupils"], np.where(rides | unknown, out["boarders_before"], 0.0))
-    boarding = out["to_id"].map(beds(layout)).fillna(0.0).to_numpy() > 0
+    boarding = out["to_id"].map(layout.beds).fillna(0.0).to_numpy() > 0
     wish = np.where(may_board(layout.scenario.settings, out["band"]) & boarding, wish, 0.0)
     boards = _beds(layout, out, wish)
     out["boarders_after"] = boards
@@ -415,7 +414,7 @@ def free_beds(layout: Layout, rows: pd.DataFrame) -> dict[str, float]:
     used = layout.base.groups.groupby("school_id")["boarders"].sum()
     gone = rows.groupby("from_id")["boarders_before"].sum()
     staying = used.sub(gone, fill_value=0.0).reindex(layout.ids).fillna(0.0)
-    return (beds(layout) - staying).clip(lower=0.0).to_dict()
+    return (layout.beds - staying).clip(lower=0.0).to_dict()
 
 
 def coverage(layout: Layout, ways: TravelDistances, groups: pd.DataFrame, when: str) -> pd.DataFrame:
@@ -439,7 +438,7 @@ def coverage(layout: Layout, ways: TravelDistances, groups: pd.DataFrame, when: 
     metres = ways.metres(groups["village_id"], groups["school_id"])
     minutes = ways.minutes(groups["village_id"], groups["school_id"])
     rides = bus_minutes(layout, ways, groups, "school_id") if when == "after" else np.full(len(groups), np.nan)
-    radius = groups["stage"].map({stage: radius_m(layout, stage) for stage in STAGES}).to_numpy(dtype=float)
+    radius = groups["stage"].map({stage: layout.radius_m(stage) for stage in STAGES}).to_numpy(dtype=float)
     day = (groups["pupils"] - groups["boarders"]).to_numpy()
     walk = np.where(metres <= radius, day, 0.0)
     unknown = np.where(np.isfinite(metres), 0.0, day)

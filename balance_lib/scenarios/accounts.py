@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib.scenarios import classes, riding
+from balance_lib.scenarios import classes
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.base import BANDS, STAGE_OF, Base
 from balance_lib.scenarios.layout import Layout
@@ -144,7 +144,7 @@ def schools(layout: Layout, after: Base) -> pd.DataFrame:
         for name in ("pupils", "classes", "largest_class", "teachers", "teachers_needed", "boarders"):
             out[f"{name}_{when}"] = figures[name].to_numpy()
     out["places_after"] = layout.places.sum(axis=1).where(frame["there"]).to_numpy()
-    out["beds_after"] = riding.beds(layout).where(frame["there"]).to_numpy()
+    out["beds_after"] = layout.beds.where(frame["there"]).to_numpy()
     # A point that changes its host has been run from another school before: its staff is counted as it was.
     alone = layout.base.schools["host_school_id"].reindex(frame.index).isna()
     out["host_id"] = frame["host_school_id"].where((frame["state"] == "attached") & alone).to_numpy()

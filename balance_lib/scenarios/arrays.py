@@ -10,18 +10,10 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib import standards
 from balance_lib.access.distance import Places, straight_table
-from balance_lib.data.county import County
-from balance_lib.scenarios import base as bases
-from balance_lib.scenarios import layout as layouts
-from balance_lib.scenarios import riding
 from balance_lib.scenarios.base import BANDS, STAGE_OF, TravelDistances
-from balance_lib.scenarios.coefficients import Coefficients
 from balance_lib.scenarios.layout import Layout
-from balance_lib.scenarios.scenario import Scenario
-from balance_lib.scenarios.sliders import State
-from balance_lib.standards import STAGES, Standard
+from balance_lib.standards import STAGES
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -66,7 +58,7 @@ class LayoutArrays:
         self._ways(ways)
         self._groups(ways)
         self.zones = self._zones()
-        self.radius_m = {stage: riding.radius_m(layout, stage) for stage in STAGES}
+        self.radius_m = {stage: layout.radius_m(stage) for stage in STAGES}
         self.radius = np.array([self.radius_m[stage] for stage in STAGES])
         self._places: dict[tuple[int, int], Floats] = {}
 
@@ -98,7 +90,7 @@ class LayoutArrays:
         untold = set(self.base.untold)
         self.untold = np.array([[(school, stage) in untold for stage in STAGES] for school in self.schools], dtype=bool)
         self.merged = self.layout.merged_into
-        self.beds = _own(riding.beds(layout).reindex(index), float)
+        self.beds = _own(layout.beds.reindex(index), float)
 
     def _rooms(self, at: tuple[Any, Any]) -> None:
         """Lay out the classes there are rooms for, and which stages the scenario gives more or fewer of them."""
@@ -247,41 +239,6 @@ class LayoutArrays:
             changed = replace(self.layout, scenario=self.layout.scenario.with_settings(**settings))
             self._places[caps] = _own(changed.places, float)
         return self._places[caps]
-
-
-class BoardArrays(LayoutArrays):
-    """Hold what stays as it is while sliders move; parameters as of :class:`balance_lib.scenarios.board.Board`."""
-
-    def __init__(
-        self, county: County, scenario: Scenario, standard: Standard | str = "quality_2017", *, places: bool = False
-    ) -> None:
-        layout = layouts.of(bases.of(county, scenario), scenario)
-        super().__init__(layout, layouts.ways_of(layout, roads=True))
-        self.county, self.with_places = county, places
-        self.scenario_given = scenario
-        self.standard = standards.load(standard) if isinstance(standard, str) else standard
-        self.enrolled = self.sums.sum(axis=1)
-        self.may_close = self._may_close()
-        self.coefficients = Coefficients(self, self.standard)
-
-    def _may_close(self) -> Bools:
-        """Return which schools a slider may close.
-
-        The others stand under somebody's decision, or more pupils attend them than are enrolled.
-        """
-        layout, base = self.layout, self.base
-        senior = set(base.rows.loc[base.rows["stage"] == "senior", "school_id"])
-        spoken_for = {o.school_id for o in layout.scenario.effective}
-        receivers = {to for o in layout.scenario.effective for to in o.others()}
-        bar = senior | spoken_for | receivers | set(base.over) | set(layout.frame.index[layout.frame["protected"]])
-        return self.allowed[0] & ~self.index.isin(bar)
-
-    def closing(self, state: State) -> Bools:
-        """Return which schools a state closes."""
-        spared = self.index.isin(state.kept) if state.kept else np.zeros(len(self.index), dtype=bool)
-        named = self.index.isin(state.closed) if state.closed else np.zeros(len(self.index), dtype=bool)
-        small = self.enrolled < state.minimum_enrolment
-        return self.may_close & (small | named) & ~spared
 
 
 def _own(values: Any, dtype: Any) -> Any:

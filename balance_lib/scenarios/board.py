@@ -12,7 +12,7 @@ from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.optimise import allocation
 from balance_lib.scenarios import operations as ops
-from balance_lib.scenarios.arrays import BoardArrays
+from balance_lib.scenarios.board_arrays import BoardArrays
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.sliders import State, Tick
 from balance_lib.scenarios.tick import TickComputation

@@ -13,7 +13,7 @@ from balance_lib.data.tables.kinds import CENTRAL, NINE_GRADES, with_stage
 from balance_lib.evaluation import Evaluation
 from balance_lib.evaluation import number as figure
 from balance_lib.locale import Message
-from balance_lib.scenarios import accounts, riding
+from balance_lib.scenarios import accounts
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.base import BANDS, STAGE_OF, Base
 from balance_lib.scenarios.layout import Layout
@@ -124,7 +124,7 @@ def _far(found: RuleInputs) -> Iterator[Break]:
         rows = found.moves[(found.moves["far"] > 0) & (found.moves["stage"] == stage) & (found.moves["to_id"] != "")]
         if rows.empty:
             continue
-        limit = riding.radius_m(found.layout, stage)
+        limit = found.layout.radius_m(stage)
         longest = float(rows["metres_after"].max())
         km, radius = _apart(longest / 1000, limit / 1000, 1)
         params = {
@@ -139,7 +139,7 @@ def _beds(found: RuleInputs) -> Iterator[Break]:
     rows = found.moves[found.moves["beds_wanted"] > 0]
     for school, mine in rows.groupby("to_id", sort=False):
         short = float(mine["beds_wanted"].sum())
-        there = float(riding.beds(found.layout).get(school, 0.0))
+        there = float(found.layout.beds.get(school, 0.0))
         params = {**_where(mine.assign(pupils=mine["beds_wanted"])), "school": found.name(str(school)),
                   "total": figure(there + short), "there": figure(there)}  # fmt: skip
         yield Break("beds", "breaks", (str(school),), short, there, params=params)

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from balance_lib import access
 from balance_lib.access.distance import Places, straight_table
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import NINE_GRADES, STAGES_OF
@@ -80,6 +81,18 @@ class Layout:
         """Return the classes each school and stage has rooms for afterwards."""
         parts = {stage: self.frame[f"classes_{stage}"].astype(float) for stage in STAGES}
         return pd.concat(parts, names=["stage", "school_id"]).swaplevel()
+
+    @cached_property
+    def beds(self) -> pd.Series:
+        """Return the beds of each school: as the scenario says, else those in use, the least there can be."""
+        used = self.base.groups.groupby("school_id")["boarders"].sum().reindex(self.ids).fillna(0.0)
+        return self.frame["beds"].astype(float).fillna(used)
+
+    def radius_m(self, stage: str) -> float:
+        """Return the walking radius of a stage in metres: the scenario's, else the county plan's; NaN without any."""
+        given = getattr(self.scenario.settings, f"walk_{stage}_m")
+        metres = access.walking_radius(stage, self.base.county.plan).metres if given is None else given
+        return float("nan") if metres is None else float(metres)
 
     @cached_property
     def teaches(self) -> pd.DataFrame:

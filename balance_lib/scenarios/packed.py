@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from balance_lib.data.tables.kinds import NINE_GRADES
-from balance_lib.scenarios.arrays import BoardArrays
+from balance_lib.scenarios.board_arrays import BoardArrays
 from balance_lib.scenarios.riding import may_board
 from balance_lib.standards import STAGES
 

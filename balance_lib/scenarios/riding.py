@@ -10,9 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib import access
 from balance_lib.scenarios.base import BANDS, GRADES
-from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.settings import Settings, default
 from balance_lib.standards import STAGES
 
@@ -26,19 +24,6 @@ Ints = npt.NDArray[np.int64]
 WAYS = ("walk", "ride", "board", "far", "unknown")
 _COVER = ("pupils", "walk", "ride", "board", "far", "unknown", "metres", "max_m", "young_over", "young")
 _LONGEST = _COVER.index("max_m")
-
-
-def radius_m(layout: Layout, stage: str) -> float:
-    """Return the walking radius: the scenario's, else the county plan's.
-
-    Parameters
-    ----------
-    layout : Layout
-    stage : {"primary", "junior"}
-    """
-    given = getattr(layout.scenario.settings, f"walk_{stage}_m")
-    metres = access.walking_radius(stage, layout.base.county.plan).metres if given is None else given
-    return float("nan") if metres is None else float(metres)
 
 
 @lru_cache(maxsize=16)
@@ -65,12 +50,6 @@ def bus_minutes(arrays: LayoutArrays, settings: Settings, village: Any, school: 
         ride = arrays.road[village, school] / (settings.number("bus_kph") * 1000 / 60)
         out = np.fmin(out, np.where(ride <= settings.bus_minutes, ride, np.nan))
     return np.where(np.asarray(school) < 0, np.nan, out)
-
-
-def beds(layout: Layout) -> pd.Series:
-    """Return the beds of each school: as the scenario says, else those in use; whether there are more is not known."""
-    used = layout.base.groups.groupby("school_id")["boarders"].sum().reindex(layout.ids).fillna(0.0)
-    return layout.frame["beds"].astype(float).fillna(used)
 
 
 @dataclass(frozen=True, eq=False)

@@ -177,7 +177,7 @@ def _provenance(
 ) -> dict[str, object]:
     return county.stamp(
         standard.id, scenario_digest=scenario.digest, mode=ways.table.mode, attendance=drawn.base.basis,
-        radius_m={stage: _plain(riding.radius_m(drawn, stage)) for stage in standards.STAGES},
+        radius_m={stage: _plain(drawn.radius_m(stage)) for stage in standards.STAGES},
     )  # fmt: skip
 
 

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from balance_lib.scenarios import moves, riding
-from balance_lib.scenarios.arrays import NOWHERE, BoardArrays
+from balance_lib.scenarios.arrays import NOWHERE
+from balance_lib.scenarios.board_arrays import BoardArrays
 from balance_lib.scenarios.moves import Flows
 from balance_lib.scenarios.sliders import State, Tick
 from balance_lib.standards import STAGES

@@ -7,7 +7,7 @@ import sys
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import cache
-from importlib import import_module, resources
+from importlib import resources
 from pathlib import Path
 from types import ModuleType
 from typing import Any, ClassVar
@@ -16,6 +16,7 @@ import yaml
 
 from balance_lib._errors import NotFoundError, PolicyError, unreadable
 from balance_lib.plain import PeoplesLoader, from_yaml
+from balance_lib.shown import desk
 from balance_lib.standards.model import (
     JUDGED,
     STAGES,
@@ -338,7 +339,7 @@ class _CallableRoom(ModuleType):
 
     def __call__(self, lang: str | None = None) -> Any:
         """List the standards: id, title, scope, document, issued, items, judged."""
-        return import_module("balance_lib.show.desk").list_standards(lang)
+        return desk().list_standards(lang)
 
 
 sys.modules[__name__].__class__ = _CallableRoom

@@ -13,7 +13,6 @@ from balance_lib.optimise import highs
 from balance_lib.optimise.solution import Flags, Floats, Ints
 from balance_lib.planning.siting.model import CountyModel
 from balance_lib.planning.siting.trial import PlanCheck, SiteChoice
-from balance_lib.scenarios import riding
 
 
 @dataclass(eq=False)
@@ -267,7 +266,7 @@ class Question:
         wanted = np.where(self.stays, 0.0, drawn.travel.beds_wanted[self.point, self.site])
         if not wanted.any():
             return
-        beds = riding.beds(drawn.drawn).reindex(list(drawn.school_ids)).fillna(0.0).to_numpy()
+        beds = drawn.drawn.beds.reindex(list(drawn.school_ids)).fillna(0.0).to_numpy()
         boarding = drawn.boarding.sum(axis=1)
         moving = np.zeros(drawn.home.size, np.bool_)
         moving[self.point] = True

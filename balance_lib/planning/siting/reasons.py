@@ -18,7 +18,6 @@ from balance_lib.planning.siting.layouts import CountyLayout
 from balance_lib.planning.siting.model import CountyModel
 from balance_lib.planning.siting.question import Question
 from balance_lib.planning.siting.trial import SiteChoice
-from balance_lib.scenarios import riding
 
 # Seconds for one rule; the answer is then the best known, which is enough to relax the rule by.
 EACH_S = 4.0
@@ -97,7 +96,7 @@ def _reason(rule: str, question: Question, values: Floats) -> Reason:
             settings = drawn.baseline.settings
             given = settings.number("young_minutes") if rule == "young" else float(settings.bus_minutes or 0.0)
             return Reason(name, points, (), given, math.ceil(farthest))
-        limit = goals.max_distance_m if rule == "max_distance" else riding.radius_m(drawn.drawn, drawn.stage)
+        limit = goals.max_distance_m if rule == "max_distance" else drawn.drawn.radius_m(drawn.stage)
         return Reason(name, points, (), float(limit or 0.0) / 1000, math.ceil(farthest / 100) / 10)
     slack = values[question.slack]
     at = tuple(np.flatnonzero(slack > 1e-6).tolist())
