@@ -384,7 +384,7 @@ def test_mouths_changed_by_hand_are_found(monkeypatch: pytest.MonkeyPatch, demo_
         ("cards", GroupCounts, "n", property(lambda self: len(self.status) + 1)),
         ("cards", Evaluation, "counts", lambda self: {**COUNTS(self), "not_met": 1}),
         ("cards", Evaluation, "counts", lambda self: {**COUNTS(self), "evidence": 3}),
-        ("register", REGISTER, "_on_day", lambda result, papers, year, on: "met"),
+        ("register", REGISTER, "_finding", lambda task, results, papers: REGISTER._TaskFinding("met", 1, 1)),
         ("json", GroupCounts, "as_dict", lambda self: {**OFFICIAL(self), "met": self.n}),
         ("command", GroupCounts, "sentence", lambda self, lang: f"{self.n}项中{self.n}项达标"),
         ("self-report", GroupCounts, "sentence", lambda self, lang: f"{self.n}项中{self.n}项达标"),

@@ -88,7 +88,7 @@ def _ledger(saved: Any, county: Any, chosen: Any, on: date, lang: str) -> dict[s
 
     entries = saved.ledger(county.county_id, chosen.id)
     shown = workplan.ledger_table(entries, county, chosen, on, lang)
-    counts = {state: int((entries["state"] == state).sum()) for state in workplan.LEDGER_STATES}
+    counts = workplan.ledger_counts(entries)
     return {"counts": counts, "late": int((shown["days_late"] > 0).sum()), "entries": records(shown)}
 
 

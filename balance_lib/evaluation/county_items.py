@@ -189,7 +189,7 @@ def _reported(county: County) -> dict[tuple[float, str], tuple[float, Any]]:
 
 
 def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Take the finding recorded for this item in this year, with the document that shows it.
+    """Take the finding recorded for this item in this year, with the document that shows it; a later one is not known.
 
     Parameters
     ----------
@@ -198,8 +198,9 @@ def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult
     context : Context
     """
     key = (context.standard.id, item.code, context.year)
-    finding, document = _evidence(context.county).get(key, (None, None))
-    if finding not in ("met", "not_met"):  # a record without a finding finds nothing
+    finding, document, recorded = _evidence(context.county).get(key, (None, None, None))
+    later = isinstance(recorded, str) and recorded[:10] > context.on.isoformat()
+    if later or finding not in ("met", "not_met"):  # a record without a finding finds nothing
         return ItemResult(item, "evidence", Message("reason.evidence.open"), basis="evidence")
     shown = document if isinstance(document, str) else "–"
     reason = Message(f"reason.evidence.{finding}", {"document": shown})
@@ -207,10 +208,10 @@ def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult
 
 
 @lru_cache(maxsize=32)
-def _evidence(county: County) -> dict[tuple[Any, Any, Any], tuple[Any, Any]]:
+def _evidence(county: County) -> dict[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
     table = county.tables["evidence"]
     keys = zip(table["standard"], table["item_id"], table["year"], strict=True)
-    rows = zip(table["finding"], table["document"], strict=True)
+    rows = zip(table["finding"], table["document"], table["recorded_on"], strict=True)
     return dict(reversed(list(zip(keys, rows, strict=True))))
 
 

@@ -38,7 +38,7 @@ _LEDGER: Mapping[str, tuple[float, str]] = {
     "item": (24, "left"), "value": (10, "right"), "required": (8, "right"), "gap": (10, "right"), "unit": (7, "center"),
     "measure": (20, "left"), "lead_unit": (10, "left"), "person": (8, "left"), "due": (11, "center"),
     "state_word": (8, "center"), "evidence": (7, "center"), "days_open": (7, "center"), "days_late": (7, "center"),
-    "reopened": (8, "center"), "closed_by": (9, "center"), "closed_at": (11, "center"),
+    "reopened": (8, "center"), "closed_by": (12, "center"), "closed_at": (11, "center"),
 }  # fmt: skip
 _HISTORY: Mapping[str, tuple[float, str]] = {
     "at": (18, "left"), "who": (14, "left"), "subject_id": (14, "left"), "action": (14, "left"), "field": (12, "left"),
@@ -176,11 +176,9 @@ def ledger(
     table, book = workplan.ledger_table(entries, county, standard, on, lang), new_book()
     page = open_sheet(book, "ledger", _LEDGER, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
-        by = row["closed_by"]
-        closed = text(f"report.lists.closed_by.{by}", lang) if by in ("value", "evidence") else ""
-        put_row(page, _LEDGER, {**row, **_figures(row, standard), "number": number, "closed_by": closed}, lang)
-    states = table["state"].value_counts() if len(table) else {}
-    counts = {state: int(states.get(state, 0)) for state in workplan.LEDGER_STATES}
+        given = {"number": number, "closed_by": row["closed_word"]}
+        put_row(page, _LEDGER, {**row, **_figures(row, standard), **given}, lang)
+    counts = workplan.ledger_counts(table)
     page.note(text("report.lists.ledger.note", lang, n=len(table), day=on.isoformat(), **counts))
     page.finish()
     if history is not None:

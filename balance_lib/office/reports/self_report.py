@@ -18,7 +18,7 @@ from balance_lib.locale import has, listed, text
 from balance_lib.office.reports import brief, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp, said_day
-from balance_lib.office.workplan import Register, achievements, by_year_words, problem_list, units_of
+from balance_lib.office.workplan import Register, achievements, by_year_words, ledger_counts, problem_list, units_of
 
 _AS_PUBLISHED = 4  # decimals: a figure somebody published is printed as it was
 _BASICS = (
@@ -144,8 +144,7 @@ def _done(
             text("report.self.works", lang, day=said_day(register.on, lang), total=len(register.tasks), done=done)
         )
     if ledger is not None and len(ledger):
-        closed = int((ledger["state"] == "verified").sum())
-        words.append(text("report.self.ledger", lang, n=len(ledger), closed=closed))
+        words.append(text("report.self.ledger", lang, n=len(ledger), **ledger_counts(ledger)))
     if words:
         letter.paragraph(("" if lang == "zh" else " ").join(words))
 

@@ -10,7 +10,7 @@ import os
 import shutil
 import tempfile
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
@@ -142,14 +142,15 @@ class _Desk:
         for entry_id in self._entries("evidence"):
             back = _seed(entry_id) % 5 == 0
             self._act(entry_id, "send_back" if back else "verify", "照片看不清，请补充验收单（示例）" if back else "")
-        for at, entry_id in enumerate(self._entries("in_progress")):
-            if at < 3:
-                self._attach(entry_id)
-                self._act(entry_id, "submit")
+        for entry_id in self._entries("in_progress")[:3]:
+            self._attach(entry_id)
+            self._act(entry_id, "submit")
 
     def _entries(self, state: str) -> Sequence[str]:
+        """Return the entries in a state, those of schools first: what stands in a school can be inspected there."""
         rows = self.store.ledger(self.county.county_id, self.standard.id)
-        return [str(entry) for entry in rows.loc[rows["state"] == state, "entry_id"]]
+        rows = rows[rows["state"] == state].sort_values("school_id", key=lambda ids: ids == "", kind="stable")
+        return [str(entry) for entry in rows["entry_id"]]
 
     def _act(self, entry_id: str, action: str, note: str = "", **changes: object) -> None:
         seen = self.store.entry(entry_id)
@@ -161,20 +162,29 @@ class _Desk:
     def tasks(self, on: date) -> None:
         """Record most tasks done in time, some begun, one held up; what must come first is done first."""
         known = self.store.task_records(self.county.county_id, self.standard.id).set_index("task")
-        for task in workplan.tasks(self.standard, on):
+        listed = {task.task: task for task in workplan.tasks(self.standard, on)}
+        for task in listed.values():
             if task.kind not in ("task", "output") or (task.starts and task.starts > on):
                 continue
-            lot = _seed(task.task, self.county.county_id)
-            due = task.due if task.due and not task.recurring else None
-            done = due is not None and due <= on and lot % 8 != 0
-            state = "done" if done else "blocked" if lot % 19 == 0 else "started"
+            done_on = self._done_on(task.task, listed, on)
+            held = _seed(task.task, self.county.county_id) % 19 == 0
+            state = "done" if done_on else "blocked" if held else "started"
             version = int(known["version"].get(task.task, 0))
             if version and known["state"][task.task] in ("done", state):
                 continue
             self.store.record_task(
                 self.county.county_id, self.standard.id, task.task, state=state, who=OFFICE, version=version,
-                stamp=self.stamp, done_on=due - timedelta(days=lot % 9) if done and due else None, note="示例",
+                stamp=self.stamp, done_on=done_on, note="示例",
             )  # fmt: skip
+
+    def _done_on(self, name: str, listed: Mapping[str, workplan.Task], on: date) -> date | None:
+        """Return the day a task was done: shortly before its date, never before what must come first; most are."""
+        task, lot = listed[name], _seed(name, self.county.county_id)
+        if task.due is None or task.recurring or task.due > on or lot % 8 == 0:
+            return None
+        plan = self.standard.plan
+        days = [self._done_on(first, listed, on) for first in (plan.after.get(name, ()) if plan else ())]
+        return None if None in days else max([task.due - timedelta(days=lot % 9), *filter(None, days)])
 
     def field(self, on: date, turn: int, dates: Sequence[date]) -> None:
         """Write the journals: who is paired with whom, visits, each place's schedule, reports, works.

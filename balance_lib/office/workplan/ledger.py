@@ -29,7 +29,7 @@ STEPS: Mapping[str, tuple[tuple[str, ...], str | None]] = {
     "reopen": (("verified",), "open"),
     "attach": (("open", "in_progress", "evidence"), None),
     "remeasure": (LEDGER_STATES, None),
-    "close_by_value": (("open", "in_progress", "evidence"), "verified"),
+    "close_by_value": (LEDGER_STATES, "verified"),
     "reopen_by_value": (("verified",), "open"),
 }
 # Steps people take; the others follow from a file or a re-computed value.
@@ -62,7 +62,8 @@ class Entry:
     """Hold one line of the ledger: a school (or, with ``school_id`` empty, the county) and an item it fails.
 
     ``evidence`` counts the files attached since it was last opened, ``reopened`` how often it was opened again,
-    ``year`` is the school year of the figures, ``closed_by`` is "value" or "evidence".
+    ``year`` is the school year of the figures. ``closed_by`` is "value", or "evidence" while a paper alone closed it:
+    its figures still fail, until later ones confirm it.
     """
 
     entry_id: str
@@ -162,7 +163,7 @@ def _consequences(entry: Entry, action: str, at: datetime) -> dict[str, Any]:
     if action == "attach":
         return {"evidence": entry.evidence + 1}
     if action in ("verify", "close_by_value"):
-        return {"closed_at": at, "closed_by": "evidence" if action == "verify" else "value"}
+        return {"closed_at": entry.closed_at or at, "closed_by": "evidence" if action == "verify" else "value"}
     if action in ("reopen", "reopen_by_value"):
         # A file that was there before the entry was opened again cannot close it a second time.
         return {"closed_at": None, "closed_by": "", "reopened": entry.reopened + 1, "evidence": 0}
@@ -170,7 +171,7 @@ def _consequences(entry: Entry, action: str, at: datetime) -> dict[str, Any]:
 
 
 def recheck(entries: Iterable[Entry], evaluation: Evaluation) -> list[LedgerStep]:
-    """Return what newly computed values ask of the entries: close, open again, or note the new figure.
+    """Return what newly computed values ask of the entries: close, confirm, open again, or note the new figure.
 
     Figures older than an entry's own say nothing. A value that is missing changes nothing. An entry closed by a file
     is opened again only by figures of a later year, for the file may be younger than the figures of its own year.
@@ -198,7 +199,7 @@ def _asked(entry: Entry, met: bool | None, year: int, changes: Mapping[str, Any]
     if met is None:
         return None
     if met:
-        return "close_by_value" if entry.state != "verified" else None
+        return "close_by_value" if entry.closed_by != "value" else None
     if entry.state == "verified":
         return "reopen_by_value" if year > entry.year or entry.closed_by == "value" else None
     return "remeasure" if any(getattr(entry, name) != value for name, value in changes.items()) else None
@@ -243,8 +244,8 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
     Returns
     -------
     DataFrame
-        The entries with school, township, item, unit, stage_word, state_word, value_word, required_word, gap_word,
-        days_open (to the day it was closed) and days_late (0 unless open after its date).
+        The entries with school, township, item, unit, stage_word, state_word, closed_word, value_word, required_word,
+        gap_word, days_open (to the day it was closed) and days_late (0 unless open after its date).
     """
     schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
     places = [(_of(schools, s, "name_zh"), _of(schools, s, "township")) for s in entries["school_id"]]
@@ -269,9 +270,16 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
         },
         stage_word=[text(f"stage.{stage}", lang) for stage in entries["stage"]],
         state_word=[text(f"workplan.state.{state}", lang) for state in entries["state"]],
+        closed_word=[text(f"workplan.closed_by.{by}", lang) if by else "" for by in entries["closed_by"]],
         days_open=[max(0, (end - start).days) for start, end in zip(opened, ends, strict=True)],
         days_late=late,
     )
+
+
+def ledger_counts(entries: pd.DataFrame) -> dict[str, int]:
+    """Count the entries by state, and as ``accepted`` those closed by a paper while their figures still fail."""
+    states = {state: int((entries["state"] == state).sum()) for state in LEDGER_STATES}
+    return {**states, "accepted": int((entries["closed_by"] == "evidence").sum())}
 
 
 def trail_words(history: pd.DataFrame, standard: Standard, lang: str = "zh") -> pd.DataFrame:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from datetime import date
 
 import pandas as pd
@@ -40,10 +39,12 @@ def judged(county: County, standard: Standard, on: date) -> Evaluation | None:
     on : date
         Day it is judged on.
     """
+    return _judged(county, standard, on)
+
+
+def _judged(county: County, standard: Standard, on: date, *, by_school: bool = True) -> Evaluation | None:
     year = year_of(county, on)
-    if year is None:
-        return None
-    return evaluation.evaluate(county, standard, year=year, on=on)
+    return None if year is None else evaluation.evaluate(county, standard, year=year, on=on, by_school=by_school)
 
 
 def register_of(
@@ -65,15 +66,13 @@ def register_of(
     records : DataFrame, optional
         What the office recorded of its tasks.
     found : Evaluation, optional
-        The result of :func:`judged`, where it is there already.
+        The result of :func:`judged`, where it is there already; one of another day is judged again.
     """
-    known = judged(county, standard, on) if found is None else found
+    known = found if found is not None and found.on == on else _judged(county, standard, on, by_school=False)
     return register(standard, on, evaluation=known, evidence=county.tables["evidence"], records=records)
 
 
-def curve_of(
-    county: County, shown: Register, *, evaluation_of: Callable[[int], Evaluation] | None = None
-) -> pd.DataFrame:
+def curve_of(county: County, shown: Register) -> pd.DataFrame:
     """Return a county's planned and actual progress up to the register's day; see :func:`curve`.
 
     The figures are looked at on the first day of the plan, on 1 September of every school year in it, and on every day
@@ -83,8 +82,6 @@ def curve_of(
     ----------
     county : County
     shown : Register
-    evaluation_of : callable, optional
-        Gives the county's evaluation of a school year, where it is kept already.
     """
     standard, plan = shown.standard, shown.standard.plan
     if plan is None or not ((shown.tasks["recurring"] == "") & shown.tasks["due"].notna()).any():
@@ -93,9 +90,7 @@ def curve_of(
     days = sorted({min(plan.starts, shown.on), *(day for day in looks if plan.starts < day <= shown.on)})
     seen = []
     for day in days:
-        year = year_of(county, day)
-        found = evaluation_of(year) if evaluation_of and year is not None else None
-        then = register_of(county, standard, day, found=found)
+        then = register_of(county, standard, day)
         seen.append((day, set(then.tasks.loc[then.tasks["status"] == "done", "task"])))
     return curve(shown.tasks, shown.on, starts=plan.starts, seen=seen)
 

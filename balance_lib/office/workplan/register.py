@@ -11,7 +11,7 @@ from typing import Any
 
 import pandas as pd
 
-from balance_lib.evaluation import SHORT, Evaluation, ItemResult
+from balance_lib.evaluation import Evaluation, ItemResult
 from balance_lib.locale import text
 from balance_lib.office.workplan.offices import Offices
 from balance_lib.office.workplan.stages import Stage, stage_on, stages
@@ -41,43 +41,6 @@ class _TaskFinding:
     facts: int = 0
     met: int = 0
     done_on: date | None = None
-
-
-@dataclass(frozen=True)
-class _Papers:
-    """Hold what the county's documents say of a plan's facts on a day.
-
-    ``known`` gives, by fact and school year (None: of any year), the latest finding and since which day it stands;
-    ``dated`` are the facts and years whose documents bear a day, also a later one.
-    """
-
-    known: Mapping[tuple[str, int | None], tuple[str, date]]
-    dated: frozenset[tuple[str, int | None]]
-
-    @classmethod
-    def of(cls, standard_id: str, evidence: pd.DataFrame | None, on: date) -> _Papers:
-        """Read the table of evidence; a later document takes the place of an earlier one.
-
-        Parameters
-        ----------
-        standard_id : str
-        evidence : DataFrame, optional
-            Findings recorded.
-        on : date
-        """
-        known: dict[tuple[str, int | None], tuple[str, date]] = {}
-        dated: set[tuple[str, int | None]] = set()
-        if evidence is None or evidence.empty:
-            return cls(known, frozenset())
-        mine = (evidence["standard"] == standard_id) & evidence["finding"].isin(["met", "not_met"])
-        for row in evidence[mine].dropna(subset=["recorded_on"]).sort_values("recorded_on", kind="stable").itertuples():
-            day = date.fromisoformat(str(row.recorded_on)[:10])
-            keys = [(row.item_id, None), *([(row.item_id, int(row.year))] if row.year == row.year else [])]
-            dated.update(keys)
-            for key in keys if day <= on else ():
-                if key not in known or known[key][0] != row.finding:
-                    known[key] = (row.finding, day)
-        return cls(known, frozenset(dated))
 
 
 @dataclass(frozen=True)
@@ -236,17 +199,17 @@ def register(
     on : date
         The day asked about.
     evaluation : Evaluation, optional
-        The county judged by the figures known on that day; without it only dates and records speak.
+        The county judged on that day; without it only dates and records speak.
     evidence : DataFrame, optional
-        The county's table of evidence; findings recorded after the day are left out.
+        The county's table of evidence, for the tasks no item judges; findings recorded after the day are left out.
     records : DataFrame, optional
         What the office recorded of its tasks (``store.task_records``): task, state, due, done_on, note, version.
     """
     known = _known(records, on)
     listed = [task.redated(known.get(task.task, {}).get("due")) for task in tasks(standard, on)]
-    papers = _Papers.of(standard.id, evidence, on)
+    papers = _papers(standard.id, evidence, on)
     results = _by_task(evaluation)
-    findings = {task.task: _finding(task, results, papers, on, evaluation) for task in listed}
+    findings = {task.task: _finding(task, results, papers) for task in listed}
     after = standard.plan.after if standard.plan else {}
     fresh = evaluation is not None and standard.plan is not None and date(evaluation.year, 9, 1) >= standard.plan.starts
     done = {task.task for task in listed if _done(task, findings[task.task], known.get(task.task, {}), fresh)}
@@ -288,32 +251,30 @@ def _by_task(evaluation: Evaluation | None) -> Mapping[str, Sequence[ItemResult]
     return {task: [r for r in results if r.counts] or results for task, results in found.items()}
 
 
+def _papers(standard_id: str, evidence: pd.DataFrame | None, on: date) -> Mapping[str, tuple[str, date]]:
+    """Return what documents say of a plan's facts on a day: by code the latest finding and since when it stands."""
+    known: dict[str, tuple[str, date]] = {}
+    if evidence is None or evidence.empty:
+        return known
+    mine = (evidence["standard"] == standard_id) & evidence["finding"].isin(["met", "not_met"])
+    for row in evidence[mine].dropna(subset=["recorded_on"]).sort_values("recorded_on", kind="stable").itertuples():
+        day = date.fromisoformat(str(row.recorded_on)[:10])
+        if day <= on and known.get(row.item_id, ("",))[0] != row.finding:
+            known[row.item_id] = (row.finding, day)
+    return known
+
+
 def _finding(
-    task: Task, results: Mapping[str, Sequence[ItemResult]], papers: _Papers, on: date, evaluation: Evaluation | None
+    task: Task, results: Mapping[str, Sequence[ItemResult]], papers: Mapping[str, tuple[str, date]]
 ) -> _TaskFinding:
-    if task.kind in ("task", "output"):
-        days = [day for code in task.codes for finding, day in [papers.known.get((code, None), ("", on))]
-                if finding == "met"]  # fmt: skip
-        against = any(papers.known.get((code, None), ("", on))[0] == "not_met" for code in task.codes)
-        worst = "not_met" if against else "met" if len(days) == len(task.codes) else ""
-        return _TaskFinding(worst, len(task.codes), len(days), max(days, default=None))
-    if evaluation is None:
-        return _TaskFinding(facts=len(task.codes))
-    mine = results.get(task.task, ())
-    found = [_on_day(result, papers, evaluation.year, on) for result in mine]
-    worst = min(found, key=WORST.index, default="")
-    return _TaskFinding(worst, len(found), sum(status == "met" for status in found))
-
-
-def _on_day(result: ItemResult, papers: _Papers, year: int, on: date) -> str:
-    """Return what was known of a fact on a day: later papers do not count, and what is due later is not due."""
-    status, key = result.status, (result.item.code, year)
-    by_paper = result.basis == "evidence"
-    if by_paper and key in papers.dated:
-        status = papers.known.get(key, ("evidence", on))[0]
-    if status in SHORT:
-        return "not_due" if result.item.due is not None and result.item.due > on else "not_met"
-    return status
+    if judged := results.get(task.task):
+        statuses = [result.status for result in judged]
+        met = sum(status == "met" for status in statuses)
+        return _TaskFinding(min(statuses, key=WORST.index), len(statuses), met)
+    found = [papers[code] for code in task.codes if code in papers and task.kind in ("task", "output")]
+    days = [day for finding, day in found if finding == "met"]
+    worst = "not_met" if len(days) < len(found) else "met" if len(days) == len(task.codes) else ""
+    return _TaskFinding(worst, len(task.codes), len(days), max(days, default=None))
 
 
 def _done(task: Task, finding: _TaskFinding, record: Mapping[str, Any], fresh: bool) -> bool:

@@ -117,7 +117,7 @@ def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResul
     """Return the open items, the most pressing first.
 
     What fails stands before what is only not known; what was due first before what is due later; what no trend will
-    mend before what mends itself; and what can be built or hired before a rule that counts such items once more.
+    mend before what mends itself; and what can be built or hired before what only follows from such items.
 
     Parameters
     ----------
@@ -127,7 +127,8 @@ def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResul
 
     def key(result: ItemResult) -> tuple[Any, ...]:
         item, path = result.item, paths.get(result.item.code)
-        derived = item.measure is not None and item.measure.source in ("school_rule", "cv")
+        measure = item.measure
+        derived = measure is not None and (measure.source in ("school_rule", "cv", "items") or bool(measure.checked_by))
         due = item.due.isoformat() if item.due else "9999"
         mends = 0.0 if path is None or state(path) not in DATED else path.crossing.year
         return views.ORDER.index(result.status), derived, due, mends, item.code

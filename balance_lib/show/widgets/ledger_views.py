@@ -20,9 +20,10 @@ from balance_lib.standards import Standard
 LAMP = {"open": "not_met", "in_progress": "not_due", "evidence": "evidence", "verified": "met"}
 
 
-def _state_lamp(state: str, lang: str) -> Markup:
-    """Return an entry's state as a lamp with its own word."""
-    return lamp(LAMP[state], lang, text(f"workplan.state.{state}", lang))
+def _state_lamp(row: Mapping[str, Any], lang: str) -> Markup:
+    """Return an entry's state as a lamp with its own word; green only where the figures say so too."""
+    shown = "evidence" if row["closed_by"] == "evidence" else row["state"]
+    return lamp(LAMP[shown], lang, row["state_word"])
 
 
 def ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
@@ -48,7 +49,7 @@ def ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
 def _ledger_row(row: Mapping[str, Any], lang: str) -> list[object]:
     again = text("workplan.page.reopened", lang, n=row["reopened"]) if row["reopened"] else ""
     return [
-        over(_state_lamp(row["state"], lang), again),
+        over(_state_lamp(row, lang), again or row["closed_word"]),
         over(safe(row["school"]), row["township"]),
         over(part("coded", lang, safe(row["code"]), safe(row["item"])), row["stage_word"]),
         row["value_word"],
@@ -82,8 +83,7 @@ def entry_html(row: Mapping[str, Any], lang: str) -> Markup:
         year=row["year"],
         version=row["version"],
     )
-    closed = text(f"workplan.page.closed.{row['closed_by']}", lang) if row["closed_by"] else ""
-    words = (_state_lamp(row["state"], lang), safe(facts, 600), closed)
+    words = (_state_lamp(row, lang), safe(facts, 600), row["closed_word"])
     return part("line", lang, Markup(" ").join(words))
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
+from datetime import date
 from typing import Any
 from urllib.parse import urlencode
 
@@ -144,12 +145,12 @@ class PageModel(traitlets.HasTraits):
         register = workplan.register_of(county, standard, found.on, records=records, found=found)
         return register.counts()["late"] if len(register.tasks) else None
 
-    def evaluation_of(self, year: int) -> Evaluation:
-        """Return the evaluation of another year of the same county and standard."""
-        county = self.county
-        key = ("evaluation", county.hash, self.standard_id, year)
+    def evaluation_of(self, year: int, on: date | None = None) -> Evaluation:
+        """Return the evaluation of another year of the same county and standard, on a day of one's own."""
+        county, on = self.county, on or date(year + 1, 8, 31)
+        key = ("evaluation", county.hash, self.standard_id, year, on)
         if key not in self._results:
-            self._results[key] = suppression.told(evaluation.evaluate(county, self.standard, year=year), county)
+            self._results[key] = suppression.told(evaluation.evaluate(county, self.standard, year=year, on=on), county)
         found: Evaluation = self._results[key]
         return found
 

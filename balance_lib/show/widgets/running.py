@@ -141,12 +141,9 @@ class RunModel(PageModel):
 
     @property
     def judged(self) -> Evaluation | None:
-        """Return the county judged by the figures known on the day; None when there are none so early.
-
-        The evaluation is that of the school year, as on every other page; the register dates its findings itself.
-        """
+        """Return the county judged by the figures known on the day; None when there are none so early."""
         year = workplan.year_of(self.county, self.on)
-        return None if year is None else self.evaluation_of(year)
+        return None if year is None else self.evaluation_of(year, self.on)
 
     @property
     def records(self) -> pd.DataFrame:
@@ -177,7 +174,7 @@ class RunModel(PageModel):
         """Return planned and actual progress up to the day."""
         key = ("curve", self.county.hash, self.standard_id, self.on)
         if key not in self._results:
-            self._results[key] = workplan.curve_of(self.county, self.register, evaluation_of=self.evaluation_of)
+            self._results[key] = workplan.curve_of(self.county, self.register)
         return self._results[key]
 
     @property

@@ -10,7 +10,7 @@ from markupsafe import Markup
 
 from balance_lib.locale import text
 from balance_lib.office import workplan
-from balance_lib.office.workplan import ACTIONS, LEDGER_STATES, Entry
+from balance_lib.office.workplan import ACTIONS, LEDGER_STATES, Entry, ledger_counts
 from balance_lib.show.widgets import ledger_views, register_views, views
 from balance_lib.show.widgets.apps.page import block, heading, html, line
 from balance_lib.show.widgets.markup import part
@@ -92,8 +92,8 @@ class LedgerDesk(W.VBox):
         """Show the ledger as it stands."""
         rows = self.model.ledger(self.state.value)
         content = ledger_views.ledger_table(rows, self.model.lang)
-        counts = {state: int((rows["state"] == state).sum()) for state in LEDGER_STATES}
-        self.listed.value = views.panel(self.text("workplan.page.ledger", n=len(rows), **counts), content)
+        title = self.text("workplan.page.ledger", n=len(rows), **ledger_counts(rows))
+        self.listed.value = views.panel(title, content)
         columns = (rows[name] for name in ("state_word", "school", "code", "item", "stage_word"))
         facts = [" · ".join(each) for each in zip(*columns, strict=True)]
         options = [(workplan.harmless(fact, 90), entry) for fact, entry in zip(facts, rows["entry_id"], strict=True)]
