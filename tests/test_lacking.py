@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 from balance_lib.data.intake.bring import bring_in
+from balance_lib.locale import text
 from balance_lib.show.widgets import apps
 from balance_lib.show.widgets.apps.page import Page
 from balance_lib.show.widgets.lacking import lacks
@@ -52,8 +53,11 @@ def test_every_page_opens_and_says_what_to_add(county: Path, name: str) -> None:
     shown = page(name, county.parent)
     assert shown.problem.value == ""
     found = lacks(shown.model.county, shown.model.year)
-    if name == "Consolidation":
-        assert shown.body.layout.display == "none"  # nobody knows or can estimate who goes where
+    if name == "Consolidation" and "schools" not in found:  # pupils are counted at their schools
+        assert shown.lacking.value == shown.body.layout.display == ""
+        assert text("scenarios.basis_warning.schools") in shown.verdict.value
+    elif name == "Consolidation":
+        assert shown.body.layout.display == "none"  # nor does anybody know where schools lie
         for words in ("村（居）", "就学去向", "空白表格", "导入报表", "照常使用", "data.ipynb?"):
             assert words in shown.lacking.value
     elif name == "Overview":

@@ -125,7 +125,7 @@ def test_an_outcome_on_estimated_attendance_carries_a_warning_everywhere(tmp_pat
     nothing = scenarios.Scenario.empty(bare, known.years[-1])
     guessed, told = scenarios.evaluate(bare, nothing), scenarios.evaluate(known, nothing)
     for lang in ("zh", "en"):
-        warning = text("scenarios.estimated_warning", lang)
+        warning = text("scenarios.basis_warning.estimated", lang)
         assert guessed.as_dict(lang)["warning"] == warning and told.as_dict(lang)["warning"] is None
         assert warning in html.unescape(trial_views.headline(guessed, lang))
         assert "bl-banner" not in trial_views.headline(told, lang)
@@ -133,7 +133,10 @@ def test_an_outcome_on_estimated_attendance_carries_a_warning_everywhere(tmp_pat
     file = tmp_path / "keep all.yaml"
     file.write_text(nothing.to_yaml(), encoding="utf-8")
     shown = balance("scenario", folder, file, "--lang", "en")
-    assert text("scenarios.estimated_warning", "en") in shown and f"copy the file into {folder / 'scenarios'}" in shown
+    assert (
+        text("scenarios.basis_warning.estimated", "en") in shown
+        and f"copy the file into {folder / 'scenarios'}" in shown
+    )
     (folder / "scenarios").mkdir(exist_ok=True)
     there = file.replace(folder / "scenarios" / "mine.yaml")
     assert "choose “mine”" in balance("scenario", folder, there, "--lang", "en")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 import math
 from typing import Any
 
@@ -9,6 +10,8 @@ import pytest
 
 from balance_lib._errors import DataError
 from balance_lib.data.county import County
+from balance_lib.locale import text
+from balance_lib.planning.siting import Goals, propose
 from balance_lib.scenarios import (
     Attach,
     Boarding,
@@ -30,6 +33,7 @@ from balance_lib.scenarios import (
 )
 from balance_lib.scenarios.board import Board, State
 from balance_lib.scenarios.breaks import _apart
+from balance_lib.show.widgets import trial_views
 from tests import scenario_towns, towns
 from tests.scenario_towns import STEP, YEAR, county
 
@@ -238,3 +242,58 @@ def test_a_county_whose_last_pupils_leave_is_told_and_does_not_crash() -> None:
     plan = Scenario.empty(only, 2020).with_operations(Close(school_id="A"))
     found = evaluate(only, plan, standard="quality_2017", codes=("S1",))
     assert "no_school" in {b.rule for b in found.broken("breaks")} and found.bookkeeping.pupils_unplaced == 40
+
+
+def without_villages(**changes: Any) -> County:
+    town = county(attendance=False, **changes)
+    return town.with_tables(villages=town.tables["villages"].iloc[:0], village_years=town.tables["village_years"][:0])
+
+
+@pytest.mark.parametrize("lang", ["zh", "en"])
+def test_without_villages_rolls_move_whole_and_nothing_is_said_of_ways(lang: str) -> None:
+    outcome = evaluate(without_villages(), plan(Close(school_id="C"), Close(school_id="A")), codes=ONE_ITEM)
+    moves = outcome.moves.groupby(["from_id", "to_id"])["pupils"].sum().to_dict()
+    assert moves == {("A", "B"): 120, ("C", "B"): 18}  # the nearest that stays, whole
+    assert outcome.status == "breaks_rules" or outcome.status == "infeasible"
+    small = evaluate(without_villages(), plan(Close(school_id="C")), codes=ONE_ITEM)
+    assert (small.basis, small.status, small.villages, small.unmeasured) == ("schools", "undetermined", 0, 18)
+    assert small.as_dict(lang)["warning"] == small.warning(lang) == text("scenarios.basis_warning.schools", lang)
+    said = small.sentence(lang)
+    assert text("scenarios.sentence.unmeasured", lang, n=18) in said
+    assert text("scenarios.sentence.no_losses", lang) not in said and "{" not in said
+    ways = small.coverage[["mean_m", "max_m", "within_share", "far", "young_over"]]
+    assert ways[small.coverage["when"] == "after"].isna().all(axis=None)
+    assert small.coverage["unknown"].sum() == 2 * (168 + 130)  # the 20 who board do not walk
+    cards = trial_views.outcome_cards(small, lang, small)
+    assert cards.count(text("status.no_data", lang)) == 2 and "nan" not in cards  # beyond walking, young too long
+    head = trial_views.headline(small, lang)
+    assert text("layout.fact.far", lang, n="–", was="–") in head and str(small.warning(lang)) in html.unescape(head)
+
+
+def test_a_way_that_is_known_of_some_is_never_said_to_be_no_longer_for_all() -> None:
+    """A village without a place: of its pupils nobody knows how much farther they go."""
+    town = county()
+    villages = town.tables["villages"].assign(lon=lambda rows: rows["lon"].where(rows["village_id"] != "v1"))
+    outcome = evaluate(town.with_tables(villages=villages), plan(Close(school_id="B")), codes=ONE_ITEM)
+    assert outcome.unmeasured == 30 and outcome.status == "undetermined"
+    assert text("scenarios.sentence.no_losses", "en") not in outcome.sentence("en")
+
+
+def test_places_nobody_counted_are_short_only_as_a_reminder() -> None:
+    """Classes are not recorded: that pupils have no place is a guess; where they are recorded it breaks a rule."""
+    for classes, rule in ((None, "places_unknown"), (2, "overflow")):
+        town = without_villages(B={"classes": classes, "classes_1_25": classes})
+        outcome = evaluate(town, plan(Close(school_id="A"), Close(school_id="C")), codes=ONE_ITEM)
+        assert rules(outcome) & {"places_unknown", "overflow"} == {rule}
+        assert (outcome.status == "infeasible") == (rule == "overflow")
+
+
+def test_teachers_nobody_counted_are_no_nought() -> None:
+    schools = evaluate(county(B={"teachers": None}), plan(Close(school_id="C")), codes=ONE_ITEM).schools
+    assert math.isnan(schools.set_index("school_id").at["B", "teachers_before"])
+
+
+def test_no_layout_is_called_the_best_where_nobody_knows_the_ways() -> None:
+    with pytest.raises(DataError) as error:
+        propose(without_villages(), "primary", Goals(schools=2, may_close="all"), year=YEAR)
+    assert [fault.rule for fault in error.value.faults] == ["scenario_attendance"]

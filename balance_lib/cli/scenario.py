@@ -9,7 +9,7 @@ import typer
 
 from balance_lib.cli.shared import AsJson, Folder, InLang, Lang, app, faults_told, print_result, standard_named
 from balance_lib.evaluation import number
-from balance_lib.locale import banners, text
+from balance_lib.locale import banners, bracket, text
 
 if TYPE_CHECKING:
     from balance_lib.scenarios import Outcome
@@ -74,10 +74,9 @@ def _plain(outcome: Outcome, lang: str) -> str:
 
 
 def _basis(outcome: Outcome, lang: str) -> list[str]:
-    """Say where attendance comes from; that it is estimated is a warning."""
-    if outcome.basis != "estimated":
-        return [text(f"scenarios.attendance.{outcome.basis}", lang)]
-    return [f"[{text('cli.warning', lang)}] {text('scenarios.estimated_warning', lang)}"]
+    """Say where attendance comes from; that nobody reported it is a warning."""
+    warning = outcome.warning(lang)
+    return [f"[{text('cli.warning', lang)}] {warning}" if warning else text("scenarios.attendance.recorded", lang)]
 
 
 def _on_the_page(folder: Path, file: Path, lang: str) -> str:
@@ -102,8 +101,9 @@ def _village(row: dict[str, object], lang: str) -> dict[str, str]:
         return f"{float(str(metres)) / 1000:.1f}" if known else "–"
 
     name = row["village"] if isinstance(row["village"], str) else text("scenarios.unknown_home", lang)
+    town = bracket(row["township"], lang) if isinstance(row["township"], str) else ""
     return {
-        "village": str(name), "township": str(row["township"]), "pupils": number(float(str(row["pupils"]))),
+        "village": str(name), "township": town, "pupils": number(float(str(row["pupils"]))),
         "km": km(row["worst_metres"]), "extra": km(row["worst_extra_m"]), "to": str(row["to"]),
     }  # fmt: skip
 

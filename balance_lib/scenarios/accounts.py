@@ -38,8 +38,8 @@ def named(layout: Layout, moved: pd.DataFrame) -> pd.DataFrame:
     villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
     names = layout.frame["name_zh"]
     out = moved.assign(
-        village=moved["village_id"].map(villages["name_zh"]),
-        township=moved["village_id"].map(villages["township"]),
+        village=moved["village_id"].map(villages["name_zh"]).astype(object),
+        township=moved["village_id"].map(villages["township"]).astype(object),
         location=moved["from_id"].map(layout.frame["location"]),
         from_name=moved["from_id"].map(names),
         to_name=moved["to_id"].map(names),
@@ -103,7 +103,7 @@ def shares(layout: Layout, moves: pd.DataFrame) -> pd.DataFrame:
     """
     groups = layout.base.groups
     villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
-    home = groups["village_id"].map(villages["township"])
+    home = groups["village_id"].map(villages["township"]).astype(object)
     all_ = groups.assign(
         township=home.fillna(groups["school_id"].map(layout.frame["township"])),
         location=groups["school_id"].map(layout.frame["location"]),
@@ -161,7 +161,7 @@ def _figures(base: Base, settings: Settings) -> pd.DataFrame:
     ]
     by = rows.groupby("school_id")
     out = by[["pupils", "classes", "boarders", "needed", "teachers"]].sum(min_count=1)
-    out["teachers"] = out["teachers"].add(shared.reindex(out.index).fillna(0.0), fill_value=0.0)
+    out["teachers"] = out["teachers"].add(shared.reindex(out.index), fill_value=0.0)
     out["largest_class"] = by["mean_class"].max()
     return out.rename(columns={"needed": "teachers_needed"})
 

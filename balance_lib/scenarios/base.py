@@ -44,8 +44,8 @@ class Base:
         With attendance of ``year``, and rows of ``year`` in ``school_years``.
     year : int
         The year that is judged: the baseline, or the target year it was projected to.
-    basis : {"recorded", "estimated"}
-        Where attendance comes from.
+    basis : {"recorded", "estimated", "schools"}
+        Where attendance comes from; "schools": no village has a place, so pupils are counted at their schools.
     counted : int, optional
         The baseline, where ``year`` is a target year.
     """
@@ -259,7 +259,7 @@ def of(county: County, scenario: Scenario) -> Base:
     NotFoundError
         If the county has no school data of the baseline year.
     DataError
-        If there is neither attendance nor anything to estimate it from.
+        If there is neither attendance nor the roll of any school.
     """
     if scenario.year not in county.years:
         raise NotFoundError(f"{county.county_id}.years", scenario.year, county.years)
@@ -298,6 +298,8 @@ def _with_attendance(county: County, year: int) -> Base:
     if len(county.table("attendance", year)):
         return Base(county, year, "recorded")
     made = estimate.attendance(county, year)
+    if made is None:
+        return Base(county, year, "schools")
     return Base(county.with_tables(attendance=pd.concat([county.tables["attendance"], made])), year, "estimated")
 
 

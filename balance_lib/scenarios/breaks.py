@@ -105,6 +105,7 @@ def _no_school(found: RuleInputs) -> Iterator[Break]:
 
 
 def _overflow(found: RuleInputs) -> Iterator[Break]:
+    """Pupils beyond the places; where nobody counted the classes the places are a guess, and this only a reminder."""
     rows = found.moves[(found.moves["overflow"] > 0) & (found.moves["to_id"] != "")]
     rows = pd.concat([rows, found.crowded]) if len(found.crowded) else rows
     for (school, stage), mine in rows.groupby(["to_id", "stage"], sort=False):
@@ -115,7 +116,9 @@ def _overflow(found: RuleInputs) -> Iterator[Break]:
             "stage": Message(f"stage.{stage}"), "rooms": figure(np.ceil(short / cap)),
         }  # fmt: skip
         places = float(found.layout.places.loc[school, [b for b in BANDS if STAGE_OF[b] == stage]].sum())
-        yield Break("overflow", "breaks", (str(school), *mine["village_id"]), short, places, params=params)
+        guessed = pd.isna(found.layout.frame.at[school, f"classes_{stage}"])
+        rule, severity = ("places_unknown", "warns") if guessed else ("overflow", "breaks")
+        yield Break(rule, severity, (str(school), *mine["village_id"]), short, places, params=params)
 
 
 def _far(found: RuleInputs) -> Iterator[Break]:

@@ -21,8 +21,8 @@ _AGES = {"primary": "age_6_11", "junior": "age_12_14"}
 _BANDS = {"primary": ("g1_3", "g4_6"), "junior": ("g7_9",)}
 
 
-def attendance(county: County, year: int) -> pd.DataFrame:
-    """Estimate the attendance of a year.
+def attendance(county: County, year: int) -> pd.DataFrame | None:
+    """Estimate the attendance of a year; None where no village or no school has a place.
 
     The children of school age of each village (else its population; else all villages alike) are scaled to the
     recorded enrolment of the stage, and sent to the schools at the least total distance such that the sum of each
@@ -42,14 +42,14 @@ def attendance(county: County, year: int) -> pd.DataFrame:
     Raises
     ------
     DataError
-        If there are no villages with coordinates, or no school of the year tells its roll.
+        If no school of the year tells its roll.
     """
     rows = county.table("school_years", year)
     if not (rows.loc[rows["stage"].isin(STAGES), "pupils"] > 0).any():
         raise DataError([Fault("scenario_no_rolls", "school_years.csv", None, "pupils", params={"year": year})])
     table = access.costs(county, "straight") if len(county.tables["villages"]) else None
     if table is None or not np.isfinite(table.metres).any():
-        raise DataError([Fault("scenario_attendance", "attendance.csv", found=year)])
+        return None
     parts = [_stage(county, rows[(rows["stage"] == stage) & (rows["pupils"] > 0)], stage, year) for stage in STAGES]
     return pd.concat(parts, ignore_index=True)
 

@@ -193,13 +193,30 @@ class Outcome(ShownOutcome):
         return [b for b in self.breaks if (severity in (None, b.severity)) and (b.new or not new)]
 
     @property
+    def unmeasured(self) -> float:
+        """Return how many of the pupils who change school have a way nobody can measure, today's or the new one."""
+        return float(self.moves.loc[self.moves["extra_m"].isna() & (self.moves["to_id"] != ""), "pupils"].sum())
+
+    @property
+    def villages(self) -> int:
+        """Return of how many villages pupils change school; homes not known are none."""
+        return int(self.affected["village"].notna().sum())
+
+    def warning(self, lang: str = "zh") -> str:
+        """Say on what attendance rests where nobody reported it; "" where somebody did."""
+        return "" if self.basis == "recorded" else text(f"scenarios.basis_warning.{self.basis}", lang)
+
+    @property
     def against_rules(self) -> list[Break]:
         """Return what it newly breaks of what is not to be broken, the forbidden first; warnings are not among it."""
         return [*self.broken("forbids"), *self.broken("breaks")]
 
     @property
     def status(self) -> str:
-        """Return unchanged, allowed, breaks_rules, infeasible (pupils without a place or a way) or forbidden."""
+        """Return unchanged, allowed, undetermined, breaks_rules, infeasible (no place or way) or forbidden.
+
+        Undetermined: no rule was found broken, but of pupils who move nobody knows how far they have to go.
+        """
         if self.broken("forbids"):
             return "forbidden"
         rules = {b.rule for b in self.broken("breaks")}
@@ -207,17 +224,20 @@ class Outcome(ShownOutcome):
             return "infeasible"
         if rules:
             return "breaks_rules"
-        return "unchanged" if self.scenario.keeps_layout else "allowed"
+        if self.scenario.keeps_layout:
+            return "unchanged"
+        return "undetermined" if any(b.rule == "unknown_way" for b in self.broken("warns")) else "allowed"
 
     def sentence(self, lang: str = "zh") -> str:
         """Return what happens in words a county head understands, losses first."""
         county, year = self._county(lang), self.scenario.judged_year
         if self.status == "unchanged":
             return text("scenarios.sentence.unchanged", lang, county=county, year=year)
-        counts = {**vars(self.bookkeeping), "moved": self.moved, "villages": len(self.affected)}
+        counts = {**vars(self.bookkeeping), "moved": self.moved, "villages": self.villages}
         parts = [
             tell.done(county, year, counts, lang),
             tell.losses(self.moves, self.affected, self.scenario.settings.number("young_minutes"), lang),
+            text("scenarios.sentence.unmeasured", lang, n=number(self.unmeasured)) if self.unmeasured else "",
             tell.gains(self.costs, self.before, self.after, lang),
             self._verdict(lang),
         ]
@@ -244,7 +264,7 @@ class Outcome(ShownOutcome):
             "status": self.status,
             "sentence": self.sentence(lang),
             "attendance": self.basis,
-            "warning": text("scenarios.estimated_warning", lang) if self.basis == "estimated" else None,
+            "warning": self.warning(lang) or None,
             "synthetic": self.synthetic,
             "moved": _plain(self.moved),
             "breaks": [found.as_dict(lang) for found in self.breaks],

@@ -211,6 +211,8 @@ _NOBODY = {"mean_m": float("nan"), "within_share": float("nan")}
 def coverage_table(before: dict[str, dict[str, float]], after: dict[str, dict[str, float]]) -> pd.DataFrame:
     """Return coverage before and after, a row a time and stage: when, stage, and the figures of :func:`coverage`.
 
+    Where nobody's way is known, nor is it known who is beyond walking or travels too long: no number, not nought.
+
     Parameters
     ----------
     before : dict[str, dict of str to float]
@@ -222,4 +224,7 @@ def coverage_table(before: dict[str, dict[str, float]], after: dict[str, dict[st
         for stage in STAGES
     ]  # fmt: skip
     order = ("when", "stage", "pupils", *WAYS, "mean_m", "p90_m", "max_m", "within_share", "young", "young_over")
-    return pd.DataFrame(rows, columns=list(order))
+    out = pd.DataFrame(rows, columns=list(order))
+    nothing = (out["unknown"] > 0) & (out[["walk", "ride", "far"]].sum(axis=1) == 0)
+    out.loc[nothing, ["far", "young_over"]] = np.nan
+    return out

@@ -28,7 +28,8 @@ def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
     lang : {"zh", "en"}
     """
     told = {
-        "county": county, "year": year, "moved": number(counts["moved"]), "villages": counts["villages"],
+        "county": county, "year": year, "moved": number(counts["moved"]),
+        "homes": text("scenarios.sentence.homes", lang, n=counts["villages"]) if counts["villages"] else "",
         **{of: count_change(of, counts[f"{of}_before"], counts[f"{of}_after"], lang) for of in ("schools", "points")},
     }  # fmt: skip
     return text("scenarios.sentence.done", lang, **told)
@@ -68,8 +69,8 @@ def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, la
               "riders": moves["riders"].sum(), "boarders": board}  # fmt: skip
     parts = [text(f"scenarios.loss.{name}", lang, n=number(n)) for name, n in counts.items() if n > 0]
     village = worst["village"] if isinstance(worst["village"], str) else text("scenarios.unknown_home", lang)
-    if not parts:
-        return text("scenarios.sentence.no_losses", lang)
+    if not parts:  # a way nobody can measure may be longer
+        return "" if moves["extra_m"].isna().any() else text("scenarios.sentence.no_losses", lang)
     told = text("scenarios.loss.and", lang).join(parts)
     return text("scenarios.sentence.losses", lang, losses=told, village=village, km=_km(worst["worst_metres"]))
 

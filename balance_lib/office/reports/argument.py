@@ -128,18 +128,23 @@ def _pupils(letter: Letter, outcome: Outcome, lang: str) -> None:
     if moves.empty:
         letter.paragraph(text("report.argument.nobody", lang))
     else:
-        longer = moves.loc[moves["extra_m"] > 0, "pupils"].sum()
-        young = outcome.coverage.groupby("when")["young_over"].sum()
+        some = outcome.unmeasured < outcome.moved  # otherwise nobody knows who has farther to go
+        longer = moves.loc[moves["extra_m"] > 0, "pupils"].sum() if some else math.nan
+        far = moves["far"].sum() if some else math.nan
+        young = outcome.coverage.groupby("when")["young_over"].sum(min_count=1)
         params = {
-            "moved": number(outcome.moved), "villages": len(outcome.affected), "longer": number(longer),
-            "far": number(moves["far"].sum()), "overflow": number(moves["overflow"].sum()),
+            "moved": number(outcome.moved), "longer": number(longer),
+            "far": number(far), "overflow": number(moves["overflow"].sum()),
             "riders": number(moves["riders"].sum()),
             "boarders": number((moves["boarders_after"] - moves["boarders_before"]).clip(lower=0.0).sum()),
             "minutes": number(outcome.scenario.settings.number("young_minutes")),
         }  # fmt: skip
         then, now = (number(young.get(when, math.nan)) for when in ("before", "after"))
         told = count_change("pupils", then, now, lang)
-        letter.paragraph(text("report.argument.moved", lang, **params, young=told))
+        homes = text("scenarios.sentence.homes", lang, n=outcome.villages) if outcome.villages else ""
+        letter.paragraph(text("report.argument.moved", lang, **params, homes=homes, young=told))
+        if outcome.unmeasured:
+            letter.paragraph(text("scenarios.sentence.unmeasured", lang, n=number(outcome.unmeasured)))
         _who_goes_where(letter, outcome, lang)
         _distance_figure(letter, outcome, lang)
     _coverage(letter, outcome.coverage, lang)
@@ -345,7 +350,7 @@ def _basis(letter: Letter, outcome: Outcome, lang: str) -> None:
     scenario, provenance = outcome.scenario, outcome.provenance
     params: dict[str, Any] = {
         "digest": provenance.get("scenario_digest", scenario.digest),
-        "attendance": wording.sentence(text(f"scenarios.attendance.{outcome.basis}", lang), lang),
+        "attendance": outcome.warning(lang) or wording.sentence(text("scenarios.attendance.recorded", lang), lang),
         "mode": text(f"report.argument.mode.{provenance.get('mode', scenario.settings.mode)}", lang),
         "assignment": wording.sentence(text(f"scenarios.assignment.{scenario.settings.assignment}", lang), lang),
         "year": scenario.year,

@@ -119,13 +119,16 @@ class CountyLayout:
         NotFoundError
             If the county has no such stage or year, or no school that may close is there.
         DataError
-            If nobody is recorded at a school of the stage, or a new site cannot be a school of the stage.
+            If there are neither attendance nor villages, nobody is recorded at a school of the stage, or a new site
+            cannot be a school of the stage.
         """
         bands = [band for band in BANDS if STAGE_OF[band] == stage]
         if not bands:
             raise NotFoundError("stage", stage, sorted(set(STAGE_OF.values())))
         plain = _baseline(county, goals, year, scenario)
         start = base.of(county, plain)
+        if start.basis == "schools":  # the best layout by ways nobody knows
+            raise DataError([Fault("scenario_attendance", "villages.csv", params={"county": county.path or "DIR"})])
         sites = tuple(goals.new_sites)
         wide = plain.with_operations(*(site.opening(stage) for site in sites))
         validate(county, wide)

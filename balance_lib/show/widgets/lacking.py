@@ -39,14 +39,14 @@ def lacks(county: County, year: int) -> dict[str, int]:
 
 
 def blocks(model: PageModel, page: str) -> bool:
-    """Tell whether a page has nothing to show: nobody knows, or can estimate, who goes to which school.
+    """Tell whether a page has nothing to show: neither who goes where nor where any school lies is known.
 
     Parameters
     ----------
     model : PageModel
     page : str
     """
-    return page == "consolidation" and {"villages", "attendance"} <= set(lacks(model.county, model.year))
+    return page == "consolidation" and set(NEEDS[page]) <= set(lacks(model.county, model.year))
 
 
 def panel(model: PageModel, page: str) -> str:
@@ -65,7 +65,7 @@ def panel(model: PageModel, page: str) -> str:
     """
     found = lacks(model.county, model.year) if page in NEEDS and model.year else {}
     shown = {name: n for name, n in found.items() if name in NEEDS[page]}
-    if not shown or (page == "consolidation" and "schools" not in shown and not blocks(model, page)):
-        return ""  # who goes where can be estimated from the villages' children, or is known without their places
+    if not shown or (page == "consolidation" and "schools" not in shown):
+        return ""  # the page then says itself whether attendance is estimated, or counted at the schools
     sheets = {name: tables.table(name).label(model.lang) for name in shown}
     return render("lacking", model.lang, page=page, lacks=shown, sheets=sheets, href=f"data.ipynb?{model.query()}")

@@ -17,14 +17,15 @@ from balance_lib.locale import listed, text
 from balance_lib.plain import as_csv
 from balance_lib.scenarios import Outcome
 from balance_lib.scenarios.board import Board, Tick
+from balance_lib.scenarios.riding import WAYS
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.style import banner, card, lamp
 from balance_lib.standards import STAGES
 
 STATUS_LAMPS = {
-    "unchanged": "not_applicable", "allowed": "met", "breaks_rules": "not_met", "infeasible": "not_met",
-    "forbidden": "not_met",
+    "unchanged": "not_applicable", "allowed": "met", "undetermined": "no_data", "breaks_rules": "not_met",
+    "infeasible": "not_met", "forbidden": "not_met",
 }  # fmt: skip
 SEVERITY_LAMPS = {"forbids": "not_met", "breaks": "not_met", "warns": "evidence"}
 MOST_BREAKS = 12
@@ -40,20 +41,20 @@ def headline(outcome: Outcome, lang: str) -> Markup:
     """
     moves, breaking = outcome.moves, outcome.against_rules
     key = "unchanged" if outcome.status == "unchanged" else "done"
-    closed, far = _closed(outcome), outcome.coverage.groupby("when")["far"].sum()
+    closed, ways = _closed(outcome), outcome.coverage.groupby("when")[list(WAYS)].sum().to_dict("index")
     said = text(
         f"layout.headline.{key}", lang, closed=closed, moved=number(outcome.moved),
         broken=text("layout.headline.breaks", lang, n=len(breaking)) if breaking else "",
     )  # fmt: skip
-    named = [str(v) for v in outcome.worst["village"].dropna() if str(v)][:2]
+    homes = outcome.villages
+    named = outcome.worst["village"].dropna() if homes else moves["from_name"].dropna().drop_duplicates()
     costs = outcome.costs.groupby("kind")["change_yuan"].sum() / 10_000
-    who = {
-        "n": number(outcome.moved), "villages": len(outcome.affected),
-        "named": listed(named, lang),
-    }  # fmt: skip
+    who = {"n": number(outcome.moved), "villages": homes, "named": listed([str(v) for v in named[:2]], lang)}
+    beyond = {when: number(_if_known(ways.get(when, {}))) for when in ("before", "after")}
+    mover = "moved" if homes else "moved_schools"
     facts = {
-        "moves": text("layout.fact.moved" if len(moves) else "layout.fact.nobody", lang, **who),
-        "far": text("layout.fact.far", lang, n=number(far.get("after", 0.0)), was=number(far.get("before", 0.0))),
+        "moves": text(f"layout.fact.{mover if len(moves) else 'nobody'}", lang, **who),
+        "far": text("layout.fact.far", lang, n=beyond["after"], was=beyond["before"]),
         "breaks": breaking[0].what(lang) if breaking else text("layout.fact.no_break", lang),
         "saves": text("layout.fact.saves", lang, running=_signed(costs.get("running", 0.0)),
                       once=f"{costs.get('investment', 0.0):,.0f}"),
@@ -62,10 +63,9 @@ def headline(outcome: Outcome, lang: str) -> Markup:
         "page.consolidation.how", lang, mode=text(f"distance.mode.{outcome.provenance['mode']}", lang),
         basis=text(f"scenarios.attendance.{outcome.basis}", lang), zones=_proof(outcome, lang),
     )  # fmt: skip
-    warning = text("scenarios.estimated_warning", lang) if outcome.basis == "estimated" else ""
     return render(
         "outcome", lang, status=STATUS_LAMPS[outcome.status], word=text(f"scenarios.status.{outcome.status}", lang),
-        headline=said, facts=facts, sentence=outcome.sentence(lang), how=how, warning=warning,
+        headline=said, facts=facts, sentence=outcome.sentence(lang), how=how, warning=outcome.warning(lang),
     )  # fmt: skip
 
 
@@ -91,16 +91,18 @@ def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> M
     before : dict[str, dict of str to float]
     lang : {"zh", "en"}
     """
-    cover = {name: _over_stages(tick.cover, name) for name in ("ride", "board", "far", "young_over")}
-    was = {name: _over_stages(before, name) for name in cover}
+    cover, was = (
+        {name: sum(found[stage][name] for stage in STAGES if stage in found) for name in (*WAYS, "young_over")}
+        for found in (tick.cover, before)
+    )
     shown = _cards(
         {
             "closed": (float(len(tick.closed)), math.nan),
             "moved": (tick.moved, math.nan),
-            "farther": (tick.farther, math.nan),
+            "farther": (tick.farther if math.isfinite(tick.extra_m) or not tick.moved else math.nan, math.nan),
             "over": (tick.shortfall, math.nan),
-            "far": (cover["far"], was["far"]),
-            "young": (cover["young_over"], was["young_over"]),
+            "far": (_if_known(cover), _if_known(was)),
+            "young": (_if_known(cover, "young_over"), _if_known(was, "young_over")),
         },
         tick.extra_m,
         lang,
@@ -125,24 +127,27 @@ def outcome_cards(outcome: Outcome, lang: str, before: Outcome | None = None) ->
 def _figures_of(outcome: Outcome) -> tuple[dict[str, tuple[float, float]], float]:
     """Return the figures of the cards, now and before, and by how much the mean way grows."""
     moves = outcome.moves
-    cover = outcome.coverage.groupby("when")[["far"]].sum()
+    cover = outcome.coverage.groupby("when")[list(WAYS)].sum().to_dict("index")
     limit = outcome.scenario.settings.number("young_minutes")
     young = moves[(moves["band"] == "g1_3") & (moves["minutes_after"] > limit)]["pupils"].sum()
     known = moves[np.isfinite(moves["extra_m"].astype(float))]
     extra = float((known["pupils"] * known["extra_m"]).sum() / known["pupils"].sum()) if len(known) else math.nan
+    some = len(known) or moves.empty
     figures = {
         "closed": (float(_closed(outcome)), math.nan),
         "moved": (outcome.moved, math.nan),
-        "farther": (float(moves.loc[moves["extra_m"] > 0, "pupils"].sum()), math.nan),
+        "farther": (float(moves.loc[moves["extra_m"] > 0, "pupils"].sum()) if some else math.nan, math.nan),
         "over": (float(moves["overflow"].sum()), math.nan),
-        "far": (float(cover["far"].get("after", 0.0)), float(cover["far"].get("before", 0.0))),
-        "young_moved": (float(young), math.nan),
+        "far": (_if_known(cover.get("after", {})), _if_known(cover.get("before", {}))),
+        "young_moved": (float(young) if some else math.nan, math.nan),
     }
     return figures, extra
 
 
-def _over_stages(cover: dict[str, dict[str, float]], name: str) -> float:
-    return sum(cover[stage][name] for stage in STAGES if stage in cover)
+def _if_known(ways: Mapping[str, float], figure: str = "far") -> float:
+    """Return a figure of pupils by way; NaN where nobody's way is known: it is not nought then."""
+    known = any(ways.get(way) for way in ("walk", "ride", "far"))
+    return math.nan if ways.get("unknown") and not known else float(ways.get(figure, 0.0))
 
 
 def _cards(
@@ -155,10 +160,14 @@ def _cards(
         if math.isfinite(before):
             note = text("page.consolidation.was", lang, before=number(before))
         worse = value > before if math.isfinite(before) else value > 0
-        status = ("not_met" if worse else "met") if key in bad else None
-        word = text("page.consolidation.worse" if worse else "page.consolidation.not_worse", lang)
+        status, word = None, ""
+        if key in bad:
+            unknown = math.isnan(value)
+            status = "no_data" if unknown else "not_met" if worse else "met"
+            said = "status.no_data" if unknown else f"page.consolidation.{'worse' if worse else 'not_worse'}"
+            word = text(said, lang)
         title = text(f"page.consolidation.card.{key}", lang)
-        change = value - (last or {}).get(key, value)
+        change = float(np.nan_to_num(value - (last or {}).get(key, value)))
         if change:
             note = f"{text('page.consolidation.since_move', lang, change=f'{change:+,.0f}')} {note}"
         out.append(card(title, number(value), note, status, lang, word, changed=bool(change)))

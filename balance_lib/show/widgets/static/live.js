@@ -18,11 +18,14 @@ export class Live {
   /** What follows, a sentence each; beyond the radius as against `before`, the tick of nothing done. */
   facts(tick, before = this.today) {
     const rows = [this.say("closed", {n: tick.closed.length}),
-      this.say("moved", {n: this.whole(tick.moved), m: this.whole(tick.farther)})];
+      this.say(tick.moved > 0 && !Number.isFinite(tick.extra_m) ? "moved_unknown" : "moved",
+        {n: this.whole(tick.moved), m: this.whole(tick.farther)})];
     for (const stage of ["primary", "junior"]) {
       const now = tick.cover[stage], was = before.cover[stage];
-      rows.push(this.say(stage, {far: this.whole(now.far), was: this.whole(was.far), p90: this.km(now.p90_m),
-        max: this.km(now.max_m)}));
+      if (!now.unknown || now.walk + now.ride + now.far > 0) {
+        rows.push(this.say(stage, {far: this.whole(now.far), was: this.whole(was.far), p90: this.km(now.p90_m),
+          max: this.km(now.max_m)}));
+      }
       if (now.unknown > 0) rows.push(this.say(`unknown_${stage}`, {n: this.whole(now.unknown)}));
     }
     if (tick.shortfall > 0) rows.push(this.say("shortfall", {n: this.whole(tick.shortfall)}));
