@@ -289,8 +289,9 @@ def test_places_nobody_counted_are_short_only_as_a_reminder() -> None:
 
 
 def test_teachers_nobody_counted_are_no_nought() -> None:
+    """Nor is the account broken by those who come to them from a school that closes."""
     schools = evaluate(county(B={"teachers": None}), plan(Close(school_id="C")), codes=ONE_ITEM).schools
-    assert math.isnan(schools.set_index("school_id").at["B", "teachers_before"])
+    assert schools.set_index("school_id").loc["B", ["teachers_before", "teachers_after"]].isna().all()
 
 
 def test_no_layout_is_called_the_best_where_nobody_knows_the_ways() -> None:

@@ -248,6 +248,7 @@ def _divide_row(
             elif known or at != r:
                 now = figures[at, c]
                 figures[at, c] = (0.0 if math.isnan(now) and columns.blank[c] else now) + parts[i]
+                unknown[c] |= math.isnan(figures[at, c])  # what comes to a figure nobody knows is known no more
 
 
 @compiled
