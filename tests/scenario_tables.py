@@ -459,6 +459,8 @@ def coverage(layout: Layout, ways: TravelDistances, groups: pd.DataFrame, when: 
         }  # fmt: skip
         row |= _spread(metres[known], day[known], walk[mine].sum())
         row |= {"young": young[mine].sum(), "young_over": young[mine & (travel > limit)].sum()}
+        if row["unknown"] and not total + far:  # nobody's way is known: who is beyond walking is no nought
+            row |= {"far": np.nan, "young_over": np.nan}
         out.append(row)
     return pd.DataFrame(out)
 
