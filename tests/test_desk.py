@@ -271,6 +271,7 @@ def test_every_figure_leaves_a_picture(results: dict[str, Any], lang: str) -> No
     for figure in figures:
         data = figure._repr_mimebundle_()
         assert set(data) == {"application/vnd.plotly.v1+json", "image/svg+xml"}
+        assert data["application/vnd.plotly.v1+json"]["config"]["responsive"] is False  # else flat in JupyterLab
         assert 2_000 < len(data["image/svg+xml"]) < 200_000
         assert len(repr(figure)) < 400
     gaps = figures[0]

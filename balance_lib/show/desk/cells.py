@@ -142,18 +142,16 @@ def _history(found: Any, lang: str) -> _CellView:
     return _CellView(found.county.name(lang), facts, "", (), tables.history_wide(found, lang), calls)
 
 
-def _scenario(scenario: Any, lang: str) -> _CellView:
-    rows = pd.DataFrame([tables.operation(o, lang) for o in scenario.operations],
-                        columns=[text("desk.head.what", lang), text("desk.head.school", lang), ""])  # fmt: skip
+def _scenario(scenario: Any, lang: str, schools: pd.DataFrame | None = None) -> _CellView:
     facts = [scenario.county_id, str(scenario.year)]
     facts += [f"→ {scenario.judged_year}"] if scenario.judged_year != scenario.year else []
     return _CellView(scenario.name, facts, text("desk.operations", lang, n=len(scenario.operations)), (),
-                rows if len(rows) else None,
+                tables.operations(scenario.operations, schools, lang),
                 (".close(id)", ".merge(id, into=id)", ".open(id, …)", ".evaluate()"))  # fmt: skip
 
 
 def _draft(draft: Any, lang: str) -> _CellView:
-    return _scenario(draft.scenario, lang)
+    return _scenario(draft.scenario, lang, draft.county.tables["schools"])
 
 
 def _outcome(found: Any, lang: str) -> _CellView:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import pandas as pd
@@ -10,6 +11,7 @@ import pandas as pd
 from balance_lib import locale
 from balance_lib.evaluation import number as told
 from balance_lib.locale import text
+from balance_lib.scenarios import Operation, tell
 
 STAGES = ("primary", "junior")
 
@@ -102,18 +104,13 @@ def history_wide(found: Any, lang: str) -> pd.DataFrame:
     return wide.set_axis([*heads, *map(str, wide.columns[3:])], axis=1)
 
 
-def operation(done: Any, lang: str) -> tuple[str, str, str]:
-    """Return what an operation does, to which school, and the rest of what it says.
-
-    Parameters
-    ----------
-    done : object
-    lang : {"zh", "en"}
-    """
-    facts = {
-        key: value for key, value in done.as_dict().items() if key not in (done.verb, "teachers", "equipment", "books")
-    }
-    return text(f"desk.verb.{done.verb}", lang), done.school_id, ", ".join(f"{k}={v}" for k, v in facts.items())
+def operations(done: Sequence[Operation], known: pd.DataFrame | None, lang: str) -> pd.DataFrame | None:
+    """Return what is done to which school, and the other schools it names; ids where no table of schools is known."""
+    names = {} if known is None else locale.names_by("school_id", known, lang)
+    names |= {each.school_id: named for each in done if (named := getattr(each, "name_zh", ""))}
+    rows = [(tell.operation(each, lang), names.get(each.school_id, each.school_id),
+             locale.listed([names.get(other, other) for other in each.others()], lang)) for each in done]  # fmt: skip
+    return _heads(pd.DataFrame(rows, columns=list("abc")), ("what", "school", "others"), lang) if rows else None
 
 
 def affected(found: Any, lang: str) -> pd.DataFrame | None:

@@ -99,9 +99,9 @@ class _Chart(go.Figure):
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
         """Show the live figure where plotly lives, and leave a picture for where it does not."""
-        drawn = json.loads(self.to_json())
-        lang = "zh" if locale.spoken() == "zh" else "en"
-        data: dict[str, Any] = {"application/vnd.plotly.v1+json": {**drawn, "config": config(lang)}}
+        # JupyterLab fits the width itself; told to be responsive, plotly takes the cell's height, which is nothing yet.
+        drawn = {**json.loads(self.to_json()), "config": config(locale.spoken()) | {"responsive": False}}
+        data: dict[str, Any] = {"application/vnd.plotly.v1+json": drawn}
         with contextlib.suppress(ModuleNotFoundError):  # matplotlib comes with the extra "office"
             data["image/svg+xml"] = self.picture()
         return data

@@ -71,10 +71,12 @@ class Consolidation(TrialHost):
         }
         for name, area in areas.items():
             area.add_class(f"bl-plan-{name}")
+        side = block(areas.pop("slide"), areas.pop("tools"), kind="bl-stack")  # one column, however high the map
+        side.add_class("bl-plan-side")
         self.verdict.add_class("bl-outcome-place")
         self.body.children = [
             self.verdict,
-            block(*areas.values(), kind="bl-plan"),
+            block(side, *areas.values(), kind="bl-plan"),
             self.optimiser.curve_box,
             self.files,
             self.foot,
