@@ -21,7 +21,7 @@ __version__ = "0.2.0"
 _DESK = dict.fromkeys(
     (
         "Comparison", "CountyDesk", "Coverage", "Forecast", "History", "ScenarioDraft", "compare", "counties",
-        "explore", "finding", "list_standards", "open",
+        "explore", "finding", "list_standards", "open", "table",
     ), "balance_lib.show.desk",
 )  # fmt: skip
 _DESK |= {"County": "balance_lib.data.county", "speak": "balance_lib.locale", "SchematicMap": "balance_lib.show.map"}

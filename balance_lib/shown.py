@@ -123,7 +123,7 @@ class ShownEvaluation(Shown):
             code, label, stage, status, value, threshold, gap (in ``unit``; negative is short), unit, deadline,
             lead_unit, required, reason.
         """
-        return desk("tables").items(self, lang)
+        return desk("cells").items(self, lang)
 
     def plot_gaps(self, *, stage: str | None = None, lang: str | None = None) -> Any:
         """Draw what falls short, worst first: each item's value as a share of its line.

@@ -294,7 +294,7 @@ def test_a_cell_counts_as_its_sentence_does(results: dict[str, Any]) -> None:
     shown = re.search(r"新破的规定\s*<b>(\d+)", outcome._repr_html_())
     assert shown is not None and int(shown[1]) == len(outcome.against_rules) < len(outcome.broken())
     lines = plan.lines.replace({"school_id": {"": None}})
-    table = import_module("balance_lib.show.desk.tables").actions(plan, "zh").set_axis(list("auso"), axis=1)
+    table = import_module("balance_lib.show.desk.cells")._actions(plan, "zh").set_axis(list("auso"), axis=1)
     assert table["o"].sum() == pytest.approx(plan.cost_yuan)
     assert table["o"].isna().sum() == lines.groupby("action")["cost_yuan"].apply(lambda cost: cost.isna().all()).sum()
     assert sorted(table["s"]) == sorted(lines.groupby("action")["school_id"].nunique())

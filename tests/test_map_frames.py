@@ -100,6 +100,13 @@ def test_a_saved_notebook_keeps_the_picture(chart: Any) -> None:
     assert len(data["text/plain"]) < 200
 
 
+def test_places_of_one_kind_have_no_legend_of_kinds_and_their_own_scale() -> None:
+    large = SchematicMap(places(3, "id", pupils=[4e4, 1e4, 0.0]), lang="en").picture()
+    assert "Kind of school" not in large and ">school<" not in large
+    sizes = [float(part.split(")")[0]) for part in large.split("scale(")[1:4]]
+    assert sorted(sizes) == [5.2, 7.6, 10.0]
+
+
 def test_the_picture_follows_the_map(chart: Any) -> None:
     before = chart.picture()
     chart.set_classes({"S0": "not_met"})
@@ -109,11 +116,21 @@ def test_the_picture_follows_the_map(chart: Any) -> None:
 def test_words_colours_and_classes_are_the_callers(chart: Any) -> None:
     named = [MapClass("open", "诊所开放", "#7a0177", "#000000")]
     made = SchematicMap(
-        places(2, "school_id"), lang="en", words={"kinds": "Clinics"}, colours={"accent": "#7a0177"}, statuses=named
+        places(2, "school_id", kind="clinic"),
+        lang="en",
+        words={"kinds": "Clinics"},
+        colours={"accent": "#7a0177"},
+        statuses=named,
     )
     made.set_radius(3)
     said = made.picture()
-    assert "Clinics" in said and "诊所开放 2" in said and said.count('stroke="#7a0177"') == 3 and "#0b4f8a" not in said
+    assert (
+        "Clinics" in said
+        and "clinic" in said
+        and "诊所开放 2" in said
+        and said.count('stroke="#7a0177"') == 3
+        and "#0b4f8a" not in said
+    )
     assert "--bl-accent:#7a0177;" in made._css and "--bl-accent:#0b4f8a;" in chart._css
     assert set(chart._text) == set(made._text) and chart._text["kinds"] != made._text["kinds"]
 

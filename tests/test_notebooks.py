@@ -37,6 +37,7 @@ def test_a_notebook_runs_and_keeps_its_pictures(path: Path, gallery: Any, tmp_pa
     cells = [cell for cell in book.cells if cell.cell_type == "code" and cell.outputs]
     outputs = [output for cell in cells for output in cell.outputs]
     assert not [o for o in outputs if o.output_type == "stream" and o.name == "stderr" and "Error" in o.text]
+    assert not [o for o in outputs if re.search(r"&lt;(style|div|svg)", o.get("data", {}).get("text/html", ""))]
     last = [output.get("data", {}) for output in cells[-1].outputs]
     assert [PICTURE in data for data in last] == [True, False], "it does not end with a map or figure and its finding"
     assert re.search(r"\*\*发现\*\* [^*]*\d", last[1]["text/markdown"]), "no figure in the finding"

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from balance_lib.show.widgets.apps import Access
 
 __all__ = ["Comparison", "CountyDesk", "Coverage", "Forecast", "History", "ScenarioDraft", "compare", "counties",
-           "explore", "finding", "list_standards", "open"]  # fmt: skip
+           "explore", "finding", "list_standards", "open", "table"]  # fmt: skip
 
 
 def open(place: str | Path) -> CountyDesk:
@@ -117,6 +117,22 @@ def explore(county: County | str, *, lang: str | None = None) -> Access:
     from balance_lib.show.desk import pages
 
     return pages.explore(open(county) if isinstance(county, str) else county, lang)
+
+
+def table(frame: pd.DataFrame) -> Any:
+    """Show a table in a cell as results show theirs: thousands apart, a dash for what is missing, 40 rows at most.
+
+    Examples
+    --------
+    >>> import balance_lib as bl
+    >>> "2,600" in bl.table(pd.DataFrame({"yuan": [2600.0, None]})).data
+    True
+    """
+    from IPython.display import HTML
+
+    from balance_lib.show.desk import cells
+
+    return HTML(cells.html(frame))
 
 
 def finding(zh: str, en: str, *, under: Any = None) -> Any:

@@ -134,12 +134,15 @@ def of_frames(
     index: dict[str, Any] = {"outline": _lines(outline, buffer), "rivers": _lines(rivers, buffer),
                              "townships": _areas(townships, buffer), "roads": _segments(roads, buffer)}  # fmt: skip
     kind = [str(value) for value in _column(schools, ("kind", "type"), "school")]
+    told = "kind" in schools or "type" in schools  # else all are alike, and the legend is silent about it
     index["schools"] = _points(schools, placed, ("school_id", "id"), buffer)
     homes = [] if villages is None else [degrees for _, degrees in _degrees(villages)]
     index["villages"] = _points(villages, homes, ("village_id", "id"), buffer)
+    largest = schools["pupils"].max() if "pupils" in schools else 0  # counties have more than a school can
+    index["most_pupils"] = max(2000.0, float(largest)) if largest == largest else 2000.0
     index["unplaced"] = int(sum(np.isnan(point).any() for point in placed))
     index["kinds"] = [
-        {"key": key, "shape": SHAPES.get(key) or FORMS[n % len(FORMS)], "label": key, "group": key}
+        {"key": key, "shape": SHAPES.get(key) or FORMS[n % len(FORMS)], **dict.fromkeys(("label", "group"), key * told)}
         for n, key in enumerate(dict.fromkeys(kind))
     ]
     lonlat = np.concatenate(buffer.parts) if buffer.parts else np.empty((0, 2))

@@ -160,7 +160,8 @@ class _Picture:
 
     def _schools(self, sheet: Xml.Element) -> None:
         pupils = np.frombuffer(self.chart._pupils, np.float32)
-        sizes = self.chart.symbol_scale * (5.2 + 4.8 * np.minimum(1, np.sqrt(np.nan_to_num(pupils) / 2000)))
+        part = np.nan_to_num(pupils) / self.index.get("most_pupils", 2000)
+        sizes = self.chart.symbol_scale * (5.2 + 4.8 * np.minimum(1, np.sqrt(part)))
         codes = np.frombuffer(self.chart._classes, np.uint8)
         at, legend = self._school_points(), self.chart.legend
         for i in sorted(np.flatnonzero(self.kinds != HIDDEN), key=lambda i: -sizes[i]):
@@ -226,10 +227,10 @@ class _Picture:
 
     def _kinds_told(self) -> tuple[str, list[tuple[str, Any, str]]]:
         there = [self.index["kinds"][code] for code in np.unique(self.kinds[self.kinds != HIDDEN])]
-        groups = {kind["group"]: kind["shape"] for kind in there}
+        groups = {kind["group"]: kind["shape"] for kind in there if kind["group"]}
         told: list[tuple[str, Any, str]] = [("school", (shape, self.plain), name) for name, shape in groups.items()]
         told += [("radius", None, self.words["radius"].replace("{n}", f"{km:g}")) for km in self.chart.radius_km]
-        return self.words["kinds"], told
+        return self.words["kinds"] if any(kind["group"] for kind in self.index["kinds"]) else "", told
 
     def _villages_told(self) -> tuple[str, list[tuple[str, Any, str]]]:
         legend = self.chart.village_legend

@@ -223,12 +223,12 @@ class SchematicMapView {
     const kinds = typed(this.model, "_kinds", Uint8Array);
     const pupils = typed(this.model, "_pupils", Float32Array);
     const dots = typed(this.model, "_dots", Float32Array);
-    const scale = this.model.get("symbol_scale");
+    const scale = this.model.get("symbol_scale"), most = this.index.most_pupils || 2000;
     this.schools.forEach((school, i) => {
       school.open = kinds[i] !== undefined && kinds[i] !== HIDDEN;
       school.type = school.open ? this.index.kinds[kinds[i]] : null;
       school.pupils = pupils[i];
-      school.size = scale * (5.2 + 4.8 * Math.min(1, Math.sqrt((pupils[i] || 0) / 2000)));
+      school.size = scale * (5.2 + 4.8 * Math.min(1, Math.sqrt((pupils[i] || 0) / most)));
     });
     this.ranked = "";
     this.villages.forEach((village, i) => {
@@ -375,19 +375,24 @@ class SchematicMapView {
     };
     this.legend.replaceChildren();
     const group = (title) => {
-      const box = node("div", { class: "bl-legend-group", role: "group", "aria-label": title }, this.legend);
-      node("b", {}, box, title);
-      return (make, text) => { const item = node("span", {}, box); make(item); item.append(text); };
+      let box = null; // a group begins with its first entry
+      return (make, text) => {
+        if (!box) {
+          box = node("div", { class: "bl-legend-group", role: "group", "aria-label": title }, this.legend);
+          if (title) node("b", {}, box, title);
+        }
+        const item = node("span", {}, box); make(item); item.append(text);
+      };
     };
     const title = this.model.get("value_label");
     const byClass = group(title ? title : this.t.classes);
     legend.forEach((look, i) => { if (counts[i] || look.always) byClass((p) => sample(p, "circle", look), `${look.label} ${counts[i]}`); });
-    const byKind = group(this.t.kinds);
+    const byKind = group(this.index.kinds.some((type) => type.group) ? this.t.kinds : "");
     const plain = { fill: "#fff", ink: "var(--bl-ink)", mark: "" };
     const seen = new Set();
     for (const school of this.schools) if (school.open) seen.add(school.type);
     const shapes = new Map();
-    for (const type of this.index.kinds) if (seen.has(type)) shapes.set(type.group, type.shape);
+    for (const type of this.index.kinds) if (type.group && seen.has(type)) shapes.set(type.group, type.shape);
     for (const [label, shape] of shapes) byKind((p) => sample(p, shape, plain), label);
     const coloured = this.model.get("village_legend");
     if (coloured.length && this.villages.length) {
