@@ -216,7 +216,7 @@ class DataError(BalanceError, ValueError):
 
     def __init__(self, faults: Iterable[Fault]) -> None:
         self.faults: Sequence[Fault] = tuple(faults)
-        super().__init__("\n".join(fault.sentence() for fault in self.faults))
+        super().__init__("\n".join(fault.sentence(locale.spoken()) for fault in self.faults))
 
     def report(self, lang: str = "zh") -> str:
         """Tell the faults, one a line, at most a screenful."""
@@ -240,7 +240,7 @@ class ChangedError(BalanceError):
         return locale.text("error.changed", lang, name=self.name, at=at)
 
     def __str__(self) -> str:
-        return self.message()
+        return self.message(locale.spoken())
 
 
 class NotFoundError(BalanceError, KeyError):
@@ -252,13 +252,14 @@ class NotFoundError(BalanceError, KeyError):
 
     def message(self, lang: str = "zh") -> str:
         """Say in the chosen language what was not found and what there is."""
-        known = ", ".join(str(item) for item in self.known)
+        known = ", ".join(map(str, self.known[:MOST_LINES])) + " …" * (len(self.known) > MOST_LINES)
         kind = f"error.what.{self.what.rpartition('.')[2]}"
         what = locale.text(kind, lang) if locale.has(kind) else self.what
         name = "".join(c for c in str(self.name)[:80] if c.isprintable())
         said = locale.text("error.not_found" if known else "error.not_there", lang, what=what, name=name, known=known)
-        meant = closest(str(self.name), map(str, self.known), guesses=False)
+        years = all(isinstance(each, int) for each in self.known)  # another year is no slip of the hand
+        meant = [] if years else closest(str(self.name), map(str, self.known), guesses=False)
         return said + (locale.text("shown.meant", lang, names=", ".join(meant)) if meant else "")
 
     def __str__(self) -> str:
-        return self.message()
+        return self.message(locale.spoken())

@@ -7,8 +7,11 @@ imported, by name, when somebody asks to see; this module is the only place that
 from __future__ import annotations
 
 import difflib
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable, Iterable
 from importlib import import_module
+from inspect import signature
+from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
 from balance_lib import locale
@@ -20,20 +23,22 @@ MEANT: dict[str, str] = {name: f" {guesses} " for name, guesses in {
     "open": "load read from_file file place point geometries features geocode csv parquet data example examples",
     "counties": "datasets path list get", "standards": "policies list", "evaluation": "evaluate judge score",
     "scenarios": "scenario what_if", "inequality": "gini theil cv equity", "optimise": "optimize optimum solve",
-    "evaluate": "basic_stats check judge score run indicators stats info summary describe simulate solve",
+    "evaluate": "basic_stats check judge score run indicators stats info summary describe simulate solve map plot "
+                "affected",
     "map": "plot explore show gis leaflet", "explore": "map plot", "trial": "explore what_if sliders",
     "plot": "show trend gaps chart winners losers", "plot_gaps": "plot gaps gap failed failures",
     "plot_coefficients": "plot cv equity coefficients gini",
     "coverage": "accessibility catchment catchments isochrone isochrones radius buffer nearest distance distances "
-                "service walk reach", "outside": "uncovered gdf villages", "count": "covered percent share",
-    "by_township": "table frame df dataframe summary", "schools": "df gdf geometry sites to_crs sjoin points geopandas",
+                "service walk reach by_township", "outside": "uncovered gdf villages", "count": "covered percent share",
+    "by_township": "table frame df dataframe summary", "schools": "df gdf geometry sites to_crs sjoin points geopandas "
+                                                                       "to_file gpkg geojson shapefile export",
     "villages": "nodes points population settlements", "townships": "towns dissolve area areas",
     "roads": "edges graph streets network nx graphs gdfs",
     "outline": "boundary bounds total_bounds geometry unary_union centroid area clip buffer simplify",
     "table": "df frame dataframe items results summary head columns describe csv info to_file",
     "items": "table frame df dataframe", "problems": "failed failures", "sentence": "summary report info",
     "as_dict": "json", "affected": "losers villages table frame df moved", "compare": "comparison diff",
-    "project": "forecast predict", "propose": "optimise optimize optimum solve", "scenario": "what_if simulate",
+    "project": "forecast predict", "propose": "optimise optimize optimum solve", "scenario": "what_if simulate compare",
     "report": "to_file export save", "close": "remove delete", "before": "diff compare",
 }.items()}  # fmt: skip
 
@@ -89,8 +94,33 @@ def desk(part: str = "") -> Any:
     return import_module(f"balance_lib.show.desk.{part}".rstrip("."))
 
 
+def _answering(method: Callable[..., Any]) -> Callable[..., Any]:
+    """Return a method that says what may have been meant by an argument it does not have."""
+
+    @functools.wraps(method)
+    def called(*given: Any, **named: Any) -> Any:
+        try:
+            return method(*given, **named)
+        except TypeError:
+            there = signature(method).parameters
+            wrong = [name for name in named if name not in there]
+            if not wrong or any(each.kind is each.VAR_KEYWORD for each in there.values()):
+                raise
+            known = [name for name in there if name != "self"]
+            raise TypeError(str(unknown(f"{method.__name__}()", wrong[0], known))) from None
+
+    return called
+
+
 class Shown:
     """A result that shows itself."""
+
+    def __init_subclass__(cls, **more: Any) -> None:
+        """Let every question say what may have been meant by an argument it does not have."""
+        super().__init_subclass__(**more)
+        for name, method in list(vars(cls).items()):
+            if isinstance(method, FunctionType) and not name.startswith("_"):
+                setattr(cls, name, _answering(method))
 
     def __repr__(self) -> str:
         told = f"<{type(self).__name__} {desk('cells').headline(self)}>"

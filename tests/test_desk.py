@@ -83,10 +83,14 @@ def test_thirty_guesses_work_or_say_what_is_meant(results: dict[str, Any]) -> No
         (lambda c: c.scenario().close("AQ16"), "AQ016"),
         (lambda c: c.village_id("阿克翁库村"), "阿克翁库尔村"),
         (lambda c: c.map(colour="equipmnt", standard="quality_2017"), "equipment"),
+        (lambda c: c.map(radius=3000), "radius_m"),
+        (lambda c: c.evaluate().map(stage="Primary"), "primary"),
+        (lambda c: c.history("quality_2017").plot("equipement"), "equipment"),
+        (lambda c: c.evaluate(2023), "year=2023"),
     ],
 )
 def test_a_name_mistyped_is_met_with_the_nearest(county: Any, ask: Any, meant: str) -> None:
-    with pytest.raises(NotFoundError) as told:
+    with pytest.raises((NotFoundError, TypeError)) as told:
         ask(county)
     assert meant in str(told.value).partition("是不是")[2]
 
@@ -103,6 +107,8 @@ def test_a_county_is_opened_by_id_name_and_folder(county: Any, root: Any) -> Non
         assert bl.open(place).hash == county.hash
     assert set(bl.counties()["id"]) == {"akqi", "chuzhou", "huixian", "jiaohe", "wuxi"}
     assert list(bl.standards()["id"]) == standards.ids()
+    with pytest.raises(ValueError, match=r"balance import .*villages\.csv"):
+        bl.open(county.path / "villages.csv")
 
 
 def test_rooms_stay_where_they_were() -> None:
@@ -168,6 +174,7 @@ def test_results_speak_the_language_chosen(results: dict[str, Any]) -> None:
     try:
         assert "does not pass" in results["evaluation"]._repr_html_() or "fail" in results["evaluation"]._repr_html_()
         assert "Akqi" in repr(results["county"])
+        assert str(NotFoundError("stage", "x", ["primary"])) == "No stage “x”. There is: primary."
         figure = results["coverage"].plot()
         assert not any("\u4e00" <= sign <= "\u9fff" for sign in figure.layout.xaxis.title.text)
     finally:
@@ -252,6 +259,7 @@ def test_scenarios_are_compared_with_today(county: Any) -> None:
     assert pair.table.loc["a", "closed"] == 1 and pair.table.loc["a", "moved"] == pair.outcomes["a"].moved
     with pytest.raises(ValueError, match="different"):
         bl.compare(county.scenario("a"), bl.open("wuxi").scenario("b"))
+    assert list(bl.compare([pair.outcomes["a"]]).table.index) == ["现状", "a"]
     with pytest.raises(ValueError, match="no scenario"):
         bl.compare()
 

@@ -63,6 +63,8 @@ def test_a_projected_frame_is_drawn_where_the_degrees_are() -> None:
 def test_a_frame_without_a_system_or_with_an_id_twice_is_refused() -> None:
     with pytest.raises(ValueError, match="set_crs"):
         SchematicMap(places(3, "school_id").set_crs(None, allow_override=True))
+    with pytest.raises(TypeError, match="points_from_xy"):
+        SchematicMap(places(3, "school_id").drop(columns="geometry"))
     with pytest.raises(ValueError, match="twice"):
         SchematicMap(places(3, "school_id").assign(school_id="S1"))
 

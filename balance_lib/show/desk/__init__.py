@@ -40,6 +40,8 @@ def open(place: str | Path) -> CountyDesk:
     ------
     NotFoundError
         If there is none; it names what is near.
+    ValueError
+        If it is a file, or a folder without ``county.yaml``; it says how to import one.
     DataError
         If its files cannot be read; every fault at once.
 
@@ -60,6 +62,8 @@ def open(place: str | Path) -> CountyDesk:
             return _opened(fetched)
     known = _shipped()
     found = next((path for path, names in known.items() if str(place).lower() in names), None)
+    if found is None and folder.exists():
+        raise ValueError(locale.text("desk.not_a_county", locale.spoken(), place=place))
     if found is None:
         raise NotFoundError("county", str(place), [path.name for path in known])
     return _opened(found)

@@ -15,7 +15,7 @@ from balance_lib.locale import named, spoken, text
 from balance_lib.scenarios import Scenario
 from balance_lib.show.desk import draft, places
 from balance_lib.show.desk.draft import ScenarioDraft
-from balance_lib.show.desk.places import OPENED, check_radius
+from balance_lib.show.desk.places import OPENED, check_radius, check_stage
 from balance_lib.show.desk.results import Coverage, Forecast, History
 from balance_lib.standards import Standard
 
@@ -138,6 +138,7 @@ class CountyDesk(County):
         """
         from balance_lib.show.desk import figures
 
+        check_stage(stage)
         return figures.coefficients_over_years(self, self._standard(standard), stage, lang)
 
     # Who walks how far ------------------------------------------------------------------------------------------
@@ -164,6 +165,7 @@ class CountyDesk(County):
         ValueError
             If the radius is so small that kilometres were meant.
         """
+        check_stage(stage)
         metres = access.radius_of(self, stage).metres if radius_m is None else float(radius_m)
         assert metres is not None
         check_radius(metres)
@@ -211,6 +213,7 @@ class CountyDesk(County):
         """
         from balance_lib.planning import siting
 
+        check_stage(stage)
         wanted = siting.Goals(
             aim="walk" if schools is not None else "fewest", schools=schools, may_close=may_close, **goals
         )
@@ -241,6 +244,7 @@ class CountyDesk(County):
         """
         from balance_lib.planning import siting
 
+        check_stage(stage)
         wanted = siting.Goals(schools=1, may_close=may_close, **goals)
         return siting.county_frontier(self, stage, wanted, prove=prove, time_limit_s=seconds)
 
@@ -353,6 +357,7 @@ class CountyDesk(County):
         """
         from balance_lib.show.desk import maps
 
+        check_stage(stage)
         return maps.county_map(
             self, radius_m=radius_m, colour=colour, stage=stage, year=self._year(year), standard=standard, lang=lang,
             height=height,
@@ -404,9 +409,11 @@ class CountyDesk(County):
             if not self.years:
                 raise NotFoundError(f"{self.county_id}.years", text("desk.no_years", spoken()), [])
             return self.years[-1]
-        if year not in self.years:
+        if int(year) not in self.years:
             raise NotFoundError(f"{self.county_id}.years", year, self.years)
-        return year
+        return int(year)
 
     def _standard(self, standard: Standard | str | None) -> Standard:
+        if isinstance(standard, int):
+            raise TypeError(text("desk.year_meant", spoken(), year=standard))
         return standard if isinstance(standard, Standard) else standards.load(standard or self.plan or NATIONAL)

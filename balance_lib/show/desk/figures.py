@@ -14,7 +14,7 @@ from balance_lib import locale, palette
 from balance_lib._errors import NotFoundError
 from balance_lib.locale import text
 from balance_lib.show import plots
-from balance_lib.show.desk.places import OPENED
+from balance_lib.show.desk.places import OPENED, check_stage
 from balance_lib.show.plots import trends
 from balance_lib.show.plots.base import (
     add_bars,
@@ -61,6 +61,7 @@ def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
     lang : {"zh", "en"}, optional
     """
     lang, rows = lang or locale.spoken(), []
+    check_stage(stage)
     for result in found.with_status("not_met"):
         line, value = result.threshold, result.value
         if (stage and result.item.stage not in (stage, "", None)) or not (np.isfinite(value) and line):
@@ -104,6 +105,7 @@ def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
     lang : {"zh", "en"}, optional
     """
     lang = lang or locale.spoken()
+    check_stage(stage)
     return plots.coefficient_bars(found.cv[found.cv["stage"] == stage], labels=_labels(found.standard, lang), lang=lang)
 
 
@@ -120,6 +122,7 @@ def contributions(found: Evaluation, indicator: str, stage: str, lang: str | Non
     lang, labels = lang or locale.spoken(), _labels(found.standard, lang or locale.spoken())
     if indicator not in labels:
         raise NotFoundError(found.standard.id, indicator, list(labels))
+    check_stage(stage)
     rows = found.contributions
     rows = rows[(rows["stage"] == stage) & (rows["indicator"] == indicator)]
     county = OPENED.get(str(found.provenance["county_hash"]))
@@ -192,8 +195,11 @@ def history(
     Figure
     """
     lang = lang or locale.spoken()
+    check_stage(stage)
     if item in found.standard.indicators:
         return _indicator(found, item, by, stage, township, lang)
+    if item not in found.standard.by_code:
+        raise NotFoundError(found.standard.id, item, [*found.standard.indicators, *found.standard.by_code])
     wanted = found.standard.item(item)
     label, unit = f"{item} {wanted.label(lang)}", locale.unit(wanted.judged_unit or "")[lang].strip()
     if to is not None:

@@ -10,7 +10,7 @@ from balance_lib import access, locale, palette
 from balance_lib._errors import NotFoundError
 from balance_lib.access.walks import positions
 from balance_lib.locale import text
-from balance_lib.show.desk.places import OPENED, check_radius
+from balance_lib.show.desk.places import OPENED, check_radius, check_stage
 from balance_lib.show.map import HIDDEN, MapClass
 from balance_lib.show.plots.base import status_of
 from balance_lib.show.widgets import looks, trial
@@ -105,6 +105,7 @@ def evaluation_map(
     place = county or OPENED.get(str(found.provenance["county_hash"]))
     if place is None:
         raise ValueError(text("desk.need_county", lang))
+    check_stage(stage)
     chart = _chart(place, found.year, stage, lang)
     _colour(chart, found, item, stage, lang)
     if radius_m is not None:

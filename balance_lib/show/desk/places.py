@@ -7,9 +7,11 @@ from weakref import WeakValueDictionary
 
 import pandas as pd
 
+from balance_lib._errors import NotFoundError
 from balance_lib.data import crs
 from balance_lib.data.county import County
 from balance_lib.locale import spoken, text
+from balance_lib.standards import STAGES
 
 if TYPE_CHECKING:
     from geopandas import GeoDataFrame
@@ -128,6 +130,12 @@ def _points(county: County, frame: pd.DataFrame) -> GeoDataFrame:
     x, y = _back(county, frame["lon"], frame["lat"])
     shapes = geopandas.GeoSeries(geopandas.points_from_xy(x, y), index=frame.index, crs=EPSG[county.crs])
     return geopandas.GeoDataFrame(frame, geometry=shapes.where(frame["lon"].notna() & frame["lat"].notna(), None))
+
+
+def check_stage(stage: str | None) -> None:
+    """Refuse a stage that nobody teaches."""
+    if stage is not None and stage not in STAGES:
+        raise NotFoundError("stage", stage, STAGES)
 
 
 def check_radius(metres: float) -> None:

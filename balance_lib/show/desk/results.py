@@ -322,7 +322,8 @@ def compare(*scenarios: Any, standard: Standard | str | None = None) -> Comparis
     >>> list(pair.table.index)
     ['现状', 'close', 'point']
     """
-    found = [each if isinstance(each, Outcome) else each.evaluate(standard) for each in scenarios]
+    given = [each for one in scenarios for each in (one if isinstance(one, (list, tuple)) else [one])]
+    found = [each if isinstance(each, Outcome) else each.evaluate(standard) for each in given]
     if not found:
         raise ValueError("no scenario to compare")
     same = {(o.baseline.hash, o.scenario.judged_year, o.after.standard.id) for o in found}

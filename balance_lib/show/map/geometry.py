@@ -160,6 +160,9 @@ def of_frames(
 
 def _degrees(frame: Any) -> list[tuple[Any, list[float]]]:
     """Return each shape in degrees with a point inside it; nothing where there is no shape."""
+    if not hasattr(frame, "crs"):
+        raise TypeError("not a GeoDataFrame; of a table with lon and lat: geopandas.GeoDataFrame(table, "
+                        "geometry=geopandas.points_from_xy(table.lon, table.lat), crs=4326)")  # fmt: skip
     if frame.crs is None:
         raise ValueError("the frame says no coordinate system; say it with set_crs, such as .set_crs(4326)")
     shapes = list(frame.geometry.to_crs(4326) if frame.crs.to_epsg() not in (4326, 4490) else frame.geometry)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import anywidget
@@ -166,6 +167,20 @@ class SchematicMap(anywidget.AnyWidget):
             Pixels.
         """
         return picture.svg(self, width)
+
+    def save(self, path: str | Path) -> Path:
+        """Write the map as it stands as an SVG picture; return where.
+
+        Parameters
+        ----------
+        path : str or Path
+            A file; its name ends with ``.svg``.
+        """
+        out = Path(path)
+        if out.suffix.lower() != ".svg":
+            raise ValueError(f"a map is saved as .svg, not as {out.suffix or out.name}")
+        out.write_text(self.picture(), encoding="utf-8")
+        return out
 
     def _repr_mimebundle_(self, **kwargs: Any) -> Any:
         """Show the live map where widgets live, and leave a picture for where they do not."""
