@@ -268,8 +268,7 @@ class ShownFrontier(Shown):
 
         Parameters
         ----------
-        measure : str
-            How the item is measured.
+        measure : {"extra", "worst", "cost", "not_met"}
         lang : {"zh", "en"}, optional
         """
         return desk("figures").frontier(self, measure, lang)

@@ -15,22 +15,9 @@ import pytest
 from balance_lib import palette
 from balance_lib.show import plots
 from balance_lib.show.plots import province, trends, workplan
-from balance_lib.show.plots.base import status_of
+from balance_lib.show.plots.base import blank, lay_out_panels, status_of
 
 LABELS = {"books": "图书", "area": "面积", "rooms": "教室", "unknown": "没有数据的指标"}
-
-
-def schools() -> pd.DataFrame:
-    rows = [
-        ("S1", "primary", "books", 12.0, 10.0, 1.2, True, 0.0),
-        ("S2", "primary", "books", 9.0, 10.0, 0.9, False, 30.0),
-        ("S3", "primary", "books", math.nan, 10.0, math.nan, None, math.nan),
-        ("S1", "primary", "area", 4.5, 4.5, 1.0, True, 0.0),
-        ("S2", "primary", "area", 0.0, 4.5, 0.0, False, 90.0),
-    ]
-    return pd.DataFrame(
-        rows, columns=["school_id", "stage", "indicator", "value", "threshold", "ratio", "met", "needed"]
-    )
 
 
 def history() -> pd.DataFrame:
@@ -53,11 +40,9 @@ def every_figure(lang: str) -> list[Any]:
     parts = pd.DataFrame({"school_id": ["S1", "S2"], "contribution": [0.25, 0.75]})
     return [
         plots.gap_over_time(history(), label="教师", unit="人", deadline=date(2014, 12, 31), lang=lang),
-        plots.small_multiples(schools(), labels=LABELS, lang=lang),
         plots.coefficient_bars(coefficients(), labels=LABELS, lang=lang),
         plots.coefficient_over_years(years, labels=LABELS, lang=lang),
         plots.contribution_bars(parts, lang=lang),
-        plots.matrix(schools(), labels=LABELS, lang=lang),
     ]
 
 
@@ -72,7 +57,7 @@ def test_every_figure_is_plain_json_in_a_chinese_font_and_asks_nobody(lang: str)
 
 
 def empty_figures(lang: str) -> list[Any]:
-    none, no_years = schools().iloc[:0], pd.DataFrame(columns=["year", "indicator", "cv", "limit"])
+    no_years = pd.DataFrame(columns=["year", "indicator", "cv", "limit"])
     unknown = history().assign(value=math.nan)
     unknown_years = pd.DataFrame({"year": [2020], "indicator": ["books"], "cv": [math.nan], "limit": [0.5]})
     frontier = pd.DataFrame(columns=["schools", "extra_pupil_km", "proven"])
@@ -80,8 +65,6 @@ def empty_figures(lang: str) -> list[Any]:
     counted = pd.DataFrame(columns=["year", "stage", "pupils", "low", "high"])
     panel = trends.Panel("甲", unknown.assign(low=math.nan, high=math.nan, projected=False), "no_data", "无数据")
     return [
-        plots.matrix(none, labels=LABELS, lang=lang),
-        plots.small_multiples(none, labels=LABELS, lang=lang),
         plots.gap_over_time(history().iloc[:0], deadline=date(2024, 12, 31), lang=lang),
         plots.gap_over_time(unknown, lang=lang),
         plots.contribution_bars(pd.DataFrame({"school_id": [], "contribution": []}), lang=lang),
@@ -217,24 +200,9 @@ def test_lines_differ_in_more_than_colour() -> None:
     assert len(looks) == 12
 
 
-def test_small_multiples_place_schools_against_their_line() -> None:
-    figure = plots.small_multiples(schools(), labels=LABELS, names={"S1": "一小"})
-    books, area = figure.data
-    assert list(books.x) == [9.0, 12.0]  # the school without data is counted, not drawn at zero
-    assert list(books.customdata) == ["S2", "一小"]
-    assert list(books.marker.symbol) == ["x", "circle"]
-    assert list(area.x) == [0.0, 4.5]  # zero is a value
-    assert [shape.x0 for shape in figure.layout.shapes] == [10.0, 4.5]
-    titles = [note.text for note in figure.layout.annotations]
-    assert titles == ["<b>图书</b>  ✓ 1/3  ? 1", "<b>面积</b>  ✓ 1/2"]
-
-
 @pytest.mark.parametrize("panels", range(1, 9))
 def test_panels_do_not_overlap(panels: int) -> None:
-    labels = {f"i{n}": f"指标{n}" for n in range(panels)}
-    rows = pd.DataFrame([("S", i, 1.0, 1.0, True) for i in labels])
-    rows.columns = ["school_id", "indicator", "value", "threshold", "met"]
-    layout = plots.small_multiples(rows, labels=labels).layout
+    layout = lay_out_panels(blank("", "zh", height=400), panels, 2).layout
     names = ["", *map(str, range(2, panels + 1))]
     boxes = [(*layout[f"xaxis{n}"].domain, *layout[f"yaxis{n}"].domain) for n in names]
     assert all(0 <= edge <= 1 for box in boxes for edge in box)
@@ -258,14 +226,6 @@ def test_contributions_add_up() -> None:
     figure = plots.contribution_bars(rows.sample(frac=1, random_state=1), top=2, names={"S0": "同名", "S1": "同名"})
     assert list(figure.data[0].x) == pytest.approx([40, 30, 30])
     assert list(figure.layout.yaxis.ticktext) == ["同名", "同名", "其余 4 所学校"]
-
-
-def test_matrix_tells_met_short_missing_and_not_judged_apart() -> None:
-    figure = plots.matrix(schools(), labels=LABELS, names={"S1": "一小"})
-    heat = figure.data[0]
-    assert list(figure.layout.yaxis.ticktext) == ["一小", "S2", "S3"]
-    assert [list(row) for row in heat.text] == [["✓ 12", "✓ 4.5"], ["✗ 9", "✗ 0"], ["?", "–"]]
-    assert [list(row) for row in heat.z] == [[0, 0], [1, 1], [2, 3]]
 
 
 def test_met_columns_of_any_kind_are_read() -> None:

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import Any
 
 from balance_lib._errors import NotFoundError
+from balance_lib.locale import text
 from balance_lib.shown import Shown
 
 JUDGED = ("target", "rule")
@@ -250,6 +251,11 @@ class Standard(Shown):
     def title(self, lang: str = "zh") -> str:
         """Return the title in a language."""
         return self.title_zh if lang == "zh" else self.title_en
+
+    def indicator_labels(self, lang: str = "zh") -> dict[str, str]:
+        """Return the names of the indicators by their ids, that of the mean of all coefficients last."""
+        names = {name: spec.label(lang) for name, spec in self.indicators.items()}
+        return names | {"composite": text("evaluation.composite", lang)}
 
     def head(self, lang: str = "zh") -> dict[str, Any]:
         """Return what a list of standards shows of this one."""

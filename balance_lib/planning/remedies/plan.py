@@ -259,8 +259,7 @@ class RemedyPlan(ShownPlan):
 
     def coefficients_told(self, lang: str = "zh") -> pd.DataFrame:
         """Return the difference coefficients before and after in words."""
-        names = {n: spec.label(lang) for n, spec in self.standard.indicators.items()}
-        names["composite"] = text("evaluation.composite", lang)
+        names = self.standard.indicator_labels(lang)
         out = self.coefficients.assign(
             stage=[locale.stage_word(s, lang) for s in self.coefficients["stage"]],
             indicator=[names.get(i, i) for i in self.coefficients["indicator"]],

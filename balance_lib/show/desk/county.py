@@ -13,13 +13,14 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation
 from balance_lib.locale import named, spoken, text
 from balance_lib.scenarios import Scenario
-from balance_lib.show.desk import draft, places
+from balance_lib.show.desk import places
 from balance_lib.show.desk.draft import ScenarioDraft
 from balance_lib.show.desk.places import OPENED, check_radius, check_stage
 from balance_lib.show.desk.results import Coverage, Forecast, History
 from balance_lib.standards import Standard
 
 if TYPE_CHECKING:
+    import pandas as pd
     import plotly.graph_objects as go
     from geopandas import GeoDataFrame
 
@@ -236,7 +237,7 @@ class CountyDesk(County):
         seconds : float
             Wall seconds of the search.
         **goals : object
-            Further goals.
+            As :class:`balance_lib.planning.siting.Goals`.
 
         Returns
         -------
@@ -310,7 +311,7 @@ class CountyDesk(County):
         Parameters
         ----------
         out : str or Path
-            Parts; filled.
+            The folder; made where it is not there.
         standard : Standard or str, optional
             A standard or its id.
         year : int, optional
@@ -398,11 +399,11 @@ class CountyDesk(County):
         """
         if also and school in also:
             return school
-        return draft.named(self.tables["schools"], "school_id", school, text("desk.head.school", spoken()))
+        return _id_of(self.tables["schools"], "school_id", school, text("desk.head.school", spoken()))
 
     def village_id(self, village: str) -> str:
         """Return the id of a village named by id or name."""
-        return draft.named(self.tables["villages"], "village_id", village, text("desk.head.village", spoken()))
+        return _id_of(self.tables["villages"], "village_id", village, text("desk.head.village", spoken()))
 
     def _year(self, year: int | None) -> int:
         if year is None:
@@ -417,3 +418,15 @@ class CountyDesk(County):
         if isinstance(standard, int):
             raise TypeError(text("desk.year_meant", spoken(), year=standard))
         return standard if isinstance(standard, Standard) else standards.load(standard or self.plan or NATIONAL)
+
+
+def _id_of(frame: pd.DataFrame, key: str, wanted: str, what: str) -> str:
+    """Return the id of a place named by id or name; none, or several of the name, are refused."""
+    names = [frame[column] for column in ("name_zh", "name_en") if column in frame]
+    for column in (frame[key], *names):
+        found = frame.loc[column == wanted, key].unique()
+        if len(found) > 1:
+            raise NotFoundError(what, wanted, found)
+        if len(found):
+            return str(found[0])
+    raise NotFoundError(what, wanted, [*frame[key], *(name for column in names for name in column.dropna())])

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from balance_lib import scenarios
-from balance_lib._errors import NotFoundError
 from balance_lib.scenarios import Operation, Outcome, Scenario
 from balance_lib.shown import Shown
 
@@ -122,7 +121,7 @@ class ScenarioDraft(Shown):
         school : str
             Id or name of the school.
         places : int
-            Digits behind the point.
+            Beds, in all.
 
         Returns
         -------
@@ -175,41 +174,3 @@ class ScenarioDraft(Shown):
 
     def _id(self, school: str) -> str:
         return self.county.school_id(school, also=[o.school_id for o in self.scenario.operations])
-
-
-def named(frame: Any, key: str, wanted: str, what: str) -> str:
-    """Return the id of a place named by id or name.
-
-    Parameters
-    ----------
-    frame : DataFrame
-        Table of the places.
-    key : str
-        Column of their ids.
-    wanted : str
-        Id or name.
-    what : str
-        What is looked for, in words.
-
-    Returns
-    -------
-    str
-
-    Raises
-    ------
-    NotFoundError
-        If there is none, or the name is borne by several; it names what is near.
-    """
-    if wanted in set(frame[key]):
-        return wanted
-    names = {column: frame[column] for column in ("name_zh", "name_en") if column in frame}
-    for column in names.values():
-        found = frame.loc[column == wanted, key].unique()
-        if len(found) == 1:
-            return str(found[0])
-        if len(found):
-            raise NotFoundError(what, wanted, found)
-    known = [*frame[key], *(str(name) for column in names.values() for name in column.dropna())]
-    from balance_lib.shown import closest
-
-    raise NotFoundError(what, wanted, closest(wanted, known, guesses=False) or list(frame[key])[:8])

@@ -17,6 +17,7 @@ from balance_lib.show import plots
 from balance_lib.show.desk.places import OPENED, check_stage
 from balance_lib.show.plots import trends
 from balance_lib.show.plots.base import (
+    AXIS,
     add_bars,
     add_head,
     add_line,
@@ -42,12 +43,6 @@ if TYPE_CHECKING:
 
 MOST_BARS, MOST_PANELS = 25, 24
 WAYS = ("walk", "ride", "board", "far")
-
-
-def _labels(standard: Standard, lang: str) -> dict[str, str]:
-    """Return the names of a standard's indicators, the composite one last."""
-    names = {name: spec.label(lang) for name, spec in standard.indicators.items()}
-    return names | {"composite": text("evaluation.composite", lang)}
 
 
 def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
@@ -106,7 +101,9 @@ def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
     """
     lang = lang or locale.spoken()
     check_stage(stage)
-    return plots.coefficient_bars(found.cv[found.cv["stage"] == stage], labels=_labels(found.standard, lang), lang=lang)
+    return plots.coefficient_bars(
+        found.cv[found.cv["stage"] == stage], labels=found.standard.indicator_labels(lang), lang=lang
+    )
 
 
 def contributions(found: Evaluation, indicator: str, stage: str, lang: str | None) -> go.Figure:
@@ -119,7 +116,8 @@ def contributions(found: Evaluation, indicator: str, stage: str, lang: str | Non
     stage : str
     lang : str, optional
     """
-    lang, labels = lang or locale.spoken(), _labels(found.standard, lang or locale.spoken())
+    lang = lang or locale.spoken()
+    labels = found.standard.indicator_labels(lang)
     if indicator not in labels:
         raise NotFoundError(found.standard.id, indicator, list(labels))
     check_stage(stage)
@@ -144,7 +142,7 @@ def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: s
 
     lang = lang or locale.spoken()
     past = evaluation.history_of_coefficients(county, standard)
-    return plots.coefficient_over_years(past[past["stage"] == stage], labels=_labels(standard, lang), lang=lang)
+    return plots.coefficient_over_years(past[past["stage"] == stage], labels=standard.indicator_labels(lang), lang=lang)
 
 
 def coverage(found: Sequence[Coverage], lang: str | None) -> go.Figure:
@@ -177,22 +175,9 @@ def history(
     Parameters
     ----------
     found : History
-    item : str
-        Code of the item.
-    by : str, optional
-        What the panels are made by.
-    stage : str
-        ``primary`` or ``junior``.
-    township : str, optional
-        Township.
+    item, stage : str
+    by, township, lang : str, optional
     to : int, optional
-        Last school year.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
     """
     lang = lang or locale.spoken()
     check_stage(stage)
@@ -238,14 +223,14 @@ def _panels(rows: pd.DataFrame, by: str, title: str, lang: str) -> go.Figure:
     top = float(np.nanmax([rows["value"].max(), rows["threshold"].max()])) * 1.1
     years = [int(rows["year"].min()), int(rows["year"].max())]
     for at, name in enumerate(names):
-        _one_panel(figure, rows[rows[by] == name].sort_values("year"), at, str(name))
+        _one_panel(figure, rows[rows[by] == name].sort_values("year"), at, str(name), lang)
     across = {"tickformat": "d", "dtick": max(1, (years[1] - years[0]) // 2), "tick0": years[0], "showgrid": False,
               "range": [years[0] - 0.5, years[1] + 0.5], "tickfont": {"size": 11}}  # fmt: skip
     up = {"range": [0, top], "nticks": 4, "tickfont": {"size": 11}}
     return lay_out_panels(figure, len(names), min(4, max(1, len(names))), x=across, y=up)
 
 
-def _one_panel(figure: go.Figure, rows: pd.DataFrame, at: int, name: str) -> None:
+def _one_panel(figure: go.Figure, rows: pd.DataFrame, at: int, name: str, lang: str) -> None:
     on = {"xaxis": f"x{axis_of(at)}", "yaxis": f"y{axis_of(at)}"}
     line = rows.groupby("year")["threshold"].first()
     for school, mine in rows.groupby("school_id", sort=False):
@@ -257,7 +242,7 @@ def _one_panel(figure: go.Figure, rows: pd.DataFrame, at: int, name: str) -> Non
             name=str(mine["name"].iloc[0]) if "name" in mine else str(school),
             hovertemplate="%{fullData.name} %{x}: %{y:,.4~g}<extra></extra>", **on,
         )  # fmt: skip
-    add_line(figure, [int(year) for year in line.index], list(line), text("plot.line", locale.spoken()), **on)
+    add_line(figure, [int(year) for year in line.index], list(line), text("plot.line", lang), **on)
     add_head(figure, at, f"<b>{name if len(name) <= 14 else name[:13] + '…'}</b>")
 
 
@@ -291,13 +276,12 @@ def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
         marker={"color": palette.LAMPS["not_met"].fill, "size": 10, "symbol": "square"}, xaxis="x2", yaxis="y2",
         hovertemplate="%{y}: %{x:,.1f}<extra></extra>", cliponaxis=False,
     )  # fmt: skip
-    axis = {"gridcolor": palette.RULE, "automargin": True}
     figure.update_layout(
         xaxis={"domain": [0, 0.43], "showgrid": False},
         yaxis={"title": text("desk.plot.pupils", lang), "rangemode": "tozero"},
-        xaxis2={**axis, "domain": [0.69, 0.97], "anchor": "y2", "title": text("desk.plot.villages", lang),
+        xaxis2={**AXIS, "domain": [0.69, 0.97], "anchor": "y2", "title": text("desk.plot.villages", lang),
                 "rangemode": "tozero"},
-        yaxis2={**axis, "anchor": "x2", "autorange": "reversed"}, bargap=0.15,
+        yaxis2={**AXIS, "anchor": "x2", "autorange": "reversed"}, bargap=0.15,
     )  # fmt: skip
     return figure
 
@@ -337,14 +321,8 @@ def frontier(found: CountyFrontier, measure: str, lang: str | None) -> go.Figure
     Parameters
     ----------
     found : CountyFrontier
-    measure : str
-        How the item is measured.
-    lang : str, optional
-        Language of the words, ``zh`` or ``en``.
-
-    Returns
-    -------
-    Figure
+    measure : {"extra", "worst", "cost", "not_met"}
+    lang : {"zh", "en"}, optional
     """
     return plots.frontier(found.table, measure=measure, lang=lang or locale.spoken())
 
@@ -361,9 +339,8 @@ def remedy(found: RemedyPlan, what: str, lang: str | None) -> go.Figure:
     from balance_lib.show.plots import remedies
 
     lang = lang or locale.spoken()
-    if what == "coefficients":
-        return remedies.coefficients_before_after(found, labels=_labels(found.standard, lang), lang=lang)
-    drawn = {"kinds": remedies.plan_by_kind, "bound": remedies.cost_compared}
+    drawn = {"kinds": remedies.plan_by_kind, "bound": remedies.cost_compared,
+             "coefficients": remedies.coefficients_before_after}  # fmt: skip
     if what not in drawn:
         raise ValueError(f"what={what!r}: kinds, bound or coefficients")
     return drawn[what](found, lang)
@@ -407,7 +384,6 @@ def projection(
     village : str, optional
     school : str, optional
     counted : DataFrame, optional
-        Counted figures.
     lang : {"zh", "en"}, optional
     """
     rows = found.county

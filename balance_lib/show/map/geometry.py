@@ -111,18 +111,8 @@ def of_frames(
 
     Parameters
     ----------
-    schools : object
-        Ids or positions of schools.
-    villages : object
-        Ids or positions of villages.
-    outline : object
-        Outline of the county.
-    townships : object
-        Townships as areas.
-    rivers : object
-        Rivers as GeoJSON.
-    roads : object
-        Roads, as the table ``edges`` has them.
+    schools, villages, outline, townships, rivers, roads : GeoDataFrame
+        All but the schools may be missing.
 
     Raises
     ------

@@ -8,8 +8,6 @@ from balance_lib.show.plots.judged import (
     coefficient_over_years,
     contribution_bars,
     gap_over_time,
-    matrix,
-    small_multiples,
 )
 
 __all__ = [
@@ -18,6 +16,4 @@ __all__ = [
     "contribution_bars",
     "frontier",
     "gap_over_time",
-    "matrix",
-    "small_multiples",
 ]

@@ -217,7 +217,25 @@ def add_bars(figure: go.Figure, lengths: Any, names: Any, words: Any, **more: An
         Of the bars, such as their colour.
     """
     figure.add_bar(x=lengths, y=names, orientation="h", text=words, textposition="outside", cliponaxis=False, **more)
-    return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False)
+    return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, zeroline=False)
+
+
+def add_limits(figure: go.Figure, limits: Any, places: Any, name: str, size: int = 22) -> go.Figure:
+    """Mark on lying bars or points what each is held to.
+
+    Parameters
+    ----------
+    figure : Figure
+    limits, places : array-like, shape (bars,)
+        In the unit of the axis; the bars' names.
+    name : str
+        Said in the legend and on hover.
+    size : int
+        Pixels.
+    """
+    look = {"symbol": "line-ns-open", "size": size, "color": palette.LIMIT, "line": {"width": 3}}
+    hover = f"{name} %{{x}}<extra></extra>"
+    return figure.add_scatter(x=limits, y=places, mode="markers", name=name, marker=look, hovertemplate=hover)
 
 
 def axis_of(panel: int) -> str:

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from datetime import date
-from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -17,11 +16,9 @@ from balance_lib.locale import text
 from balance_lib.show.plots.base import (
     COEFFICIENT,
     add_bars,
-    add_head,
+    add_limits,
     add_line,
-    axis_of,
     blank,
-    lay_out_panels,
     legend_below,
     nothing,
     room,
@@ -114,41 +111,6 @@ def _schools_over_time(rows: pd.DataFrame, label: str, unit: str, lang: str) -> 
     return year_axis(figure, whole(rows["year"]))
 
 
-def small_multiples(
-    schools: pd.DataFrame,
-    *,
-    labels: Mapping[str, str],
-    names: Mapping[str, str] | None = None,
-    columns: int = 2,
-    lang: str = "zh",
-) -> go.Figure:
-    """Draw every school of one stage as a dot, an indicator a panel, against the indicator's line.
-
-    Parameters
-    ----------
-    schools : DataFrame
-        Rows of ``Evaluation.schools`` of one stage: school_id, indicator, value, threshold, met.
-    labels : mapping of indicator to str
-        Titles of the panels, unit included; also their order. An indicator without rows gets no panel.
-    names : mapping of school_id to str, optional
-        Names for the hover text.
-    columns : int
-        Panels side by side.
-    lang : {"zh", "en"}
-    """
-    shown = [name for name in labels if name in set(schools["indicator"])]
-    if not shown:
-        return nothing("schools", lang)
-    height = 160 * max(1, math.ceil(len(shown) / columns)) + 40
-    figure = blank("", lang, height=height).update_layout(hovermode="closest")
-    for panel, indicator in enumerate(shown):
-        _dots(figure, schools[schools["indicator"] == indicator], panel, labels[indicator], names or {})
-    return lay_out_panels(
-        figure, len(shown), columns, x={"zeroline": False, "rangemode": "tozero"},
-        y={"visible": False, "range": [-0.2, 1.2]},
-    )  # fmt: skip
-
-
 def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
     """Draw the difference coefficients of one stage as bars, each with its own limit marked and a word beside it.
 
@@ -170,28 +132,17 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     lines = max(name.count("<br>") + 1 for name in y)
     figure = blank("", lang, height=ROW_PX * (0.9 + 0.6 * lines) * len(rows) + 90)
     missing = rows["n_missing"] if "n_missing" in rows else pd.Series(0, index=rows.index)
-    figure.add_bar(
-        x=rows["cv"],
-        y=y,
-        orientation="h",
-        marker=status_fills(statuses),
-        hovertemplate="%{y}: %{x}<extra></extra>",
+    add_bars(
+        figure, rows["cv"], y, None, marker=status_fills(statuses), hovertemplate="%{y}: %{x}<extra></extra>",
         showlegend=False,
-    )
-    figure.add_scatter(
-        x=rows["limit"],
-        y=y,
-        mode="markers",
-        name=text("plot.limit", lang),
-        marker={"symbol": "line-ns-open", "size": 24, "color": palette.LIMIT, "line": {"width": 3}},
-        hovertemplate=text("plot.limit", lang) + " %{x}<extra></extra>",
-    )
+    )  # fmt: skip
+    add_limits(figure, rows["limit"], y, text("plot.limit", lang))
     for name, value, limit, status, lacking in zip(y, rows["cv"], rows["limit"], statuses, missing, strict=True):
         words = _coefficient(value, limit, status, lacking, lang)
         figure.add_annotation(x=0.69, xref="paper", y=name, text=words, showarrow=False, xanchor="left", align="left")
     top = np.nanmax([*rows["cv"], *rows["limit"], 0.1])
-    figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.68], title=text("plot.cv", lang), hoverformat=COEFFICIENT)
-    return figure.update_yaxes(autorange="reversed", showgrid=False, automargin=True)
+    return figure.update_xaxes(range=[0, top * 1.05], domain=[0, 0.68], title=text("plot.cv", lang),
+                               hoverformat=COEFFICIENT)  # fmt: skip
 
 
 def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
@@ -265,58 +216,6 @@ def contribution_bars(
     return figure.update_yaxes(tickmode="array", tickvals=places, ticktext=labels)
 
 
-def matrix(
-    schools: pd.DataFrame,
-    *,
-    labels: Mapping[str, str],
-    names: Mapping[str, str] | None = None,
-    lang: str = "zh",
-) -> go.Figure:
-    """Draw schools against indicators: a mark and a value in each cell, coloured by whether the line is met.
-
-    Parameters
-    ----------
-    schools : DataFrame
-        Rows of ``Evaluation.schools`` of one stage: school_id, indicator, value, threshold, met. Schools stand in the
-        order of their first row.
-    labels : mapping of indicator to str
-        Heads of the columns, and their order.
-    names : mapping of school_id to str, optional
-    lang : {"zh", "en"}
-    """
-    columns = [name for name in labels if name in set(schools["indicator"])]
-    if not columns:
-        return nothing("schools", lang)
-    ids = list(dict.fromkeys(schools["school_id"]))
-    cells = {
-        (row.school_id, row.indicator): (status_of(row.met), row.value, row.threshold) for row in schools.itertuples()
-    }
-    order = ["met", "not_met", "no_data", "not_applicable"]
-    empty = ("not_applicable", math.nan, math.nan)
-    found = [[cells.get((school, name), empty) for name in columns] for school in ids]
-    figure = blank("", lang, height=ROW_PX * max(len(ids), 1) + 110)
-    figure.add_heatmap(
-        z=[[order.index(status) for status, _, _ in row] for row in found],
-        x=[wrap(labels[name]) for name in columns],
-        y=list(range(len(ids))),
-        text=[[_cell(status, value) for status, value, _ in row] for row in found],
-        texttemplate="%{text}",
-        textfont={"size": 13},
-        customdata=[[_hover(*cell, lang) for cell in row] for row in found],
-        hovertemplate="%{x}<br>%{customdata}<extra></extra>",
-        zmin=-0.5,
-        zmax=len(order) - 0.5,
-        colorscale=_steps([palette.LAMPS[status].tint for status in order]),
-        showscale=False,
-        xgap=2,
-        ygap=2,
-    )
-    ticks = {"tickmode": "array", "tickvals": list(range(len(ids)))}
-    ticks["ticktext"] = [(names or {}).get(school, school) for school in ids]
-    figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, **ticks)
-    return figure.update_xaxes(side="top", showgrid=False, automargin=True, tickangle=0, tickfont={"size": 12})
-
-
 def _mark_missing(figure: go.Figure, rows: pd.DataFrame, lang: str) -> None:
     """Write "no data" over the years that have none: a gap in a line is easily overlooked."""
     for year in rows.loc[rows["value"].isna(), "year"]:
@@ -338,47 +237,6 @@ def _coefficient(value: float, limit: float, status: str, missing: float, lang: 
     return figure(value, 3, limit, "<=") + said
 
 
-def _cell(status: str, value: float) -> str:
-    mark = palette.LAMPS[status].mark
-    return mark if math.isnan(value) else f"{mark} {short(value)}"
-
-
-def _hover(status: str, value: float, threshold: float, lang: str) -> str:
-    line = "" if math.isnan(threshold) else f"<br>{text('plot.line', lang)} {short(threshold)}"
-    return f"{text(f'status.{status}', lang)} {short(value)}{line}"
-
-
-def _steps(colours: Sequence[str]) -> list[list[Any]]:
-    """Return a colour scale of flat steps."""
-    n = len(colours)
-    return [[edge / n, colour] for i, colour in enumerate(colours) for edge in (i, i + 1)]
-
-
 def _ordered(frame: pd.DataFrame, column: str, labels: Mapping[str, str]) -> pd.DataFrame:
     kept = frame[frame[column].isin(list(labels))]
     return kept.sort_values(column, key=lambda names: names.map(list(labels).index)).reset_index(drop=True)
-
-
-def _dots(figure: go.Figure, rows: pd.DataFrame, panel: int, label: str, names: Mapping[str, str]) -> None:
-    """Add one panel: a dot a school, spread upright by its rank so that equal values do not hide one another."""
-    placed = rows[rows["value"].notna()].sort_values("value", kind="stable")
-    statuses, axis = [status_of(met) for met in placed["met"]], axis_of(panel)
-    figure.add_scatter(
-        x=placed["value"],
-        y=[(7 * rank) % 11 / 10 for rank in range(len(placed))],
-        mode="markers",
-        xaxis=f"x{axis}",
-        yaxis=f"y{axis}",
-        marker=status_markers(statuses) | {"size": 9, "opacity": 0.85},
-        customdata=[names.get(school, school) for school in placed["school_id"]],
-        hovertemplate="%{customdata}: %{x}<extra></extra>",
-    )
-    line = rows["threshold"].dropna()
-    if len(line):
-        figure.add_shape(
-            type="line", xref=f"x{axis}", yref=f"y{axis} domain", x0=line.iloc[0], x1=line.iloc[0], y0=0, y1=1,
-            line={"color": palette.LIMIT, "dash": "dash", "width": 2},
-        )  # fmt: skip
-    missing = len(rows) - len(placed)
-    counts = f"✓ {statuses.count('met')}/{len(rows)}" + (f"  ? {missing}" if missing else "")
-    add_head(figure, panel, f"<b>{label}</b>  {counts}")

@@ -1,6 +1,6 @@
 """Draw a plotly figure as a still SVG picture: what a saved notebook shows without a script or a network.
 
-The marks our own figures use are drawn (lines, markers, bands, bars, heat maps, lines across, annotations, legend);
+The marks our own figures use are drawn (lines, markers, bands, bars, lines across, annotations, legend);
 the figure's own height, domains, colours and words are kept. matplotlib draws, which the printed papers need anyway.
 """
 
@@ -100,7 +100,7 @@ class _Sheet:
         """Draw everything."""
         for trace in self.figure.data:
             axis = self._axes(trace.xaxis or "x", trace.yaxis or "y")
-            {"bar": self._bar, "heatmap": self._heatmap}.get(trace.type, self._scatter)(axis, trace)
+            (self._bar if trace.type == "bar" else self._scatter)(axis, trace)
         if not self.axes:
             self._axes("x", "y")
         for shape in self.layout.shapes:
@@ -160,11 +160,11 @@ class _Sheet:
             steps = {"hv": "steps-post", "vh": "steps-pre"}.get(line.shape or "", "default")
             joined = kinds.pop() if len(kinds) == 1 else {}  # so that the legend shows line and mark together
             axis.plot(x, y, color=colour, linestyle=DASHES.get(line.dash or "solid", "-"), drawstyle=steps,
-                      linewidth=line.width or 2, label=name, alpha=trace.opacity, zorder=3, **joined)  # fmt: skip
+                      linewidth=line.width or 2, label=name, zorder=3, **joined)  # fmt: skip
             name = "_nolegend_"
         for kind in kinds:
             mine = [n for n, look in enumerate(looks) if look == kind]
-            axis.plot(x[mine], y[mine], linestyle="none", label=name, alpha=marker.opacity, zorder=4, **kind)
+            axis.plot(x[mine], y[mine], linestyle="none", label=name, zorder=4, **kind)
             name = "_nolegend_"
         if "text" in mode and trace.text is not None:
             self._texts(axis, x, y, trace)
@@ -223,21 +223,6 @@ class _Sheet:
     def _numbers_or_zero(values: Any, n: int) -> Any:
         return np.array([0.0 if v is None else float(v) for v in _each(values, n)])
 
-    def _heatmap(self, axis: Axes, trace: Any) -> None:
-        from matplotlib.colors import LinearSegmentedColormap, Normalize
-
-        x, y = self._numbers(trace.x, trace.xaxis or "x"), self._numbers(trace.y, trace.yaxis or "y")
-        z = np.array(trace.z, float)
-        stops = [(float(at), _colour(colour)) for at, colour in trace.colorscale]
-        shades = LinearSegmentedColormap.from_list("scale", stops, N=256)
-        low = np.nanmin(z) if trace.zmin is None else trace.zmin
-        high = np.nanmax(z) if trace.zmax is None else trace.zmax
-        axis.imshow(z, cmap=shades, norm=Normalize(low, high), aspect="auto", origin="lower",
-                    extent=(-0.5, len(x) - 0.5, -0.5, len(y) - 0.5))  # fmt: skip
-        for row, words in enumerate(trace.text if trace.text is not None else ()):
-            for column, said in enumerate(words):
-                axis.text(column, row, _plain(said or ""), ha="center", va="center", fontsize=11)
-
     # What stands around -----------------------------------------------------------------------------------------
 
     def _shape(self, shape: Any) -> None:
@@ -254,9 +239,6 @@ class _Sheet:
                 axis.axhline(self._numbers([shape.y0], up)[0], xmin=shape.x0, xmax=shape.x1, **style)
             elif shape.type == "line":
                 axis.plot(self._numbers([shape.x0, shape.x1], over), self._numbers([shape.y0, shape.y1], up), **style)
-            elif shape.type == "rect" and y == "paper":
-                axis.axvspan(*self._numbers([shape.x0, shape.x1], over), facecolor=_colour(shape.fillcolor) or "none",
-                             alpha=shape.opacity, zorder=0)  # fmt: skip
 
     def _note(self, note: Any) -> None:
         if not note.text:

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from balance_lib import palette
 from balance_lib.locale import bracket, text
 from balance_lib.planning.remedies import RemedyPlan
-from balance_lib.show.plots.base import COEFFICIENT, add_bars, blank, hatched, nothing
+from balance_lib.show.plots.base import COEFFICIENT, add_bars, add_limits, blank, hatched, nothing
 
 WAN = 1e4
 # What is paid once and what is paid every year: by colour, and by hatching.
@@ -52,19 +52,16 @@ def plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     lang : {"zh", "en"}
     """
     rows = plan.lines.groupby("kind")[["once_yuan", "yearly_yuan"]].sum() / WAN
-    kinds = [kind for kind in KIND_COLOURS if kind in rows.index and rows.loc[kind].sum() > 0][::-1]
+    kinds = [kind for kind in KIND_COLOURS if kind in rows.index and rows.loc[kind].sum() > 0]
     if not kinds:
         return nothing("spending", lang)
     figure = blank(text("remedy.plot.kinds_title", lang), lang, height=110 + 34 * max(1, len(kinds)))
+    words = [text(f"remedy.kind.{kind}", lang) for kind in kinds]
     for name, look in PAID.items():
-        figure.add_bar(
-            y=[text(f"remedy.kind.{kind}", lang) for kind in kinds],
-            x=[float(rows.loc[kind, f"{name}_yuan"]) for kind in kinds],
-            orientation="h",
-            name=text(f"remedy.plot.{name}", lang),
-            marker=look,
-            hovertemplate="%{y}: %{x}<extra></extra>",
-        )
+        add_bars(
+            figure, rows.loc[kinds, f"{name}_yuan"].tolist(), words, None, name=text(f"remedy.plot.{name}", lang),
+            marker=look, hovertemplate="%{y}: %{x}<extra></extra>",
+        )  # fmt: skip
     return figure.update_layout(barmode="stack").update_xaxes(tickformat=",.0f")
 
 
@@ -100,27 +97,25 @@ def plan_phases(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     return figure.update_layout(barmode="stack").update_xaxes(type="category").update_yaxes(tickformat=",.0f")
 
 
-def coefficients_before_after(plan: RemedyPlan, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
+def coefficients_before_after(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     """Draw every coefficient that has a limit, now and after the plan, against the limit.
 
     Parameters
     ----------
     plan : RemedyPlan
-    labels : mapping of indicator to str
-        Names of the indicators.
     lang : {"zh", "en"}
     """
     rows = plan.coefficients[plan.coefficients["limit"].notna()].iloc[::-1]
     if rows.empty:
         return nothing("coefficients", lang)
-    names = [
-        labels.get(r.indicator, r.indicator) + bracket(text(f"stage.{r.stage}", lang), lang) for r in rows.itertuples()
-    ]
+    labels = plan.standard.indicator_labels(lang)
+    names = [labels[r.indicator] + bracket(text(f"stage.{r.stage}", lang), lang) for r in rows.itertuples()]
     figure = blank(text("remedy.plot.cv_title", lang), lang, height=110 + 28 * max(1, len(rows)))
     for at, row in enumerate(rows.itertuples()):
         figure.add_shape(
-            type="line", x0=row.before, x1=row.after, y0=at, y1=at, line={"color": palette.RULE, "width": 3}
-        )
+            type="line", x0=row.before, x1=row.after, y0=at, y1=at, line={"color": palette.RULE, "width": 3},
+            layer="below",
+        )  # fmt: skip
     for name, symbol, colour in (("now", "circle-open", palette.MUTED), ("then", "circle", palette.ACCENT)):
         figure.add_scatter(
             x=rows["before" if name == "now" else "after"],
@@ -130,17 +125,9 @@ def coefficients_before_after(plan: RemedyPlan, *, labels: Mapping[str, str], la
             marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
             hovertemplate="%{y}: %{x}<extra></extra>",
         )
-    figure.add_scatter(
-        x=rows["limit"],
-        y=names,
-        mode="markers",
-        name=text("remedy.plot.limit", lang),
-        marker={"symbol": "line-ns-open", "size": 18, "color": palette.LIMIT, "line": {"width": 3}},
-        hovertemplate="%{y}: ≤ %{x}<extra></extra>",
-    )
-    return figure.update_xaxes(rangemode="tozero", tickformat=".2f", hoverformat=COEFFICIENT).update_yaxes(
-        type="category"
-    )
+    add_limits(figure, rows["limit"], names, text("remedy.plot.limit", lang), 18)
+    figure.update_xaxes(rangemode="tozero", tickformat=".2f", hoverformat=COEFFICIENT)
+    return figure.update_yaxes(type="category")
 
 
 def marginal_bars(rows: pd.DataFrame, *, names: Mapping[str, str], lang: str = "zh") -> go.Figure:

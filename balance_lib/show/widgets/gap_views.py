@@ -10,7 +10,6 @@ from markupsafe import Markup
 
 from balance_lib.evaluation import Evaluation, history_of_coefficients, number
 from balance_lib.evaluation.figures import figure, places_of
-from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.evaluation.wording import needed
 from balance_lib.forecast import GrowthRule, ItemPath, Paths, Projection, falls_every_year
 from balance_lib.locale import text
@@ -155,8 +154,7 @@ def _falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> Markup:
     standard: Standard = evaluated.standard
     table = table[table["year"] <= evaluated.year]
     years = sorted(int(year) for year in table["year"].unique())
-    labels = {name: spec.label(lang) for name, spec in standard.indicators.items()}
-    labels[COMPOSITE] = text("evaluation.composite", lang)
+    labels = standard.indicator_labels(lang)
     body = []
     for stage in STAGES:
         for name, label in labels.items():

@@ -11,7 +11,6 @@ from markupsafe import Markup, escape
 from balance_lib import inequality
 from balance_lib.evaluation import history_of_coefficients, number
 from balance_lib.evaluation.figures import figure
-from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.show import plots
 from balance_lib.show.widgets import card_views, views
 from balance_lib.show.widgets.apps.page import Page, block, html
@@ -70,8 +69,7 @@ class Balance(Page):
 
     def _show_stage(self) -> None:
         found, lang, stage = self.model.evaluation, self.model.lang, self.stage.value
-        labels = {name: spec.label(lang) for name, spec in found.standard.indicators.items()}
-        labels[COMPOSITE] = self.text("evaluation.composite")
+        labels = found.standard.indicator_labels(lang)
         rows = found.cv[found.cv["stage"] == stage]
         self.bars.replace(plots.coefficient_bars(rows, labels=labels, lang=lang))
         past = history_of_coefficients(self.model.county, found.standard)

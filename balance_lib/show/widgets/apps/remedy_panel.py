@@ -146,7 +146,6 @@ class RemedyPanel(W.VBox):
         self.note.value = ""
         sentences = ((plan.sentence(lang), "answer"), (plan.compared(lang), ""), (self.text("assumed"), "muted"))
         self.words.value = Markup().join(part("line", lang, *each) for each in sentences)
-        labels = {name: spec.label(lang) for name, spec in plan.standard.indicators.items()}
         names = names_by("school_id", county.tables["schools"], lang)
         best = rows.head(12)
         best = best.assign(label=[plan.catalogue.all[a].label(lang) for a in best["action"]])
@@ -155,7 +154,7 @@ class RemedyPanel(W.VBox):
             (self.costs, plan.cost_yuan > 0, lambda: cost_compared(plan, lang)),
             (self.kinds, plan.cost_yuan > 0, lambda: plan_by_kind(plan, lang)),
             (self.phases, plan.cost_yuan > 0, lambda: plan_phases(plan, lang)),
-            (self.coefficients, bool(has_limits), lambda: coefficients_before_after(plan, labels=labels, lang=lang)),
+            (self.coefficients, bool(has_limits), lambda: coefficients_before_after(plan, lang)),
             (self.bars, len(best) > 0, lambda: marginal_bars(best, names=names, lang=lang)),
         ]
         for chart, wanted, draw in charts:
