@@ -72,6 +72,10 @@ def test_a_frame_without_a_system_or_with_an_id_twice_is_refused() -> None:
 def test_places_without_a_shape_are_left_out_and_counted() -> None:
     schools = places(4, "school_id", kind=["primary", "junior", "primary", "primary"])
     schools.loc[1, "geometry"] = None
+    nowhere = geopandas.points_from_xy([np.nan], [np.nan])[0]  # what a table without coordinates gives
+    for metres in (False, True):
+        lost = SchematicMap(schools.assign(geometry=[nowhere, *schools.geometry[1:]]).to_crs(4547 if metres else 4326))
+        assert lost.places.schools == ["S2", "S3"] and "S2" in lost.picture()
     chart = SchematicMap(schools)
     assert chart.places.schools == ["S0", "S2", "S3"]
     assert chart.places.index["unplaced"] == 1

@@ -78,9 +78,9 @@ def _said(value: Any) -> str:
     if isinstance(value, (int, np.integer)):
         return str(value) if 1900 <= value <= 2200 else f"{value:,}"
     if isinstance(value, (float, np.floating)):
-        if 0 < abs(value) < 0.1:
-            return f"{value:.3g}"
-        return f"{value:,.2f}".rstrip("0").rstrip(".") if np.isfinite(value) else "∞"
+        number = float(value)
+        shown = f"{number:.3g}" if 0 < abs(number) < 0.1 else f"{number:,.2f}".rstrip("0").rstrip(".")
+        return shown if np.isfinite(number) else "∞"
     return str(value)
 
 

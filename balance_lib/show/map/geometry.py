@@ -119,18 +119,17 @@ def of_frames(
     ValueError
         If a frame has no coordinate system, or ids of schools or villages stand twice.
     """
-    buffer, known = PointBuffer(), _degrees(schools)
-    placed = [degrees for _, degrees in known]
+    buffer, sites = PointBuffer(), [degrees for _, degrees in _degrees(schools)]
     index: dict[str, Any] = {"outline": _lines(outline, buffer), "rivers": _lines(rivers, buffer),
                              "townships": _areas(townships, buffer), "roads": _segments(roads, buffer)}  # fmt: skip
     kind = [str(value) for value in _column(schools, ("kind", "type"), "school")]
     told = "kind" in schools or "type" in schools  # else all are alike, and the legend is silent about it
-    index["schools"] = _points(schools, placed, ("school_id", "id"), buffer)
+    index["schools"] = _points(schools, sites, ("school_id", "id"), buffer)
     homes = [] if villages is None else [degrees for _, degrees in _degrees(villages)]
     index["villages"] = _points(villages, homes, ("village_id", "id"), buffer)
     largest = schools["pupils"].max() if "pupils" in schools else 0  # counties have more than a school can
     index["most_pupils"] = max(2000.0, float(largest)) if largest == largest else 2000.0
-    index["unplaced"] = int(sum(np.isnan(point).any() for point in placed))
+    index["unplaced"] = int((~_known(sites)).sum())
     index["kinds"] = [
         {"key": key, "shape": SHAPES.get(key) or FORMS[n % len(FORMS)], **dict.fromkeys(("label", "group"), key * told)}
         for n, key in enumerate(dict.fromkeys(kind))
@@ -146,6 +145,15 @@ def of_frames(
         xy=project(lonlat, middle).astype(np.float32), index=index,
         schools=list(index["schools"]["id"]), villages=list(index["villages"]["id"]),
     )  # fmt: skip
+
+
+def placed(frame: Any) -> npt.NDArray[np.bool_]:
+    """Tell which places of a frame have a shape with coordinates; a map draws these, in their order."""
+    return _known([point for _, point in _degrees(frame)])
+
+
+def _known(points: list[list[float]]) -> npt.NDArray[np.bool_]:
+    return np.isfinite(np.array(points, float).reshape(-1, 2)).all(axis=1)
 
 
 def _degrees(frame: Any) -> list[tuple[Any, list[float]]]:
@@ -175,7 +183,7 @@ def _column(frame: Any, names: tuple[str, ...], default: Any = None) -> list[Any
 def _points(frame: Any, degrees: list[list[float]], keys: tuple[str, ...], buffer: PointBuffer) -> dict[str, Any]:
     if frame is None:
         return {"start": buffer.add(np.empty((0, 2)))[0], "id": [], "name": [], "town": []}
-    here = ~np.isnan(np.array(degrees, float).reshape(-1, 2)).any(axis=1)
+    here = _known(degrees)
     start, _ = buffer.add(np.array(degrees, float).reshape(-1, 2)[here])
     ids, names = _column(frame, keys), _column(frame, ("name_zh", "name", "name_en"))
     if len(set(ids)) < len(ids):

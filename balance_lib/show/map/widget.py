@@ -14,7 +14,7 @@ import pandas as pd
 import traitlets
 
 from . import picture
-from .geometry import HIDDEN, Geometry, of_frames, project
+from .geometry import HIDDEN, Geometry, of_frames, placed, project
 from .looks import COLOURS, STATIC, WORDS, LinkClass, MapClass, VillageClass, status_classes, style
 
 
@@ -129,14 +129,13 @@ class SchematicMap(anywidget.AnyWidget):
         statuses: Sequence[MapClass] | None = None,
     ) -> None:
         places = of_frames(schools, villages, outline, townships=townships, rivers=rivers, roads=roads)
-        here = [not (shape is None or shape.is_empty) for shape in schools.geometry]
         kinds = {entry["key"]: n for n, entry in enumerate(places.index["kinds"])}
         given = schools["kind"] if "kind" in schools else schools.get("type", pd.Series("school", index=schools.index))
-        codes = [kinds[str(kind)] for kind, there in zip(given.fillna(""), here, strict=True) if there]
+        codes = [kinds[str(kind)] for kind in given.fillna("")[placed(schools)]]
         self._open(
             places, lang, name=title, words=words, colours=colours, statuses=statuses, height=height, title=title,
-            synthetic=synthetic, _kinds=np.array(codes, np.uint8).tobytes(), _pupils=_pupils(schools, here),
-            _dots=_pupils(villages, None),
+            synthetic=synthetic, _kinds=np.array(codes, np.uint8).tobytes(), _pupils=_pupils(schools),
+            _dots=_pupils(villages),
         )  # fmt: skip
 
     def _open(
@@ -404,10 +403,9 @@ class SchematicMap(anywidget.AnyWidget):
             self.link_legend, self.link_label = [asdict(look) for look in looks], label
 
 
-def _pupils(frame: Any, here: Sequence[bool] | None) -> bytes:
+def _pupils(frame: Any) -> bytes:
     """Return the pupils of a frame's places, NaN where nobody says how many."""
     if frame is None:
         return b""
-    placed = [not (s is None or s.is_empty) for s in frame.geometry] if here is None else list(here)
     values = frame["pupils"].to_numpy(float) if "pupils" in frame else np.full(len(frame), np.nan)
-    return values[np.array(placed, bool)].astype(np.float32).tobytes()
+    return values[placed(frame)].astype(np.float32).tobytes()
