@@ -113,6 +113,17 @@ def test_places_of_one_kind_have_no_legend_of_kinds_and_their_own_scale() -> Non
     assert sorted(sizes) == [5.2, 7.6, 10.0]
 
 
+def test_ids_are_numbers_or_words_and_those_of_no_place_are_refused() -> None:
+    chart = SchematicMap(places(3, "id").assign(id=[101, 102, 103]), places(2, "id").assign(id=[7, 8]))
+    chart.set_classes({101: "met", 102: "not_met"}, {101: 4.5}, notes={103: "新"})
+    assert [chart.legend[code]["key"] for code in chart._classes] == ["met", "not_met", "not_applicable"]
+    chart.set_radius(3, [101])
+    chart.set_links([(7, 102)])
+    assert list(chart._circles) == [1, 0, 0] and chart._notes == ["", "", "新"] and len(chart._links) == 8
+    with pytest.raises(ValueError, match="none of these ids"):
+        chart.set_classes({"S1": "met"})
+
+
 def test_the_picture_follows_the_map(chart: Any) -> None:
     before = chart.picture()
     chart.set_classes({"S0": "not_met"})

@@ -212,11 +212,12 @@ class SchematicMap(anywidget.AnyWidget):
         at = {entry["key"]: position for position, entry in enumerate(self.places.index["kinds"])}
         if unknown := {kind for kind in kinds_of.values() if kind is not None} - set(at):
             raise ValueError(f"unknown kinds of school: {sorted(unknown)}; known: {list(at)}")
-        codes = [at.get(kinds_of.get(i) or "", HIDDEN) for i in self.places.schools]
+        named = _by_id(kinds_of, self.places.schools)
+        codes = [at.get(named.get(i) or "", HIDDEN) for i in self.places.schools]
         with self.hold_sync():
             self._kinds = np.array(codes, np.uint8).tobytes()
             if pupils is not None:
-                sizes = dict(pupils)
+                sizes = _by_id(pupils, self.places.schools)
                 self._pupils = np.array([sizes.get(i, np.nan) for i in self.places.schools], np.float32).tobytes()
 
     def set_classes(
@@ -250,15 +251,15 @@ class SchematicMap(anywidget.AnyWidget):
         Raises
         ------
         ValueError
-            If a class is not in the legend.
+            If a class is not in the legend, or none of the ids is on the map.
         """
         looks = list(legend) if legend is not None else self.statuses
         at = {look.key: position for position, look in enumerate(looks)}
-        given = dict(classes)
+        order = self.places.schools
+        given = _by_id(classes, order)
         if unknown := {str(key) for key in given.values()} - set(at):
             raise ValueError(f"classes not in the legend: {sorted(unknown)}; known: {list(at)}")
-        figures, remarks = dict(values) if values is not None else {}, notes or {}
-        order = self.places.schools
+        figures, remarks = _by_id({} if values is None else values, order), _by_id(notes or {}, order)
         with self.hold_sync():
             self.legend = [asdict(look) for look in looks]
             self._classes = np.array([at.get(given.get(i, ""), len(looks) - 1) for i in order], np.uint8).tobytes()
@@ -278,7 +279,7 @@ class SchematicMap(anywidget.AnyWidget):
             Around which schools; all open ones by default.
         """
         radii = [] if km is None else [float(km)] if isinstance(km, (int, float)) else [float(k) for k in km]
-        chosen = None if schools is None else set(schools)
+        chosen = None if schools is None else {str(school) for school in schools}
         with self.hold_sync():
             self._circles = (
                 b"" if chosen is None else np.array([i in chosen for i in self.places.schools], np.uint8).tobytes()
@@ -325,7 +326,8 @@ class SchematicMap(anywidget.AnyWidget):
                 self.village_legend = looks
                 self.village_label, self.village_unit = label, unit
                 self._village_values = b"" if values is None else np.asarray(values, np.float32).tobytes()
-                self._village_notes = [str(notes.get(i, "")) for i in self.places.villages] if notes else []
+                told = _by_id(notes or {}, self.places.villages)
+                self._village_notes = [str(told.get(i, "")) for i in self.places.villages] if told else []
 
     def set_areas(self, areas: Mapping[str, Any], label: str = "") -> None:
         """Draw areas, such as catchments: dashed lines; the selected school's own is filled.
@@ -394,13 +396,22 @@ class SchematicMap(anywidget.AnyWidget):
         # Schools stand after the villages in the browser's numbering of places that links start from.
         start = {name: len(self.places.villages) + position for name, position in school.items()}
         start |= {name: position for position, name in enumerate(self.places.villages)}
-        found = [(n, start[v], school[s]) for n, (v, s) in enumerate(pairs) if v in start and s in school]
+        ends = [(str(village), str(to)) for village, to in pairs]
+        found = [(n, start[v], school[s]) for n, (v, s) in enumerate(ends) if v in start and s in school]
         chosen = [n for n, _, _ in found]
         with self.hold_sync():
             self._links = np.array([pair for _, *pair in found], np.uint32).tobytes()
             self._link_classes = np.array([at.get(keys[n], 0) for n in chosen], np.uint8).tobytes()
             self._link_pupils = b"" if pupils is None else load[chosen].astype(np.float32).tobytes()
             self.link_legend, self.link_label = [asdict(look) for look in looks], label
+
+
+def _by_id(given: Mapping[Any, Any] | pd.Series, known: Sequence[str]) -> dict[str, Any]:
+    """Return what is said of places by their ids as the map writes them; refused where it is of no place there."""
+    out = {str(name): value for name, value in dict(given).items()}
+    if out and known and not out.keys() & set(known):
+        raise ValueError(f"none of these ids is on the map: {list(out)[:5]}; it has {list(known[:5])} …")
+    return out
 
 
 def _pupils(frame: Any) -> bytes:
