@@ -168,7 +168,7 @@ def _row(trial: PlanCheck, bound: float) -> dict[str, Any]:
     known = np.isfinite(metres)
     gap = optimality_gap(trial.objective, min(bound, trial.objective))
     return {
-        "schools": sum(trial.choice.open),
+        "schools": trial.schools,
         "extra_pupil_km": trial.objective / 1000,
         "mean_m": float(np.average(metres[known], weights=drawn.pupils[known])) if known.any() else np.nan,
         "worst_m": trial.worst_m,

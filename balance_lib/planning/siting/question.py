@@ -37,6 +37,10 @@ class Question:
     pulled : collection of (point, site, site)
         Points not to be sent to the first site for its size's sake while the second is open, which is where the
         scenario sends them.
+    split : bool
+        Points may be split, without (2b), and without (2) where (5) says it of whole sites.
+    spare : float
+        Share of every school's places that is not used.
     """
 
     base: CountyModel
@@ -47,6 +51,8 @@ class Question:
     fixed: SiteChoice | None = None
     worthwhile: tuple[Flags, Any] | None = None
     pulled: Collection[tuple[int, int, int]] = ()
+    split: bool = False
+    spare: float = 0.0
 
     def __post_init__(self) -> None:
         drawn = self.base.layout
@@ -125,7 +131,7 @@ class Question:
         active, row = np.unique(self.point, return_inverse=True)
         one = np.ones(active.size)
         self._row(row, self.column, 1.0, one, 1.0)
-        free = ~drawn.must[self.site] & ~self.by_zone & ~self.tied
+        free = ~drawn.must[self.site] & ~self.by_zone & ~self.tied & (self.stays | (not self.split))
         k = np.arange(free.sum())
         self._row(np.concatenate((k, k)), np.concatenate((self.column[free], self.site[free])),
                   np.repeat([1.0, -1.0], k.size), np.full(k.size, -np.inf), 0.0)  # fmt: skip
@@ -150,7 +156,7 @@ class Question:
     def _together(self) -> None:
         """Put (2b); where villages may be split they need not go together."""
         drawn = self.base.layout
-        if drawn.baseline.settings.assignment == "transport":
+        if self.split or drawn.baseline.settings.assignment == "transport":
             return
         goes = ~self.stays & ~self.by_zone
         column = dict(zip(zip(self.point[goes], self.site[goes], strict=True), self.column[goes], strict=True))
@@ -207,6 +213,7 @@ class Question:
         sites = np.arange(self.m)
         for band in range(drawn.by_band.shape[1]):
             n, room = drawn.by_band[:, band], drawn.free[:, band]
+            room = (room - self.spare * (room + np.bincount(drawn.home, n, self.m))).clip(min=0.0)
             # Leavers make room: n (1 - x) on the right is n x on the left, and n as a constant.
             constant = np.bincount(self.site[leaves], weights=n[self.point[leaves]], minlength=self.m)
             used = comes | leaves
@@ -360,7 +367,7 @@ class Question:
             given = set(self.fixed.zones)
             lower[: self.m] = upper[: self.m] = self.fixed.flags
             lower[self.first_zone :] = upper[self.first_zone :] = [zone in given for zone in self.zones]
-        if drawn.baseline.settings.assignment == "transport":
+        if self.split or drawn.baseline.settings.assignment == "transport":
             whole[self.m : self.first_zone] = False
         model = highs.HighsModel(
             np.concatenate((cost, more[:, 0])), np.concatenate((lower, more[:, 1])),

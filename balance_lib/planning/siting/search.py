@@ -17,7 +17,7 @@ from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Ints, Reaso
 from balance_lib.optimise.verify import WrongSolutionError
 from balance_lib.planning.siting import reasons as why_not
 from balance_lib.planning.siting.layouts import CountyLayout
-from balance_lib.planning.siting.model import CountyModel
+from balance_lib.planning.siting.model import NEAREST, CountyModel
 from balance_lib.planning.siting.question import Question
 from balance_lib.planning.siting.trial import PlanCheck, SiteChoice, Trials, broken
 
@@ -27,8 +27,9 @@ FIRST_S, FIRST_SHARE, BOUND_SHARE = 10.0, 0.1, 0.05
 ROOM = 0.2
 # The pairs that promise most, the share of the time plans made of them alone may take, and when one is good enough.
 PROMISING, PROMISING_SHARE, PROMISING_GAP = 2500, 0.5, 1e-3
-# Pairs up to which the whole model counts the fewest schools.
-MOST_PAIRS = 60_000
+# Pairs up to which the whole model counts the fewest schools; share of the time numbers may be tried roughly, how good
+# such a plan is of its kind, and the share of the places to spare that is left out of it.
+MOST_PAIRS, ROUGH_SHARE, ROUGH_GAP, SPARE = 60_000, 0.6, 0.2, 0.7
 METHOD = "exchange, Lagrangian dual, HiGHS, carried out as a scenario"
 
 
@@ -57,8 +58,10 @@ class LayoutSearch:
         asked = self.layout.goals.running_budget_yuan is not None
         return CountyModel(self.layout, self.trials.staying.running_yuan if asked else 0.0)
 
-    def plan(self, schools: int, control: Control, *, explain: bool = True) -> tuple[Solution, PlanCheck | None]:
-        """Return the best plan with so many schools.
+    def plan(
+        self, schools: int, control: Control, *, explain: bool = True, known: PlanCheck | None = None
+    ) -> tuple[Solution, PlanCheck | None]:
+        """Return the best plan with so many schools; ``known`` is one to start from.
 
         Parameters
         ----------
@@ -67,12 +70,13 @@ class LayoutSearch:
         control : Control
         explain : bool
             Whether reasons are looked for.
+        known : PlanCheck, optional
         """
         drawn = self.layout
         counted = why_not.counted(drawn, schools)
         if counted:
             return self._none("infeasible", counted), None
-        one = _Plan(self, schools, control)
+        one = _Plan(self, schools, control, known)
         if not one.first():
             one.exact()
         if one.best is None and one.impossible:
@@ -85,58 +89,92 @@ class LayoutSearch:
         return self._solution(one), one.best
 
     def fewest(self) -> tuple[Solution, PlanCheck | None]:
-        """Return the plan with the fewest schools: from the least number the rules allow upward.
+        """Return the plan with the fewest schools, and of those the one with the least extra metres.
 
-        Where a number is neither possible nor proven impossible in its time the next ones are tried in growing steps,
-        and what was passed over afterwards.
+        Numbers are tried roughly first (:meth:`_found_with`). Where the county is small, or none was found, those below
+        are then searched in full from the least number that can be, in growing steps once one is not decided.
         """
-        control, most = self.control, self.layout.must.size
-        least = self._least()
+        control, least, most = self.control, self._least(), self.layout.must.size
         if least is None:
             return self._none("infeasible", why_not.reasons(self.model, None, control)), None
-        best: tuple[Solution, PlanCheck] | None = None
-        proven, open_, step, schools = True, least, 1, least  # open_: the least number not proven impossible
-        while schools <= most and not control.stopped:
-            solution, trial = self.plan(schools, control.part(max(1.0, control.left_s / 3)), explain=False)
-            if trial is not None:
-                best = solution, trial
+        best, solution = self._rough(least), None
+        number, step, decided = least, 1, True  # decided: no plan has fewer schools than ``least``
+        while (best is None or (self._small and decided and least < best.schools)) and number <= most:
+            if control.stopped:
                 break
-            impossible = solution.status == "infeasible"
-            proven &= impossible
-            open_ = schools + 1 if proven else open_
-            step = 1 if proven else 2 * step
-            schools = min(schools + step, most) if schools < most else most + 1
-        low = open_
-        while best is not None and not proven and low < best[1].choice.flags.sum() - 1 and not control.stopped:
-            middle = (low + int(best[1].choice.flags.sum())) // 2
-            solution, trial = self.plan(middle, control.part(max(1.0, control.left_s / 3)), explain=False)
-            low = middle if trial is None else low
-            best = best if trial is None else (solution, trial)
-        if best is not None:
-            return (best[0] if proven else _unproven(best[0], open_)), best[1]
-        if control.stopped or not proven:
-            return self._none("stopped", bound=-np.inf), None
-        return self._none("infeasible", why_not.reasons(self.model, None, control)), None
+            solution, trial = self.plan(number, control.part(max(1.0, control.left_s / 3)), explain=False)
+            if trial is not None:
+                best = trial
+                break
+            decided &= solution.status == "infeasible"
+            least, step = (number + 1, 1) if decided else (least, 2 * step)
+            number = min(number + step, most) if number < most else most + 1
+        if best is None:
+            stopped = control.stopped or not decided
+            reasons = () if stopped else why_not.reasons(self.model, None, control)
+            return self._none("stopped" if stopped else "infeasible", reasons), None
+        if solution is None or not solution.found:
+            solution, trial = self.plan(best.schools, control, known=best)
+            best = trial or best
+        return (solution if best.schools == least else _unproven(solution, least)), best
+
+    @property
+    def _small(self) -> bool:
+        """Tell whether the whole model can count the fewest schools."""
+        return self.model.pairs[0].size <= MOST_PAIRS
 
     def _least(self) -> int | None:
         """Return a number that no plan has fewer schools than; None when there is no plan at all.
 
-        A county too large for the whole model is counted: schools that must stay, townships, places band by band.
+        Schools that must stay, townships and places are counted; the model tells more, of a larger county its
+        relaxation, in which villages and schools may be split.
         """
         drawn = self.layout
-        if self.model.pairs[0].size <= MOST_PAIRS:
-            answer = highs.solve(
-                Question(self.model, None, counts=True).model(), self.control.part(self.control.left_s / 4)
-            )
-            if answer.infeasible:
-                return None
-            return max(int(np.ceil(answer.bound - 1e-6)), int(drawn.must.sum()), 1)
         least = max(int(drawn.must.sum()), len(drawn.township_sites) if drawn.goals.township_minimum else 1, 1)
-        for band, free in zip(drawn.by_band.T, drawn.free.T, strict=True) if drawn.goals.capacity else ():
+        for band, free in zip(drawn.by_band.T, drawn.free.T, strict=True):
             places = np.bincount(drawn.home, band, drawn.new.size) + free
             largest = places[drawn.must].sum() + np.append(0.0, np.cumsum(np.sort(places[~drawn.must])[::-1]))
             least = max(least, int(drawn.must.sum() + np.searchsorted(largest, band.sum() - 1e-6)))
-        return least
+        model = Question(self.model, None, counts=True, split=not self._small).model()
+        model.whole &= self._small
+        answer = highs.solve(model, self.control.part(self.control.left_s / 4))
+        if answer.infeasible:
+            return None
+        return max(least, int(np.ceil(answer.bound - 1e-6)) if np.isfinite(answer.bound) else 1)
+
+    def _rough(self, least: int) -> PlanCheck | None:
+        """Return a plan with few schools: numbers in growing steps until one is found, then those between."""
+        best, without, step = None, least - 1, 1 + least // 16
+        trying, most = self.control.part(ROUGH_SHARE * self.control.left_s), self.layout.must.size
+        while not trying.stopped and without + 1 < (most + 1 if best is None else best.schools):
+            number = min(without + step, most) if best is None else (without + best.schools) // 2
+            found = self._found_with(number, trying)
+            best = found or best
+            without, step = (without, step) if found else (number, 2 * step)
+        return best
+
+    def _found_with(self, schools: int, control: Control) -> PlanCheck | None:
+        """Return a plan of so many schools, chosen as if villages could be split; None where it is not right.
+
+        Villages fill schools worse than single pupils do, so some of the places a plan has to spare are left out.
+        """
+        drawn = self.layout
+        places = np.sort(drawn.places)[::-1][:schools].sum()
+        spare = SPARE * max(0.0, 1 - drawn.pupils.sum() / places)
+        metres = np.where(np.isfinite(drawn.metres), drawn.metres, np.inf)
+        rank = min(NEAREST * drawn.new.size // schools, drawn.new.size - 1)
+        reach = np.maximum(drawn.baseline.settings.number(f"reach_{drawn.stage}_m"), np.sort(metres, axis=1)[:, rank])
+        near = metres <= reach[:, None], np.zeros(drawn.new.size, np.int8)
+        question = Question(self.model, schools, refused=self.refused, worthwhile=near, split=True, spare=spare)
+        answer = highs.solve(question.model(), control, gap=ROUGH_GAP)
+        if answer.values is None:
+            return None
+        plan = self.trials.of(question.choice(answer.values))
+        if broken(plan, schools):
+            self.refused.append(plan.choice)
+            return None
+        self.control.tell(plan.objective, -np.inf, plan.choice.flags)
+        return plan
 
     def zoned(self, is_open: Flags) -> SiteChoice | None:
         """Give new schools the villages that are nearer to them than to where they would go otherwise."""

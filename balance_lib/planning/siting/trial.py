@@ -67,6 +67,11 @@ class PlanCheck:
     objective: float
     loads: Floats
 
+    @property
+    def schools(self) -> int:
+        """Return how many schools are open."""
+        return sum(self.choice.open)
+
     @cached_property
     def costs(self) -> pd.DataFrame:
         """Return the scenario's account of costs, with what new sites are said to cost in place of the unit cost."""
@@ -200,7 +205,7 @@ def broken(trial: PlanCheck, schools: int | None) -> list[str]:
     """
     drawn, goals = trial.layout, trial.layout.goals
     checks: Sequence[tuple[str, Any]] = (
-        ("schools", schools is not None and sum(trial.choice.open) != schools),
+        ("schools", schools is not None and trial.schools != schools),
         ("closable", bool((drawn.must & ~trial.choice.flags).any())),
         ("unserved", not np.isfinite(trial.objective) or bool((trial.moves["to_id"] == "").any())),
         ("places", bool((trial.moves["overflow"] > 0).any())),
