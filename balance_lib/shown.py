@@ -248,6 +248,10 @@ class ShownOutcome(Shown):
 class ShownProposal(Shown):
     """What a proposed layout draws."""
 
+    outcome: Any
+    solution: Any
+    reasons: Any
+
     def map(self, *, before: bool = False, lang: str | None = None) -> Any:
         """Map the plan as the scenario carries it out; ``before`` as it is today.
 
@@ -257,7 +261,10 @@ class ShownProposal(Shown):
             Whether the map shows the county as it stands.
         lang : {"zh", "en"}, optional
         """
-        return desk("maps").proposal_map(self, before=before, lang=lang)
+        lang = lang or locale.spoken()
+        if self.outcome is None:
+            raise ValueError("; ".join(self.reasons(lang)) or self.solution.status)
+        return self.outcome.map(before=before, lang=lang)
 
 
 class ShownFrontier(Shown):

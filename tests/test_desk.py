@@ -281,6 +281,9 @@ def test_every_figure_leaves_a_picture(results: dict[str, Any], lang: str) -> No
         assert set(data) == {"application/vnd.plotly.v1+json", "image/svg+xml"}
         assert data["application/vnd.plotly.v1+json"]["config"]["responsive"] is False  # else flat in JupyterLab
         assert 2_000 < len(data["image/svg+xml"]) < 200_000
+        assert (
+            float(re.findall(r'width="([^"]+)"', data["image/svg+xml"])[0]) < 880
+        )  # pixels: a page of HTML cuts the rest
         assert len(repr(figure)) < 400
     gaps = figures[0]
     assert all(bar < 100 for bar in gaps.data[0].x)

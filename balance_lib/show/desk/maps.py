@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from balance_lib import access, locale, palette
+from balance_lib import access, locale
 from balance_lib._errors import NotFoundError
 from balance_lib.access.walks import positions
 from balance_lib.locale import text
 from balance_lib.show.desk.places import OPENED, check_radius, check_stage
-from balance_lib.show.map import HIDDEN, MapClass
+from balance_lib.show.map import HIDDEN
 from balance_lib.show.plots.base import status_of
 from balance_lib.show.widgets import looks, trial
 from balance_lib.show.widgets.county_map import CountyMap
@@ -19,7 +19,6 @@ from balance_lib.show.widgets.county_map import CountyMap
 if TYPE_CHECKING:
     from balance_lib.data.county import County
     from balance_lib.evaluation import Evaluation
-    from balance_lib.planning.siting import Proposal
     from balance_lib.scenarios import Outcome
     from balance_lib.show.desk.county import CountyDesk
     from balance_lib.show.desk.results import Coverage
@@ -51,10 +50,7 @@ def county_map(
     lang = lang or locale.spoken()
     chart = _chart(county, year, stage, lang, height)
     if colour == "kind":
-        plain = MapClass(
-            "open", text("page.access.school_classes.open", lang), palette.ACCENT, palette.INK, always=True
-        )
-        chart.set_classes({}, legend=[plain])
+        chart.set_classes({}, legend=[looks.open_class(lang)])
     else:
         found = county.evaluate(standard, year)
         _colour(chart, found, None if colour == "gap" else colour, stage, lang)
@@ -76,8 +72,7 @@ def coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
     """
     lang, reach = lang or locale.spoken(), found.reach
     chart = _chart(found.county, reach.year, reach.stage, lang)
-    plain = MapClass("open", text("page.access.school_classes.open", lang), palette.ACCENT, palette.INK, always=True)
-    chart.set_classes({}, legend=[plain])
+    chart.set_classes({}, legend=[looks.open_class(lang)])
     _villages(chart, reach, found.radius_m, found.to, lang)
     _circles(chart, found.radius_m)
     chart.symbol_scale, chart.title = 0.7, found.sentence(lang)
@@ -151,22 +146,6 @@ def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None
     return chart
 
 
-def proposal_map(found: Proposal, *, before: bool = False, lang: str | None = None) -> CountyMap:
-    """Map a plan as the scenario carries it out.
-
-    ``before``: whether the map shows the county as it stands.
-
-    Parameters
-    ----------
-    found : Proposal
-    before : bool
-    lang : str, optional
-    """
-    if found.outcome is None:
-        raise ValueError("; ".join(found.reasons(lang or locale.spoken())) or found.solution.status)
-    return outcome_map(found.outcome, before=before, lang=lang)
-
-
 def _chart(county: County, year: int, stage: str | None, lang: str, height: int = 560) -> CountyMap:
     chart = CountyMap(county, year, lang=lang, height=height)
     words = [county.name(lang), str(year), text(f"stage.{stage}", lang) if stage else ""]
@@ -214,13 +193,8 @@ def _status_of_stage(found: Evaluation, stage: str) -> pd.Series:
         rows = result.by_school if result.counts else None
         if rows is None:
             continue
-        mine = (
-            rows[rows["stage"] == stage]
-            if "stage" in rows
-            else rows
-            if result.item.stage in (stage, "", None)
-            else rows[:0]
-        )
+        stages = rows["stage"] if "stage" in rows else pd.Series(result.item.stage or stage, rows.index)
+        mine = rows[stages == stage]
         for school, met in zip(mine["school_id"], mine["met"], strict=True):
             worst[school] = max(worst.get(school, "met"), status_of(met), key=order.__getitem__)
     return pd.Series(worst, dtype="str")

@@ -459,4 +459,4 @@ def wrap(label: str, width: int = 5) -> str:
     if " " in label:
         return "<br>".join(textwrap.wrap(label, 3 * width))
     lines = [label[at : at + width] for at in range(0, len(label), width)]
-    return re.sub(r"<br>([，。；：、）”]+)$", r"\1", "<br>".join(lines))  # no line of a mark alone
+    return re.sub(r"<br>([，。；：、）”]+)", r"\1<br>", "<br>".join(lines)).removesuffix("<br>")  # none begins a line

@@ -73,7 +73,7 @@ def _lean(drawn: str) -> str:
     head = '<svg font-family="{}"'.format(palette.FONT.replace('"', "'"))
     for pattern, instead in (
         (r"^.*?<svg|<metadata>.*?</metadata>", lambda found: head if found.group().endswith("<svg") else ""),
-        (r'font-family: [^;"]*(; )?|<defs>\s*</defs>', ""),
+        (r'font-family: [^;"]*(; )?|<defs>\s*</defs>|(?<=\d)pt(?=")', ""),  # as wide as it is said, in pixels
         (r' transform="rotate\(-?0 [^"]*"|(?<=<g) id="[^"]*"', ""),
         (r"(?<=>)\s+(?=<)", ""),
         # A tenth of a pixel is enough; a number that is said stays whole.
@@ -90,11 +90,19 @@ class _Sheet:
         self.figure, self.sheet, self.layout = figure, sheet, figure.layout
         wide, tall = (72 * size for size in sheet.get_size_inches())
         margin = self.layout.margin
-        left, right = max(margin.l or 0, 60), max(margin.r or 0, 16)
+        left, right = max(margin.l or 0, 60, self._beside()), max(margin.r or 0, 16)
         top, foot = margin.t or 20, max(margin.b or 0, 36)
         self.frame = (left / wide, foot / tall, (wide - left - right) / wide, (tall - top - foot) / tall)
         self.axes: dict[tuple[str, str], Axes] = {}
         self.places: dict[str, list[Any]] = {}  # what stands along an axis of words, in its order
+
+    def _beside(self) -> float:
+        """Return the pixels that words beside the first upright axis need, as plotly's automargin gives them."""
+        spec = self.layout.yaxis
+        told = [t.y for t in self.figure.data if (t.yaxis or "y") == "y" and t.y is not None]
+        words = spec.ticktext if spec.ticktext is not None else [each for values in told for each in values]
+        lines = [line for each in words if isinstance(each, str) for line in _plain(each).split("\n")]
+        return 14 + max((sum(11.0 if ord(sign) > 0x2E7F else 6.2 for sign in line) for line in lines), default=0.0)
 
     def draw(self) -> None:
         """Draw everything."""

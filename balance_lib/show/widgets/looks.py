@@ -7,6 +7,11 @@ from balance_lib.locale import text
 from balance_lib.show.map import LinkClass, MapClass, VillageClass
 
 
+def open_class(lang: str) -> MapClass:
+    """Return how a school is drawn where nothing is said of it but that it is open."""
+    return MapClass("open", text("page.access.school_classes.open", lang), palette.ACCENT, palette.INK, always=True)
+
+
 def coverage_classes(lang: str) -> list[VillageClass]:
     """Return how villages inside and outside a radius are drawn, in the order of ``access.village_classes``."""
     met, short, part = (palette.LAMPS[name].fill for name in ("met", "not_met", "evidence"))

@@ -224,7 +224,7 @@ class Access(Page):
         self._order = positions(reach.villages["village_id"], chart.places.villages)
         is_open = dict(zip(reach.schools["school_id"], reach.open, strict=True))
         legend = [
-            MapClass("open", self.text("page.access.school_classes.open"), palette.ACCENT, palette.INK, always=True),
+            looks.open_class(self.model.lang),
             MapClass("closed", self.text("page.access.school_classes.closed"), palette.SURFACE, palette.MUTED),
         ]
         with chart.hold_sync():
