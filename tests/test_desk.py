@@ -249,6 +249,16 @@ def test_a_chain_of_operations_is_the_scenario(county: Any, results: dict[str, A
     assert before._links == b"" != chart._links
 
 
+def test_a_scenario_on_estimated_attendance_says_so_on_its_map(county: Any) -> None:
+    from dataclasses import replace
+
+    lacking = replace(county, synthetic=False).with_tables(attendance=county.tables["attendance"].iloc[:0])
+    outcome = lacking.scenario("撤").close("AQ016").evaluate()
+    for before in (False, True):
+        chart = outcome.map(before=before)
+        assert chart.synthetic and chart._text["synthetic"] == lacking.map()._text["synthetic"] == "含估算数据"
+
+
 def test_scenarios_are_compared_with_today(county: Any) -> None:
     pair = bl.compare(county.scenario("a").close("AQ016"), county.scenario("a").to_point("AQ016"))
     assert list(pair.table.index) == ["现状", "a", "a (2)"]

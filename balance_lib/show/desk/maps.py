@@ -124,7 +124,8 @@ def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None
     known = set(county.tables["schools"]["school_id"])
     opened = found.changed.tables["schools"]
     opened = opened[~opened["school_id"].isin(known)]
-    chart = CountyMap(county, year, lang=lang, sites=opened if len(opened) else None)
+    sites = opened if len(opened) else None
+    chart = CountyMap(county, year, lang=lang, sites=sites, marks=found.provenance)
     legend = looks.layout_classes(lang)
     name = f"{county.name(lang)} · {text('desk.today', lang) if before else found.scenario.name}"
     chart.title, chart.symbol_scale = name, 0.75

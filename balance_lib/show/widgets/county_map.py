@@ -32,6 +32,8 @@ class CountyMap(SchematicMap):
     sites : DataFrame, optional
         Places where a school may be opened: ``school_id, name_zh, name_en, township, lon, lat``; not drawn before
         ``set_schools`` gives them a kind.
+    marks : mapping, optional
+        What the map says of the data, as ``County.marks``: a scenario's county holds estimates as if they were data.
 
     Examples
     --------
@@ -46,12 +48,14 @@ class CountyMap(SchematicMap):
         lang: str = "zh",
         height: int = 560,
         sites: pd.DataFrame | None = None,
+        marks: Mapping[str, Any] | None = None,
     ) -> None:
         self.county, self.lang = county, lang
         self.year = year if year is not None else (county.years[-1] if county.years else 0)
         self.places: Geometry = geometry(_with_sites(county, sites), lang)
-        told = locale.banners(county.marks, lang)
-        badge = locale.text(f"banner.badge_{'synthetic' if county.synthetic else 'estimated'}", lang)
+        marks = marks or county.marks
+        told = locale.banners(marks, lang)
+        badge = locale.text(f"banner.badge_{'synthetic' if marks['synthetic'] else 'estimated'}", lang)
         self._open(
             self.places, lang, name=county.name(lang), synthetic=bool(told), height=height,
             words={"picture_note": " ".join(told), "synthetic": badge}, colours=palette.chrome(),
