@@ -254,7 +254,10 @@ def test_a_scenario_nobody_named_is_not_called_by_its_id(demo_dir: Path) -> None
 def test_the_brief_maps_which_schools_fall_short_in_both_years(akqi, plan, monkeypatch: pytest.MonkeyPatch) -> None:
     drawn = []
     monkeypatch.setattr(charts, "school_maps", lambda panels, *rest: drawn.append(panels) or real(panels, *rest))
-    brief.write(akqi, plan, made_on=DAY)
+    monkeypatch.setattr(brief, "MOST_SCHOOLS", 2)
+    words = words_of(brief.write(akqi, plan, made_on=DAY))
+    failing = len(findings.failing_schools(plan, findings.Names.of(akqi, "zh"), "zh"))
+    assert failing > 2 and any(f"本表列出2所，共{failing}所" in line for line in words)
     titles = [title for title, _ in drawn[0]]
     assert titles == ["2021—2022学年", "2022—2023学年"]
     now = drawn[0][1][1]

@@ -114,6 +114,11 @@ def test_wuxi_on_2016_12_15_is_in_stage_3_and_stages_1_and_2_are_over():
     assert said(found, "W-C1")["status"] == "on_course"
 
 
+def test_a_plan_that_has_not_begun_or_is_over_says_so():
+    assert "方案尚未开始" in plan_on("wuxi_2016", date(2016, 9, 30)).sentence()
+    assert "方案期已满" in plan_on("wuxi_2016", date(2018, 1, 1)).sentence()
+
+
 def test_wuxi_inspections_are_told_from_its_own_tasks():
     plan = standards.load("wuxi_2016").plan
     assert plan is not None
