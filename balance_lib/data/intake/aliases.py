@@ -112,6 +112,8 @@ def heading(path: Sequence[str], subject: str = "school") -> Heading | None:
     --------
     >>> heading(["在校生数", "小学"])
     Heading(column='pupils', stage='primary', scale=1.0, add=False, year=None)
+    >>> heading(["在校生数", "合计"]).column
+    'pupils'
     >>> heading(["教学仪器设备值(万元)"]).scale
     10000.0
     >>> heading(["三年级", "班数"])
@@ -124,6 +126,8 @@ def heading(path: Sequence[str], subject: str = "school") -> Heading | None:
 def _heading(parts: tuple[str, ...], subject: str) -> Heading | None:
     if not parts:
         return None
+    if len(parts) > 1 and is_total(parts[-1]):  # 在校生数 above 合计
+        return _heading(parts[:-1], subject)
     if subject == "school" and (grade := _grade(parts)):
         return grade
     whole = tuple(_full_time().sub("", part) for part in parts)
@@ -325,6 +329,17 @@ def codes(column: str, choices: tuple[tuple[str, str], ...]) -> Mapping[str, str
     return known
 
 
+def is_grade(text: str) -> bool:
+    """Tell whether a word is one grade of a school.
+
+    Examples
+    --------
+    >>> is_grade("三年级"), is_grade("初二"), is_grade("Grade 3"), is_grade("小学")
+    (True, True, True, False)
+    """
+    return (found := _GRADE.fullmatch(key(text))) is not None and not found[5]
+
+
 def yes_no(text: str) -> float | None:
     """Return 1 for yes, 0 for no, None for anything else."""
     word = fold(text)
@@ -332,14 +347,22 @@ def yes_no(text: str) -> float | None:
 
 
 def is_total(text: str) -> bool:
-    """Tell whether a row that begins with this text is a total.
+    """Tell whether a row with this text for a name is a total, of the county or of a part of it.
 
     Examples
     --------
-    >>> is_total("合  计"), is_total("合计小学")
-    (True, False)
+    >>> is_total("合  计"), is_total("城关镇小计"), is_total("合计小学")
+    (True, True, False)
     """
-    return key(text) in {key(word) for word in dictionary()["totals"]}
+    whole, endings = _totals()
+    return (folded := key(text)) in whole or folded.endswith(endings)
+
+
+@cache
+def _totals() -> tuple[frozenset[str], tuple[str, ...]]:
+    """Return the words of a total, and those of them that may end a longer one: Chinese has no words apart."""
+    words = [key(word) for word in dictionary()["totals"]]
+    return frozenset(words), tuple(word for word in words if ord(word[0]) > 0x2E80 and len(word) == 2)
 
 
 def is_note(text: str) -> bool:

@@ -89,7 +89,17 @@ def find_header(grid: Grid, score: Callable[[list[Path]], int], at: tuple[int, i
             here = _paths(grid, first, last)
             if (points := score(here)) > best:
                 best, found = points, Header(first, last, here)
+    while found and _reaches_down(grid, found.last):
+        found = Header(found.first, found.last + 1, _paths(grid, found.first, found.last + 1))
     return found
+
+
+def _reaches_down(grid: Grid, last: int) -> bool:
+    """Tell whether a cell of the last header row is merged with the one below: the header goes on there."""
+    if last + 1 >= len(grid.rows):
+        return False
+    both = zip(grid.rows[last], grid.rows[last + 1], strict=True)
+    return any(upper and upper == lower and (last + 1, i) in grid.filled for i, (upper, lower) in enumerate(both))
 
 
 def _looks_like_header(row: Sequence[str]) -> bool:
@@ -169,7 +179,8 @@ def rows_of_data(
 def _left_out(
     cells: Sequence[str], texts: Sequence[str], header: Header, keys: list[int], figures: set[int], mapped: list[int]
 ) -> str | None:
-    if any(aliases.is_total(cells[i]) for i in keys) or aliases.is_total(texts[0]):
+    keyless = bool(keys) and not any(cells[i] for i in keys)
+    if any(aliases.is_total(text) for text in (texts if keyless else [texts[0], *(cells[i] for i in mapped)])):
         return "total_row"
     named = [i for i in mapped if cells[i]]
     if len(named) > 1 and all(header.paths[i] and cells[i] in header.paths[i] for i in named):
@@ -177,7 +188,7 @@ def _left_out(
     alone = len(texts) == 1 and (len(mapped) > 2 or len(texts[0]) > LONG_TEXT)
     if not any(_FIGURE.fullmatch(cells[i]) for i in figures) and (aliases.is_note(texts[0]) or alone):
         return "note_row"
-    if keys and not any(cells[i] for i in keys):
+    if keyless:
         return "keyless_row" if any(cells[i] for i in mapped) else "note_row"
     return None
 

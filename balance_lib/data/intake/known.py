@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
 from balance_lib._errors import Fault
@@ -105,8 +105,12 @@ def _mapping(grid: Grid, header: Header, subject: str, given: SourceMapping) -> 
     """Return the mapping that the headers themselves amount to, with the columns that are said."""
     fixed, yearly = aliases.SUBJECTS[subject]
     others = {name for each, names in aliases.SUBJECTS.items() if each != subject for name in names}
-    mine = {label: tuple(t for t in targets if t.table not in others) for label, targets in given.columns.items()}
-    given = replace(given, columns={label: targets for label, targets in mine.items() if targets})
+    mine = {
+        label: tuple(t for t in targets if t.table not in others)
+        for label, targets in given.columns.items()
+        if not targets or any(t.table not in others for t in targets)
+    }
+    given = replace(given, columns=mine)
     known, parts, faults = _headings(grid, header, subject, given)
     homes = {_home(h.column, fixed, yearly) for h in known.values()}
     homes |= {t.table for targets in given.columns.values() for t in targets}
@@ -127,6 +131,10 @@ def _mapping(grid: Grid, header: Header, subject: str, given: SourceMapping) -> 
             faults.append(Fault("scaled", grid.label, header.last + 1, header.name(i), None, "warning", told))
         targets = _known_targets(h, fixed, yearly, in_play)
         columns[_letter(i)] = tuple(replace(t, missing=given.missing, rounded=h.rounded) for t in targets)
+    by_grade = _by_grade(grid, header, known) if given.rows is None and given.apart is None else []
+    faults += by_grade
+    given = replace(given, rows="add") if by_grade else given
+    faults += _parts_unread(grid, header, subject, given, known) + _pupil_rows(grid, header, known, given)
     sums = [
         (_letter(i), tuple(_letter(p) for p, part in parts.items() if _same(part, h)))
         for i, h in known.items()
@@ -179,6 +187,53 @@ def _decide(headings: dict[int, Heading | None], grid: Grid, header: Header, sub
             shown = ", ".join(said[:SHOWN])
             faults.append(Fault("header_unclear", grid.label, header.last + 1, header.name(i), shown, "warning", told))
     return faults
+
+
+def _by_grade(grid: Grid, header: Header, known: Mapping[int, Heading]) -> list[Fault]:
+    """Tell that each row is one grade of a school, where the column of stages says so: they are added up."""
+    for i, h in known.items():
+        said = _words_below(grid, header, i) if h.column == "stage" else []
+        if len(said) > 1 and all(map(aliases.is_grade, said)):
+            return [Fault("rows_by_grade", grid.label, header.last + 1, header.name(i), None, "warning")]
+    return []
+
+
+def _parts_unread(
+    grid: Grid, header: Header, subject: str, given: SourceMapping, known: Mapping[int, Heading]
+) -> list[Fault]:
+    """Ask about columns below a known heading of which nothing is read: boys and girls below 在校生数, no total."""
+    said = {at for label in given.labels for at in block.match(label, header.paths)}
+    parts: dict[str, list[int]] = {}
+    for i, path in enumerate(header.paths):
+        h = aliases.heading(path[:-1], subject) if len(path) > 1 and i not in known and i not in said else None
+        figure = h is not None and aliases.column(subject, h.column).type in ("count", "number")
+        if h and figure and not any(_same(h, other) for other in known.values()):
+            parts.setdefault(h.column, []).append(i)
+    out = []
+    for column, at in parts.items():
+        to = f"{{to: {aliases.SUBJECTS[subject][1]}.{column}, add: true}}"
+        line = ", ".join(f'"{header.name(i)}": {to}' for i in at)
+        names = [header.name(i) for i in at]
+        told = {"line": line, "labels": names}
+        out.append(Fault("parts_unread", grid.label, header.last + 1, None, ", ".join(names), params=told))
+    return out
+
+
+def _pupil_rows(grid: Grid, header: Header, known: Mapping[int, Heading], given: SourceMapping) -> list[Fault]:
+    """Say how a list of single pupils is counted: rows of the same schools, with what only a person has."""
+    if any(column == "pupils" for _, column, _ in given.constants) or "pupils" in {h.column for h in known.values()}:
+        return []
+    schools = next((i for i, h in known.items() if h.column == "school_id"), None)
+    persons = [i for i, path in enumerate(header.paths) if path and _personal_path(path)]
+    if schools is None or not persons:
+        return []
+    codes = [row[schools] for row in grid.rows[header.last + 1 :] if row[schools] and any(row[i] for i in persons)]
+    if len(codes) < 2 * len(set(codes)):
+        return []
+    skipped = [i for i, h in known.items() if aliases.column("school", h.column).type in ("count", "number")]
+    line = "".join(f'"{header.name(i)}": skip, ' for i in skipped).rstrip(", ")
+    told = {"n": len(codes), "schools": len(set(codes)), "line": f", columns: {{{line}}}" if line else ""}
+    return [Fault("pupil_rows", grid.label, header.last + 1, None, None, params=told)]
 
 
 def _misfit(column: tables.Column, texts: Sequence[str]) -> bool:
@@ -235,10 +290,11 @@ def _tells_apart(rows: Sequence[Sequence[str]], at: int) -> bool:
 
 
 def _words_below(grid: Grid, header: Header, column: int) -> list[str]:
-    """Return the different texts of a column, without signs for "no data" and without notes below the table."""
+    """Return the different texts of a column, without totals, signs for "no data" and notes below the table."""
     rows = (row for row in grid.rows[header.last + 1 :] if sum(map(bool, row)) > 1)
     said = dict.fromkeys(row[column].strip() for row in rows if row[column].strip())
-    return [text for text in said if aliases.fold(text) not in aliases.words("missing") | aliases.words("suppressed")]
+    silent = aliases.words("missing") | aliases.words("suppressed")
+    return [text for text in said if aliases.fold(text) not in silent and not aliases.is_total(text)]
 
 
 def _stands_aside(at: int, known: dict[int, Heading], header: Header) -> bool:

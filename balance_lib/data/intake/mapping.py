@@ -31,6 +31,7 @@ A mapping is a YAML file, held against ``mapping.schema.yaml``. Its parts::
         Equipment: {to: school_years.equipment_yuan, scale: 10000}
         初中/人数: {to: school_years.pupils, stage: junior}      # a path under a merged header
         year 1: {to: school_years.pupils, stage: primary, add: true}              # parts of one figure are added up
+        Class: skip                           # a column that is not read
         2019: {to: school_years.pupils, year: 2019}             # a year a column
         GDP: {to: county_years.value, item: gdp_yuan}           # an item a column
         Registered: {to: schools.founded_year, date: "%m/%d/%Y"}                  # or several forms in a list
@@ -339,7 +340,7 @@ def _tables_in_play(columns: Mapping[str, Any], constants: Mapping[str, Any]) ->
 
 def _names(spec: Any) -> list[str]:
     to = spec["to"] if isinstance(spec, Mapping) else spec
-    return [to] if isinstance(to, str) else list(to)
+    return [to] * (to != SKIP) if isinstance(to, str) else list(to)
 
 
 def _targets(

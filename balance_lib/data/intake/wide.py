@@ -131,13 +131,16 @@ def read_wide(
 
 
 def _told(fault: Fault, faults: Sequence[Fault]) -> bool:
-    """Tell whether a fault follows from one that is told: a word that is asked about leaves its cell blank."""
+    """Tell whether a fault follows from one that is told: what could not be read leaves its cell blank."""
     if fault.rule == "key_wanted":
         return any(other.rule in ("key_wanted", "key_nowhere") for other in faults)
-    words = [other for other in faults if "at" in other.params and other.file == fault.file]
+    here = [other for other in faults if other.file == fault.file and other.severity == "error"]
     if fault.rule == "required":
-        return any(other.column == fault.column and fault.row in other.params["at"] for other in words)
-    return fault.rule == "stage_unknown" and bool(words)
+        cell = (other for other in here if other.column == fault.column)
+        return any(fault.row in other.params.get("at", (other.row,)) for other in cell)
+    if fault.rule in ("rows_again", "duplicate"):  # of a list of single pupils
+        return any(other.rule == "pupil_rows" for other in here)
+    return fault.rule == "stage_unknown" and any("at" in other.params for other in here)
 
 
 def _files(path: Any) -> list[SourceFile]:
@@ -278,7 +281,9 @@ def _cut(
     at, faults = block.places(needed, header, grid.label)
     if spec.join and spec.join.by not in at:
         return None, faults
-    kept, told = _without_personal(spec, at, header, grid, {fault.column for fault in asked})
+    kept, told = _without_personal(
+        spec, at, header, grid, {name for fault in asked for name in fault.params.get("labels", (fault.column,))}
+    )
     keys, figures = _roles(kept)
     data, left = block.rows_of_data(
         grid,
