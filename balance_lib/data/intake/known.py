@@ -114,6 +114,7 @@ def _mapping(grid: Grid, header: Header, subject: str, given: SourceMapping) -> 
     known, parts, faults = _headings(grid, header, subject, given)
     homes = {_home(h.column, fixed, yearly) for h in known.values()}
     homes |= {t.table for targets in given.columns.values() for t in targets}
+    homes |= {table for table, _, _ in given.constants}
     in_play = [t for t in (fixed, yearly) if t in homes]
     columns: dict[str, tuple[Target, ...]] = {}
     seen: dict[tuple[str, str | None, int | None], int] = {}
