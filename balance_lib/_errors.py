@@ -82,7 +82,8 @@ class Fault:
             place.append(locale.text("fault.row", lang, row=self.row))
         if self.column:
             place.append(f"[{locale.said(self.column, lang)}]")
-        blank = self.found is None and self.row is not None and bool(self.column)
+        # A warning of a whole column stands at its heading, which is not blank.
+        blank = self.severity == "error" and self.found is None and self.row is not None and bool(self.column)
         said = "found" if self.found is not None else "blank" if blank else "nothing"
         stands = locale.text(f"fault.{said}", lang, found=locale.said(self.found, lang))
         texts = {"place": " ".join(place), "stands": stands, "expected": self.expected(lang), "hint": self.hint(lang)}
