@@ -330,6 +330,7 @@ def kills(times: int, seed: int) -> dict[str, tuple[int, int]]:
         with tempfile.TemporaryDirectory() as place:
             killing.prepare(Path(place), shipped("demo"))
             whole_s = killing.usual_s(name, Path(place))
+            write.faults(Path(place))
             for _ in range(times):
                 at_work += killing.killed(name, Path(place), dice.random(), whole_s)
                 if told := write.faults(Path(place)):

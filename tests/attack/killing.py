@@ -8,6 +8,7 @@ from __future__ import annotations
 import gc
 import multiprocessing
 import os
+import shutil
 import signal
 import time
 import zipfile
@@ -18,6 +19,7 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 from balance_lib import batch, evaluation
+from balance_lib.batch import parts
 from balance_lib.data import demo, saving
 from balance_lib.data.county import County
 from balance_lib.data.intake import bring, workbook
@@ -75,7 +77,7 @@ def _report(home: Path) -> None:
 
 
 def _batch(home: Path) -> None:
-    batch.run(home, home / "province", batch.Options(standards=("quality_2017",)), workers=0)
+    batch.run(home, home / "province", batch.Options(standards=("basic_2012",)), workers=0)
 
 
 def _demo(home: Path) -> None:
@@ -121,6 +123,7 @@ def _province(home: Path) -> str:
     if place.exists():
         batch.ProvinceDataset.open(place).table("verdicts")
     _batch(home)  # goes on where it was
+    shutil.rmtree(parts.place(place))  # so that the next one has work to do
     return "" if len(batch.ProvinceDataset.open(place).table("counties")) else "no counties"
 
 
