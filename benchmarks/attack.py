@@ -292,7 +292,7 @@ class Network:
 
     def open(self) -> None:
         """Open the page as a viewer."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=60)
+        connection = http.client.HTTPConnection("127.0.0.1", self.served.port, timeout=300)
         connection.request("GET", f"/voila/render/index.ipynb?token={VIEWER}")
         answer = connection.getresponse()
         text = answer.read().decode()
