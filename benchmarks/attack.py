@@ -307,8 +307,8 @@ def kinds(place: Path) -> Iterator[dict[str, Attack]]:
     for name in ("net", "ids", "backups"):
         (place / name).mkdir()
     sound, net = fuzz_intake.bases(), Network(place / "net")
-    net.open()
     try:
+        net.open()
         yield {
             "HTTP: addresses": net.paths, "HTTP: heads": net.heads, "HTTP: forms": net.forms, "TCP: raw bytes": net.raw,
             "Sockets: messages": net.sockets, "Uploads: forms, workbooks (XLSX)": of_file("workbook.xlsx", sound),
