@@ -42,25 +42,24 @@ def measures(
         radius, 0 to 100, modelled, beside the nearby-admission rate schools report. Empty when there is no attendance.
     """
     rows, out = walks(county, year, table), {}
-    villages = county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
-    names = pd.DataFrame({lang: named(villages, lang) for lang in LANGUAGES})
     for stage in STAGES:
         mine = rows[rows["stage"] == stage]
         if not mine.empty:
-            out["walk_max_km", stage] = _longest(mine, names, table)
+            out["walk_max_km", stage] = _longest(mine, county, table)
             limit = walking_radius(stage, standard if standard is not None else county.plan)
             out["walk_covered_percent", stage] = _covered(mine, limit, table)
     return out
 
 
-def _longest(rows: pd.DataFrame, names: pd.DataFrame, table: ODTable | None) -> Measured:
+def _longest(rows: pd.DataFrame, county: County, table: ODTable | None) -> Measured:
     unknown = rows[rows["distance_m"].isna()]
     params: dict[str, Any] = {"pupils": number(rows["pupils"].sum()), "unknown": number(unknown["pupils"].sum())}
     if len(unknown):
         return Measured(math.nan, Message("reason.walk.unknown", params))
     farthest = rows.loc[rows["distance_m"].idxmax()]
-    village = farthest["village_id"]
-    params["village"] = {lang: str(names[lang].get(village, village)) for lang in ("zh", "en")}
+    villages, village = county.tables["villages"], farthest["village_id"]
+    its = villages[villages["village_id"] == village].head(1)
+    params["village"] = {lang: str(next(iter(named(its, lang)), village)) for lang in LANGUAGES}
     for km in (3, 5):
         params[f"within{km}"] = f"{100 * covered_share(rows, 1000 * km):.1f}"
     detail = rows.assign(value=rows["distance_m"] / 1000)[["village_id", "school_id", "stage", "pupils", "value"]]

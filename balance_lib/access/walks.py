@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
+_BANDS = {"primary": ("g4_6", "g1_3"), "junior": ("g7_9",)}
 WALK_COLUMNS = ["village_id", "school_id", "stage", "band", "pupils", "distance_m"]
 
 
@@ -83,23 +85,38 @@ def unlisted(county: County, year: int) -> pd.DataFrame:
     DataFrame
         village_id (""), school_id, stage, band, pupils, as :func:`day_pupils`.
     """
-    going, key = county.table("attendance", year), ["school_id", "stage"]
+    going = county.table("attendance", year)
     rows = county.table("school_years", year) if len(going) else county.tables["school_years"].iloc[:0]
-    rows = rows[rows["stage"].isin(STAGES)].drop_duplicates(key).set_index(key)
-    listed = going.groupby(key)[["pupils", "boarders"]].sum().reindex(rows.index).fillna(0.0)
-    at_home, boards = rows["home_taught_pupils"].fillna(0.0), rows["boarders"].fillna(0.0)
-    lacking = rows["pupils"] - at_home - listed["pupils"]
-    day = lacking - (boards - listed["boarders"]).clip(lower=0.0)
-    day = day[(day > 0) | (rows["pupils"].isna() & (listed["pupils"] == 0))].rename("day").reset_index()
-    bands = {"primary": ("g4_6", "g1_3"), "junior": ("g7_9",)}
+    listed: dict[tuple[str, str], tuple[float, float]] = {}
+    for school, stage, *counts in _columns(going, "school_id", "stage", "pupils", "boarders"):
+        before = listed.get((school, stage), (0.0, 0.0))
+        listed[school, stage] = before[0] + _or_none(counts[0]), before[1] + _or_none(counts[1])
+    day: dict[str, dict[str, float]] = {stage: {} for stage in STAGES}
+    told = ("school_id", "stage", "pupils", "home_taught_pupils", "boarders")
+    for school, stage, pupils, at_home, boards in _columns(rows, *told):
+        if stage in day and school not in day[stage]:
+            came, lodged = listed.get((school, stage), (0.0, 0.0))
+            left = pupils - _or_none(at_home) - came - max(_or_none(boards) - lodged, 0.0)
+            day[stage][school] = left if not (math.isnan(pupils) and came > 0) else 0.0
     parts = []
-    for stage, names in bands.items():
-        mine = day[day["stage"] == stage]
-        first = np.ceil(mine["day"] / len(names))
-        for band, pupils in zip(names, (first, mine["day"] - first), strict=False):
-            parts.append(mine.drop(columns="day").assign(village_id="", band=band, pupils=pupils))
-    out = pd.concat(parts, ignore_index=True)
-    return out[~(out["pupils"] <= 0)].astype({"village_id": "str", "band": "str"})
+    for stage, bands in _BANDS.items():
+        for at, band in enumerate(bands):
+            for school, pupils in day[stage].items():
+                first = float(np.ceil(pupils / len(bands)))
+                here = pupils - first if at else first
+                if not (pupils <= 0 or here <= 0):
+                    parts.append(("", school, stage, band, here))
+    out = pd.DataFrame(parts, columns=WALK_COLUMNS[:-1])
+    return out.astype(dict.fromkeys(WALK_COLUMNS[:4], "str") | {"pupils": float})
+
+
+def _columns(rows: pd.DataFrame, *names: str) -> Iterator[tuple[Any, ...]]:
+    return zip(*(rows[name].tolist() for name in names), strict=True)
+
+
+def _or_none(count: float) -> float:
+    """Return a count; a blank one counts as none."""
+    return 0.0 if math.isnan(count) else count
 
 
 def positions(ids: Any, wanted: Any) -> Ints:
@@ -112,9 +129,9 @@ def positions(ids: Any, wanted: Any) -> Ints:
     wanted : object
         Ids that are looked for.
     """
-    first = pd.Series(np.arange(len(ids)), index=ids)
-    first = first[~first.index.duplicated()]
-    return first.reindex(wanted).fillna(-1).to_numpy(dtype=np.int64)
+    names = np.asarray(ids, dtype=object).tolist()
+    first = {name: len(names) - 1 - i for i, name in enumerate(reversed(names))}
+    return np.array([first.get(name, -1) for name in np.asarray(wanted, dtype=object).tolist()], dtype=np.int64)
 
 
 def pick(costs: Floats, row: Ints, column: Ints) -> Floats:

@@ -249,12 +249,21 @@ class County(Shown):
             If the table is unknown, or has no row of that year while it has other years.
         """
         frame = self.tables[tables.table(name).name]
-        if year is None:
-            return frame.copy()
-        rows = frame[frame["year"] == year]
-        if rows.empty and not frame.empty and name == "school_years":
-            raise NotFoundError(f"{self.county_id}.years", year, self.years)
-        return rows.reset_index(drop=True)
+        if year is not None and (name, year) in self._rows_of:
+            frame = self._rows_of[name, year]
+        elif year is not None:
+            rows = frame[frame["year"] == year].reset_index(drop=True)
+            if rows.empty and not frame.empty and name == "school_years":
+                raise NotFoundError(f"{self.county_id}.years", year, self.years)
+            if len(rows):
+                self._rows_of[name, year] = rows
+            frame = rows
+        return frame.copy(deep=False)  # written to, it becomes a frame of its own
+
+    @cached_property
+    def _rows_of(self) -> dict[tuple[str, int], pd.DataFrame]:
+        """Keep the rows of each table and year somebody asked for."""
+        return {}
 
     def with_tables(self, **frames: pd.DataFrame) -> County:
         """Return the same county with some tables replaced."""

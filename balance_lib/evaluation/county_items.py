@@ -120,7 +120,7 @@ def series_of(county: County, standard: Standard, measure: Measure) -> dict[int,
         Of source ``county``.
     """
     frames = indicators.frames(county, standard)
-    if not set(indicators.names_in(measure.formula)) <= set(frames.county_years.columns):
+    if not all(frames.has("county", name) for name in indicators.names_in(measure.formula)):
         return dict.fromkeys(county.years, math.nan)
     found = _series(frames, measure.formula, tuple(measure.blank_is_zero), measure.transform)
     return {year: found[year] for year in county.years}

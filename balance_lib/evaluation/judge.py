@@ -71,8 +71,7 @@ def _holds_data(measure: Measure, context: Context) -> bool:
     if measure.source == "items":
         return _applies(measure, context)
     if measure.source == "county":
-        columns = context.frames.county_years.columns
-        return all(name in columns for name in indicators.names_in(measure.formula))
+        return all(context.frames.has("county", name) for name in indicators.names_in(measure.formula))
     return True
 
 
@@ -191,8 +190,7 @@ def _worst(results: Sequence[ItemResult]) -> str:
 
 def _named(name: str, context: Context) -> list[Item]:
     standard = context.standard
-    together = [i for i in standard.judged if i.item_id == name and i.required and i.same_as is None]
-    items = together or [standard.item(name)]
+    items = standard.together.get(name) or [standard.item(name)]
     return [standard.item(item.same_as) if item.same_as else item for item in items]
 
 

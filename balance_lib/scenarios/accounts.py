@@ -2,23 +2,28 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from balance_lib.evaluation.indicators.sums import sums
 from balance_lib.scenarios import classes
 from balance_lib.scenarios import operations as ops
-from balance_lib.scenarios.base import BANDS, STAGE_OF, Base
+from balance_lib.scenarios.base import BANDS, STAGE_OF, Base, first_of, staff_needed
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import Bookkeeping
-from balance_lib.scenarios.settings import Settings, default, unit_costs
+from balance_lib.scenarios.settings import Settings, unit_costs
 from balance_lib.standards import STAGES
 
 _AFFECTED = [
     "village_id", "village", "township", "location", "pupils", "extra_m", "worst_extra_m", "worst_metres", "extra_min",
     "new_riders", "new_boarders", "far", "to",
 ]  # fmt: skip
+_PLACE_OF = ("village", "township", "location")
+_SCHOOL_WORDS = ("name_zh", "township", "location")
+_LINES = ("before", "closed", "left", "came", "opened", "after")
 _MOVES = [
     "village_id", "village", "township", "location", "stage", "band", "from_id", "from_name", "to_id", "to_name",
     "pupils", "boarders_before", "metres_before", "metres_after", "extra_m", "minutes_before", "minutes_after",
@@ -35,17 +40,20 @@ def named(layout: Layout, moved: pd.DataFrame) -> pd.DataFrame:
     moved : DataFrame
         Pupils who change school.
     """
-    villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
-    names = layout.frame["name_zh"]
-    out = moved.assign(
-        village=moved["village_id"].map(villages["name_zh"]).astype(object),
-        township=moved["village_id"].map(villages["township"]).astype(object),
-        location=moved["from_id"].map(layout.frame["location"]),
-        from_name=moved["from_id"].map(names),
-        to_name=moved["to_id"].map(names),
-    )
-    home = out["from_id"].map(layout.frame["township"])  # of unknown homes: the township of the school they leave
-    out["township"] = out["township"].fillna(home)
+    villages, frame = layout.base.county.tables["villages"], layout.frame
+    village, home = (first_of(villages, name) for name in ("name_zh", "township"))
+    school, town, location = (dict(zip(frame.index, frame[n].tolist(), strict=True)) for n in _SCHOOL_WORDS)
+    ids, left, to = (moved[name].tolist() for name in ("village_id", "from_id", "to_id"))
+    homes = [home.get(i, math.nan) for i in ids]
+    words = {
+        "village": [village.get(i, math.nan) for i in ids],
+        # Of unknown homes: the township of the school they leave.
+        "township": [t if isinstance(t, str) else town.get(s, math.nan) for t, s in zip(homes, left, strict=True)],
+        "location": [location.get(s, math.nan) for s in left],
+        "from_name": [school.get(s, math.nan) for s in left],
+        "to_name": [school.get(s, math.nan) for s in to],
+    }
+    out = moved.assign(**{name: pd.array(column, dtype="str") for name, column in words.items()})
     worst = np.lexsort((-out["pupils"], -out["extra_m"].fillna(-np.inf), -out["far"], -out["overflow"]))
     return out[_MOVES].iloc[worst].reset_index(drop=True)
 
@@ -58,35 +66,37 @@ def crowded(layout: Layout, rows: pd.DataFrame) -> pd.DataFrame:
     layout : Layout
     rows : DataFrame
     """
-    villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
-    return rows.assign(village=rows["village_id"].map(villages["name_zh"])) if len(rows) else rows
+    names = first_of(layout.base.county.tables["villages"], "name_zh")
+    return rows.assign(village=[names.get(i, math.nan) for i in rows["village_id"]]) if len(rows) else rows
 
 
 def affected(moves: pd.DataFrame) -> pd.DataFrame:
     """Return who is affected, a row a village, worst first: pupils nobody brings to school, then the longest detour."""
     if moves.empty:
         return pd.DataFrame(columns=_AFFECTED)
-    rows = moves.assign(
-        weighted_m=moves["extra_m"] * moves["pupils"],
-        weighted_min=moves["extra_min"] * moves["pupils"],
-        known=moves["pupils"].where(moves["extra_m"].notna(), 0.0),
-        timed=moves["pupils"].where(moves["extra_min"].notna(), 0.0),
-        new_boarders=(moves["boarders_after"] - moves["boarders_before"]).clip(lower=0.0),
-    )
-    group = rows.groupby("village_id", sort=False)
-    out = group.agg(
-        village=("village", "first"), township=("township", "first"), location=("location", "first"),
-        pupils=("pupils", "sum"), weighted_m=("weighted_m", "sum"), known=("known", "sum"),
-        worst_extra_m=("extra_m", "max"), worst_metres=("metres_after", "max"), weighted_min=("weighted_min", "sum"),
-        timed=("timed", "sum"), new_riders=("riders", "sum"), new_boarders=("new_boarders", "sum"), far=("far", "sum"),
-    ).reset_index()  # fmt: skip
-    receivers: dict[str, dict[str, None]] = {village: {} for village in out["village_id"]}
-    for village, name in zip(moves["village_id"], moves["to_name"], strict=True):
+    code, villages = pd.factorize(moves["village_id"])
+    n = len(villages)
+    pupils, metres, minutes = (moves[name].to_numpy(dtype=float) for name in ("pupils", "extra_m", "extra_min"))
+    boarders = moves["boarders_after"] - moves["boarders_before"]
+    figures = np.column_stack([
+        pupils, metres * pupils, np.where(np.isnan(metres), 0.0, pupils), minutes * pupils,
+        np.where(np.isnan(minutes), 0.0, pupils), moves["riders"], boarders.clip(lower=0.0), moves["far"],
+    ])  # fmt: skip
+    total, by_metres, known, by_minutes, timed, riders, boards, far = sums(figures, code, n).T
+    out = pd.DataFrame({
+        "village_id": pd.array(villages, dtype="str"), **{of: _first(moves[of], code, n) for of in _PLACE_OF},
+        "pupils": total, "worst_extra_m": _highest(metres, code, n),
+        "worst_metres": _highest(moves["metres_after"].to_numpy(dtype=float), code, n), "new_riders": riders,
+        "new_boarders": boards, "far": far,
+    })  # fmt: skip
+    receivers: list[dict[str, None]] = [{} for _ in range(n)]
+    for at, name in zip(code, moves["to_name"].tolist(), strict=True):
         if isinstance(name, str):
-            receivers[village][name] = None
-    out["to"] = ["、".join(receivers[village]) for village in out["village_id"]]
-    out["extra_m"] = out["weighted_m"] / out["known"].where(out["known"] > 0)
-    out["extra_min"] = out["weighted_min"] / out["timed"].where(out["timed"] > 0)
+            receivers[at][name] = None
+    out["to"] = ["、".join(names) for names in receivers]
+    with np.errstate(invalid="ignore", divide="ignore"):
+        out["extra_m"] = by_metres / np.where(known > 0, known, np.nan)
+        out["extra_min"] = by_minutes / np.where(timed > 0, timed, np.nan)
     nearer = out["worst_extra_m"] <= 0  # far as before, but no loss
     order = np.lexsort((-out["pupils"], -out["worst_extra_m"].fillna(-np.inf), -out["far"], nearer))
     return out[_AFFECTED].iloc[order].reset_index(drop=True)
@@ -102,27 +112,40 @@ def shares(layout: Layout, moves: pd.DataFrame) -> pd.DataFrame:
         Who goes where.
     """
     groups = layout.base.groups
-    villages = layout.base.county.tables["villages"].drop_duplicates("village_id").set_index("village_id")
-    home = groups["village_id"].map(villages["township"]).astype(object)
-    all_ = groups.assign(
-        township=home.fillna(groups["school_id"].map(layout.frame["township"])),
-        location=groups["school_id"].map(layout.frame["location"]),
-    )
+    groups_by = {**layout.base.group_places, "band": groups["band"]}
+    pupils, metres = moves["pupils"].to_numpy(dtype=float), moves["extra_m"].to_numpy(dtype=float)
+    moving = np.column_stack([pupils, metres * pupils, np.where(np.isnan(metres), 0.0, pupils), moves["far"]])
     parts = []
-    for by in ("township", "location", "band"):
-        total = all_.groupby(by)["pupils"].sum()
-        mine = moves.assign(weighted=moves["extra_m"] * moves["pupils"],
-                            known=moves["pupils"].where(moves["extra_m"].notna(), 0.0)).groupby(by)  # fmt: skip
-        found = mine.agg(moved=("pupils", "sum"), weighted=("weighted", "sum"), known=("known", "sum"),
-                         worst_metres=("metres_after", "max"), far=("far", "sum")).reindex(total.index)  # fmt: skip
-        part = pd.DataFrame({"by": by, "group": total.index, "pupils": total.to_numpy()})
-        part["moved"] = found["moved"].fillna(0.0).to_numpy()
-        part["share"] = part["moved"] / part["pupils"]
-        part["mean_extra_m"] = (found["weighted"] / found["known"].where(found["known"] > 0)).to_numpy(dtype=float)
-        part["worst_metres"] = found["worst_metres"].to_numpy(dtype=float)
-        part["far"] = found["far"].fillna(0.0).to_numpy()
-        parts.append(part.sort_values(["share", "group"], ascending=[False, True], kind="stable"))
+    for by in groups_by:
+        code, names = pd.factorize(np.array(groups_by[by], dtype=object), sort=True)
+        n, at = len(names), pd.Index(names).get_indexer(moves[by])
+        total = sums(groups["pupils"].to_numpy()[code >= 0, None], code[code >= 0], n)[:, 0]
+        found = np.nan_to_num(sums(moving[at >= 0], at[at >= 0], n))
+        worst = _highest(moves["metres_after"].to_numpy(dtype=float)[at >= 0], at[at >= 0], n)
+        moved, by_metres, known, far = found.T
+        with np.errstate(invalid="ignore", divide="ignore"):
+            part = pd.DataFrame({
+                "by": by, "group": pd.array(names, dtype="str"), "pupils": total, "moved": moved,
+                "share": moved / total, "mean_extra_m": by_metres / np.where(known > 0, known, np.nan),
+                "worst_metres": worst, "far": far,
+            })  # fmt: skip
+        parts.append(part.iloc[np.argsort(-part["share"].to_numpy(), kind="stable")])
     return pd.concat(parts, ignore_index=True)
+
+
+def _highest(values: Any, code: Any, n: int) -> Any:
+    """Return the highest of each group's values; NaN where none is known."""
+    out = np.full(n, np.nan)
+    np.fmax.at(out, code, values)
+    return out
+
+
+def _first(words: pd.Series, code: Any, n: int) -> Any:
+    """Return the first word of each group; missing where there is none."""
+    out: list[Any] = [np.nan] * n
+    for at, word in zip(reversed(code), reversed(words.tolist()), strict=True):
+        out[at] = word if isinstance(word, str) else out[at]
+    return pd.array(out, dtype="str")
 
 
 def schools(layout: Layout, after: Base) -> pd.DataFrame:
@@ -133,14 +156,14 @@ def schools(layout: Layout, after: Base) -> pd.DataFrame:
     layout : Layout
     after : Base
     """
-    frame, settings = layout.frame, layout.scenario.settings
+    frame = layout.frame
     out = pd.DataFrame({"school_id": frame.index, "school": frame["name_zh"].to_numpy()})
     for name in ("township", "location", "rank", "kind_before"):
         out[name] = frame[name].to_numpy()
     out["kind_after"] = frame["kind"].where(frame["there"], None).to_numpy()
     out["state"], out["protected"] = frame["state"].to_numpy(), frame["protected"].to_numpy(dtype=bool)
     for when, base in (("before", layout.base), ("after", after)):
-        figures = _figures(base, settings).reindex(frame.index)
+        figures = base.figures.reindex(frame.index)
         for name in ("pupils", "classes", "largest_class", "teachers", "teachers_needed", "boarders"):
             out[f"{name}_{when}"] = figures[name].to_numpy()
     out["places_after"] = layout.places.sum(axis=1).where(frame["there"]).to_numpy()
@@ -148,37 +171,16 @@ def schools(layout: Layout, after: Base) -> pd.DataFrame:
     # A point that changes its host has been run from another school before: its staff is counted as it was.
     alone = layout.base.schools["host_school_id"].reindex(frame.index).isna()
     out["host_id"] = frame["host_school_id"].where((frame["state"] == "attached") & alone).to_numpy()
-    return _joint_staff(out, after, settings)
+    return _joint_staff(out)
 
 
-def _figures(base: Base, settings: Settings) -> pd.DataFrame:
-    """Return pupils, classes, the fullest stage's mean class, teachers and boarders of each school of a year."""
-    rows = base.rows[base.rows["stage"].isin(STAGES)].reset_index(drop=True)
-    shared = base.rows[base.rows["stage"] == "shared"].set_index("school_id")["teachers"]
-    rows["mean_class"] = rows["pupils"] / rows["classes"].where(rows["classes"] > 0)
-    rows["needed"] = [
-        _needed(stage, p, c) for stage, p, c in zip(rows["stage"], rows["pupils"], rows["classes"], strict=True)
-    ]
-    by = rows.groupby("school_id")
-    out = by[["pupils", "classes", "boarders", "needed", "teachers"]].sum(min_count=1)
-    out["teachers"] = out["teachers"].add(shared.reindex(out.index), fill_value=0.0)
-    out["largest_class"] = by["mean_class"].max()
-    return out.rename(columns={"needed": "teachers_needed"})
-
-
-def _needed(stage: str, pupils: float, count: float) -> float:
-    """Return the teachers a stage needs: by the staffing ratio, and at least one for each class."""
-    by_ratio = np.ceil(pupils / default(f"pupils_per_teacher_{stage}"))
-    return float(np.fmax(by_ratio, count * default("teachers_per_class")))
-
-
-def _joint_staff(table: pd.DataFrame, after: Base, settings: Settings) -> pd.DataFrame:
+def _joint_staff(table: pd.DataFrame) -> pd.DataFrame:
     """Let an attached school and its host need one staff together; the host's row carries it."""
     for row in table[table["host_id"].notna()].itertuples():
         host = table.index[table["school_id"] == row.host_id]
         both = table.loc[[*host, row.Index]]
         pupils, count = both["pupils_after"].sum(), both["classes_after"].sum()
-        table.loc[host, "teachers_needed_after"] = _needed("primary", float(pupils), float(count))
+        table.loc[host, "teachers_needed_after"] = staff_needed("primary", float(pupils), float(count))
         table.loc[row.Index, "teachers_needed_after"] = 0.0
     return table
 
@@ -207,7 +209,7 @@ def costs(layout: Layout, after: Base, table: pd.DataFrame, coverage: pd.DataFra
     ride = coverage.groupby("when")["ride"].sum()
     quantity: dict[str, tuple[float, float]] = {}
     for stage in STAGES:
-        quantity[f"public_funds_{stage}"] = (_funded(layout.base, stage), _funded(after, stage))
+        quantity[f"public_funds_{stage}"] = (layout.base.funded[stage], after.funded[stage])
     for name, column in (("boarder", "boarders"), ("board_subsidy", "boarders"), ("teacher", "teachers_needed")):
         quantity[name] = (float(table[f"{column}_before"].sum()), float(table[f"{column}_after"].sum()))
     quantity["site"] = (float(there["pupils_before"].sum()), float(there["pupils_after"].sum()))
@@ -219,7 +221,7 @@ def costs(layout: Layout, after: Base, table: pd.DataFrame, coverage: pd.DataFra
     opened = frame["classes_primary"] + frame["classes_junior"]
     opened = opened.where(frame["state"] == "opened").to_numpy()
     quantity["classroom"] = (0.0, float(np.nansum(np.where(np.isnan(opened), more, opened)) + _wider(layout)))
-    used = layout.base.groups.groupby("school_id")["boarders"].sum().reindex(frame.index).fillna(0.0)
+    used = np.array([layout.base.lodged.get(school, 0.0) for school in layout.ids])
     quantity["bed"] = (0.0, float((frame["beds"].astype(float) - used).clip(lower=0.0).sum()))
     rows = [_cost(name, spec, settings.unit_cost(name), quantity[name]) for name, spec in unit_costs().items()]
     return pd.DataFrame(rows)
@@ -243,28 +245,23 @@ def _cost(name: str, spec: Any, price: float, quantity: tuple[float, float]) -> 
     }  # fmt: skip
 
 
-def _funded(base: Base, stage: str) -> float:
-    """Count the pupils of a stage for public funds: small rural schools and points as a hundred."""
-    rows = base.rows[base.rows["stage"] == stage].set_index("school_id")
-    kind = base.schools["kind"].reindex(rows.index)
-    small = (base.schools["location"].reindex(rows.index) == "rural") & kind.isin(["primary", "teaching_point"])
-    return float(rows["pupils"].where(~small, rows["pupils"].clip(lower=default("small_school"))).sum())
-
-
 def layout_table(layout: Layout) -> pd.DataFrame:
     """Count schools by kind, rank and place: before − closed − left + came + opened = after, on every line."""
-    words = ["kind_before", "rank", "location"]  # a column nobody filled is one of numbers
-    frame = layout.frame.assign(**layout.frame[words].astype(object).fillna(""))
-    closed = frame["there_before"] & ~frame["there"]
-    changes = frame["there_before"] & frame["there"] & (frame["kind"] != frame["kind_before"])
-    key = ["kind", "rank", "location"]
-    was = frame.assign(kind=frame["kind_before"])
-    parts = {
-        "before": was[frame["there_before"]], "closed": was[closed], "left": was[changes], "came": frame[changes],
-        "opened": frame[~frame["there_before"]], "after": frame[frame["there"]],
-    }  # fmt: skip
-    out = pd.DataFrame({name: part.groupby(key).size() for name, part in parts.items()}).fillna(0).astype(int)
-    return out.reset_index()
+    frame = layout.frame
+    was, now, rank, location = (frame[name].tolist() for name in ("kind_before", "kind", "rank", "location"))
+    lines: dict[tuple[str, ...], dict[str, int]] = {}
+    for i, (before, after) in enumerate(zip(frame["there_before"].tolist(), frame["there"].tolist(), strict=True)):
+        changes = before and after and now[i] != was[i]
+        for kind, counts in (
+            (was[i], {"before": before, "closed": before and not after, "left": changes}),
+            (now[i], {"came": changes, "opened": not before, "after": after}),
+        ):
+            for name, yes in counts.items():
+                if yes:
+                    key = tuple(word if isinstance(word, str) else "" for word in (kind, rank[i], location[i]))
+                    lines.setdefault(key, dict.fromkeys(_LINES, 0))[name] += 1
+    keys = pd.MultiIndex.from_tuples(sorted(lines), names=["kind", "rank", "location"])
+    return pd.DataFrame([lines[key] for key in keys], index=keys, columns=list(_LINES)).reset_index()
 
 
 def bookkeeping(layout: Layout, after: Base, unplaced: float) -> Bookkeeping:
@@ -307,30 +304,20 @@ def _pupils(base: Base) -> float:
     return float(base.rows.loc[base.rows["stage"].isin(STAGES), "pupils"].sum())
 
 
-def class_sizes(base: Base, rooms: pd.Series, settings: Settings) -> pd.DataFrame:
-    """Return the classes each school and stage with pupils needs, grade by grade, beside those it has rooms for.
+def classes_needed(base: Base, school: str, stage: str, there: float, settings: Settings) -> float:
+    """Return how many classes a school's pupils of a stage need, so that none exceeds the cap; NaN without any.
 
     Parameters
     ----------
     base : Base
-    rooms : Series
-        Classes by school_id and stage.
+    school : str
+    stage : {"primary", "junior"}
+    there : float
+        Classes it has rooms for.
     settings : Settings
-
-    Returns
-    -------
-    DataFrame
-        school_id, stage, classes (there), needed (so that none exceeds the cap), largest.
     """
-    out = []
-    sums = base.sums.to_dict("index")
-    there_by = rooms.to_dict()
-    rows = base.rows[base.rows["stage"].isin(STAGES)]
-    for school, stage, grades in zip(rows["school_id"], rows["stage"], rows["grades"], strict=True):
-        if (school, stage) not in there_by or school not in sums:
-            continue
-        bands = {b: float(sums[school][b]) for b in BANDS if STAGE_OF[b] == stage}
-        there, cap = there_by[school, stage], settings.class_cap(stage)
-        found = classes.sizes(bands, grades, there, cap)
-        out.append((school, stage, there, len(found), max(found, default=0)))
-    return pd.DataFrame(out, columns=["school_id", "stage", "classes", "needed", "largest"])
+    if (school, stage) not in base.rolls or school not in base.sums.index:
+        return math.nan
+    bands = {band: float(base.sums.at[school, band]) for band in BANDS if STAGE_OF[band] == stage}
+    grades = float(base.rows.at[(school, stage), "grades"])
+    return len(classes.sizes(bands, grades, there, settings.class_cap(stage)))

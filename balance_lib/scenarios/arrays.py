@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -235,9 +235,7 @@ class LayoutArrays:
     def places(self, caps: tuple[int, int]) -> Floats:
         """Return the places of each school and band under class caps."""
         if caps not in self._places:
-            settings = {"class_cap_primary": caps[0], "class_cap_junior": caps[1]}
-            changed = replace(self.layout, scenario=self.layout.scenario.with_settings(**settings))
-            self._places[caps] = _own(changed.places, float)
+            self._places[caps] = _own(self.layout.places_under(*caps), float)
         return self._places[caps]
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -19,12 +20,15 @@ from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.scenarios import estimate, future
 from balance_lib.scenarios.scenario import Scenario
+from balance_lib.scenarios.settings import default
 from balance_lib.standards import STAGES
 
 BANDS = ("g1_3", "g4_6", "g7_9")
 STAGE_OF = {"g1_3": "primary", "g4_6": "primary", "g7_9": "junior"}
 GRADES = {"g1_3": (1, 2, 3), "g4_6": (4, 5, 6), "g7_9": (7, 8, 9)}
 COMPLETE_FROM = 5  # a small complete primary may have one grade without pupils; incomplete ones stop at grade 4
+SMALL = ("primary", "teaching_point")
+OF_TABLE = ("name_zh", "name_en", "township", "location", "rank", "founder", "boarding", "lon", "lat", "host_school_id")
 GROUP_COLUMNS = ["village_id", "school_id", "stage", "band", "pupils", "boarders"]
 
 MOST_KEPT = 24
@@ -60,15 +64,13 @@ class Base:
         """Return the classes each school and stage has rooms for: those of the last counted year."""
         if self.counted is None:
             return self.rows["classes"]
-        rows = self.county.tables["school_years"]
-        rows = rows[rows["year"] == self.counted].drop_duplicates(["school_id", "stage"])
+        rows = self.county.table("school_years", self.counted).drop_duplicates(["school_id", "stage"])
         return rows.set_index(["school_id", "stage"])["classes"]
 
     @cached_property
     def rows(self) -> pd.DataFrame:
         """Return the year's rows of ``school_years``, with the kind of that year, by school and stage."""
-        rows = self.county.tables["school_years"]
-        rows = rows[rows["year"] == self.year].drop_duplicates(["school_id", "stage"])
+        rows = self.county.table("school_years", self.year).drop_duplicates(["school_id", "stage"])
         return rows.set_index(["school_id", "stage"], drop=False)
 
     @cached_property
@@ -78,10 +80,15 @@ class Base:
         Special schools are there; schools of senior stage alone are not.
         """
         frame = self.county.tables["schools"].drop_duplicates("school_id").set_index("school_id", drop=False)
-        taught = self.rows[self.rows["stage"].isin(STAGES)]
-        kinds = self.rows.dropna(subset=["kind"]).drop_duplicates("school_id").set_index("school_id")["kind"]
-        kind = kinds.reindex(frame.index)
-        return frame.assign(kind=kind.fillna(frame["kind"]), there=frame.index.isin(taught["school_id"]))
+        ids, kinds, there = frame["school_id"].tolist(), kinds_of(self.rows), {school for school, _ in self.rolls}
+        kind = [kinds.get(school, own) for school, own in zip(ids, frame["kind"].tolist(), strict=True)]
+        return frame.assign(kind=pd.array(kind, dtype="str"), there=[school in there for school in ids])
+
+    @cached_property
+    def rolls(self) -> dict[tuple[str, str], float]:
+        """Return the pupils of each school and compulsory stage; NaN where nobody recorded them."""
+        columns = (self.rows[name].tolist() for name in ("school_id", "stage", "pupils"))
+        return {(school, stage): n for school, stage, n in zip(*columns, strict=True) if stage in STAGES}
 
     @cached_property
     def groups(self) -> pd.DataFrame:
@@ -97,8 +104,10 @@ class Base:
     @cached_property
     def over(self) -> dict[str, float]:
         """Return by school how many pupils attendance has beyond the recorded enrolment; NaN where none is recorded."""
-        missing = self._missing(self.county.table("attendance", self.year))
-        beyond = (-missing[missing < 0]).groupby(level=0).sum().to_dict()
+        beyond: dict[str, float] = {}
+        for (school, _), missing in sorted(self._missing(self.county.table("attendance", self.year)).items()):
+            if missing < 0:
+                beyond[school] = beyond.get(school, 0.0) - missing
         return beyond | dict.fromkeys({school for school, _ in self.untold}, float("nan"))
 
     @cached_property
@@ -109,21 +118,22 @@ class Base:
         """
         year = self.year if self.counted is None else self.counted
         rows, going = self.county.table("school_years", year), self.county.table("attendance", year)
-        found = uncounted(rows, going, self.schools["kind"])
+        schools = self.schools
+        found = uncounted(rows, going, dict(zip(schools.index, schools["kind"], strict=True)))
         return pd.MultiIndex.from_tuples(found, names=["school_id", "stage"])
 
-    def _missing(self, going: pd.DataFrame) -> pd.Series:
-        taught = self.rows[self.rows["stage"].isin(STAGES)]["pupils"]
-        came = going.groupby(["school_id", "stage"])["pupils"].sum()
-        return (taught - came.reindex(taught.index).fillna(0.0)).dropna()
+    def _missing(self, going: pd.DataFrame) -> dict[tuple[str, str], float]:
+        """Return the recorded pupils of each school and stage less those who attend it."""
+        came = summed(going, ("school_id", "stage"), "pupils")
+        return {key: pupils - came.get(key, 0.0) for key, pupils in self.rolls.items() if pupils == pupils}
 
     def _of_unknown_home(self, going: pd.DataFrame) -> pd.DataFrame:
-        missing = self._missing(going)
+        missing = {key: count for key, count in self._missing(going).items() if count > 0}
+        lodged = summed(going, ("school_id", "stage"), "boarders") if missing else {}
         out = []
-        for (school, stage), count in missing[missing > 0].items():
+        for (school, stage), count in missing.items():
             boards = self.rows.at[(school, stage), "boarders"]
-            mine = going[(going["school_id"] == school) & (going["stage"] == stage)]
-            left = max((0.0 if pd.isna(boards) else boards) - mine["boarders"].sum(), 0.0)
+            left = max((0.0 if pd.isna(boards) else boards) - lodged.get((school, stage), 0.0), 0.0)
             bands = [b for b in BANDS if STAGE_OF[b] == stage]
             if stage == "primary" and self.rows.at[(school, stage), "grades"] <= 3:
                 bands = bands[:1]
@@ -138,8 +148,109 @@ class Base:
     @cached_property
     def sums(self) -> pd.DataFrame:
         """Return pupils by school (rows) and band (columns)."""
-        table = self.groups.groupby(["school_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
-        return table.reindex(columns=list(BANDS), fill_value=0.0)
+        groups = self.groups
+        school, ids = pd.factorize(groups["school_id"], sort=True)
+        out = np.zeros((len(ids), len(BANDS)))
+        np.add.at(out, (school, groups["band"].map(BANDS.index).to_numpy(dtype=np.int64)), groups["pupils"].to_numpy())
+        return pd.DataFrame(out, index=pd.Index(ids, name="school_id"), columns=list(BANDS))
+
+    @cached_property
+    def today(self) -> pd.DataFrame:
+        """Return the schools there are as a scenario finds them; columns as of :class:`.layout.Layout`."""
+        frame = self.schools.loc[self.schools["there"], [*OF_TABLE, "kind"]].copy()
+        frame["kind_before"] = frame["kind"]
+        frame[["there_before", "there", "state", "protected", "cut", "op"]] = [True, True, "kept", False, False, -1]
+        for stage in STAGES:
+            rows = self.rows[self.rows["stage"] == stage].set_index("school_id")
+            rooms = self.rooms[self.rooms.index.get_level_values("stage") == stage].droplevel("stage")
+            frame[f"classes_{stage}"] = rooms.reindex(frame.index).where(frame.index.isin(rows.index), 0.0)
+            if stage == "primary":
+                frame["grades_primary"] = rows["grades"].reindex(frame.index)
+        frame["beds"] = np.nan
+        return frame
+
+    @cached_property
+    def lodged(self) -> dict[str, float]:
+        """Return the boarders of each school."""
+        out: dict[str, float] = {}
+        for school, boarders in zip(self.groups["school_id"].tolist(), self.groups["boarders"].tolist(), strict=True):
+            out[school] = out.get(school, 0.0) + boarders
+        return out
+
+    @cached_property
+    def group_places(self) -> dict[str, list[Any]]:
+        """Return the township and the urban class of each of the groups: of the village, else of the school."""
+        town, there = first_of(self.county.tables["villages"], "township"), self.schools[self.schools["there"]]
+        of_school, location = first_of(there, "township"), first_of(there, "location")
+        schools, homes = self.groups["school_id"].tolist(), self.groups["village_id"].tolist()
+        own = [town.get(home, math.nan) for home in homes]
+        home = [t if isinstance(t, str) else of_school.get(s, math.nan) for t, s in zip(own, schools, strict=True)]
+        return {"township": home, "location": [location.get(school, math.nan) for school in schools]}
+
+    @cached_property
+    def figures(self) -> pd.DataFrame:
+        """Return by school: pupils, classes, boarders, teachers there and needed, the fullest stage's mean class."""
+        rows = self.rows[self.rows["stage"].isin(STAGES)].reset_index(drop=True)
+        shared = self.rows[self.rows["stage"] == "shared"].set_index("school_id")["teachers"]
+        rows["largest_class"] = rows["pupils"] / rows["classes"].where(rows["classes"] > 0)
+        columns = (rows[name].tolist() for name in ("stage", "pupils", "classes"))
+        rows["teachers_needed"] = [staff_needed(*row) for row in zip(*columns, strict=True)]
+        by = rows.groupby("school_id")
+        out = by[["pupils", "classes", "boarders", "teachers", "teachers_needed"]].sum(min_count=1)
+        out["teachers"] = out["teachers"].add(shared.reindex(out.index), fill_value=0.0)
+        return out.assign(largest_class=by["largest_class"].max())
+
+    @cached_property
+    def funded(self) -> dict[str, float]:
+        """Return the pupils of each stage that public funds count: small rural schools and points as a hundred."""
+        schools = self.schools
+        places = zip(schools.index, schools["location"].tolist(), schools["kind"].tolist(), strict=True)
+        small = {school for school, place, kind in places if place == "rural" and kind in SMALL}
+        out = dict.fromkeys(STAGES, 0.0)
+        for (school, stage), pupils in self.rolls.items():
+            if pupils == pupils:
+                out[stage] += max(pupils, default("small_school")) if school in small else pupils
+        return out
+
+
+def staff_needed(stage: str, pupils: float, classes: float) -> float:
+    """Return the teachers a stage needs: by the staffing ratio, and at least one for each class.
+
+    Parameters
+    ----------
+    stage : {"primary", "junior"}
+    pupils, classes : float
+    """
+    by_ratio = np.ceil(pupils / default(f"pupils_per_teacher_{stage}"))
+    return float(np.fmax(by_ratio, classes * default("teachers_per_class")))
+
+
+def first_of(frame: pd.DataFrame, column: str) -> dict[str, Any]:
+    """Return a column by the first column of a table of schools or villages; of ids that stand twice the first."""
+    return dict(zip(reversed(frame.iloc[:, 0].tolist()), reversed(frame[column].tolist()), strict=True))
+
+
+def kinds_of(rows: pd.DataFrame) -> dict[str, str]:
+    """Return the kind each school has by its rows of a year, where one tells it: the first of them."""
+    told = zip(reversed(rows["school_id"].tolist()), reversed(rows["kind"].tolist()), strict=True)
+    return {school: kind for school, kind in told if isinstance(kind, str)}
+
+
+def summed(rows: pd.DataFrame, by: tuple[str, str], column: str) -> dict[tuple[str, str], float]:
+    """Sum a column by two others; what is missing counts as none.
+
+    Parameters
+    ----------
+    rows : DataFrame
+    by : (str, str)
+        Columns of words.
+    column : str
+    """
+    out: dict[tuple[str, str], float] = {}
+    for first, second, amount in zip(*(rows[name].tolist() for name in (*by, column)), strict=True):
+        if amount == amount:
+            out[first, second] = out.get((first, second), 0.0) + amount
+    return out
 
 
 def uncounted(rows: pd.DataFrame, going: pd.DataFrame, kinds: Mapping[Any, Any]) -> list[tuple[str, str]]:
@@ -154,16 +265,19 @@ def uncounted(rows: pd.DataFrame, going: pd.DataFrame, kinds: Mapping[Any, Any])
     kinds : mapping of school_id to kind
         A through-school that reports one compulsory stage alone has pupils of the other nobody counted.
     """
-    rows = rows[rows["stage"].isin(STAGES)]
-    blank = rows[rows["pupils"].isna()]
-    found = set(zip(blank["school_id"], blank["stage"], strict=True))
-    for school, told in rows.groupby("school_id")["stage"].agg(set).items():
+    told: dict[str, set[str]] = {}
+    found: set[tuple[str, str]] = set()
+    for school, stage, pupils in zip(*(rows[name].tolist() for name in ("school_id", "stage", "pupils")), strict=True):
+        if stage in STAGES:
+            told.setdefault(school, set()).add(stage)
+            if pupils != pupils:
+                found.add((school, stage))
+    for school, stages in told.items():
         taught = set(STAGES_OF.get(str(kinds.get(school)), ())) & set(STAGES)
-        found |= {(school, stage) for stage in taught - told}
-    pairs = zip(rows["school_id"], rows["stage"], strict=True)
-    attended = going[(going["pupils"] > 0) & going["stage"].isin(STAGES) & going["school_id"].isin(rows["school_id"])]
-    found |= set(zip(attended["school_id"], attended["stage"], strict=True)) - set(pairs)
-    return sorted(found)
+        found |= {(school, stage) for stage in taught - stages}
+    columns = (going[name].tolist() for name in ("school_id", "stage", "pupils"))
+    attended = {(school, stage) for school, stage, n in zip(*columns, strict=True) if n > 0 and stage in STAGES}
+    return sorted(found | {(school, stage) for school, stage in attended if stage not in told.get(school, STAGES)})
 
 
 @dataclass(frozen=True, eq=False)

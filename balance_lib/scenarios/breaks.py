@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -100,7 +101,11 @@ def _points(found: RuleInputs) -> Iterator[Break]:
 
 def _no_school(found: RuleInputs) -> Iterator[Break]:
     for (stage, band), rows in found.moves[found.moves["to_id"] == ""].groupby(["stage", "band"]):
-        params = {**_where(rows), "stage": Message(f"stage.{stage}"), "band": Message(f"scenarios.band.{band}")}
+        params = {
+            **_where(rows, "pupils"),
+            "stage": Message(f"stage.{stage}"),
+            "band": Message(f"scenarios.band.{band}"),
+        }
         yield Break("no_school", "breaks", tuple(rows["village_id"]), float(rows["pupils"].sum()), 0, params=params)
 
 
@@ -112,7 +117,7 @@ def _overflow(found: RuleInputs) -> Iterator[Break]:
         short = float(mine["overflow"].sum())
         cap = found.layout.scenario.settings.class_cap(str(stage))
         params = {
-            **_where(mine.assign(pupils=mine["overflow"])), "school": found.name(str(school)),
+            **_where(mine, "overflow"), "school": found.name(str(school)),
             "stage": Message(f"stage.{stage}"), "rooms": figure(np.ceil(short / cap)),
         }  # fmt: skip
         places = float(found.layout.places.loc[school, [b for b in BANDS if STAGE_OF[b] == stage]].sum())
@@ -131,7 +136,7 @@ def _far(found: RuleInputs) -> Iterator[Break]:
         longest = float(rows["metres_after"].max())
         km, radius = _apart(longest / 1000, limit / 1000, 1)
         params = {
-            **_where(rows.assign(pupils=rows["far"])), "stage": Message(f"stage.{stage}"), "km": km, "radius": radius,
+            **_where(rows, "far"), "stage": Message(f"stage.{stage}"), "km": km, "radius": radius,
             "young": figure(rows.loc[rows["band"] == "g1_3", "far"].sum()),
         }  # fmt: skip
         rule = "far" if stage == "primary" else "far_junior"
@@ -143,7 +148,7 @@ def _beds(found: RuleInputs) -> Iterator[Break]:
     for school, mine in rows.groupby("to_id", sort=False):
         short = float(mine["beds_wanted"].sum())
         there = float(found.layout.beds.get(school, 0.0))
-        params = {**_where(mine.assign(pupils=mine["beds_wanted"])), "school": found.name(str(school)),
+        params = {**_where(mine, "beds_wanted"), "school": found.name(str(school)),
                   "total": figure(there + short), "there": figure(there)}  # fmt: skip
         yield Break("beds", "breaks", (str(school),), short, there, params=params)
 
@@ -153,37 +158,36 @@ def _young(found: RuleInputs) -> Iterator[Break]:
     limit = found.layout.scenario.settings.number("young_minutes")
     rows = found.moves[(found.moves["band"] == "g1_3") & (found.moves["minutes_after"] > limit)]
     if len(rows):
-        day = rows.assign(pupils=rows["pupils"] - rows["boarders_after"])
+        day = rows.assign(day=rows["pupils"] - rows["boarders_after"])
         new = bool((~(rows["minutes_before"] >= rows["minutes_after"])).any())
         longest = float(rows["minutes_after"].max())
         minutes, most = _apart(longest, limit, 0)
-        params = {**_where(day), "minutes": minutes, "limit": most}
+        params = {**_where(day, "day"), "minutes": minutes, "limit": most}
         yield Break("young", "breaks", tuple(dict.fromkeys(rows["village_id"])), longest, limit, new, params)
 
 
 def _classes(found: RuleInputs) -> Iterator[Break]:
     """Fewer classes than a school needs that the scenario touches; new where more are lacking than before."""
-    came = set(zip(found.moves["to_id"], found.moves["stage"], strict=True))
+    columns = (found.moves[name].tolist() for name in ("to_id", "stage", "overflow"))
+    over = {(school, stage): beyond > 0 for school, stage, beyond in sorted(zip(*columns, strict=True))}
     changed = ops.Resize | ops.Open | ops.ConvertStage
     done = {o.school_id for o in found.layout.scenario.effective if isinstance(o, changed)}
     settings, base = found.layout.scenario.settings, found.layout.base
-    sizes = accounts.class_sizes(found.after, found.layout.rooms, settings)
-    before = accounts.class_sizes(base, base.rooms, settings).set_index(["school_id", "stage"])
-    lacked = (before["needed"] - before["classes"]).to_dict()
-    over = found.moves[found.moves["overflow"] > 0]
-    told = set(zip(over["to_id"], over["stage"], strict=True))  # the shortfall of places says it already
-    keys = zip(sizes["school_id"], sizes["stage"], strict=True)
-    sizes = sizes[np.array([key not in told for key in keys], dtype=bool)]  # an empty list would choose no columns
-    for row in sizes[sizes["needed"] > sizes["classes"]].itertuples():
-        if (row.school_id, row.stage) not in came and row.school_id not in done:
+    rooms, had = found.layout.rooms, base.rooms.to_dict()
+    for school, stage in found.after.rolls:
+        # Of overflow the shortfall of places tells already.
+        if over.get((school, stage), school not in done) or (school, stage) not in rooms:
             continue
-        lacking = row.needed - row.classes
-        params = {
-            "school": found.name(row.school_id), "stage": Message(f"stage.{row.stage}"), "there": figure(row.classes),
-            "rooms": figure(row.needed), "more": figure(lacking),
-        }  # fmt: skip
-        new = not lacking <= lacked.get((row.school_id, row.stage), 0.0)  # nor where nobody counted the classes before
-        yield Break("rooms", "breaks", (row.school_id,), row.needed, row.classes, new, params)
+        there = rooms[school, stage]
+        needed = accounts.classes_needed(found.after, school, stage, there, settings)
+        if needed > there:
+            before = had.get((school, stage), math.nan)
+            lacked = accounts.classes_needed(base, school, stage, before, settings) - before
+            params = {
+                "school": found.name(school), "stage": Message(f"stage.{stage}"), "there": figure(there),
+                "rooms": figure(needed), "more": figure(needed - there),
+            }  # fmt: skip
+            yield Break("rooms", "breaks", (school,), needed, there, not needed - there <= lacked, params)
 
 
 def _sizes(found: RuleInputs) -> Iterator[Break]:
@@ -229,7 +233,7 @@ def _empty(found: RuleInputs) -> Iterator[Break]:
 def _unknown(found: RuleInputs) -> Iterator[Break]:
     rows = found.moves[(found.moves["way_after"] == "unknown") & (found.moves["to_id"] != "")]
     if len(rows):
-        params = _where(rows)
+        params = _where(rows, "pupils")
         yield Break("unknown_way", "warns", tuple(dict.fromkeys(rows["village_id"])), float(rows["pupils"].sum()), 0,
                     params=params)  # fmt: skip
 
@@ -251,12 +255,15 @@ def _apart(value: float, limit: float, digits: int) -> tuple[str, str]:
     return f"{value:,.{digits}f}", figure(round(limit, digits))
 
 
-def _where(rows: pd.DataFrame) -> dict[str, Any]:
-    """Name the villages with most pupils, and count all."""
-    by = rows.assign(village=rows["village"].fillna("")).groupby("village")["pupils"].sum().sort_values(
-        ascending=False, kind="stable")  # fmt: skip
-    names = [Message("scenarios.unknown_home") if name == "" else str(name) for name in by.index]
-    return {"villages": _names(names), "n": len(by), "pupils": figure(rows["pupils"].sum())}
+def _where(rows: pd.DataFrame, column: str) -> dict[str, Any]:
+    """Name the villages with most pupils of a column, and count all."""
+    by: dict[str, float] = {}
+    for village, pupils in zip(rows["village"].tolist(), rows[column].tolist(), strict=True):
+        name = village if isinstance(village, str) else ""
+        by[name] = by.get(name, 0.0) + pupils
+    most = sorted(by, key=lambda name: (-by[name], name))
+    names = [name or Message("scenarios.unknown_home") for name in most]
+    return {"villages": _names(names), "n": len(by), "pupils": figure(rows[column].sum())}
 
 
 def _names(names: list[Any]) -> Message:

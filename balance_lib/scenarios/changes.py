@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -10,7 +11,7 @@ import pandas as pd
 from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.scenarios import classes, goods
-from balance_lib.scenarios.base import BANDS, STAGE_OF, Base
+from balance_lib.scenarios.base import BANDS, SMALL, STAGE_OF, Base
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import BookkeepingError
 from balance_lib.scenarios.riding import Journeys
@@ -18,7 +19,6 @@ from balance_lib.scenarios.settings import default
 from balance_lib.standards import STAGES
 
 _CLOSED = ("closed", "merged")
-_SMALL = ("primary", "teaching_point")
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,44 +106,48 @@ def _rows(brought: Journeys) -> tuple[pd.DataFrame, pd.DataFrame]:
     numbers = [c.name for c in tables.table("school_years").columns.values() if c.numeric and c.name != "year"]
     holdings = goods.Holdings(arrays, numbers)
     handed = holdings.after(brought.flows, ~arrays.there)
-    table = holdings.table.copy()
-    table[numbers] = handed.figures
-    table["pupils"] = handed.pupils
-    _form(table, holdings, handed, brought)
+    figures = _formed(holdings, handed, brought)
+    frame = arrays.layout.frame
+    new = frame["kind"].where(frame["kind"] != frame["kind_before"]).tolist()
+    kinds = zip(holdings.school.tolist(), holdings.table["kind"].tolist(), strict=True)
+    made = {name: figures[:, i] for i, name in enumerate(numbers)}
+    made["kind"] = pd.array([new[j] if isinstance(new[j], str) else own for j, own in kinds], dtype="str")
+    table = pd.DataFrame({name: made.get(name, holdings.table[name].array) for name in holdings.table})
     mine = before["school_id"].isin(arrays.index)
     table.index = [*np.flatnonzero(mine), *range(len(before), len(before) + int(holdings.begins.sum()))]
-    rows = pd.concat([before[~mine], table[handed.there]]).sort_index().reset_index(drop=True)
+    rows = table[handed.there] if mine.all() else pd.concat([before[~mine], table[handed.there]])
+    rows = rows.sort_index().reset_index(drop=True)
     book = pd.DataFrame({"given": handed.given, "left": handed.left, "unknown": handed.unknown}, index=numbers)
     return rows, _account(before, rows, book)
 
 
-def _form(table: pd.DataFrame, holdings: goods.Holdings, handed: goods.HandedOn, brought: Journeys) -> None:
-    """Set kind, boarders, grades, classes and the funding base of the rows that change."""
+def _formed(holdings: goods.Holdings, handed: goods.HandedOn, brought: Journeys) -> Any:
+    """Return the figures of all rows, with boarders, grades, classes and the funding base of those that change."""
     flows, arrays = brought.flows, brought.flows.arrays
     frame, settings = arrays.layout.frame, arrays.layout.scenario.settings
-    kind = table["school_id"].map(frame["kind"].where(frame["kind"] != frame["kind_before"]))
-    table["kind"] = kind.where(kind.notna(), table["kind"])
-    cut = table["school_id"].map(frame["cut"]).to_numpy(dtype=bool) & (holdings.stage == 0)
-    table["grades"] = table["grades"].mask(cut, table["school_id"].map(frame["grades_primary"]))
-    at = np.flatnonzero(handed.changed & handed.there)
-    school, stage = holdings.school[at], holdings.stage[at]
+    column = {name: i for i, name in enumerate(holdings.columns)}
+    figures = handed.figures.copy()
+    figures[:, column["pupils"]] = handed.pupils
+    cut = frame["cut"].to_numpy(dtype=bool)[holdings.school] & (holdings.stage == 0)
+    figures[cut, column["grades"]] = frame["grades_primary"].to_numpy(dtype=float)[holdings.school[cut]]
     beds = np.zeros((len(arrays.index), len(STAGES)))
     np.add.at(beds, (flows.to[flows.placed], flows.stage[flows.placed]), brought.boards[flows.placed])
     np.subtract.at(beds, (flows.from_, flows.stage), flows.boarders)
-    records = table.iloc[at].to_dict("records")
-    small = ((frame["location"] == "rural") & frame["kind"].isin(_SMALL)).to_numpy()
+    small = ((frame["location"] == "rural") & frame["kind"].isin(SMALL)).to_numpy()
     opened = (frame["state"] == "opened").to_numpy()
-    for row, j, s in zip(records, school, stage, strict=True):
-        row["boarders"] += beds[j, s]
-        room, loads = arrays.rooms[j, s], dict(zip(BANDS, flows.loads[j], strict=True))
-        if not np.isnan(row["classes"]):  # classes nobody counted stay unknown
+    for at in np.flatnonzero(handed.changed & handed.there):
+        j, s, row = holdings.school[at], holdings.stage[at], figures[at]
+        row[column["boarders"]] += beds[j, s]
+        loads = dict(zip(BANDS, flows.loads[j], strict=True))
+        told = {name: float(row[column[name]]) for name in ("classes", "grades", *classes.FLAGS)}
+        if not np.isnan(told["classes"]):  # classes nobody counted stay unknown
             bands = {band: loads[band] for band in BANDS if STAGE_OF[band] == STAGES[s]}
-            row.update(classes.formed(row, bands, settings.class_cap(STAGES[s]), room))
-        if not np.isnan(row["funded_pupils"]) or opened[j]:  # a small rural school is funded as a hundred
-            row["funded_pupils"] = max(row["pupils"], default("small_school")) if small[j] else row["pupils"]
-    if records:
-        made = tables.conform(pd.DataFrame(records, columns=table.columns), "school_years").set_axis(table.index[at])
-        table.loc[made.index, holdings.columns] = made[holdings.columns]
+            for name, count in classes.formed(told, bands, settings.class_cap(STAGES[s]), arrays.rooms[j, s]).items():
+                row[column[name]] = count
+        if not np.isnan(row[column["funded_pupils"]]) or opened[j]:  # a small rural school is funded as a hundred
+            pupils = row[column["pupils"]]
+            row[column["funded_pupils"]] = max(pupils, default("small_school")) if small[j] else pupils
+    return figures
 
 
 def account_of(base: Base) -> pd.DataFrame:

@@ -72,13 +72,14 @@ class _Checker:
         self.kinds = schools["kind"].to_dict()
         self.names = schools["name_zh"].to_dict()
         self.placed = set(schools.index[schools[["lon", "lat"]].notna().all(axis=1)])
-        rows = county.tables["school_years"]
-        rows = rows[rows["year"] == scenario.year]
-        self.senior = set(rows.loc[rows["stage"] == "senior", "school_id"])
-        rows = rows[rows["stage"].isin(STAGES)]
-        self.kinds |= rows.dropna(subset=["kind"]).drop_duplicates("school_id").set_index("school_id")["kind"].to_dict()
+        known = scenario.year in county.years
+        rows = county.table("school_years", scenario.year) if known else county.tables["school_years"].iloc[:0]
+        self.taught: dict[str, set[str]] = {}
+        for school, stage in zip(rows["school_id"].tolist(), rows["stage"].tolist(), strict=True):
+            self.taught.setdefault(school, set()).add(stage)
+        self.kinds |= base.kinds_of(rows[rows["stage"].isin(STAGES)])
         self.uncounted = set(base.uncounted(rows, county.table("attendance", scenario.year), self.kinds))
-        self.there = set(rows["school_id"])
+        self.there = {school for school, stages in self.taught.items() if stages & set(STAGES)}
         self.villages = set(county.tables["villages"]["village_id"])
         self.effective = scenario.effective
         self.opening = {o.school_id for o in self.effective if isinstance(o, ops.Open)}
@@ -130,7 +131,9 @@ class _Checker:
                                  year=self.scenario.year)  # fmt: skip
             for village in set(getattr(operation, "villages", ())) - self.villages:
                 yield self.fault("village", operation, "villages", village)
-            if isinstance(operation, ops.Close | ops.Merge | ops.ConvertStage) and operation.school_id in self.senior:
+            if isinstance(operation, ops.Close | ops.Merge | ops.ConvertStage) and "senior" in self.taught.get(
+                operation.school_id, ()
+            ):
                 yield self.fault("senior", operation, operation.verb, self.told(operation.school_id))
             yield from self.others(operation)
             yield from self.values(operation)
@@ -187,11 +190,9 @@ class _Checker:
 
     def stages(self, school_id: str) -> set[str]:
         """Return the compulsory stages a school teaches in the baseline, and any it is converted to."""
-        rows = self.county.tables["school_years"]
-        rows = rows[(rows["year"] == self.scenario.year) & (rows["school_id"] == school_id)]
         converted = {o.to for o in self.effective if isinstance(o, ops.ConvertStage) and o.school_id == school_id}
         more = {"nine_year": set(STAGES)}.get(next(iter(converted), ""), converted)
-        return (set(rows["stage"]) & set(STAGES)) | more
+        return (self.taught.get(school_id, set()) & set(STAGES)) | more
 
     def comes_back(self, start: str) -> bool:
         """Tell whether following the receivers of merged schools leads back."""

@@ -16,7 +16,16 @@ from balance_lib.access.distance import Places, straight_table
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import NINE_GRADES, STAGES_OF
 from balance_lib.scenarios import operations as ops
-from balance_lib.scenarios.base import BANDS, COMPLETE_FROM, STAGE_OF, Base, TravelDistances, ways, with_schools
+from balance_lib.scenarios.base import (
+    BANDS,
+    COMPLETE_FROM,
+    OF_TABLE,
+    STAGE_OF,
+    Base,
+    TravelDistances,
+    ways,
+    with_schools,
+)
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.settings import default
 from balance_lib.standards import STAGES
@@ -28,18 +37,6 @@ TEACHES = {
     if set(stages) & set(STAGES)
 }
 _HOSTS = ("primary", "nine_year", "twelve_year")  # who may run a teaching point
-_OF_TABLE = [
-    "name_zh",
-    "name_en",
-    "township",
-    "location",
-    "rank",
-    "founder",
-    "boarding",
-    "lon",
-    "lat",
-    "host_school_id",
-]
 
 
 @dataclass(frozen=True, eq=False)
@@ -77,16 +74,16 @@ class Layout:
         return self.frame["kind"] == "special"
 
     @cached_property
-    def rooms(self) -> pd.Series:
+    def rooms(self) -> dict[tuple[str, str], float]:
         """Return the classes each school and stage has rooms for afterwards."""
-        parts = {stage: self.frame[f"classes_{stage}"].astype(float) for stage in STAGES}
-        return pd.concat(parts, names=["stage", "school_id"]).swaplevel()
+        classes = {stage: self.frame[f"classes_{stage}"].tolist() for stage in STAGES}
+        return {(school, s): float(classes[s][i]) for s in STAGES for i, school in enumerate(self.ids)}
 
     @cached_property
     def beds(self) -> pd.Series:
         """Return the beds of each school: as the scenario says, else those in use, the least there can be."""
-        used = self.base.groups.groupby("school_id")["boarders"].sum().reindex(self.ids).fillna(0.0)
-        return self.frame["beds"].astype(float).fillna(used)
+        used, said = [self.base.lodged.get(i, 0.0) for i in self.ids], self.frame["beds"].to_numpy(dtype=float)
+        return pd.Series(np.where(np.isnan(said), used, said), index=self.frame.index)
 
     def radius_m(self, stage: str) -> float:
         """Return the walking radius of a stage in metres: the scenario's, else the county plan's; NaN without any."""
@@ -97,14 +94,17 @@ class Layout:
     @cached_property
     def teaches(self) -> pd.DataFrame:
         """Return which bands each school teaches afterwards: those it has pupils of keep their place."""
-        here, frame = self.base.sums.reindex(self.ids).fillna(0.0) > 0, self.frame
-        out = pd.DataFrame(False, index=frame.index, columns=list(BANDS))
-        for band in BANDS:
-            of_kind = frame["kind"].map(lambda kind, band=band: band in TEACHES.get(kind, BANDS))
-            new = frame["state"].isin(["opened", "converted"])
-            out[band] = frame["there"] & of_kind & (here[band] | new)
-        out.loc[frame["cut"], "g4_6"] = False
-        return out
+        frame, here = self.frame, self._sums > 0
+        of_kind = [[band in TEACHES.get(kind, BANDS) for band in BANDS] for kind in frame["kind"].tolist()]
+        new = frame["state"].isin(["opened", "converted"]).to_numpy()[:, None]
+        out = frame["there"].to_numpy(dtype=bool)[:, None] & np.array(of_kind).reshape(here.shape) & (here | new)
+        out[frame["cut"].to_numpy(dtype=bool), BANDS.index("g4_6")] = False
+        return pd.DataFrame(out, index=frame.index, columns=list(BANDS))
+
+    @cached_property
+    def _sums(self) -> Any:
+        """Return the pupils of each school and band before."""
+        return self.base.sums.reindex(self.ids).fillna(0.0).to_numpy()
 
     @cached_property
     def receives(self) -> pd.DataFrame:
@@ -124,19 +124,33 @@ class Layout:
         Each grade has as many classes as divide evenly among the grades; a school with fewer classes than grades
         shares them. A school whose classes are not known has as many as its pupils need.
         """
+        settings = self.scenario.settings
+        found = self.places_under(settings.class_cap("primary"), settings.class_cap("junior"))
+        return pd.DataFrame(found, index=self.frame.index, columns=list(BANDS))
+
+    def places_under(self, *caps: float) -> Any:
+        """Return the places as an array, under other class caps of primary and of junior stage.
+
+        Parameters
+        ----------
+        caps : float
+            Of each stage.
+        """
         settings, frame = self.scenario.settings, self.frame
-        out = pd.DataFrame(0.0, index=frame.index, columns=list(BANDS))
-        for band in BANDS:
+        out, teaches = np.zeros(self._sums.shape), self.teaches.to_numpy(dtype=bool)
+        for i, band in enumerate(BANDS):
             stage = STAGE_OF[band]
-            cap, grades = settings.class_cap(stage), self.grades(stage)
-            here = self.base.sums[[b for b in BANDS if STAGE_OF[b] == stage]].sum(axis=1).reindex(frame.index).fillna(0)
-            classes = frame[f"classes_{stage}"].astype(float).fillna(np.ceil(here / cap))
-            a_grade = (classes / grades).where(classes < grades, np.floor(classes / grades))
+            cap, grades = caps[STAGES.index(stage)], self.grades(stage).to_numpy(dtype=float)
+            here = self._sums[:, [STAGE_OF[b] == stage for b in BANDS]].sum(axis=1)
+            classes = frame[f"classes_{stage}"].to_numpy(dtype=float)
+            classes = np.where(np.isnan(classes), np.ceil(here / cap), classes)
+            a_grade = np.where(classes < grades, classes / grades, np.floor(classes / grades))
             taught = (grades - 3.0) if band == "g4_6" else 3.0
-            out[band] = np.floor(a_grade * cap * taught + 1e-9) * self.teaches[band]
-        most = np.where(frame["kind"].isin(NINE_GRADES), settings.size_cap(True), settings.size_cap(False))
-        total = out.sum(axis=1)
-        return out.mul((most / total).where(total > most, 1.0), axis=0).apply(np.floor)
+            out[:, i] = np.floor(a_grade * cap * taught + 1e-9) * teaches[:, i]
+        through = frame["kind"].isin(NINE_GRADES).to_numpy()
+        most, total = np.where(through, settings.size_cap(True), settings.size_cap(False)), out.sum(axis=1)
+        too_many = total > most
+        return np.floor(out * np.where(too_many, most / np.where(too_many, total, 1.0), 1.0)[:, None])
 
     def classes_for(self, school_id: str, stage: str, pupils: dict[str, float]) -> int:
         """Return the fewest classes of a stage in which so many pupils of each band have places, size caps apart.
@@ -212,21 +226,33 @@ def of(base: Base, scenario: Scenario) -> Layout:
     base : Base
     scenario : Scenario
     """
-    today = _today(base)
-    rows = today.to_dict("index")
+    today = base.today
+    columns: dict[str, list[Any]] = {name: today[name].tolist() for name in today}
+    place = {school: i for i, school in enumerate(today.index.tolist())}
+    touched: dict[str, dict[str, Any]] = {}
     for at, operation in enumerate(scenario.effective):
+        school = operation.school_id
         if isinstance(operation, ops.Open):
-            rows[operation.school_id] = _opened(base, operation)
-        _change(rows[operation.school_id], operation)
+            touched[school] = _opened(base, operation)
+        elif school not in touched:
+            touched[school] = {name: column[place[school]] for name, column in columns.items()}
+        _change(touched[school], operation)
         if operation.structural:
-            rows[operation.school_id]["op"] = at
-    frame = pd.DataFrame.from_dict(rows, orient="index", columns=today.columns)
-    numbers = [name for name in today if today[name].dtype.kind in "fib"]
-    frame = frame.astype({name: today[name].dtype for name in numbers}).rename_axis("school_id")
+            touched[school]["op"] = at
+    for school, row in touched.items():
+        if school not in place:
+            place[school] = len(place)
+            for column in columns.values():
+                column.append(None)
+        for name, column in columns.items():
+            column[place[school]] = row[name]
+    typed = {n: np.array(c, dtype=today[n].dtype) if today[n].dtype.kind in "fib" else c for n, c in columns.items()}
+    frame = pd.DataFrame(typed, index=pd.Index(list(place), name="school_id"))
     into = {o.school_id: o.into for o in scenario.effective if isinstance(o, ops.Merge)}
     hosts = new_hosts(frame, frame.index[frame["there_before"] & ~frame["there"]], into)
-    frame["new_host"] = pd.Series(hosts, dtype=object).reindex(frame.index)
-    frame["host_school_id"] = [hosts.get(str(i)) or host for i, host in frame["host_school_id"].items()]
+    frame["new_host"] = pd.Series([hosts.get(school, np.nan) for school in place], index=frame.index, dtype=object)
+    if hosts:
+        frame["host_school_id"] = [hosts.get(str(i)) or host for i, host in frame["host_school_id"].items()]
     return Layout(scenario, base, frame)
 
 
@@ -249,6 +275,8 @@ def new_hosts(
     """
     stays = frame[frame["there"] & ~frame.index.isin(list(closed))]
     points = stays[(stays["kind"] == "teaching_point") & stays["host_school_id"].isin(list(closed))]
+    if points.empty:
+        return {}
     hosts = stays[stays["kind"].isin(_HOSTS) & (stays["founder"] != "private")]
     out = {str(point): merged.get(host, "") for point, host in points["host_school_id"].items()}
     if len(points) and len(hosts):
@@ -262,27 +290,12 @@ def new_hosts(
     return out
 
 
-def _today(base: Base) -> pd.DataFrame:
-    schools = base.schools
-    frame = schools.loc[schools["there"], [*_OF_TABLE, "kind"]].copy()
-    frame["kind_before"] = frame["kind"]
-    frame[["there_before", "there", "state", "protected", "cut", "op"]] = [True, True, "kept", False, False, -1]
-    for stage in STAGES:
-        rows = base.rows[base.rows["stage"] == stage].set_index("school_id")
-        rooms = base.rooms[base.rooms.index.get_level_values("stage") == stage].droplevel("stage")
-        frame[f"classes_{stage}"] = rooms.reindex(frame.index).where(frame.index.isin(rows.index), 0.0)
-        if stage == "primary":
-            frame["grades_primary"] = rows["grades"].reindex(frame.index)
-    frame["beds"] = np.nan
-    return frame
-
-
 def _opened(base: Base, operation: ops.Open) -> dict[str, Any]:
     """Return a school that opens: what the operation says, then what the county's table knows of it."""
     known: dict[str, Any] = {}
     if operation.school_id in base.schools.index:
-        known = base.schools.loc[operation.school_id, [*_OF_TABLE, "kind"]].to_dict()
-    given = {name: getattr(operation, name, None) for name in [*_OF_TABLE, "kind"]}
+        known = base.schools.loc[operation.school_id, [*OF_TABLE, "kind"]].to_dict()
+    given = {name: getattr(operation, name, None) for name in [*OF_TABLE, "kind"]}
     row = {name: value if value not in ("", None) else known.get(name) for name, value in given.items()}
     row |= {"kind_before": None, "there_before": False, "there": True, "state": "opened", "protected": False, "op": -1}
     row |= {"cut": False, "grades_primary": 6.0, "beds": np.nan, "founder": row["founder"] or "county"}

@@ -6,7 +6,7 @@ import datetime
 import hashlib
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -141,7 +141,7 @@ class Scenario(Shown):
         """Write it as YAML, one operation a line; ``from_yaml`` gives back the same scenario."""
         head = {key: value for key, value in self.as_dict().items() if key not in ("operations", "procedure")}
         lines = [as_yaml(head).rstrip(), "operations:" if self.operations else "operations: []"]
-        lines += [f"- {_flow(operation.as_dict())}" for operation in self.operations]
+        lines += [f"- {_line(operation)}" for operation in self.operations]
         lines.append("procedure:")
         for key, value in self.procedure.as_dict().items():
             if key == "parents":
@@ -325,6 +325,12 @@ def _takes_back(later: Operation, earlier: Operation) -> bool:
     """Tell whether an opening without anything new takes back an earlier closing of the same school."""
     closing = isinstance(earlier, ops.Close | ops.Merge)
     return closing and isinstance(later, ops.Open) and later == ops.Open(school_id=earlier.school_id, note=later.note)
+
+
+@lru_cache(maxsize=4096)
+def _line(operation: Operation) -> str:
+    """Return an operation as a line of YAML: sliders say the same closings again and again."""
+    return _flow(operation.as_dict())
 
 
 def _flow(value: Any) -> str:

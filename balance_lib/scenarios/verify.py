@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
-from balance_lib.scenarios.base import Base
+from balance_lib.scenarios.base import BANDS, Base, summed
 from balance_lib.scenarios.changes import Changed
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import BookkeepingError
-from balance_lib.standards import STAGES
 
 
 def verify(layout: Layout, moved: pd.DataFrame, crowded: pd.DataFrame, changed: Changed, after: Base) -> None:
@@ -46,7 +47,7 @@ def _refuse(what: str, where: object) -> None:
 
 def _closed_are_empty(layout: Layout, after: Base) -> None:
     closed = set(layout.frame.index[~layout.frame["there"]])
-    left = closed & set(after.rows.loc[after.rows["stage"].isin(STAGES), "school_id"])
+    left = closed & {school for school, _ in after.rolls}
     if left or closed & set(after.county.table("attendance", after.year)["school_id"]):
         _refuse("closed schools still have pupils", sorted(left))
 
@@ -62,33 +63,34 @@ def _rolls_agree(layout: Layout, after: Base) -> None:
 
 
 def _villages_keep_their_pupils(before: pd.DataFrame, moved: pd.DataFrame, after: pd.DataFrame) -> None:
-    key = ["village_id", "band"]
-    lost = moved[moved["to_id"] == ""].groupby(key)["pupils"].sum()
-    sums = [frame.groupby(key)["pupils"].sum() for frame in (before, after)]
-    difference = sums[0].sub(sums[1], fill_value=0.0).sub(lost, fill_value=0.0)
-    if difference.abs().max() > 0:
-        _refuse("villages lose or gain pupils", difference[difference != 0].to_dict())
+    parts = (before, after, moved[moved["to_id"] == ""])
+    was, now, lost = (summed(part, ("village_id", "band"), "pupils") for part in parts)
+    difference = {key: was.get(key, 0.0) - now.get(key, 0.0) - lost.get(key, 0.0) for key in {**was, **now, **lost}}
+    if any(difference.values()):
+        _refuse("villages lose or gain pupils", {key: n for key, n in difference.items() if n})
 
 
 def _only_affected_move(layout: Layout, moved: pd.DataFrame) -> None:
     if layout.scenario.settings.rezone or moved.empty:
         return
     touched = {o.school_id for o in layout.scenario.effective}
-    without = moved[~moved["from_id"].isin(touched) & ~moved["to_id"].isin(touched)]
-    if len(without):
-        _refuse("pupils move without cause", sorted(set(without["from_id"])))
+    pairs = zip(moved["from_id"].tolist(), moved["to_id"].tolist(), strict=True)
+    if without := {left for left, to in pairs if left not in touched and to not in touched}:
+        _refuse("pupils move without cause", sorted(without))
 
 
 def _overflow_is_told(layout: Layout, moved: pd.DataFrame, stays: pd.DataFrame) -> None:
     """Count each school's pupils anew: beyond its places only by what was told, or by what it had before."""
-    off = moved.groupby(["from_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
-    on = moved.groupby(["to_id", "band"])["pupils"].sum().unstack(fill_value=0.0)
-    over = moved.groupby(["to_id", "band"])["overflow"].sum().unstack(fill_value=0.0)
-    ids, bands = layout.places.index, layout.places.columns
-    off, on, over = (f.reindex(index=ids, columns=bands, fill_value=0.0).to_numpy() for f in (off, on, over))
-    if len(stays):
-        stays = stays.groupby(["to_id", "band"])["overflow"].sum().unstack(fill_value=0.0)
-        over = over + stays.reindex(index=ids, columns=bands, fill_value=0.0).to_numpy()
+    ids = layout.places.index
+
+    def by_band(rows: pd.DataFrame, school: str, figure: str) -> Any:
+        out = np.zeros((len(ids) + 1, len(BANDS)))  # the last row: no school
+        band = [BANDS.index(name) for name in rows["band"].tolist()]
+        np.add.at(out, (ids.get_indexer(rows[school]), np.array(band, dtype=np.int64)), rows[figure].to_numpy())
+        return out[:-1]
+
+    off, on = by_band(moved, "from_id", "pupils"), by_band(moved, "to_id", "pupils")
+    over = by_band(moved, "to_id", "overflow") + by_band(stays, "to_id", "overflow")
     before = layout.base.sums.reindex(ids).fillna(0.0).to_numpy()
     room = np.maximum(layout.places.to_numpy(), before - off)
     beyond = (before - off + on) - room - over

@@ -239,10 +239,19 @@ class Standard(Shown):
             raise NotFoundError(self.id, code, self.by_code)
         return self.by_code[code]
 
-    @property
-    def judged(self) -> list[Item]:
+    @cached_property
+    def judged(self) -> Sequence[Item]:
         """Return targets and rules: what ``evaluate`` gives a status."""
-        return [item for item in self.items if item.judged]
+        return tuple(item for item in self.items if item.judged)
+
+    @cached_property
+    def together(self) -> Mapping[str, Sequence[Item]]:
+        """Return the required items of each item_id that are judged by themselves."""
+        out: dict[str, list[Item]] = {}
+        for item in self.judged:
+            if item.required and item.same_as is None:
+                out.setdefault(item.item_id, []).append(item)
+        return out
 
     def aim(self, lang: str = "zh") -> str:
         """Return what a county that works for this standard works for, as its papers name it."""

@@ -16,7 +16,7 @@ from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import CENTRAL, STAGES_OF, THROUGH, with_stage
 from balance_lib.evaluation.indicators.formula import formula, names_in
-from balance_lib.evaluation.indicators.sums import all_missing, by_year, numbered, strict, sums
+from balance_lib.evaluation.indicators.sums import all_missing, by_part_and_year, numbered, strict, sums
 from balance_lib.evaluation.indicators.unreported import unreported
 from balance_lib.standards import STAGES
 
@@ -24,6 +24,7 @@ PLACES = {"rural": ("rural",), "town": ("urban", "town")}
 _TOWNSHIP_KINDS = ("primary", "junior", "nine_year", "teaching_point")
 _KEY = ["school_id", "year"]
 _FRAMES = {"county": "county_years", "schools": "schools", "stages": "stages", "townships": "townships"}
+Columns = dict[str, Any]
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -124,7 +125,12 @@ class Frames:
 
     @cached_property
     def stages(self) -> pd.DataFrame:
-        """Return one row a school, year and compulsory stage, shared assets divided.
+        """Return one row a school, year and compulsory stage, shared assets divided: see :meth:`_stages`."""
+        return pd.DataFrame(self._stages)
+
+    @cached_property
+    def _stages(self) -> Columns:
+        """Return the columns of one row a school, year and compulsory stage, shared assets divided.
 
         Shared assets are divided as primary A/(A+1.1B), junior 1.1B/(A+1.1B) and so on. A whole-school figure that
         is not divided (a teacher count given without stage) is "no data" for a stage, except a total of zero, which
@@ -141,13 +147,16 @@ class Frames:
         both = np.where(split, own + part, own)
         divided = np.where(np.isnan(own), part, np.where(np.isnan(whole), own, both))
         column = {name: i for i, name in enumerate(names)}
-        return pd.DataFrame(
-            {n: divided[:, column[n]] if n in column else self.rows[n].array[at] for n in self.rows.columns}
-        )
+        return {n: divided[:, column[n]] if n in column else self.rows[n].array[at] for n in self.rows.columns}
 
     @cached_property
     def schools(self) -> pd.DataFrame:
         """Return one row a school and year: its compulsory stages and what the stages share, together."""
+        return pd.DataFrame(self._schools)
+
+    @cached_property
+    def _schools(self) -> Columns:
+        """Return the columns of :attr:`schools`."""
         spec = tables.table("school_years").columns
         at, (names, figures), (code, _, whole_of) = self._compulsory, self._figures, self._school
         group, first = numbered(code[at])
@@ -167,7 +176,7 @@ class Frames:
         highest = np.full((n, len(flags)), -np.inf)
         np.fmax.at(highest, group, np.where(np.isnan(mine[:, flags]), -np.inf, mine[:, flags]))
         highest = np.where(np.isneginf(highest), whole[:, flags], highest)
-        divided = strict(self.stages[[names[i] for i in groups["split"]]].to_numpy(), group, n)
+        divided = strict(np.column_stack([self._stages[names[i]] for i in groups["split"]]), group, n)
         rows = self.rows
         picked = at[first]
         school, year = rows["school_id"].to_numpy(dtype=object)[picked], rows["year"].to_numpy()[picked]
@@ -177,7 +186,7 @@ class Frames:
         out: dict[str, Any] = {name: rows[name].array[picked] for name in (*_KEY, *own)}
         for block, columns in ((divided, "split"), (together, "other"), (highest, "flags")):
             out |= {names[i]: block[order, j] for j, i in enumerate(groups[columns])}
-        return pd.DataFrame(out)
+        return out
 
     @cached_property
     def county_years(self) -> pd.DataFrame:
@@ -187,32 +196,60 @@ class Frames:
 
         A sum is "no data" as soon as one school lacks the figure.
         """
+        return pd.DataFrame(self._county)
+
+    @cached_property
+    def _county(self) -> Columns:
+        """Return the columns of :attr:`county_years`."""
         long = self.county.tables["county_years"].dropna(subset=["year", "item"]).drop_duplicates(["year", "item"])
         items, item = np.unique(long["item"].to_numpy(dtype=object).astype(str), return_inverse=True)
-        stages, schools = self.stages, self.schools
-        every = np.unique(np.concatenate([long["year"], stages["year"], schools["year"]]).astype(float))
+        year = {source: self.column(source, "year") for source in ("stages", "schools")}
+        every = np.unique(np.concatenate([long["year"].to_numpy(dtype=float), *year.values()]))
         wide = np.full((len(every), len(items)), np.nan)
         wide[np.searchsorted(every, long["year"].to_numpy(dtype=float)), item] = long["value"].to_numpy(dtype=float)
         numbers = [c.name for c in tables.table("school_years").columns.values() if c.type in ("count", "number")]
         out: dict[str, Any] = {"year": every, **{name: wide[:, i] for i, name in enumerate(items)}}
-        parts = {f"{stage}_": stages[stages["stage"] == stage] for stage in STAGES} | {"all_": schools}
+        figures = {of: np.column_stack([self.column(of, name) for name in numbers]) for of in year}
+        stage = self.column("stages", "stage")
+
+        def part(source: str, rows: Bools, figures: Floats) -> tuple[Floats, Floats]:
+            return figures[rows], year[source][rows]
+
+        every_school = np.ones(len(year["schools"]), dtype=bool)
+        parts = {f"{name}_": part("stages", stage == name, figures["stages"]) for name in STAGES}
+        parts["all_"] = part("schools", every_school, figures["schools"])
         for place, locations in PLACES.items():
-            parts |= {f"{place}_": _of_place(schools, locations, numbers)}
-            parts |= {f"{place}_junior_": _of_place(stages[stages["stage"] == "junior"], locations, numbers)}
-        for prefix, rows in parts.items():
-            added = by_year(rows[numbers].to_numpy(dtype=float), rows["year"].to_numpy(dtype=float), every)
+            parts[f"{place}_"] = part("schools", *self._of_place("schools", locations, figures["schools"]))
+            own, blanked = self._of_place("stages", locations, figures["stages"])
+            parts[f"{place}_junior_"] = part("stages", own & (stage == "junior"), blanked)
+        for prefix, added in zip(parts, by_part_and_year([*parts.values()], every), strict=True):
             out |= {f"{prefix}{name}": added[:, i] for i, name in enumerate(numbers)}
         flags = self._kind_flags
-        added = by_year(np.column_stack(list(flags.values())), schools["year"].to_numpy(dtype=float), every)
+        added = by_part_and_year([part("schools", every_school, np.column_stack(list(flags.values())))], every)[0]
         townships = float(self.county.tables["townships"]["township"].nunique()) or np.nan
-        return pd.DataFrame({**out, **{n: added[:, i] for i, n in enumerate(flags)}, "n_townships": townships})
+        townships_of = np.full(len(every), townships)
+        return {**out, **{n: added[:, i] for i, n in enumerate(flags)}, "n_townships": townships_of}
+
+    @property
+    def _is_gone(self) -> Bools:
+        """Tell which schools have no row at all in a year."""
+        keys = [self.column("schools", name) for name in _KEY]
+        gone = pd.MultiIndex.from_arrays(keys).isin(self._gone) if len(self._gone) else np.zeros(len(keys[0]), bool)
+        return np.asarray(gone)
+
+    def _of_place(self, source: str, locations: Sequence[str], figures: Floats) -> tuple[Bools, Floats]:
+        """Return the ordinary schools of a place and the figures; one whose place is not known may be among them."""
+        kind, location = self.column(source, "kind"), self.column(source, "location")
+        unplaced = pd.isna(location)
+        own = (kind != "special") & (np.isin(location.astype(str), locations) | unplaced)
+        return own, np.where(unplaced[:, None], np.nan, figures)
 
     @property
     def _kind_flags(self) -> dict[str, Floats]:
         """Tell of each school which counts by kind, rank and place it is in; NaN where what tells it is missing."""
-        kind, rank, location = (self.schools[n].to_numpy(dtype=object) for n in ("kind", "rank", "location"))
+        kind, rank, location = (self.column("schools", name) for name in ("kind", "rank", "location"))
         # What a school without any row of the year was then is not known: no count holds without it.
-        gone = pd.MultiIndex.from_frame(self.schools[_KEY]).isin(self._gone)
+        gone = self._is_gone
         kind = _blanked(kind, gone)
         kinds = tables.table("schools").columns["kind"].choices or {}
         return {
@@ -249,8 +286,8 @@ class Frames:
     @property
     def _township_flags(self) -> pd.DataFrame:
         """Tell of each school whether it is one of the schools counted by township."""
-        kind, rank = (self.schools[n].to_numpy(dtype=object) for n in ("kind", "rank"))
-        kind = _blanked(kind, pd.MultiIndex.from_frame(self.schools[_KEY]).isin(self._gone))
+        kind, rank = self.column("schools", "kind"), self.column("schools", "rank")
+        kind = _blanked(kind, self._is_gone)
         central = np.isin(kind.astype(str), CENTRAL)
         return pd.DataFrame(
             {
@@ -290,13 +327,34 @@ class Frames:
         """
         key = (source, name)
         if key not in self._columns:
-            frame = self.frame(source)
-            if name not in frame:
-                self._columns[key] = np.full(len(frame), np.nan)
+            values = self._laid_out(source).get(name)
+            if values is None:
+                self._columns[key] = np.full(self._size(source), np.nan)
             else:
-                numeric = pd.api.types.is_numeric_dtype(frame[name].dtype)
-                self._columns[key] = frame[name].to_numpy(dtype=float if numeric else object)
+                numeric = pd.api.types.is_numeric_dtype(values.dtype)
+                self._columns[key] = np.asarray(values, dtype=float if numeric else object)
         return self._columns[key]
+
+    def _laid_out(self, source: str) -> Any:
+        """Return the columns of a source: a frame of five hundred is built only for who wants one."""
+        if source == "townships":
+            return self.townships
+        return getattr(self, f"_{source}")
+
+    def has(self, source: str, name: str) -> bool:
+        """Tell whether a source has a column at all.
+
+        Parameters
+        ----------
+        source : str
+            Which rows: ``schools``, ``stages``, ``townships`` or ``county``.
+        name : str
+            What it is called.
+        """
+        return name in self._laid_out(source)
+
+    def _size(self, source: str) -> int:
+        return len(self._laid_out(source)["year"])
 
     def values(self, source: str, source_formula: str, blank_is_zero: Sequence[str] = ()) -> Floats:
         """Compute a formula over all rows of a source; as :meth:`value`, as an array.
@@ -314,7 +372,7 @@ class Frames:
         if key not in self._values:
             self._values[key] = _computed(
                 {name: self.column(source, name) for name in names_in(source_formula)},
-                len(self.frame(source)), source_formula, blank_is_zero,
+                self._size(source), source_formula, blank_is_zero,
             )  # fmt: skip
         return self._values[key]
 
@@ -374,7 +432,7 @@ class Frames:
             if condition:
                 yes, no = self._truth(source, ast.parse(condition.strip(), mode="eval").body)
             else:
-                yes = np.ones(len(self.frame(source)), dtype=bool)
+                yes = np.ones(self._size(source), dtype=bool)
                 no = ~yes
             self._truths[key] = yes, ~yes & ~no
         return self._truths[key]
@@ -430,14 +488,6 @@ def _lowest() -> tuple[list[str], Floats]:
     spec = tables.table("school_years")
     numeric = [c for c in spec.columns.values() if c.numeric and c.name not in (*_KEY, "stage")]
     return [c.name for c in numeric], np.array([tables.limits(c)[0] for c in numeric], dtype=float)
-
-
-def _of_place(rows: pd.DataFrame, locations: Sequence[str], figures: Sequence[str]) -> pd.DataFrame:
-    """Return the rows of ordinary schools of a place; one whose place is not known may be among them."""
-    rows = rows[rows["kind"] != "special"]
-    unplaced = rows["location"].isna()
-    own = rows[rows["location"].isin(locations) | unplaced]
-    return own.assign(**own[list(figures)].mask(unplaced[own.index])) if unplaced.any() else own
 
 
 def _strictsums(rows: pd.DataFrame, key: list[str], columns: Sequence[str]) -> pd.DataFrame:

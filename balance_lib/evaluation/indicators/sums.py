@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import numpy.typing as npt
 import pandas as pd
@@ -73,18 +75,22 @@ def strict(figures: Floats, group: Ints, n: int) -> Floats:
     return np.where(_counted(np.isnan(figures), group, n) > 0, np.nan, sums(figures, group, n))
 
 
-def by_year(figures: Floats, years: Floats, every: Floats) -> Floats:
-    """Sum columns by year, strictly; a year without rows has no sum.
+def by_part_and_year(parts: Sequence[tuple[Floats, Floats]], every: Floats) -> Floats:
+    """Sum columns of several parts of the rows by year, strictly; a year without rows has no sum.
 
     Parameters
     ----------
-    figures : array of float
-        Figures, a row each.
-    years : array of float
-        School year of each row.
+    parts : sequence of (array of float, array of float)
+        Figures, a row each, and the school year of each row.
     every : array of float
         Every year of the county.
+
+    Returns
+    -------
+    array of float, shape (parts, years, columns)
     """
-    group, n = np.searchsorted(every, years), len(every)
+    group = np.concatenate([np.searchsorted(every, years) + i * len(every) for i, (_, years) in enumerate(parts)])
+    figures, n = np.concatenate([figures for figures, _ in parts]), len(parts) * len(every)
     there = np.bincount(group, minlength=n) > 0
-    return np.where(there[:, None], strict(figures, group, n), np.nan)
+    summed = np.where(there[:, None], strict(figures, group, n), np.nan)
+    return summed.reshape(len(parts), len(every), figures.shape[1])
