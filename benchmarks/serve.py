@@ -3,8 +3,9 @@
 Run: ``python -m benchmarks.serve [--viewers 30] [--seconds 120] [--opens 5] [--tabs 50] [--plain]``; it takes about
 ten minutes with these figures. ``--plain`` adds the same notebook under Voila as it comes, beside ours. Needs Chromium;
 with nginx installed, bytes are counted through it (gzip, HTTP). A viewer is a client of the kernel's socket that does
-what the browser does: fetches the page, asks for every widget's state, moves a slider every two seconds, and waits
-until the kernel has answered. A tick is the time from sending to the kernel's "idle" for that message.
+what the browser does: fetches the page, asks for every widget's state, moves a slider to a place where it has not
+been, and looks at what comes for at least two seconds. A tick is the time from sending to the kernel's "idle" for that
+message, an outcome the time until the last widget that follows when the hand rests.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ import contextlib
 import json
 import math
 import os
+import random
 import re
 import shutil
 import signal
@@ -35,6 +37,7 @@ import psutil
 
 from balance_lib.shipped import shipped
 
+PATIENCE_S = 20  # an outcome that has not come then is none
 PAGE, TICK_S, SLIDER = "voila/render/consolidation.ipynb?county=wuxi", 2.0, "FloatSliderModel"
 POOLS_S = 30  # a page is warmed every three seconds, after the pages have been rehearsed once
 MOST_MOVES = 400
@@ -236,6 +239,7 @@ class Viewer:
 
     url: str
     ticks: list[float] = field(default_factory=list)
+    outcomes: list[float] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
 
     def message(self, kind: str, content: dict[str, Any], version: str = "") -> tuple[str, bytes]:
@@ -263,16 +267,16 @@ class Viewer:
                 origin=self.url.rstrip("/"),  # type: ignore[arg-type]
                 subprotocols=[PROTOCOL],  # type: ignore[list-item]
             ) as channel:
-                slider, value = await self._slider(channel)
+                slider, state = await self._slider(channel)
                 await ready.wait()
-                await self._move(channel, slider, value, seconds)
+                await self._move(channel, slider, state, seconds)
                 await ready.wait()
                 await measured.wait()
         except Exception as error:
             self.errors.append(f"{type(error).__name__}: {error}"[:200])
             await ready.abort()
 
-    async def _slider(self, channel: Any) -> tuple[str, float]:
+    async def _slider(self, channel: Any) -> tuple[str, dict[str, Any]]:
         version = {"version": "1.0.0"}
         opening = {"comm_id": uuid.uuid4().hex, "target_name": "jupyter.widget.control", "data": {}}
         await channel.send(self.message("comm_open", opening, **version)[1])
@@ -283,15 +287,18 @@ class Viewer:
             states = found["content"].get("data", {}).get("states", {}) if found["msg_type"] == "comm_msg" else {}
             for model, facts in states.items():
                 if facts["model_name"] == SLIDER and not facts["state"].get("disabled"):
-                    return model, float(facts["state"].get("value", 0))
+                    return model, facts["state"]
 
-    async def _move(self, channel: Any, slider: str, value: float, seconds: float) -> None:
+    async def _move(self, channel: Any, slider: str, of: dict[str, Any], seconds: float) -> None:
         end = time.monotonic() + seconds
         await asyncio.sleep(TICK_S * (hash(slider) % 100) / 100)  # people do not move in step
-        step = 0
-        while time.monotonic() < end:
-            step += 1
-            state = {"value": round(value + 0.1 * (step % 5), 1)}
+        low, high, by = (float(of.get(name, usual)) for name, usual in (("min", 0.0), ("max", 10.0), ("step", 0.1)))
+        places = [round(low + by * i, 6) for i in range(1, int((high - low) / by))]
+        random.shuffle(places)  # as hands do; none twice: an outcome that is known already costs nothing
+        for place in places:
+            if time.monotonic() > end:
+                return
+            state = {"value": place}
             data = {"method": "update", "state": state, "buffer_paths": []}
             number, text = self.message("comm_msg", {"comm_id": slider, "data": data})
             begun = time.monotonic()
@@ -304,7 +311,17 @@ class Viewer:
                 if mine and found["msg_type"] == "status" and found["content"]["execution_state"] == "idle":
                     break
             self.ticks.append(time.monotonic() - begun)
-            await asyncio.sleep(max(0.0, TICK_S - (time.monotonic() - begun)))
+            if outcome := await self._settled(channel, begun):
+                self.outcomes.append(outcome)
+
+    async def _settled(self, channel: Any, begun: float) -> float:
+        """Look for two seconds, or until something follows; return when the last of it came."""
+        last = 0.0
+        while (left := begun + (TICK_S if last else PATIENCE_S) - time.monotonic()) > 0:
+            with contextlib.suppress(TimeoutError):
+                if parse(await asyncio.wait_for(channel.recv(), left))["msg_type"] == "comm_msg":
+                    last = time.monotonic() - begun
+        return last
 
 
 def parse(frame: bytes) -> dict[str, Any]:
@@ -333,18 +350,25 @@ async def gather(url: str, process: psutil.Process, viewers: int, seconds: float
     measured.set()
     await asyncio.gather(*tasks)
     ticks = sorted(tick for viewer in crowd for tick in viewer.ticks)
+    outcomes = sorted(outcome for viewer in crowd for outcome in viewer.outcomes)
     errors = [error for viewer in crowd for error in viewer.errors]
     for error in sorted(set(errors))[:5]:
         print("   ", error)
-    return {
-        f"{viewers} viewers: seconds until all stand": opened,
-        f"{viewers} viewers: errors": len(errors),
-        f"{viewers} viewers: ticks": len(ticks),
-        f"{viewers} viewers: tick median ms": 1000 * statistics.median(ticks) if ticks else float("nan"),
-        f"{viewers} viewers: tick p95 ms": 1000 * ticks[int(0.95 * (len(ticks) - 1))] if ticks else float("nan"),
+    found = {f"{viewers} viewers: seconds until all stand": opened, f"{viewers} viewers: errors": len(errors)}
+    for name, seconds_of in (("tick", ticks), ("outcome", outcomes)):
+        found |= {
+            f"{viewers} viewers: {name}s": len(seconds_of),
+            f"{viewers} viewers: {name} median ms": _milliseconds(seconds_of, 0.5),
+            f"{viewers} viewers: {name} p95 ms": _milliseconds(seconds_of, 0.95),
+        }
+    return found | {
         f"{viewers} viewers: fewest ticks of one": min((len(v.ticks) for v in crowd), default=0),
         f"{viewers} viewers: memory of its own, median MB": own,
     }
+
+
+def _milliseconds(found: list[float], share: float) -> float:
+    return 1000 * found[int(share * (len(found) - 1))] if found else math.nan
 
 
 def measure(plain: bool, asked: argparse.Namespace) -> dict[str, Any]:
