@@ -130,16 +130,16 @@ def test_formula_with_missing_or_zero_denominator_has_no_value() -> None:
         [towns.school("a"), towns.school("z")], [towns.school_year("a"), towns.school_year("z", pupils=0)]
     )
     data = indicators.frames(county, QUALITY)
-    assert data.value("stages", "books / pupils").tolist()[0] == 25
-    assert math.isnan(data.value("stages", "books / pupils").tolist()[1])
-    assert data.value("stages", "books / nowhere").isna().all()
+    assert data.values("stages", "books / pupils").tolist()[0] == 25
+    assert math.isnan(data.values("stages", "books / pupils").tolist()[1])
+    assert np.isnan(data.values("stages", "books / nowhere")).all()
 
 
 def test_blank_of_an_optional_field_is_none() -> None:
     county = towns.county([towns.school("a")], [towns.school_year("a", leased_sports_m2=None)])
     data = indicators.frames(county, QUALITY)
-    assert data.value("stages", "gym_m2 + leased_sports_m2").isna().all()
-    assert data.value("stages", "gym_m2 + leased_sports_m2", ["leased_sports_m2"]).tolist() == [0]
+    assert np.isnan(data.values("stages", "gym_m2 + leased_sports_m2")).all()
+    assert data.values("stages", "gym_m2 + leased_sports_m2", ["leased_sports_m2"]).tolist() == [0]
 
 
 @pytest.mark.parametrize(

@@ -346,8 +346,8 @@ def growth_rules(
         measure = result.item.measure
         if measure is None or result.rows is None:
             continue
-        values = frames.value("county", measure.formula, measure.blank_is_zero)
-        figure = pd.Series(values.to_numpy(), index=frames.county_years["year"].astype(int))
+        values = frames.values("county", measure.formula, measure.blank_is_zero)
+        figure = pd.Series(values, index=frames.column("county", "year").astype(int))
         rows = result.rows.rename(columns={"value": "growth", "threshold": "line"})
         before = figure.reindex(rows["year"] - 1).to_numpy()
         rows = rows.assign(figure=figure.reindex(rows["year"]).to_numpy(), before=before)

@@ -357,7 +357,7 @@ class Frames:
         return len(self._laid_out(source)["year"])
 
     def values(self, source: str, source_formula: str, blank_is_zero: Sequence[str] = ()) -> Floats:
-        """Compute a formula over all rows of a source; as :meth:`value`, as an array.
+        """Compute a formula over all rows of a source.
 
         Parameters
         ----------
@@ -367,6 +367,11 @@ class Frames:
             Formula over the columns.
         blank_is_zero : sequence of str
             Figures of which a blank means none.
+
+        Returns
+        -------
+        array of float
+            NaN wherever any figure the formula names is missing or a denominator is zero.
         """
         key = (source, source_formula, tuple(blank_is_zero))
         if key not in self._values:
@@ -375,24 +380,6 @@ class Frames:
                 self._size(source), source_formula, blank_is_zero,
             )  # fmt: skip
         return self._values[key]
-
-    def value(self, source: str, formula: str, blank_is_zero: Sequence[str] = ()) -> pd.Series:
-        """Evaluate a formula over all rows of a source.
-
-        Parameters
-        ----------
-        source : {"county", "schools", "stages", "townships"}
-        formula : str
-            An expression over the columns of that frame.
-        blank_is_zero : sequence of str
-            Columns whose blank means none, because the official form leaves them optional.
-
-        Returns
-        -------
-        Series
-            Aligned with the frame; NaN wherever any figure the formula names is missing or a denominator is zero.
-        """
-        return pd.Series(self.values(source, formula, blank_is_zero), index=self.frame(source).index)
 
     def where(self, source: str, condition: str | None) -> tuple[pd.Series, pd.Series]:
         """Tell which rows satisfy a condition, and for which rows it cannot be known.

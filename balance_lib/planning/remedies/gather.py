@@ -264,10 +264,10 @@ class Builder(LeverEffects):
             line = float(now["threshold"].iloc[0]) if len(now) else line
         if measure.transform == "level":
             return line
-        series = self.ground.frames.value("county", measure.formula, measure.blank_is_zero)
-        years = self.ground.frames.county_years["year"]
-        before = series[(years == self.ground.year - 1).to_numpy()]
-        last = float(before.iloc[0]) if len(before) else math.nan
+        frames = self.ground.frames
+        series = frames.values("county", measure.formula, measure.blank_is_zero)
+        before = series[frames.at("county", self.ground.year - 1)]
+        last = float(before[0]) if len(before) else math.nan
         return last + line if measure.transform == "change" else last * (1.0 + line / 100.0)
 
     def _sorted(self, rows: list[LinearCondition], result: ItemResult, why: str) -> tuple[list[LinearCondition], str]:
