@@ -23,8 +23,8 @@ def places_of(unit: str) -> int:
 
     Examples
     --------
-    >>> places_of("CV"), places_of("%"), places_of("m²/pupil")
-    (3, 1, 2)
+    >>> places_of("CV"), places_of("%"), places_of("m²/pupil"), places_of("classes")
+    (3, 1, 2, 0)
     """
     return 1 if unit.startswith("%") else _PLACES.get(unit, 2)
 
