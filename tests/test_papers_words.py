@@ -131,6 +131,10 @@ def test_english_lists_name_schools_in_english(akqi, plan) -> None:
     assert len(mine) and list(mine["school"]) == [schools[s] for s in mine["school_id"]]
 
 
+def test_what_does_not_apply_is_not_said_to_lack_data(plan) -> None:
+    assert findings.present(plan.item("M-C10")).startswith("不适用")
+
+
 def test_the_problem_list_names_who_answers(akqi, plan) -> None:
     rows = workplan.problem_list(plan, akqi)
     first = rows[rows["school_id"] != ""].iloc[0]
