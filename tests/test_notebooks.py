@@ -49,6 +49,7 @@ def test_a_notebook_runs_and_keeps_its_pictures(path: Path, gallery: Any, tmp_pa
     exported = _exported(book)
     assert exported.count("data:image/svg+xml;base64") + exported.count("<svg") >= len(pictures)
     assert "plotly.js" not in exported
+    assert ".jp-RenderedSVG img{max-width:100%" in exported  # else its pictures run out of a printed page
     if path.stem.startswith("00"):
         nbformat.write(book, tmp_path / path.name)
         for lang, words in (("zh", "不通过"), ("en", "Of 23 schools")):
