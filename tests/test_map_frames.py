@@ -113,6 +113,14 @@ def test_places_of_one_kind_have_no_legend_of_kinds_and_their_own_scale() -> Non
     assert sorted(sizes) == [5.2, 7.6, 10.0]
 
 
+def test_circles_lie_on_the_sheet_where_there_is_no_outline() -> None:
+    chart = SchematicMap(places(2, "id"))
+    chart.set_radius(3)
+    circles = [circle for circle in drawn(chart).iter("{http://www.w3.org/2000/svg}circle") if circle.get("cx")]
+    inside = [float(c.get("cx", 0)) - float(c.get("r", 0)) > 0 for c in circles if float(c.get("r", 0)) > 50]
+    assert inside == [True, True]
+
+
 def test_ids_are_numbers_or_words_and_those_of_no_place_are_refused() -> None:
     chart = SchematicMap(places(3, "id").assign(id=[101, 102, 103]), places(2, "id").assign(id=[7, 8]))
     chart.set_classes({101: "met", 102: "not_met"}, {101: 4.5}, notes={103: "新"})

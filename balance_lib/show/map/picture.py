@@ -68,6 +68,8 @@ class _Picture:
     def _frame(self, km: Floats) -> None:
         """Set the scale and the middle so that everything fits."""
         low, high = (km.min(axis=0), km.max(axis=0)) if len(km) else (np.array([-10.0, -10]), np.array([10.0, 10]))
+        pad = 0.0 if self.index["outline"] else max(self.chart.radius_km, default=0.0)  # circles lie on the sheet
+        low, high = low - pad, high + pad
         room = np.array([self.width, self.height]) - 2 * MARGIN
         self.scale, self.middle = float(min(room / np.maximum(high - low, 0.5))), (low + high) / 2
 

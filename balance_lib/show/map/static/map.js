@@ -427,7 +427,9 @@ class SchematicMapView {
       x0 = Math.min(x0, this.xy[i]); x1 = Math.max(x1, this.xy[i]);
       y0 = Math.min(y0, this.xy[i + 1]); y1 = Math.max(y1, this.xy[i + 1]);
     }
-    this.box = Number.isFinite(x0) ? [x0, y0, x1, y1] : [-10, -10, 10, 10];
+    // Without an outline the circles may reach beyond all places: the view begins with them in it.
+    const pad = this.index.outline.length ? 0 : Math.max(0, ...this.model.get("radius_km"));
+    this.box = Number.isFinite(x0) ? [x0 - pad, y0 - pad, x1 + pad, y1 + pad] : [-10, -10, 10, 10];
     this.cx = (this.box[0] + this.box[2]) / 2;
     this.cy = (this.box[1] + this.box[3]) / 2;
   }
