@@ -120,7 +120,7 @@ def explore(county: County | str, *, lang: str | None = None) -> Access:
     """
     from balance_lib.show.desk import pages
 
-    return pages.explore(open(county) if isinstance(county, str) else county, lang)
+    return pages.on_county("Access", open(county) if isinstance(county, str) else county, lang)
 
 
 def table(frame: pd.DataFrame) -> Any:

@@ -368,13 +368,13 @@ class CountyDesk(County):
         """Show the walking page on this county: radius, year, stage and way of measuring move map and figures."""
         from balance_lib.show.desk import pages
 
-        return pages.explore(self, lang)
+        return pages.on_county("Access", self, lang)
 
     def trial(self, *, lang: str | None = None) -> Consolidation:
         """Show the layout page on this county: least size, radius, bus and births as sliders, map, who is affected."""
         from balance_lib.show.desk import pages
 
-        return pages.trial(self, lang)
+        return pages.on_county("Consolidation", self, lang)
 
     # Names ------------------------------------------------------------------------------------------------------
 

@@ -50,10 +50,8 @@ def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
 
     Parameters
     ----------
-    found : Evaluation
-    stage : str, optional
-        Stage; every one without.
-    lang : {"zh", "en"}, optional
+    found, stage, lang
+        As those of ``Evaluation.plot_gaps``.
     """
     lang, rows = lang or locale.spoken(), []
     check_stage(stage)
@@ -95,9 +93,8 @@ def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
 
     Parameters
     ----------
-    found : Evaluation
-    stage : {"primary", "junior"}
-    lang : {"zh", "en"}, optional
+    found, stage, lang
+        As those of ``Evaluation.plot_coefficients``.
     """
     lang = lang or locale.spoken()
     check_stage(stage)
@@ -107,14 +104,12 @@ def coefficients(found: Evaluation, stage: str, lang: str | None) -> go.Figure:
 
 
 def contributions(found: Evaluation, indicator: str, stage: str, lang: str | None) -> go.Figure:
-    """Draw the schools' shares of the variance behind a coefficient; parameters as the evaluation's own.
+    """Draw the schools' shares of the variance behind a coefficient.
 
     Parameters
     ----------
-    found : Evaluation
-    indicator : str
-    stage : str
-    lang : str, optional
+    found, indicator, stage, lang
+        As those of ``Evaluation.plot_contributions``.
     """
     lang = lang or locale.spoken()
     labels = found.standard.indicator_labels(lang)
@@ -133,10 +128,8 @@ def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: s
 
     Parameters
     ----------
-    county : object
-    standard : Standard
-    stage : {"primary", "junior"}
-    lang : {"zh", "en"}, optional
+    county, standard, stage, lang
+        As those of ``CountyDesk.plot_coefficients``.
     """
     from balance_lib import evaluation
 
@@ -150,8 +143,8 @@ def coverage(found: Sequence[Coverage], lang: str | None) -> go.Figure:
 
     Parameters
     ----------
-    found : sequence of Coverage
-    lang : {"zh", "en"}, optional
+    found, lang
+        As those of ``Coverage.plot``.
     """
     lang = lang or locale.spoken()
     figure = blank(text(f"stage.{found[0].reach.stage}", lang), lang, height=360)
@@ -170,14 +163,12 @@ def coverage(found: Sequence[Coverage], lang: str | None) -> go.Figure:
 def history(
     found: History, item: str, *, by: str | None, stage: str, township: str | None, to: int | None, lang: str | None
 ) -> go.Figure:
-    """Draw an item or an indicator over the years; parameters as ``History.plot``.
+    """Draw an item or an indicator over the years.
 
     Parameters
     ----------
-    found : History
-    item, stage : str
-    by, township, lang : str, optional
-    to : int, optional
+    found, item, by, stage, township, to, lang
+        As those of ``History.plot``.
     """
     lang = lang or locale.spoken()
     check_stage(stage)
@@ -251,9 +242,8 @@ def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
 
     Parameters
     ----------
-    found : Outcome
-    most : int
-    lang : {"zh", "en"}, optional
+    found, most, lang
+        As those of ``Outcome.plot``.
     """
     lang = lang or locale.spoken()
     affected = found.affected.assign(km=found.affected["extra_m"] * found.affected["pupils"] / 1000)
@@ -291,8 +281,8 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
 
     Parameters
     ----------
-    found : Comparison
-    lang : {"zh", "en"}, optional
+    found, lang
+        As those of ``Comparison.plot``.
     """
     lang, table = lang or locale.spoken(), found.table
     wanted = ("moved", "farther", "far", "broken", "cv_over", "not_met", "running_yuan", "building_yuan")
@@ -320,9 +310,8 @@ def frontier(found: CountyFrontier, measure: str, lang: str | None) -> go.Figure
 
     Parameters
     ----------
-    found : CountyFrontier
-    measure : {"extra", "worst", "cost", "not_met"}
-    lang : {"zh", "en"}, optional
+    found, measure, lang
+        As those of ``CountyFrontier.plot``.
     """
     return plots.frontier(found.table, measure=measure, lang=lang or locale.spoken())
 
@@ -332,9 +321,8 @@ def remedy(found: RemedyPlan, what: str, lang: str | None) -> go.Figure:
 
     Parameters
     ----------
-    found : RemedyPlan
-    what : {"kinds", "bound", "coefficients"}
-    lang : {"zh", "en"}, optional
+    found, what, lang
+        As those of ``RemedyPlan.plot``.
     """
     from balance_lib.show.plots import remedies
 
@@ -351,10 +339,8 @@ def forecast(found: Forecast, village: str | None, school: str | None, lang: str
 
     Parameters
     ----------
-    found : Forecast
-    village : str, optional
-    school : str, optional
-    lang : {"zh", "en"}, optional
+    found, village, school, lang
+        As those of ``Forecast.plot``.
     """
     county: Any = found.county
     rows = county.tables["school_years"]
@@ -376,15 +362,12 @@ def forecast(found: Forecast, village: str | None, school: str | None, lang: str
 def projection(
     found: Projection, village: str | None, school: str | None, counted: pd.DataFrame | None, lang: str | None
 ) -> go.Figure:
-    """Draw a projection's pupils by stage; parameters as ``Projection.plot``.
+    """Draw a projection's pupils by stage.
 
     Parameters
     ----------
-    found : Projection
-    village : str, optional
-    school : str, optional
-    counted : DataFrame, optional
-    lang : {"zh", "en"}, optional
+    found, village, school, counted, lang
+        As those of ``Projection.plot``.
     """
     rows = found.county
     if school is not None:

@@ -30,22 +30,12 @@ def county_map(
     county: CountyDesk, *, radius_m: float | None, colour: str, stage: str | None, year: int,
     standard: Any = None, lang: str | None = None, height: int = 560,
 ) -> CountyMap:  # fmt: skip
-    """Map a county; parameters as ``CountyDesk.map``.
+    """Map a county.
 
     Parameters
     ----------
-    county : CountyDesk
-    radius_m : float, optional
-        Walking radius in metres.
-    colour : str
-        What the schools are coloured by.
-    stage : str, optional
-        Stage; every one without.
-    year : int
-    standard : object
-        A standard or its id.
-    lang : {"zh", "en"}, optional
-    height : int
+    county, radius_m, colour, stage, year, standard, lang, height
+        As those of ``CountyDesk.map``.
     """
     lang = lang or locale.spoken()
     chart = _chart(county, year, stage, lang, height)
@@ -67,8 +57,8 @@ def coverage_map(found: Coverage, lang: str | None = None) -> CountyMap:
 
     Parameters
     ----------
-    found : Coverage
-    lang : str, optional
+    found, lang
+        As those of ``Coverage.map``.
     """
     lang, reach = lang or locale.spoken(), found.reach
     chart = _chart(found.county, reach.year, reach.stage, lang)
@@ -85,16 +75,10 @@ def evaluation_map(
 ) -> CountyMap:  # fmt: skip
     """Map the schools by what was found of them.
 
-    ``stage``: stage; every one without. ``radius_m``: walking radius in metres.
-
     Parameters
     ----------
-    found : Evaluation
-    county : County, optional
-    item : str, optional
-    stage : str, optional
-    radius_m : float, optional
-    lang : str, optional
+    found, county, item, stage, radius_m, lang
+        As those of ``Evaluation.map``.
     """
     lang = lang or locale.spoken()
     place = county or OPENED.get(str(found.provenance["county_hash"]))
@@ -111,13 +95,10 @@ def evaluation_map(
 def outcome_map(found: Outcome, *, before: bool = False, lang: str | None = None) -> CountyMap:
     """Map the schools as the scenario leaves them, or as they are today.
 
-    ``before``: whether the map shows the county as it stands.
-
     Parameters
     ----------
-    found : Outcome
-    before : bool
-    lang : str, optional
+    found, before, lang
+        As those of ``Outcome.map``.
     """
     lang, year = lang or locale.spoken(), found.scenario.year
     county = found.baseline

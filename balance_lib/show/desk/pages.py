@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from balance_lib import locale
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
-
-if TYPE_CHECKING:
-    from balance_lib.show.widgets.apps import Access, Consolidation
 
 PICTURE, VIEW, SECOND = "image/svg+xml", "application/vnd.jupyter.widget-view+json", "image/png"
 
@@ -41,30 +38,19 @@ class _OneCounty(Library):
         return self.county
 
 
-def explore(county: County, lang: str | None = None) -> Access:
-    """Return the walking page on a county.
+def on_county(page: str, county: County, lang: str | None = None) -> Any:
+    """Return a page of the dashboards on a county.
 
     Parameters
     ----------
+    page : {"Access", "Consolidation"}
     county : County
-    lang : str, optional
+    lang : {"zh", "en"}, optional
     """
-    from balance_lib.show.widgets.apps import Access
+    from balance_lib.show.widgets import apps
 
-    return _leaving_a_picture(Access(_model(county, lang)))
-
-
-def trial(county: County, lang: str | None = None) -> Consolidation:
-    """Return the layout page on a county.
-
-    Parameters
-    ----------
-    county : County
-    lang : str, optional
-    """
-    from balance_lib.show.widgets.apps import Consolidation
-
-    return _leaving_a_picture(Consolidation(_model(county, lang)))
+    facts = {"county": county.county_id, "lang": lang or locale.spoken()}
+    return _leaving_a_picture(getattr(apps, page)(PageModel(_OneCounty(county), facts)))
 
 
 def _leaving_a_picture(page: Any) -> Any:
@@ -103,7 +89,3 @@ def keep_pictures(model: dict[str, Any], **_: Any) -> None:
         if PICTURE in data:
             for second in (VIEW, SECOND):
                 data.pop(second, None)
-
-
-def _model(county: County, lang: str | None) -> PageModel:
-    return PageModel(_OneCounty(county), {"county": county.county_id, "lang": lang or locale.spoken()})
