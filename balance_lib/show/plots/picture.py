@@ -338,8 +338,10 @@ class _Sheet:
             return
         left, foot, wide, high = self.frame
         below = (self.layout.legend.y or 1) < 0
+        columns = min(len(named), 3 if below else 4)
+        by_rows = [label for first in range(columns) for label in list(named)[first::columns]]  # it fills columns
         self.sheet.legend(
-            named.values(), named.keys(), ncols=min(len(named), 3 if below else 4), fontsize=11, frameon=False,
+            [named[label] for label in by_rows], by_rows, ncols=columns, fontsize=11, frameon=False,
             loc="upper left" if below else "lower right", handlelength=2.2,
             bbox_to_anchor=(left, foot - 0.12) if below else (left + wide, foot + high),
         )  # fmt: skip
