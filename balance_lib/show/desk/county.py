@@ -69,8 +69,8 @@ class CountyDesk(County):
 
     @cached_property
     def townships(self) -> GeoDataFrame:
-        """Return the townships as areas; as points at their seats where the county has no areas."""
-        return places.townships(self)
+        """Return the townships as areas (points where there are none), with the pupils of their schools last year."""
+        return places.townships(self, self._year(None) if self.years else None)
 
     @cached_property
     def roads(self) -> GeoDataFrame:

@@ -64,11 +64,12 @@ def villages(county: County, year: int | None = None) -> GeoDataFrame:
     return _points(county, frame.assign(pupils=frame["village_id"].map(going), year=year))
 
 
-def townships(county: County) -> GeoDataFrame:
-    """Return the townships: areas where the county has them, else their seats."""
+def townships(county: County, year: int | None = None) -> GeoDataFrame:
+    """Return the townships, with the pupils of their schools in a year: areas where the county has them, else seats."""
     import geopandas
 
     frame = county.table("townships")
+    frame["pupils"] = frame["township"].map(schools(county, year).groupby("township")["pupils"].sum(min_count=1))
     drawn = layer(county, "townships.geojson")
     if not len(drawn):
         return _points(county, frame)
