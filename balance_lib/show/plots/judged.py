@@ -61,30 +61,22 @@ def gap_over_time(
         rows = rows.assign(status=[status_of(met) for met in rows["met"]])
     if "school_id" in rows and len(set(rows["school_id"])) > 1:
         return _schools_over_time(rows, label, unit, lang)
-    figure = blank(label, lang, height=340)
-    add_line(figure, whole(rows["year"]), rows["threshold"], text("plot.line", lang))
+    figure, years = blank(label, lang, height=340), whole(rows["year"])
+    add_line(figure, years, rows["threshold"], text("plot.line", lang))
     figure.add_scatter(
-        x=whole(rows["year"]),
-        y=rows["value"],
-        mode="lines+markers+text",
-        name=text("plot.value", lang),
-        connectgaps=False,
-        line={"color": palette.ACCENT, "width": 2},
-        marker=status_markers(rows["status"]),
+        x=years, y=rows["value"], mode="lines+markers+text", name=text("plot.value", lang), connectgaps=False,
+        line={"color": palette.ACCENT, "width": 2}, marker=status_markers(rows["status"]),
         text=[_marked(*row) for row in zip(rows["status"], rows["value"], strict=True)],
-        textposition="top center",
-        cliponaxis=False,
+        textposition="top center", cliponaxis=False,
         customdata=[text(f"status.{status}", lang) for status in rows["status"]],
         hovertemplate="%{x}<br>%{y} " + unit + "<br>%{customdata}<extra></extra>",
-    )
+    )  # fmt: skip
     _mark_missing(figure, rows, lang)
-    years = whole(rows["year"])
     if deadline is not None:
         # A school year bears the name of its first calendar year and is judged on 31 August of the next.
         years.append(deadline.year - (deadline.month <= 8))
-        words = text(
-            "plot.deadline", lang, date=deadline.isoformat()
-        )  # in the legend: along the line it lies on values
+        # Named in the legend: along the line the words lie on values.
+        words = text("plot.deadline", lang, date=deadline.isoformat())
         figure.add_vline(x=years[-1], line={"color": palette.MUTED, "dash": "dot"}, name=words, showlegend=True)
     figure.update_yaxes(
         title={"text": unit, "standoff": 8} if unit else None, range=room(rows["value"], rows["threshold"])
