@@ -499,7 +499,7 @@ def test_a_deadline_is_its_last_day(text: str, day: date | None):
 def test_an_unknown_name_says_what_there_is():
     with pytest.raises(NotFoundError, match="quality_2017"):
         standards.load("quality_2018")
-    with pytest.raises(NotFoundError, match="A1-1"):
+    with pytest.raises(NotFoundError, match=r"M-G1, M-G2.* …"):  # a hundred codes are not listed
         standards.load("akqi_2022").item("A9-9")
     with pytest.raises(NotFoundError):
         standards.load("akqi_2022").switches({"no_such_switch": True})
