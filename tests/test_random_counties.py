@@ -18,8 +18,15 @@ from pyproj import Geod
 
 from balance_lib import access, scenarios
 from balance_lib.data.county import County
+from balance_lib.optimise import highs
+from balance_lib.optimise.control import Control
 from balance_lib.planning import siting
 from balance_lib.planning.siting import Goals
+from balance_lib.planning.siting.layouts import CountyLayout
+from balance_lib.planning.siting.model import CountyModel
+from balance_lib.planning.siting.question import Question
+from balance_lib.planning.siting.search import LayoutSearch
+from balance_lib.planning.siting.trial import SiteChoice, Trials, broken
 from balance_lib.scenarios import Scenario, default
 from tests import remedy_brute, towns
 
@@ -276,3 +283,55 @@ def test_remedies_are_what_the_price_list_and_the_evaluation_say(seed: int) -> N
 @pytest.mark.parametrize("seed", [32000046, 32000124, 32000166])
 def test_a_way_nobody_knows_is_no_way_and_a_point_without_a_roll_gets_another_host(seed: int) -> None:
     test_the_optimiser_gives_what_trying_every_layout_gives(seed)
+
+
+def two_schools() -> CountyLayout:
+    """Return a county in which S0 and S1 may close; village v's two bands are at one each, near C, which is full."""
+    at = {"S0": 0.0, "S1": 0.001, "C": 0.003, "D": 0.006}
+    schools = {n: {"kind": "primary", "at": (109.6 + x, 31.0), "host": None, "grades": 6, "classes": 6, "roll": 0}
+               for n, x in at.items()}  # fmt: skip
+    going = {("v", "S0", "g1_3"): 20, ("v", "S1", "g4_6"): 20}
+    going |= {
+        (f"v{n}", n, band): pupils
+        for n in "CD"
+        for band, pupils in zip(BANDS, (10, 130 if n == "C" else 10), strict=True)
+    }
+    for (_, school, _), pupils in going.items():
+        schools[school]["roll"] += pupils
+    made = Town({"v": (109.6, 31.0), "vC": schools["C"]["at"], "vD": schools["D"]["at"]}, schools, going)
+    goals = Goals(schools=2, may_close=["S0", "S1"], radius=False, young=False, township_minimum=False, min_size=1)
+    return CountyLayout.of(made.county(), "primary", goals)
+
+
+def test_a_village_of_two_schools_that_close_leaves_them_together_in_the_model_too() -> None:
+    drawn = two_schools()
+    choice = SiteChoice(tuple(s in ("C", "D") for s in drawn.school_ids))
+    question = Question(CountyModel(drawn), 2, fixed=choice)
+    plan = Trials(drawn).of(choice)
+    answer = highs.solve(question.model(), Control(10.0))
+    assert answer.bound == pytest.approx(plan.objective) and not broken(plan, 2)
+    assert {drawn.school_ids[j] for j in plan.assignment[:2]} == {"D"}
+
+
+def test_who_was_sent_for_a_school_s_size_is_not_sent_there_again_while_his_other_school_is_open() -> None:
+    drawn = two_schools()
+    ids = drawn.school_ids.tolist()
+    moved, near, other = int(np.flatnonzero(drawn.home == ids.index("S0"))[0]), ids.index("C"), ids.index("D")
+    choice = SiteChoice(tuple(s != "S0" for s in ids))
+    for pulled, expected in (((), near), (((moved, near, other),), other)):
+        question = Question(CountyModel(drawn), 3, fixed=choice, pulled=pulled)
+        answer = highs.solve(question.model(), Control(10.0))
+        assert answer.values is not None
+        assert dict(zip(*question.sent(answer.values), strict=True))[moved] == expected
+
+
+def test_fewest_schools_are_tried_with_places_to_spare_and_bounded_with_villages_split() -> None:
+    drawn = two_schools()
+    search = LayoutSearch(drawn, Control(10.0))
+    whole, split = (highs.solve(Question(search.model, None, counts=True, split=s).model(), Control(10.0)).bound
+                    for s in (False, True))  # fmt: skip
+    assert split <= whole == search._least() == 2  # C and D stay
+    spared = Question(search.model, 3, split=True, spare=0.95).model()
+    assert highs.solve(spared, Control(10.0)).infeasible  # 13 places in 270 are not enough for anybody
+    found = search._found_with(2, Control(10.0))
+    assert found is not None and found.schools == 2 and not broken(found, 2)
