@@ -36,7 +36,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -100,7 +99,8 @@ class CountyModel:
         if not drawn.new.any():
             return can
         villages = drawn.points["village_id"].to_numpy()
-        blocked = {(v, j) for v, j in zip(*_names(villages, np.nonzero(drawn.new[None, :] & ~can)), strict=True)}
+        points, sites = np.nonzero(drawn.new[None, :] & ~can)
+        blocked = set(zip(villages[points], sites, strict=True))
         for i, j in zip(*np.nonzero(can), strict=True):
             can[i, j] = (villages[i], j) not in blocked
         return can
@@ -116,7 +116,3 @@ class CountyModel:
         points, sites = np.nonzero(self.zoned)
         villages = self.layout.points["village_id"].to_numpy()
         return list(dict.fromkeys((str(villages[i]), int(j)) for i, j in zip(points, sites, strict=True)))
-
-
-def _names(villages: Any, at: Any) -> tuple[Any, Any]:
-    return villages[at[0]], at[1]

@@ -86,6 +86,13 @@ class Question:
         self.slack = np.empty(0, np.int64)
         self._more: list[tuple[float, float, float, bool]] = []
 
+    def _who_never_moves(self, values: Floats) -> Floats:
+        """Sum a figure of points by school over those that have no column: they stay whatever is decided."""
+        fixed = np.ones(values.size, np.bool_)
+        fixed[self.point] = False
+        home = self.base.layout.home[fixed]
+        return np.bincount(home, weights=values[fixed], minlength=self.m).astype(float)
+
     # Rows ---------------------------------------------------------------------------------------------------------
 
     def model(self) -> highs.HighsModel:
@@ -229,9 +236,7 @@ class Question:
         """Put (6); those who never move count too."""
         drawn = self.base.layout
         looked = drawn.closable | drawn.new
-        moving = np.zeros(drawn.home.size, np.bool_)
-        moving[self.point] = True
-        stay = np.bincount(drawn.home[~moving], weights=drawn.pupils[~moving], minlength=self.m)
+        stay = self._who_never_moves(drawn.pupils)
         sites = np.flatnonzero(looked)
         rank = np.cumsum(looked) - 1
         mine = looked[self.site]
@@ -254,9 +259,7 @@ class Question:
     def _pupils_left(self) -> None:
         """Put (12b); only a new school can take all pupils of one that stays open."""
         drawn = self.base.layout
-        moving = np.zeros(drawn.home.size, np.bool_)
-        moving[self.point] = True
-        stay = np.bincount(drawn.home[~moving], weights=drawn.pupils[~moving], minlength=self.m)
+        stay = self._who_never_moves(drawn.pupils)
         sites = np.flatnonzero((drawn.rolls > 0) & (stay == 0) & ~drawn.new)
         rank = np.full(self.m, -1)
         rank[sites] = np.arange(sites.size)
@@ -275,9 +278,7 @@ class Question:
             return
         beds = drawn.drawn.beds.reindex(list(drawn.school_ids)).fillna(0.0).to_numpy()
         boarding = drawn.boarding.sum(axis=1)
-        moving = np.zeros(drawn.home.size, np.bool_)
-        moving[self.point] = True
-        used = np.bincount(drawn.home[~moving], weights=boarding[~moving], minlength=self.m)
+        used = self._who_never_moves(boarding)
         mine = (wanted > 0) | (self.stays & (boarding[self.point] > 0))
         value = np.where(self.stays, boarding[self.point], wanted)[mine]
         parts: list[tuple[Any, Any, Any]] = [(self.site[mine], self.column[mine], value)]
@@ -311,10 +312,8 @@ class Question:
     def _running(self, budget: float) -> None:
         """Put (11): columns t_j >= load / ratio (whole) and f_j >= load, floored, where loads may change."""
         drawn, rates = self.base.layout, self.base.rates
-        moving = np.zeros(drawn.home.size, np.bool_)
-        moving[self.point] = True
-        stay = np.bincount(drawn.home[~moving], weights=drawn.pupils[~moving], minlength=self.m)
-        pairs_stay = float(rates.pair[~moving, drawn.home[~moving]].sum())
+        stay = self._who_never_moves(drawn.pupils)
+        pairs_stay = float(self._who_never_moves(rates.pair[np.arange(drawn.home.size), drawn.home]).sum())
         sites, rank = np.unique(self.site, return_inverse=True)
         k = sites.size
         whole = [self._column(whole=True) for _ in range(k)]
