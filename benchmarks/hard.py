@@ -30,19 +30,19 @@ from balance_lib import optimise
 
 ROOT = Path(__file__).parents[1]
 HEADS = {
-    "en": "| question | plan | bound | gap | proven | seconds | memory, MB |\n|---|---|---|---|---|---|---|",
-    "zh": "| 问题 | 方案 | 下界 | 差距 | 证明最优 | 秒 | 内存（MB） |\n|---|---|---|---|---|---|---|",
+    "en": "| question | plan | bound | gap | proven | seconds | memory, MB | jobs |\n|---|---|---|---|---|---|---|---|",
+    "zh": "| 问题 | 方案 | 下界 | 差距 | 证明最优 | 秒 | 内存（MB） | 任务数 |\n|---|---|---|---|---|---|---|---|",
 }
 WORDS = {
     "en": {
         "yes": "yes",
         "no": "no",
-        "date": "Measured on {date}, {cores} cores with {load:.0f} jobs at the time, at most {limit:.0f} s a question.",
+        "date": "Last measured on {date}, {cores} cores, at most {limit:.0f} s a question; jobs: running or waiting meanwhile.",
     },
     "zh": {
         "yes": "是",
         "no": "否",
-        "date": "测于 {date}，{cores} 核，当时机器上有 {load:.0f} 个任务在运行或等待，每题至多 {limit:.0f} 秒。",
+        "date": "最近测于 {date}，{cores} 核，每题至多 {limit:.0f} 秒；任务数指当时机器上在运行或等待的任务。",
     },
 }
 
@@ -182,7 +182,7 @@ def answer(name: str, time_limit_s: float, folder: Path) -> dict[str, Any]:
     return {
         "objective": found.objective, "bound": found.bound, "gap": found.gap, "status": found.status,
         "seconds": found.seconds, "memory": resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024,
-        "open": int(found.open.sum()),
+        "open": int(found.open.sum()), "jobs": os.getloadavg()[0],
     }  # fmt: skip
 
 
@@ -192,7 +192,7 @@ def row(name: str, found: dict[str, Any], lang: str) -> str:
     proven = words["yes" if found["status"] == "optimal" else "no"]
     gap = f"{100 * found['gap']:.2f} %" if np.isfinite(found["gap"]) else "–"
     values = " | ".join(f"{found[of]:,.0f}" if np.isfinite(found[of]) else "–" for of in ("objective", "bound"))
-    figures = f"{values} | {gap} | {proven} | {found['seconds']:.1f} | {found['memory']:.0f} |"
+    figures = f"{values} | {gap} | {proven} | {found['seconds']:.1f} | {found['memory']:.0f} | {found['jobs']:.0f} |"
     return f"| {getattr(question, lang)} | {figures}"
 
 
@@ -207,7 +207,7 @@ def write(found: dict[str, dict[str, Any]], limit: float) -> None:
         order = [f"| {getattr(question, lang)}" for question in QUESTIONS.values()]
         lines = [(rows | new)[key] for key in order if key in rows | new]
         date = datetime.datetime.now(datetime.UTC).date().isoformat()
-        said = WORDS[lang]["date"].format(date=date, cores=os.cpu_count(), limit=limit, load=os.getloadavg()[1])
+        said = WORDS[lang]["date"].format(date=date, cores=os.cpu_count(), limit=limit)
         text = f"{said}\n\n{HEADS[lang]}\n" + "\n".join(lines) + "\n"
         page.write_text(before + text + after, encoding="utf-8")
 
