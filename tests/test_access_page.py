@@ -19,7 +19,7 @@ from balance_lib.data.county import County
 from balance_lib.show.widgets import apps, walk_views
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
-from balance_lib.show.widgets.walking import Walking, named_in
+from balance_lib.show.widgets.walking import Walking
 from tests import towns
 from tests.test_access import GOING, KM_EAST, LAT, LON, METRES, PLACES, SCHOOLS, county, going, school, square, village
 
@@ -79,9 +79,9 @@ def test_page_stands_and_says_how_it_measured(saved, lang) -> None:
 def test_places_bear_the_name_the_map_gives_them(saved) -> None:
     made = County.open(saved / "toy")
     schools = made.table("schools").assign(name_en=["A School", None, *[None] * (len(made.tables["schools"]) - 2)])
-    found = named_in(made.with_tables(schools=schools), "en").tables["schools"]["name_zh"]
+    found = made.with_tables(schools=schools).spoken("en").tables["schools"]["name_zh"]
     assert list(found[:2]) == ["A School", made.tables["schools"]["name_zh"][1]]
-    assert named_in(made, "zh") is made
+    assert made.spoken("zh") is made
     assert list(made.tables["schools"]["name_zh"]) == list(County.open(saved / "toy").tables["schools"]["name_zh"])
 
 

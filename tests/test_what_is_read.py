@@ -201,4 +201,4 @@ def test_the_measures_of_chuzhou_and_the_sentences_of_wuxi(demo_dir: Path) -> No
     assert "要求5项全部达标，现状为5项中3项达标（佐证认定达标），差2项" in said["W-G1"]
     assert said["W-C8"].endswith("按数据未达标，不能认定达标。")
     assert findings.requirement(wuxi.item("W-F7")) == "不低于100%"
-    assert findings.requirement(wuxi.item("W-T9")) == "差异系数不高于0.55"
+    assert findings.requirement(wuxi.item("W-T9")) == "差异系数不超过0.55"

@@ -75,11 +75,12 @@ def access(
         limit = None if radius_m is not None else room.radius_of(county, stage.value)
         metres = radius_m if limit is None else limit.metres
         assert metres is not None
-        table = room.costs(county, mode.value)
-        reach = room.Reach.of(county, wanted, stage.value, table, band=None if band is None else band.value)
+        spoken = county.spoken(lang)
+        table = room.costs(spoken, mode.value)
+        reach = room.Reach.of(spoken, wanted, stage.value, table, band=None if band is None else band.value)
         result = _result(county, reach, metres, limit, lang)
         if points is not None:
-            near = room.near_schools(county, room.read_points(points), year=wanted)
+            near = room.near_schools(spoken, room.read_points(points), year=wanted)
             result["near_schools"] = records(near)
         print_result(as_json, result, _plain(result, lang))
 

@@ -65,7 +65,10 @@ def _plain(outcome: Outcome, lang: str) -> str:
         lines += [f"  [{text(f'scenarios.severity.{b.severity}', lang)}] {b.sentence(lang)}" for b in outcome.breaks]
     if len(outcome.affected):
         lines += ["", say("worst")]
-        lines += [f"  {say('village', **_village(row, lang))}" for row in outcome.worst.head(NAMED).to_dict("records")]
+        lines += [
+            f"  {say('village', **_village(row, lang))}"
+            for row in outcome.spoken(outcome.worst, lang).head(NAMED).to_dict("records")
+        ]
     lines += ["", say("costs")]
     for row in outcome.costs.itertuples():
         label = text(f"scenarios.cost.{row.item}", lang)

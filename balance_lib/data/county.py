@@ -18,7 +18,7 @@ import balance_lib
 from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, unreadable
 from balance_lib.data import origins, saving, tables
 from balance_lib.data.origins import Origin
-from balance_lib.locale import either
+from balance_lib.locale import either, named
 from balance_lib.plain import as_yaml, from_yaml
 from balance_lib.shown import Shown
 
@@ -232,6 +232,32 @@ class County(Shown):
     def name(self, lang: str = "zh") -> str:
         """Return the county's name in a language."""
         return either(self.name_zh, self.name_en, lang)
+
+    @cached_property
+    def towns(self) -> Mapping[str, str]:
+        """Return the English names of the townships: those their layer bears as ``name_en``."""
+        drawn = (self.layers.get("townships.geojson") or {}).get("features", [])
+        facts = [feature.get("properties") or {} for feature in drawn]
+        return {str(f["township"]): str(f["name_en"]) for f in facts if f.get("township") and f.get("name_en")}
+
+    def spoken(self, lang: str = "zh") -> County:
+        """Return the county whose schools, villages and townships are called by their names in a language.
+
+        The rooms below carry one name a place; an English page or paper shows a county that speaks English. Where there
+        is no English name the Chinese one stays.
+
+        Parameters
+        ----------
+        lang : {"zh", "en"}
+        """
+        if lang == "zh":
+            return self
+        frames = {name: self.table(name) for name in ("schools", "villages", "townships")}
+        for name, frame in frames.items():
+            frame["township"] = frame["township"].replace(self.towns)
+            if name != "townships":
+                frame["name_zh"] = named(frame, lang)
+        return self.with_tables(**frames)
 
     def table(self, name: str, year: int | None = None) -> pd.DataFrame:
         """Return a copy of a table, of one year when asked.

@@ -13,7 +13,7 @@ from balance_lib import locale, standards
 from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.evaluation import indicators
-from balance_lib.evaluation.figures import amount, places_of, quantity
+from balance_lib.evaluation.figures import amount, places_beside, places_of, quantity, rounded
 from balance_lib.evaluation.indicators.comparison import TOLERANCE
 from balance_lib.locale import Message
 from balance_lib.standards import Indicator, Item, Measure
@@ -143,7 +143,16 @@ def away(item: Item, value: float, line: float, gap: float) -> Message:
     """
     side = {">=": "short", ">": "short", "<=": "over", "<": "over"}.get(item.operator, "apart")
     side = "over" if side == "apart" and line == 0 < value else side
-    return Message(f"reason.away.{side}", {"gap": _gap_of(gap, item.judged_unit)})
+    return Message(f"reason.away.{side}", {"gap": _gap_of(_printed_gap(item, value, line, gap), item.judged_unit)})
+
+
+def _printed_gap(item: Item, value: float, line: float, gap: float) -> float:
+    """Return the gap between both figures as they are printed: 93.75 % of 100 % reads 93.8 %, and is short by 6.2."""
+    if not (math.isfinite(value) and math.isfinite(line)):
+        return gap
+    places = places_of(item.judged_unit)
+    shown = rounded(value, places_beside(value, places, line, item.operator)) - rounded(line, places)
+    return float(shown) if shown else gap
 
 
 def needed(amount: float, indicator: Indicator) -> dict[str, str]:

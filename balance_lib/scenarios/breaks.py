@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ import pandas as pd
 from balance_lib.data.tables.kinds import CENTRAL, NINE_GRADES, with_stage
 from balance_lib.evaluation import Evaluation
 from balance_lib.evaluation import number as figure
-from balance_lib.locale import Message
+from balance_lib.locale import Message, names_by
 from balance_lib.scenarios import accounts
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.base import BANDS, STAGE_OF, Base
@@ -35,10 +36,32 @@ class RuleInputs:
     schools: pd.DataFrame
     evaluated: tuple[Evaluation, Evaluation]
 
-    def name(self, school_id: str) -> str:
-        """Return a school's name, else its id."""
-        name = self.layout.frame["name_zh"].get(school_id)
-        return str(name) if name else school_id
+    def name(self, school_id: str) -> dict[str, str]:
+        """Return a school's name in both languages, else its id."""
+        frame = self.layout.frame
+        zh, en = (frame[name].get(school_id) for name in ("name_zh", "name_en"))
+        return {"zh": str(zh) if zh else school_id, "en": en if isinstance(en, str) and en else str(zh or school_id)}
+
+    def villages(self, rows: pd.DataFrame, column: str) -> dict[str, Any]:
+        """Name the villages with most pupils of a column, and count all."""
+        by: dict[str, float] = {}
+        ids: dict[str, str] = {}
+        columns = (rows[name].tolist() for name in ("village_id", "village", column))
+        for village_id, village, pupils in zip(*columns, strict=True):
+            name = village if isinstance(village, str) else ""
+            by[name] = by.get(name, 0.0) + pupils
+            ids.setdefault(name, village_id)
+        most = sorted(by, key=lambda name: (-by[name], name))
+        names = [
+            {"zh": name, "en": self._english.get(ids[name], name)} if name else Message("scenarios.unknown_home")
+            for name in most
+        ]
+        return {"villages": _names(names), "n": len(by), "pupils": figure(rows[column].sum())}
+
+    @cached_property
+    def _english(self) -> dict[str, str]:
+        """Return the villages' English names by their ids."""
+        return names_by("village_id", self.layout.base.county.tables["villages"], "en")
 
 
 def find(found: RuleInputs) -> tuple[Break, ...]:
@@ -102,7 +125,7 @@ def _points(found: RuleInputs) -> Iterator[Break]:
 def _no_school(found: RuleInputs) -> Iterator[Break]:
     for (stage, band), rows in found.moves[found.moves["to_id"] == ""].groupby(["stage", "band"]):
         params = {
-            **_where(rows, "pupils"),
+            **found.villages(rows, "pupils"),
             "stage": Message(f"stage.{stage}"),
             "band": Message(f"scenarios.band.{band}"),
         }
@@ -117,7 +140,7 @@ def _overflow(found: RuleInputs) -> Iterator[Break]:
         short = float(mine["overflow"].sum())
         cap = found.layout.scenario.settings.class_cap(str(stage))
         params = {
-            **_where(mine, "overflow"), "school": found.name(str(school)),
+            **found.villages(mine, "overflow"), "school": found.name(str(school)),
             "stage": Message(f"stage.{stage}"), "rooms": figure(np.ceil(short / cap)),
         }  # fmt: skip
         places = float(found.layout.places.loc[school, [b for b in BANDS if STAGE_OF[b] == stage]].sum())
@@ -136,7 +159,7 @@ def _far(found: RuleInputs) -> Iterator[Break]:
         longest = float(rows["metres_after"].max())
         km, radius = _apart(longest / 1000, limit / 1000, 1)
         params = {
-            **_where(rows, "far"), "stage": Message(f"stage.{stage}"), "km": km, "radius": radius,
+            **found.villages(rows, "far"), "stage": Message(f"stage.{stage}"), "km": km, "radius": radius,
             "young": figure(rows.loc[rows["band"] == "g1_3", "far"].sum()),
         }  # fmt: skip
         rule = "far" if stage == "primary" else "far_junior"
@@ -148,7 +171,7 @@ def _beds(found: RuleInputs) -> Iterator[Break]:
     for school, mine in rows.groupby("to_id", sort=False):
         short = float(mine["beds_wanted"].sum())
         there = float(found.layout.beds.get(school, 0.0))
-        params = {**_where(mine, "beds_wanted"), "school": found.name(str(school)),
+        params = {**found.villages(mine, "beds_wanted"), "school": found.name(str(school)),
                   "total": figure(there + short), "there": figure(there)}  # fmt: skip
         yield Break("beds", "breaks", (str(school),), short, there, params=params)
 
@@ -162,7 +185,7 @@ def _young(found: RuleInputs) -> Iterator[Break]:
         new = bool((~(rows["minutes_before"] >= rows["minutes_after"])).any())
         longest = float(rows["minutes_after"].max())
         minutes, most = _apart(longest, limit, 0)
-        params = {**_where(day, "day"), "minutes": minutes, "limit": most}
+        params = {**found.villages(day, "day"), "minutes": minutes, "limit": most}
         yield Break("young", "breaks", tuple(dict.fromkeys(rows["village_id"])), longest, limit, new, params)
 
 
@@ -201,13 +224,20 @@ def _sizes(found: RuleInputs) -> Iterator[Break]:
 
 def _townships(found: RuleInputs) -> Iterator[Break]:
     """A township keeps at least one school with junior grades and one central primary school."""
-    frame = found.layout.frame
+    frame, towns = found.layout.frame, found.layout.base.county.towns
     central = frame["rank"] != "village"
     for rule, kinds, also in (("township_junior", with_stage("junior"), True), ("township_primary", CENTRAL, central)):
         before = set(frame.loc[frame["there_before"] & frame["kind_before"].isin(kinds) & also, "township"].dropna())
         after = set(frame.loc[frame["there"] & frame["kind"].isin(kinds) & also, "township"].dropna())
         for township in sorted(before - after):
-            yield Break(rule, "breaks", (township,), 0, 1, params={"township": township})
+            yield Break(
+                rule,
+                "breaks",
+                (township,),
+                0,
+                1,
+                params={"township": {"zh": township, "en": towns.get(township, township)}},
+            )
 
 
 def _items(found: RuleInputs) -> Iterator[Break]:
@@ -233,7 +263,7 @@ def _empty(found: RuleInputs) -> Iterator[Break]:
 def _unknown(found: RuleInputs) -> Iterator[Break]:
     rows = found.moves[(found.moves["way_after"] == "unknown") & (found.moves["to_id"] != "")]
     if len(rows):
-        params = _where(rows, "pupils")
+        params = found.villages(rows, "pupils")
         yield Break("unknown_way", "warns", tuple(dict.fromkeys(rows["village_id"])), float(rows["pupils"].sum()), 0,
                     params=params)  # fmt: skip
 
@@ -253,17 +283,6 @@ def _apart(value: float, limit: float, digits: int) -> tuple[str, str]:
     while digits < 3 and round(value, digits) == round(limit, digits):
         digits += 1
     return f"{value:,.{digits}f}", figure(round(limit, digits))
-
-
-def _where(rows: pd.DataFrame, column: str) -> dict[str, Any]:
-    """Name the villages with most pupils of a column, and count all."""
-    by: dict[str, float] = {}
-    for village, pupils in zip(rows["village"].tolist(), rows[column].tolist(), strict=True):
-        name = village if isinstance(village, str) else ""
-        by[name] = by.get(name, 0.0) + pupils
-    most = sorted(by, key=lambda name: (-by[name], name))
-    names = [name or Message("scenarios.unknown_home") for name in most]
-    return {"villages": _names(names), "n": len(by), "pupils": figure(rows[column].sum())}
 
 
 def _names(names: list[Any]) -> Message:

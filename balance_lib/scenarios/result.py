@@ -12,7 +12,7 @@ import pandas as pd
 from balance_lib import plain as values
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, number
-from balance_lib.locale import Message, either, text
+from balance_lib.locale import Message, either, listed, names_by, text
 from balance_lib.scenarios import tell
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.shown import ShownOutcome
@@ -180,6 +180,23 @@ class Outcome(ShownOutcome):
         """Return how many pupils change school."""
         return float(self.moves["pupils"].sum())
 
+    def spoken(self, frame: pd.DataFrame, lang: str = "zh") -> pd.DataFrame:
+        """Return a table of this outcome with the names of schools, villages and townships in a language."""
+        if lang == "zh":
+            return frame
+        schools = pd.concat([self.changed.tables["schools"], self.baseline.tables["schools"]])
+        names = names_by("school_id", schools, lang)
+        names |= names_by("village_id", self.baseline.tables["villages"], lang)
+        pairs = (("from_id", "from_name"), ("to_id", "to_name"), ("school_id", "school"), ("village_id", "village"))
+        there = [(key, column) for key, column in pairs if {key, column} <= set(frame)]
+        out = frame.assign(**{column: frame[key].map(names).fillna(frame[column]) for key, column in there})
+        if "township" in out:
+            out["township"] = out["township"].replace(self.baseline.towns)
+        if {"village_id", "to"} <= set(out):
+            to = self.moves.groupby("village_id")["to_id"].unique()
+            out["to"] = [listed([names[i] for i in to[v] if i in names], lang) for v in out["village_id"]]
+        return out
+
     def broken(self, severity: str | None = None, *, new: bool = True) -> list[Break]:
         """Return the rules it breaks, by default only those that were not broken before.
 
@@ -236,7 +253,9 @@ class Outcome(ShownOutcome):
         counts = {**vars(self.bookkeeping), "moved": self.moved, "villages": self.villages}
         parts = [
             tell.done(county, year, counts, lang),
-            tell.losses(self.moves, self.affected, self.scenario.settings.number("young_minutes"), lang),
+            tell.losses(
+                self.moves, self.spoken(self.affected, lang), self.scenario.settings.number("young_minutes"), lang
+            ),
             text("scenarios.sentence.unmeasured", lang, n=number(self.unmeasured)) if self.unmeasured else "",
             tell.gains(self.costs, self.before, self.after, lang),
             self._verdict(lang),
@@ -271,12 +290,12 @@ class Outcome(ShownOutcome):
             "bookkeeping": {name: _plain(value) for name, value in vars(book).items()}
             | {"sentence": book.sentence(lang)},
             "layout": _records(self.layout),
-            "affected": _records(self.affected),
-            "worst": _records(self.worst),
+            "affected": _records(self.spoken(self.affected, lang)),
+            "worst": _records(self.spoken(self.worst, lang)),
             "shares": _records(self.shares),
             "coverage": _records(self.coverage),
-            "moves": _records(self.moves),
-            "schools": _records(self.schools),
+            "moves": _records(self.spoken(self.moves, lang)),
+            "schools": _records(self.spoken(self.schools, lang)),
             "costs": [{**row, "label": text(f"scenarios.cost.{row['item']}", lang)} for row in _records(self.costs)],
             "goods": _records(self.goods),
             "solution": {

@@ -59,7 +59,7 @@ def write(outcome: Outcome, *, lang: str = "zh", made_on: date | None = None) ->
 
 def _plan(letter: Letter, outcome: Outcome, lang: str) -> None:
     """Say what would be done, school by school, and what the layout is before and after."""
-    book, names = outcome.bookkeeping, _names(outcome)
+    book, names, chinese = outcome.bookkeeping, _names(outcome, lang), _names(outcome, "zh").values()
     letter.heading(text("report.argument.plan", lang))
     params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang)}
     operations = outcome.scenario.effective
@@ -77,7 +77,7 @@ def _plan(letter: Letter, outcome: Outcome, lang: str) -> None:
             names.get(operation.school_id, wording.name(getattr(operation, "name_zh", "") or operation.school_id)),
             tell.operation(operation, lang),
             listed([names.get(other, wording.name(other)) for other in operation.others()], lang) or "–",
-            "–" if operation.note in names.values() else wording.name(operation.note, lang) or "–",
+            "–" if operation.note in {*names.values(), *chinese} else wording.name(operation.note, lang) or "–",
         ]
         for place, operation in enumerate(operations, 1)
     ]
@@ -155,11 +155,11 @@ def _who_goes_where(letter: Letter, outcome: Outcome, lang: str) -> None:
     columns = {"pupils": "sum", "metres_before": "max", "metres_after": "max", "riders": "sum", "boarders_after": "sum",
                "far": "sum"}  # fmt: skip
     names = ["village_id", "township", "village", "from_id", "from_name", "to_id", "to_name"]
-    moves = outcome.moves.groupby(names, dropna=False, as_index=False, sort=False).agg(columns)
+    moves = outcome.spoken(outcome.moves, lang).groupby(names, dropna=False, as_index=False, sort=False).agg(columns)
     moves = moves.sort_values(["metres_after", "pupils"], ascending=False, kind="stable", na_position="first")
     rows: list[list[object]] = [
         [
-            wording.name(_said(row["township"]) + _said(row["village"]), lang) or text("scenarios.unknown_home", lang),
+            wording.name(_joined(row["township"], row["village"], lang), lang) or text("scenarios.unknown_home", lang),
             *(wording.name(_said(row[end]), lang) or "–" for end in ("from_name", "to_name")),
             number(row["pupils"]),
             *(_km(row[way]) for way in ("metres_before", "metres_after")),
@@ -178,6 +178,12 @@ def _who_goes_where(letter: Letter, outcome: Outcome, lang: str) -> None:
 
 def _said(value: object) -> str:
     return value if isinstance(value, str) else ""
+
+
+def _joined(township: object, village: object, lang: str) -> str:
+    """Say where a village lies: 尖山镇百乐村, or Baile, Jianshan Town."""
+    town, home = _said(township), _said(village)
+    return town + home if lang == "zh" else ", ".join(filter(None, (home, town)))
 
 
 def _distance_figure(letter: Letter, outcome: Outcome, lang: str) -> None:
@@ -205,7 +211,7 @@ def _coverage(letter: Letter, coverage: pd.DataFrame, lang: str) -> None:
 
 def _schools(letter: Letter, outcome: Outcome, lang: str) -> None:
     """Say what becomes of the schools concerned: pupils, classes, places, teachers."""
-    table = outcome.schools
+    table = outcome.spoken(outcome.schools, lang)
     changed = table[(table["state"] != "kept") | (table["pupils_before"].fillna(0) != table["pupils_after"].fillna(0))]
     if changed.empty:
         return
@@ -306,7 +312,7 @@ def _rules(letter: Letter, outcome: Outcome, lang: str) -> None:
 
 def _procedure(letter: Letter, outcome: Outcome, lang: str) -> None:
     """Say which steps of the procedure are done, by which document, and what parents said."""
-    procedure, names = outcome.scenario.procedure, _names(outcome)
+    procedure, names = outcome.scenario.procedure, _names(outcome, lang)
     letter.heading(text("report.argument.procedure", lang))
     lacking = [step for step in procedure.steps if not step.done]
     steps = listed([wording.sentence(text(f"scenarios.step_long.{step.step}", lang), lang) for step in lacking], lang)
@@ -365,9 +371,9 @@ def _places(*counties: County) -> pd.DataFrame:
     return rows.drop_duplicates("school_id")
 
 
-def _names(outcome: Outcome) -> dict[str, str]:
-    table = outcome.schools
-    return {i: wording.name(n) for i, n in zip(table["school_id"], table["school"], strict=True)}
+def _names(outcome: Outcome, lang: str) -> dict[str, str]:
+    table = outcome.spoken(outcome.schools, lang)
+    return {i: wording.name(n, lang) for i, n in zip(table["school_id"], table["school"], strict=True)}
 
 
 def _km(metres: float) -> str:

@@ -73,7 +73,7 @@ def visits(
     made_on : date, optional
     """
     stamp, book = ReportStamp.of(county, standard, year, on=on, made_on=made_on), new_book()
-    pairs = workplan.pair_table(journals["pairings"], journals["visits"], county, on)
+    pairs = workplan.spoken(workplan.pair_table(journals["pairings"], journals["visits"], county, on), county, lang)
     page = open_sheet(book, "pairs", _PAIRS, stamp, lang, freeze=4)
     for number, row in enumerate(pairs.to_dict("records"), 1):
         status = text(f"journal.status.{row['status']}", lang)
@@ -81,7 +81,7 @@ def visits(
     late = int((pairs["status"] == "overdue").sum())
     page.note(text("report.lists.pairs.note", lang, day=on.isoformat(), n=len(pairs), late=late))
     page.finish()
-    log = workplan.named(journals["visits"], county).sort_values("visited_on", ascending=False, kind="stable")
+    log = workplan.named(journals["visits"], county, lang).sort_values("visited_on", ascending=False, kind="stable")
     _list(book, "visits", _VISITS, log, stamp, lang)
     origin_sheet(book, stamp, [], lang)
     return book_of(book)
@@ -99,7 +99,7 @@ def progress(
         As for :func:`visits`, with the journals of milestones, progress reports and works.
     """
     stamp, book = ReportStamp.of(county, standard, year, on=on, made_on=made_on), new_book()
-    found = workplan.place_table(journals["milestones"], county, standard, on)
+    found = workplan.spoken(workplan.place_table(journals["milestones"], county, standard, on), county, lang)
     page = open_sheet(book, "places", _PLACES, stamp, lang, freeze=2)
     for number, row in enumerate(found.to_dict("records"), 1):
         figures = {name: Value(100 * row[name], 1) for name in ("planned_share", "actual_share", "behind")}
@@ -108,14 +108,14 @@ def progress(
     behind = int((found["behind"] > 0).sum())
     page.note(text("report.lists.places.note", lang, day=on.isoformat(), n=len(found), behind=behind))
     page.finish()
-    items = workplan.named(journals["milestones"], county).sort_values(["township", "place_name", "planned_on"])
+    items = workplan.named(journals["milestones"], county, lang).sort_values(["township", "place_name", "planned_on"])
     _list(book, "milestones", _ITEMS, items, stamp, lang)
     reports = journals["progress_reports"].sort_values("reported_on", ascending=False, kind="stable")
     _list(book, "reports", _REPORTS, reports, stamp, lang)
-    required = workplan.works_table(journals["works"], county, standard, on)
+    required = workplan.spoken(workplan.works_table(journals["works"], county, standard, on), county, lang)
     if len(required):
         _list(book, "works_required", _REQUIRED, required.rename(columns={"required": "wanted"}), stamp, lang)
-        works = workplan.named(journals["works"], county).sort_values(["year", "township", "place_name"])
+        works = workplan.named(journals["works"], county, lang).sort_values(["year", "township", "place_name"])
         _list(book, "works", _WORKS, works, stamp, lang)
     origin_sheet(book, stamp, [], lang)
     return book_of(book)

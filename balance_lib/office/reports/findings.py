@@ -64,7 +64,9 @@ def requirement(result: ItemResult, lang: str = "zh") -> str:
     if result.item.veto:
         return text("report.veto.required", lang)
     if math.isnan(result.threshold):
-        return text("report.by_evidence", lang) if _by_evidence(result) else "–"
+        measure = result.item.measure
+        stated = _by_evidence(result) or (measure is not None and measure.source == "evidence")
+        return text("report.by_evidence", lang) if stated else "–"
     return wording.sentence(required(result.item, result.threshold).render(lang), lang)
 
 
@@ -139,9 +141,10 @@ def sentence(result: ItemResult, lang: str = "zh") -> str:
     params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
     if result.reason.key in _CHECKED:
         return text("report.problem.checked", lang, **params, why=wording.sentence(result.reason.render(lang), lang))
+    measure = result.item.measure
     told = math.isnan(result.gap) or result.counted is not None or yearly(result.item, result.threshold)
-    gap = "" if told else _gap(result, lang)
-    moved = result.item.measure is not None and result.item.measure.transform != "level"
+    gap = "" if told or (measure is not None and len(measure.items) == 1) else _gap(result, lang)
+    moved = measure is not None and measure.transform != "level"
     key = "evidence" if _by_evidence(result) else "moved" if moved else "measured"
     if key == "moved":
         params["present"] = params["present"][:1].lower() + params["present"][1:]

@@ -4,7 +4,16 @@ from __future__ import annotations
 
 from balance_lib.office.workplan.achievements import achievements, by_year_words, groups, pilots, townships
 from balance_lib.office.workplan.curve import curve
-from balance_lib.office.workplan.journals import JOURNALS, Journal, PlaceFinder, blank, check_row, named, read_table
+from balance_lib.office.workplan.journals import (
+    JOURNALS,
+    Journal,
+    PlaceFinder,
+    blank,
+    check_row,
+    named,
+    read_table,
+    spoken,
+)
 from balance_lib.office.workplan.ledger import (
     ACTIONS,
     EDITABLE,
@@ -83,6 +92,7 @@ __all__ = [
     "required_by",
     "schedule",
     "shares",
+    "spoken",
     "stage_on",
     "stages",
     "tasks",

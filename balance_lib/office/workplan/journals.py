@@ -17,7 +17,7 @@ import pandas as pd
 
 from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import County
-from balance_lib.locale import text
+from balance_lib.locale import names_by, text
 from balance_lib.plain import harmless
 
 NAME_MOST, TEXT_MOST = 120, 500
@@ -303,7 +303,7 @@ def blank(journal: Journal, lang: str = "zh") -> pd.DataFrame:
     return pd.DataFrame(columns=[column.label(lang) for column in journal.columns])
 
 
-def named(rows: pd.DataFrame, county: County) -> pd.DataFrame:
+def named(rows: pd.DataFrame, county: County, lang: str = "zh") -> pd.DataFrame:
     """Return a journal's rows with the name and township of each place.
 
     Parameters
@@ -311,9 +311,30 @@ def named(rows: pd.DataFrame, county: County) -> pd.DataFrame:
     rows : DataFrame
         Rows of the table.
     county : County
+    lang : {"zh", "en"}
     """
     places = PlaceFinder(county)
     pairs: Iterable[tuple[str, str]] = list(zip(rows["place_kind"], rows["place"], strict=True))
-    return rows.assign(
+    found = rows.assign(
         place_name=[places.name(*pair) for pair in pairs], township=[places.township(*pair) for pair in pairs]
     )
+    return spoken(found, county, lang)
+
+
+def spoken(rows: pd.DataFrame, county: County, lang: str = "zh") -> pd.DataFrame:
+    """Return a table of places with their names in a language; ``place`` stays what the journals know them by.
+
+    Parameters
+    ----------
+    rows : DataFrame
+        township; place and place_name where it is about schools too.
+    county : County
+    lang : {"zh", "en"}
+    """
+    if lang == "zh":
+        return rows
+    names = {**names_by("school_id", county.tables["schools"], lang), **county.towns}
+    out = rows.assign(township=rows["township"].replace(county.towns))
+    if "place_name" in out:
+        out["place_name"] = [names.get(p, name) for p, name in zip(out["place"], out["place_name"], strict=True)]
+    return out

@@ -247,7 +247,7 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
         The entries with school, township, item, unit, stage_word, state_word, closed_word, value_word, required_word,
         gap_word, days_open (to the day it was closed) and days_late (0 unless open after its date).
     """
-    schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    schools = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")
     places = [(_of(schools, s, "name_zh"), _of(schools, s, "township")) for s in entries["school_id"]]
     items = [standard.by_code.get(code) for code in entries["code"]]
     ends = [_day(closed) or on for closed in entries["closed_at"]]

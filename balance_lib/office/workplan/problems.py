@@ -13,7 +13,7 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import SHORT, Evaluation, ItemResult, indicators, number
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.wording import item_names, needed, yearly
-from balance_lib.locale import named, text, unit
+from balance_lib.locale import text, unit
 from balance_lib.office.workplan.schedule import assumed, lead_times
 from balance_lib.standards import Indicator, Item, load, measures
 
@@ -52,8 +52,7 @@ def problem_list(
         (in what is built, bought or hired; NaN elsewhere), need, measure (suggested words), lead_unit, due,
         lead_days, latest_start, impossible (the latest start is past), year.
     """
-    schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
-    schools = schools.assign(name_zh=named(schools, lang))
+    schools = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")
     own = evaluation.problems().rename(columns={"threshold": "required"}).to_dict("records")
     day = on or evaluation.on
     rows = []
@@ -132,7 +131,9 @@ def _unmet_parts(item: Item, evaluation: Evaluation, *, checks: bool) -> list[It
     names = {name for group in measure.items for name in group} | set(measure.checked_by if checks else ())
     if measure.of and measure.of != evaluation.standard.id:
         return [i for i in load(measure.of).judged if {i.code, i.item_id} & names]
-    return [r.item for r in evaluation.items if {r.item.code, r.item.item_id} & names and r.status in SHORT]
+    short = [r.item for r in evaluation.items if r.status in SHORT]
+    whole = names - {item.code for item in short}  # an item_id names its parts, unless it is an item itself
+    return [i for i in short if i.code in names or i.item_id in whole]
 
 
 def _way(item: Item, line: float) -> str:

@@ -221,7 +221,7 @@ def _outcome(found: Any, lang: str) -> _CellView:
     names = {"village": "village", "township": "township", "pupils": "pupils", "extra_m": "extra_m",
              "worst_metres": "metres_after", "to": "to"}  # fmt: skip
     there = [column for column in names if column in found.affected]
-    lost = found.affected[there].round(0)
+    lost = found.spoken(found.affected, lang)[there].round(0)
     return _CellView(
         locale.either(found.county_zh, found.county_en, lang), facts, found.sentence(lang), chips,
         None if lost.empty else _headed(lost, [names[column] for column in there], lang),

@@ -246,7 +246,8 @@ def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
         As those of ``Outcome.plot``.
     """
     lang = lang or locale.spoken()
-    affected = found.affected.assign(km=found.affected["extra_m"] * found.affected["pupils"] / 1000)
+    affected = found.spoken(found.affected, lang)
+    affected = affected.assign(km=affected["extra_m"] * affected["pupils"] / 1000)
     affected = affected[affected["km"] > 0].nlargest(most, "km") if len(affected) else affected
     figure = blank(found.scenario.name, lang, height=max(320, 28 * len(affected) + 130))
     sums = found.coverage.groupby("when")[list(WAYS)].sum()

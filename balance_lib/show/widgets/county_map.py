@@ -11,7 +11,6 @@ import pandas as pd
 from balance_lib import locale, palette
 from balance_lib.data import tables
 from balance_lib.data.county import County
-from balance_lib.locale import named
 from balance_lib.show.map import HIDDEN, Geometry, SchematicMap
 from balance_lib.show.map.geometry import OTHER, SHAPES, Floats, PointBuffer, middle_of, project
 from balance_lib.show.map.looks import WORDS
@@ -121,17 +120,18 @@ def geometry(county: County, lang: str = "zh") -> Geometry:
     county : County
     lang : {"zh", "en"}
     """
-    buffer = PointBuffer()
+    buffer, english = PointBuffer(), county.towns if lang == "en" else {}
+    county = county.spoken(lang)
     towns = county.tables["townships"]
     index: dict[str, Any] = {
         "outline": [buffer.add(ring) for shape in _shapes(county, "outline.geojson") for ring in _rings(shape)],
-        "townships": _townships(county, buffer),
+        "townships": _townships(county, english, buffer),
         "rivers": [buffer.add(line) for shape in _shapes(county, "rivers.geojson") for line in _rings(shape)],
         "roads": _roads(county.tables["edges"], buffer),
     }
     schools, villages = _placed(county.tables["schools"]), _placed(county.tables["villages"])
-    index["schools"] = _points(schools, "school_id", lang, buffer)
-    index["villages"] = _points(villages, "village_id", lang, buffer)
+    index["schools"] = _points(schools, "school_id", buffer)
+    index["villages"] = _points(villages, "village_id", buffer)
     index["unplaced"] = len(county.tables["schools"]) - len(schools)
     index["kinds"] = kinds(lang)
     lonlat = np.concatenate(buffer.parts) if buffer.parts else np.empty((0, 2))
@@ -169,13 +169,12 @@ def _placed(frame: pd.DataFrame) -> pd.DataFrame:
     return frame[frame["lon"].notna() & frame["lat"].notna()].reset_index(drop=True)
 
 
-def _points(frame: pd.DataFrame, key: str, lang: str, buffer: PointBuffer) -> dict[str, Any]:
+def _points(frame: pd.DataFrame, key: str, buffer: PointBuffer) -> dict[str, Any]:
     start, _ = buffer.add(frame[["lon", "lat"]].to_numpy(dtype=float))
-    names = named(frame, lang)
     return {
         "start": start,
         "id": list(frame[key]),
-        "name": list(names.fillna("")),
+        "name": list(frame["name_zh"].fillna("")),
         "town": list(frame["township"].fillna("")),
     }
 
@@ -203,14 +202,14 @@ def _rings(shape: Mapping[str, Any]) -> list[Floats]:
     return found
 
 
-def _townships(county: County, buffer: PointBuffer) -> list[dict[str, Any]]:
+def _townships(county: County, english: Mapping[str, str], buffer: PointBuffer) -> list[dict[str, Any]]:
     out = []
     for feature in (county.layers.get("townships.geojson") or {}).get("features", []):
         facts = feature.get("properties") or {}
         name = facts.get("township") or facts.get("name_zh") or facts.get("name") or ""
         rings = _rings(feature.get("geometry") or {})
         label = _inside(feature["geometry"]) if rings else None
-        out.append({"name": name, "rings": [buffer.add(ring) for ring in rings], "lonlat": label})
+        out.append({"name": english.get(name, name), "rings": [buffer.add(ring) for ring in rings], "lonlat": label})
     named = {town["name"] for town in out}
     table = county.tables["townships"]
     out += [{"name": name, "rings": [], "lonlat": None} for name in table["township"] if name not in named]

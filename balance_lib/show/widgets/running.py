@@ -279,12 +279,14 @@ class RunModel(PageModel):
     def pairs(self) -> pd.DataFrame:
         """Return the pairs of departments and places on the day, overdue ones first; a chosen unit's alone."""
         found = workplan.pair_table(self.journal("pairings"), self.journal("visits"), self.county, self.on)
+        found = workplan.spoken(found, self.county, self.lang)
         return found[found["department"] == self.unit].reset_index(drop=True) if self.unit else found
 
     @property
     def places(self) -> pd.DataFrame:
         """Return the places' progress on their own schedules on the day, furthest behind first."""
-        return workplan.place_table(self.journal("milestones"), self.county, self.standard, self.on)
+        found = workplan.place_table(self.journal("milestones"), self.county, self.standard, self.on)
+        return workplan.spoken(found, self.county, self.lang)
 
     @property
     def units_known(self) -> list[str]:
@@ -296,7 +298,8 @@ class RunModel(PageModel):
     def entries_of(self, place: str) -> list[tuple[str, str]]:
         """Return the open ledger entries of a school, or of a township's schools, as they are shown and by id."""
         rows = self.ledger()
-        mine = rows[((rows["school_id"] == place) | (rows["township"] == place)) & (rows["state"] != "verified")]
+        town = self.county.towns.get(place, place) if self.lang == "en" else place
+        mine = rows[((rows["school_id"] == place) | (rows["township"] == town)) & (rows["state"] != "verified")]
         return [
             (workplan.harmless(f"{row.school} · {row.code} {row.item}", 80), str(row.entry_id))
             for row in mine.head(200).itertuples()

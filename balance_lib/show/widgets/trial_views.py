@@ -47,7 +47,8 @@ def headline(outcome: Outcome, lang: str) -> Markup:
         broken=text("layout.headline.breaks", lang, n=len(breaking)) if breaking else "",
     )  # fmt: skip
     homes = outcome.villages
-    named = outcome.worst["village"].dropna() if homes else moves["from_name"].dropna().drop_duplicates()
+    worst, left = (outcome.spoken(frame, lang) for frame in (outcome.worst, moves))
+    named = worst["village"].dropna() if homes else left["from_name"].dropna().drop_duplicates()
     costs = outcome.costs.groupby("kind")["change_yuan"].sum() / 10_000
     who = {"n": number(outcome.moved), "villages": homes, "named": listed([str(v) for v in named[:2]], lang)}
     beyond = {when: number(_if_known(ways.get(when, {}))) for when in ("before", "after")}
@@ -193,7 +194,7 @@ def affected(outcome: Outcome, lang: str) -> Markup:
     """
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("village", "pupils", "extra", "way")]
     rows = []
-    for row in outcome.worst.itertuples():
+    for row in outcome.spoken(outcome.worst, lang).itertuples():
         name = row.village if isinstance(row.village, str) and row.village else text("scenarios.unknown_home", lang)
         town = row.township if isinstance(row.township, str) else ""
         to = text("page.consolidation.to", lang, to=row.to) if isinstance(row.to, str) and row.to else ""

@@ -223,7 +223,7 @@ def school_ranking(found: Evaluation, county: County, query: Callable[..., str],
     lang : {"zh", "en"}
     most : int
     """
-    towns = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["township"]
+    towns = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")["township"]
     worst = sorted(shortfalls(found, lang).items(), key=lambda pair: (-len(pair[1]), pair[0]))
     names = school_names(county, lang)
     schools = [
@@ -439,7 +439,7 @@ def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
     county : County
     lang : {"zh", "en"}
     """
-    names = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    names = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")
     rows = found.problems()
     labels = {i.code: i.label(lang) for i in found.standard.items}
     units = {i.code: unit_word(i, lang) for i in found.standard.items}

@@ -14,7 +14,6 @@ from balance_lib import access, evaluation, standards
 from balance_lib.access import CoverageCount, Limit, Reach, Target
 from balance_lib.access.distance import Mode, ODTable
 from balance_lib.data.county import County
-from balance_lib.locale import named
 from balance_lib.show.widgets.models import PageModel
 
 # What the page lets one choose: the whole stage, or the grades whose schools differ.
@@ -27,22 +26,6 @@ CHOICES: dict[str, tuple[str, str | None]] = {
 COLOURS = ("coverage", "two_step", "enhanced")
 REPORTED = "pupils_in_zone"
 SUPPLY_STEPS = (0.5, 0.8, 1.2)  # against the county's mean: where the classes of 2SFCA divide
-
-
-def named_in(county: County, lang: str) -> County:
-    """Return a county whose schools and villages are called by their names in a language, where they have one.
-
-    The rooms below carry one name a place; on an English page it has to be the one the map shows.
-
-    Parameters
-    ----------
-    county : County
-    lang : {"zh", "en"}
-    """
-    if lang == "zh":
-        return county
-    frames = {name: county.table(name) for name in ("schools", "villages")}
-    return county.with_tables(**{k: f.assign(name_zh=named(f, lang)) for k, f in frames.items()})
 
 
 def choice_for(county: County, year: int, wanted: str) -> str:

@@ -18,7 +18,7 @@ from balance_lib.show.widgets.apps.page import Page, block, heading, html
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import banner
-from balance_lib.show.widgets.walking import CHOICES, COLOURS, Walking, choice_for, named_in
+from balance_lib.show.widgets.walking import CHOICES, COLOURS, Walking, choice_for
 
 SETTLED_S = 0.5  # exports and counts that need not follow the hand are made when it rests
 LEAST_KM, MOST_KM, STEP_KM = 0.5, 10.0, 0.1
@@ -122,7 +122,7 @@ class Access(Page):
         county = self.model.county
         opens = choice_for(county, self.model.year, self.stage.value)
         self.quietly(lambda: setattr(self.stage, "value", opens))
-        self.walk = Walking(self.model, named_in(county, self.model.lang), self.model.year, self.stage.value)
+        self.walk = Walking(self.model, county.spoken(self.model.lang), self.model.year, self.stage.value)
         self.chart = CountyMap(county, self.model.year, lang=self.model.lang)
         self.chart.symbol_scale = 0.65  # the villages are what this map is about
         self.chart.observe(lambda change: self._guarded(lambda: self._clicked(change["new"])), "clicked")
@@ -360,6 +360,6 @@ class Access(Page):
         if points is None:
             self.near.value = ""
             return
-        found = access.near_schools(named_in(county, lang), points, year=self.model.year)
+        found = access.near_schools(county.spoken(lang), points, year=self.model.year)
         note = part("muted", lang, self.text("page.access.near_note"))
         self.near.value = walk_views.near_schools(found, lang) + note

@@ -61,7 +61,7 @@ class VisitDesk(_Desk):
     def _panels(self) -> list[tuple[str, Markup]]:
         model, lang = self.model, self.model.lang
         pairs, plan = model.pairs, model.standard.plan
-        visits = workplan.named(model.journal("visits"), model.county)
+        visits = workplan.named(model.journal("visits"), model.county, lang)
         counts = {s: int((pairs["status"] == s).sum()) for s in ("overdue", "never")}
         title = self.text("journal.page.pairs", n=len(pairs), late=counts["overdue"], never=counts["never"])
         code = plan.pairing if plan else None
@@ -116,5 +116,10 @@ class PlaceDesk(_Desk):
         out.append((self.text("journal.page.reports", n=len(reports), late=late), said + table))
         works = workplan.works_table(model.journal("works"), model.county, model.standard, model.on)
         if len(works):
-            out.append((self.text("journal.page.works"), journal_views.works_table(works, lang)))
+            out.append(
+                (
+                    self.text("journal.page.works"),
+                    journal_views.works_table(workplan.spoken(works, model.county, lang), lang),
+                )
+            )
         return out

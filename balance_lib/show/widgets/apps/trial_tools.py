@@ -228,7 +228,8 @@ class Measures(Tools):
         self.remove.disabled = not self.done.options
 
     def _villages(self) -> dict[str, str]:
-        found = self.plan.county.tables["villages"].drop_duplicates("village_id")
+        county = self.plan.county.spoken(self.page.model.lang)
+        found = county.tables["villages"].drop_duplicates("village_id")
         return {f"{r.name_zh} · {r.township}": r.village_id for r in found.itertuples()}
 
     def _say(self, operation: Operation) -> str:
