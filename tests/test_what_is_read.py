@@ -144,6 +144,10 @@ def test_a_scenario(demo_dir: Path, snapshot: SnapshotAssertion, county: str) ->
     outcome = scenarios.evaluate(opened, chosen, standard=standards.load(str(opened.plan)))
     for lang in ("zh", "en"):
         assert outcome.sentence(lang) == snapshot(name=lang)
+    tables = (outcome.moves, outcome.affected, outcome.schools, outcome.shares)
+    told = "".join(outcome.spoken(table, "en").to_csv() for table in tables)
+    told += outcome.sentence("en") + "".join(rule.sentence("en") for rule in outcome.breaks)
+    assert re.findall("[\u4e00-\u9fff]+", told) == [], "every school, village and township has an English name"
     made = reports.make("argument", reports.ReportSource(opened, outcome.after, made_on=DAY, outcome=outcome))
     assert paper(made.content) == snapshot(name="argument")
 

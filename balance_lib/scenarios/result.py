@@ -190,8 +190,8 @@ class Outcome(ShownOutcome):
         pairs = (("from_id", "from_name"), ("to_id", "to_name"), ("school_id", "school"), ("village_id", "village"))
         there = [(key, column) for key, column in pairs if {key, column} <= set(frame)]
         out = frame.assign(**{column: frame[key].map(names).fillna(frame[column]) for key, column in there})
-        if "township" in out:
-            out["township"] = out["township"].replace(self.baseline.towns)
+        for column in {"township", "group"} & set(out):
+            out[column] = out[column].replace(self.baseline.towns)
         if {"village_id", "to"} <= set(out):
             to = self.moves.groupby("village_id")["to_id"].unique()
             out["to"] = [listed([names[i] for i in to[v] if i in names], lang) for v in out["village_id"]]
@@ -292,7 +292,7 @@ class Outcome(ShownOutcome):
             "layout": _records(self.layout),
             "affected": _records(self.spoken(self.affected, lang)),
             "worst": _records(self.spoken(self.worst, lang)),
-            "shares": _records(self.shares),
+            "shares": _records(self.spoken(self.shares, lang)),
             "coverage": _records(self.coverage),
             "moves": _records(self.spoken(self.moves, lang)),
             "schools": _records(self.spoken(self.schools, lang)),

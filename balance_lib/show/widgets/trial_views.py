@@ -223,7 +223,7 @@ def shares(outcome: Outcome, lang: str) -> Markup:
     outcome : Outcome
     lang : {"zh", "en"}
     """
-    found = outcome.shares
+    found = outcome.spoken(outcome.shares, lang)
     found = found[found["moved"] > 0]
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("group", "moved", "share", "extra", "way", "far")]
     rows = [
