@@ -13,7 +13,7 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import SHORT, Evaluation, ItemResult, indicators, number
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.wording import item_names, needed, yearly
-from balance_lib.locale import text, unit
+from balance_lib.locale import singular, text, unit
 from balance_lib.office.workplan.schedule import assumed, lead_times
 from balance_lib.standards import Indicator, Item, load, measures
 
@@ -103,7 +103,8 @@ def _measure(
     if item.mend:
         amount = _amount(item, evaluation, row, county)
         if amount > 0:
-            return item.mend[lang].format(n=number(math.ceil(amount - 1e-6)))
+            said = item.mend[lang].format(n=number(math.ceil(amount - 1e-6)))
+            return said if lang == "zh" else singular(said[:1].upper() + said[1:])
     if source is None or evaluation.item(item.code).basis == "evidence":
         return text("workplan.measure.evidence", lang)
     if source.source == "school_rule":
