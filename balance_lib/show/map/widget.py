@@ -259,7 +259,7 @@ class SchematicMap(anywidget.AnyWidget):
         given = _by_id(classes, order)
         if unknown := {str(key) for key in given.values()} - set(at):
             raise ValueError(f"classes not in the legend: {sorted(unknown)}; known: {list(at)}")
-        figures, remarks = _by_id({} if values is None else values, order), _by_id(notes or {}, order)
+        figures, remarks = _by_id({} if values is None else values, order), _by_id(notes or {})
         with self.hold_sync():
             self.legend = [asdict(look) for look in looks]
             self._classes = np.array([at.get(given.get(i, ""), len(looks) - 1) for i in order], np.uint8).tobytes()
@@ -326,7 +326,7 @@ class SchematicMap(anywidget.AnyWidget):
                 self.village_legend = looks
                 self.village_label, self.village_unit = label, unit
                 self._village_values = b"" if values is None else np.asarray(values, np.float32).tobytes()
-                told = _by_id(notes or {}, self.places.villages)
+                told = _by_id(notes or {})
                 self._village_notes = [str(told.get(i, "")) for i in self.places.villages] if told else []
 
     def set_areas(self, areas: Mapping[str, Any], label: str = "") -> None:
@@ -406,8 +406,11 @@ class SchematicMap(anywidget.AnyWidget):
             self.link_legend, self.link_label = [asdict(look) for look in looks], label
 
 
-def _by_id(given: Mapping[Any, Any] | pd.Series, known: Sequence[str]) -> dict[str, Any]:
-    """Return what is said of places by their ids as the map writes them; refused where it is of no place there."""
+def _by_id(given: Mapping[Any, Any] | pd.Series, known: Sequence[str] = ()) -> dict[str, Any]:
+    """Return what is said of places by their ids as the map writes them; refused where it is of no place there.
+
+    Notes may be: of a county's schools perhaps one has a place, and the notes are of the others.
+    """
     out = {str(name): value for name, value in dict(given).items()}
     if out and known and not out.keys() & set(known):
         raise ValueError(f"none of these ids is on the map: {list(out)[:5]}; it has {list(known[:5])} …")
