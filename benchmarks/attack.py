@@ -4,7 +4,7 @@
 
 Prints a table: tried, answered with something else than words (a traceback, a 500, a path of the server), slower than
 10 s, and of the writes how many were killed at work and how many folders were not whole. ``--write`` puts it into the
-operating guide. The server is attacked as it runs, over the network, as a stranger and as a viewer.
+guide of security. The server is attacked as it runs, over the network, as a stranger and as a viewer.
 """
 
 # ruff: noqa: E501 - tables and lists of words stand here as they are
@@ -360,7 +360,7 @@ def main() -> None:
     parser.add_argument("inputs", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=20, help="of each kind of write")
-    parser.add_argument("--write", action="store_true", help="put the tables into docs/operating.*.md")
+    parser.add_argument("--write", action="store_true", help="put the tables into docs/security.*.md")
     asked = parser.parse_args()
     rows: dict[str, Row] = {}
     with tempfile.TemporaryDirectory() as place, kinds(Path(place)) as attacks:
@@ -380,7 +380,7 @@ def main() -> None:
     killed = kills(asked.kills, asked.seed)
     print(table(rows, killed, "en"))
     for lang in ("zh", "en") if asked.write else ():
-        guide = TOP / "docs" / f"operating.{lang}.md"
+        guide = TOP / "docs" / f"security.{lang}.md"
         begin, end = "<!-- attack -->", "<!-- /attack -->"
         before, _, rest = guide.read_text("utf-8").partition(begin)
         after = rest.partition(end)[2]
