@@ -38,6 +38,7 @@ import psutil
 from balance_lib.shipped import shipped
 
 PATIENCE_S = 20  # an outcome that has not come then is none
+RESTING_S, PAUSE_S = 0.4, 0.3  # the page waits a little longer for the hand to rest; an outcome comes in one go
 PAGE, TICK_S, SLIDER = "voila/render/consolidation.ipynb?county=wuxi", 2.0, "FloatSliderModel"
 POOLS_S = 30  # a page is warmed every three seconds, after the pages have been rehearsed once
 MOST_MOVES = 400
@@ -315,12 +316,13 @@ class Viewer:
                 self.outcomes.append(outcome)
 
     async def _settled(self, channel: Any, begun: float) -> float:
-        """Look for two seconds, or until something follows; return when the last of it came."""
-        last = 0.0
-        while (left := begun + (TICK_S if last else PATIENCE_S) - time.monotonic()) > 0:
+        """Look for two seconds at least, until what follows has come whole; return when the last of it came."""
+        last, idle = 0.0, time.monotonic() - begun
+        while (left := (max(TICK_S, last + PAUSE_S) if last else PATIENCE_S) - (time.monotonic() - begun)) > 0:
             with contextlib.suppress(TimeoutError):
-                if parse(await asyncio.wait_for(channel.recv(), left))["msg_type"] == "comm_msg":
-                    last = time.monotonic() - begun
+                update = parse(await asyncio.wait_for(channel.recv(), left))["msg_type"] == "comm_msg"
+                now = time.monotonic() - begun
+                last = now if update and now > idle + RESTING_S else last  # before it, what the tick itself shows
         return last
 
 

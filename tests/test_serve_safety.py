@@ -10,6 +10,7 @@ import re
 import sys
 from collections.abc import Iterator
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from urllib.parse import quote, urlsplit
 
@@ -21,7 +22,7 @@ from websockets.sync.client import connect
 from balance_lib import visitor
 from balance_lib.office.store import Stamp, Store, StoreError
 from balance_lib.show import serve
-from balance_lib.show.serve import forking, gate, roles
+from balance_lib.show.serve import forking, gate, handlers, roles
 from tests.frames import PROTOCOL, message, read
 from tests.serving import Served, write_notebook
 
@@ -68,6 +69,17 @@ W.VBox([slider, answer])
 )
 def test_only_names_of_ours_are_answered(host: str, is_ours: bool) -> None:
     assert gate.welcome(host, gate.names(["Balance.xian.gov.cn"])) is is_ours
+
+
+@pytest.mark.parametrize(
+    ("peer", "said", "packed"),
+    [("127.0.0.1", "127.0.0.1", False), ("127.0.0.1", "10.0.0.7", True), ("10.0.0.7", "127.0.0.1", True)],
+)
+def test_what_goes_to_another_machine_is_packed(peer: str, said: str, packed: bool) -> None:
+    """Also behind a proxy on this one; nobody from elsewhere is believed to be here."""
+    end = SimpleNamespace(context=SimpleNamespace(address=(peer, 1)))
+    socket: Any = SimpleNamespace(request=SimpleNamespace(connection=end, remote_ip=said))
+    assert (handlers.Channels.get_compression_options(socket) is not None) is packed
 
 
 def test_viewers_need_planners_with_another_token() -> None:
