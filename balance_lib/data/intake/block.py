@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from balance_lib._errors import Fault, spans
 from balance_lib.data.intake import aliases
 from balance_lib.data.intake.grid import Grid
+from balance_lib.data.intake.mapping import SourceMapping
 from balance_lib.data.intake.xlsx import letters
 
 HEADER_SEARCHED = 40
@@ -40,6 +41,22 @@ class Left:
 
     row: int
     why: str
+
+
+@dataclass(frozen=True)
+class CutSheet:
+    """Hold one sheet cut for reading: its mapping with the place of every column, and its rows of data."""
+
+    grid: Grid
+    mapping: SourceMapping
+    header: Header
+    at: Mapping[str, int]
+    rows: Sequence[int]
+    left: Sequence[Left]
+
+    def text(self, row: int, label: str) -> str:
+        """Return the text of a cell by zero-based row and column label."""
+        return self.grid.rows[row][self.at[label]]
 
 
 def _paths(grid: Grid, first: int, last: int) -> list[Path]:

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
@@ -13,8 +12,8 @@ import pandas as pd
 from balance_lib._errors import Fault, spans
 from balance_lib.data import tables
 from balance_lib.data.earth import straight_m
-from balance_lib.data.intake.grid import Grid
-from balance_lib.data.intake.mapping import SourceMapping, Target
+from balance_lib.data.intake.block import CutSheet
+from balance_lib.data.intake.mapping import Target
 from balance_lib.data.intake.values import Reader
 from balance_lib.data.origins import Origin, column_key, row_keys
 from balance_lib.data.tables.kinds import STAGES_OF
@@ -31,13 +30,6 @@ ROW_STAGE = {kind: stages[0] if len(stages) == 1 else "shared" for kind, stages 
 _ORIGIN = ["_file", "_row", "_year", "_piece", "_add", "_counted"]
 
 
-class _Block(Protocol):
-    grid: Grid
-    mapping: SourceMapping
-    rows: Sequence[int]
-    at: Mapping[str, int]
-
-
 @dataclass(frozen=True)
 class Piece:
     """Hold the rows one sheet gives for one table, each with the file and row it came from.
@@ -52,13 +44,12 @@ class Piece:
     system: str | None = None
 
 
-def read(blocks: Iterable[Any], *, year: int | None) -> tuple[list[Piece], list[Fault]]:
+def read(blocks: Iterable[CutSheet], *, year: int | None) -> tuple[list[Piece], list[Fault]]:
     """Read every cell of the sheets and make canonical rows of them.
 
     Parameters
     ----------
-    blocks : iterable of Block
-        Sheets as :mod:`balance_lib.data.intake.wide` cuts them.
+    blocks : iterable of CutSheet
     year : int or None
         School year where neither a column nor the mapping says it.
     """
@@ -74,13 +65,13 @@ def read(blocks: Iterable[Any], *, year: int | None) -> tuple[list[Piece], list[
     return out, faults
 
 
-def pupils(one: Any) -> float | None:
+def pupils(one: CutSheet) -> float | None:
     """Return how many pupils the rows of a cut sheet have, as far as they say; None if none of them does."""
     rolls = [series for target, series in _values(one)[0] if target.column == "pupils" and series.notna().any()]
     return float(sum(series.sum() for series in rolls)) if rolls else None
 
 
-def _values(one: _Block) -> tuple[list[tuple[Target, pd.Series]], list[Fault]]:
+def _values(one: CutSheet) -> tuple[list[tuple[Target, pd.Series]], list[Fault]]:
     """Read the columns; parts that are added up come as one."""
     whole: list[tuple[Target, pd.Series]] = []
     parts: dict[Target, pd.Series] = {}
@@ -97,7 +88,7 @@ def _values(one: _Block) -> tuple[list[tuple[Target, pd.Series]], list[Fault]]:
     return whole + list(parts.items()), faults
 
 
-def _column(one: _Block, label: str, target: Target) -> tuple[pd.Series, list[Fault]]:
+def _column(one: CutSheet, label: str, target: Target) -> tuple[pd.Series, list[Fault]]:
     reader = Reader(target, one.grid.label, _shown(one, label))
     at = one.at[label]
     key = target.column in tables.table(target.table).key
@@ -117,12 +108,12 @@ def _column(one: _Block, label: str, target: Target) -> tuple[pd.Series, list[Fa
     return pd.Series(out, index=list(one.rows), dtype=kind), reader.tell()
 
 
-def _shown(one: Any, label: str) -> str:
+def _shown(one: CutSheet, label: str) -> str:
     """Return the header as it stands in the file for a label that is only a letter."""
     return str(one.header.name(one.at[label])) if label.startswith("=") else label
 
 
-def _sums(one: Any) -> list[Fault]:
+def _sums(one: CutSheet) -> list[Fault]:
     """Name rows whose parts do not add up to their total, where all of them are numbers."""
     faults = []
     for total, parts in one.mapping.sums:
@@ -140,7 +131,7 @@ def _sums(one: Any) -> list[Fault]:
     return faults
 
 
-def _piece(one: Any, name: str, values: Sequence[tuple[Target, pd.Series]], year: int | None) -> Piece:
+def _piece(one: CutSheet, name: str, values: Sequence[tuple[Target, pd.Series]], year: int | None) -> Piece:
     """Make the rows of one table: one a source row, or one a stage (year, item) where columns stand for such."""
     spec = tables.table(name)
     mine = [(target, series) for target, series in values if target.table == name]
@@ -204,7 +195,7 @@ def _without_empty(frame: pd.DataFrame, name: str) -> pd.DataFrame:
     return out
 
 
-def _undated(piece: Piece, one: Any) -> list[Fault]:
+def _undated(piece: Piece, one: CutSheet) -> list[Fault]:
     """Name a table that needs a year and has none."""
     if "year" not in tables.table(piece.table).key or piece.frame.empty:
         return []

@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Collection, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from balance_lib._errors import Fault, spans
+from balance_lib._errors import Fault
 from balance_lib.data import tables
-from balance_lib.data.intake import aliases, block, known, pieces, places, values
-from balance_lib.data.intake.block import Header, Left
+from balance_lib.data.intake import aliases, block, choosing, known, pieces, places
+from balance_lib.data.intake.block import CutSheet, Header
 from balance_lib.data.intake.grid import TEXT_SUFFIXES, Grid, read_grids
 from balance_lib.data.intake.located import located
-from balance_lib.data.intake.mapping import SKIP, ColumnMapping, SourceMapping, Target
+from balance_lib.data.intake.mapping import ColumnMapping, SourceMapping, Target
 from balance_lib.data.intake.result import Imported
 from balance_lib.data.intake.xlsx import SUFFIXES, SourceFile
 
@@ -26,31 +25,6 @@ MOST_ROWS = 200_000
 ROW_NUMBER = "#"
 # Headers shown of a sheet none of whose headers is known.
 MOST_SHOWN = 12
-# Words of a column shown where rows are chosen or skipped by them.
-SHOWN = 5
-
-
-@dataclass(frozen=True)
-class _Block:
-    """Hold one sheet cut for reading: its mapping with the place of every column, and its rows of data."""
-
-    grid: Grid
-    mapping: SourceMapping
-    header: Header
-    at: Mapping[str, int]
-    rows: Sequence[int]
-    left: Sequence[Left]
-
-    def text(self, row: int, label: str) -> str:
-        """Return the text of a cell by zero-based row and column label.
-
-        Parameters
-        ----------
-        row : int
-        label : str
-            Words beside or above the figure.
-        """
-        return self.grid.rows[row][self.at[label]]
 
 
 def read_wide(
@@ -98,7 +72,7 @@ def read_wide(
     if given and where is not None:
         given = _filtered(given, where)
     faults: list[Fault] = []
-    blocks: list[_Block] = []
+    blocks: list[CutSheet] = []
     sources = _files(path)
     for source in sources:
         found, told = _mapped_blocks(source, given, crs) if given else _known_blocks(source, crs)
@@ -107,7 +81,7 @@ def read_wide(
     if not sources:
         faults.append(Fault("no_file", str(path)))
     if given:
-        blocks, told = _put_together(blocks, given, sources)
+        blocks, told = choosing.put_together(blocks, given, sources)
         faults += told
     blocks, told = _bounded(blocks)
     faults += told
@@ -162,9 +136,6 @@ def _filtered(given: ColumnMapping, where: Mapping[str, Any]) -> ColumnMapping:
     return replace(given, sources=tuple(replace(s, where=wanted if s.columns else {}) for s in given.sources))
 
 
-# With a mapping ----------------------------------------------------------------------------------------------------
-
-
 def _grids(source: SourceFile, declared: str | None, encoding: str | None = None) -> tuple[list[Grid], list[Fault]]:
     """Read any file of rows: text, a workbook, or places with their properties."""
     if Path(source.name).suffix.casefold() in places.SUFFIXES:
@@ -172,7 +143,7 @@ def _grids(source: SourceFile, declared: str | None, encoding: str | None = None
     return read_grids(source, encoding=encoding)
 
 
-def _bounded(blocks: Sequence[_Block]) -> tuple[list[_Block], list[Fault]]:
+def _bounded(blocks: Sequence[CutSheet]) -> tuple[list[CutSheet], list[Fault]]:
     """Leave out sheets with more rows than a county's list can have."""
     long = [one for one in blocks if len(one.rows) > MOST_ROWS]
     told = {"most": f"{MOST_ROWS:,}"}
@@ -180,7 +151,19 @@ def _bounded(blocks: Sequence[_Block]) -> tuple[list[_Block], list[Fault]]:
     return [one for one in blocks if len(one.rows) <= MOST_ROWS], faults
 
 
-def _mapped_blocks(source: SourceFile, given: ColumnMapping, declared: str | None) -> tuple[list[_Block], list[Fault]]:
+def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[CutSheet], list[Fault]]:
+    """Cut the sheets whose headers are known by themselves."""
+    grids, faults = _grids(source, declared)
+    blocks, told = _cut_as_known(grids, None)
+    faults += told
+    if len(grids) > 1 and not blocks and not any(f.severity == "error" for f in faults):
+        faults.append(_unheaded(max(grids, key=lambda grid: len(grid.rows))))
+    return blocks, faults
+
+
+def _mapped_blocks(
+    source: SourceFile, given: ColumnMapping, declared: str | None
+) -> tuple[list[CutSheet], list[Fault]]:
     """Cut the sheets of one file as the mapping says."""
     wanted = [spec for spec in given.sources if spec.takes_file(source.name)]
     if not wanted:
@@ -189,9 +172,11 @@ def _mapped_blocks(source: SourceFile, given: ColumnMapping, declared: str | Non
     if not grids:
         return [], faults
     taken: set[str] = set()
-    blocks: list[_Block] = []
+    blocks: list[CutSheet] = []
     for spec in wanted:
         found, told = (_cut_as_known if spec.known else _cut_as_mapped)(grids, spec)
+        if spec.known and not found and not told:
+            told = [_no_sheet(grids, spec)]
         faults += told
         taken |= {one.grid.label for one in found}
         blocks += found
@@ -199,31 +184,11 @@ def _mapped_blocks(source: SourceFile, given: ColumnMapping, declared: str | Non
     return blocks, faults
 
 
-def _put_together(
-    blocks: Sequence[_Block], given: ColumnMapping, sources: Sequence[SourceFile]
-) -> tuple[list[_Block], list[Fault]]:
-    """Join the sources of all files, then filter; name a source that another needs and no file is."""
-    wanted = {spec.join.source for spec in given.sources if spec.join}
-    names = ", ".join(source.name for source in sources)
-    faults = [
-        Fault("source_without_file", spec.file, params={"known": names, "name": spec.name or spec.file})
-        for spec in given.sources
-        if (spec.name in wanted or spec.join) and not any(spec.takes_file(source.name) for source in sources)
-    ]
-    joined = [_joined(one, blocks, faults) for one in blocks]
-    chosen = [_chosen(one) for one in joined if one.mapping.columns or one.mapping.constants]
-    for spec in dict.fromkeys(id(one.mapping.where) for one in chosen if one.mapping.where):
-        mine = [one for one in chosen if id(one.mapping.where) == spec]
-        if not any(one.rows for one in mine):  # of the files of a country one may hold the county
-            label, words = next(iter(mine[0].mapping.where.items()))
-            there = sorted({one.text(r, label) for one in joined if label in one.at for r in one.rows} - {""})
-            near = difflib.get_close_matches(words[0], there, SHOWN, 0.5) or there[:SHOWN]
-            told = {"known": ", ".join(near)}
-            faults.append(Fault("nothing_chosen", mine[0].grid.label, None, label, ", ".join(words), params=told))
-    return [_without_skipped(one, faults) for one in chosen], faults
+def _no_sheet(grids: Sequence[Grid], spec: SourceMapping) -> Fault:
+    return Fault("no_sheet", grids[0].file, params={"known": str(spec.sheet or "*")})
 
 
-def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[_Block], list[Fault]]:
+def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[CutSheet], list[Fault]]:
     """Cut every sheet a source takes. A sheet that was not named is taken only if all wanted columns are there."""
     meant = [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]
     labels = list(dict.fromkeys([*(list(spec.columns) if spec.join else spec.labels), *spec.lent]))
@@ -246,30 +211,30 @@ def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[_Bl
         faults += told
         out += [cut] if cut else []
     if not headed:
-        faults.append(Fault("no_sheet", grids[0].file if grids else "", params={"known": str(spec.sheet or "*")}))
+        faults.append(_no_sheet(grids, spec))
     return out, faults
 
 
-def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[_Block], list[Fault]]:
-    """Cut every sheet a source takes by what its headers say themselves, but for the columns the source names."""
-    out, faults = [], []
-    for grid in [g for i, g in enumerate(grids, 1) if spec.takes_sheet(g.sheet, i, g.hidden)]:
+def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping | None) -> tuple[list[CutSheet], list[Fault]]:
+    """Cut every sheet a source takes, without one all, by what its headers say themselves, but for columns it names."""
+    out: list[CutSheet] = []
+    faults: list[Fault] = []
+    for grid in [g for i, g in enumerate(grids, 1) if (spec or SourceMapping({})).takes_sheet(g.sheet, i, g.hidden)]:
         understood = known.understand(grid, spec)
         if understood is None or isinstance(understood, Fault):
-            faults.append(understood or _unheaded(grid))
+            unknown = _unheaded(grid) if spec or len(grids) == 1 else _left_sheet(grid)
+            faults.append(understood or unknown)
             continue
         header, whole, told = understood
         cut, more = _cut(grid, whole, header, told)
         faults += told + more
         out += [cut] if cut else []
-    if not out and not faults:
-        faults.append(Fault("no_sheet", grids[0].file if grids else "", params={"known": str(spec.sheet or "*")}))
     return out, faults
 
 
 def _cut(
     grid: Grid, spec: SourceMapping, header: Header, asked: Sequence[Fault] = ()
-) -> tuple[_Block | None, list[Fault]]:
+) -> tuple[CutSheet | None, list[Fault]]:
     """Cut a sheet by a mapping; columns of ``asked`` are told already."""
     if ROW_NUMBER in spec.columns:
         rows = [[*row, str(i + 1)] for i, row in enumerate(grid.rows)]
@@ -295,7 +260,7 @@ def _cut(
     faults += told + block.report(grid, left, header.name(at[keys[0]]) if keys else "")
     if kept.apart and kept.apart in at:
         grid = _apart(grid, kept, at, data)
-    return _Block(grid, kept if spec.join else _within_reach(kept, at), header, at, data, left), faults
+    return CutSheet(grid, kept if spec.join else choosing.within_reach(kept, at), header, at, data, left), faults
 
 
 def _apart(grid: Grid, spec: SourceMapping, at: Mapping[str, int], data: Sequence[int]) -> Grid:
@@ -365,111 +330,6 @@ def _left_sheet(grid: Grid) -> Fault:
     return Fault("sheet_left_out", grid.file, None, None, grid.sheet, "warning")
 
 
-def _joined(here: _Block, blocks: Sequence[_Block], faults: list[Fault]) -> _Block:
-    """Bring the columns of another source, in whatever file, to the rows of this one by their shared code."""
-    join = here.mapping.join
-    others = [b for b in blocks if join and b.mapping.name == join.source]
-    if join is None:
-        return here
-    if not others:
-        faults.append(Fault("join_source", here.grid.label, None, join.by, join.source))
-    wanted = [label for label in here.mapping.labels if label not in here.at]
-    brought: dict[str, dict[str, str]] = {}
-    several: dict[str, int] = {}
-    paths: dict[str, block.Path] = {}
-    for other in others:
-        there, told = block.places([*wanted, join.key], other.header, other.grid.label)
-        faults += told
-        paths.update({label: other.header.paths[there[label]] for label in wanted if label in there})
-        wanted_rows = set(_chosen(other).rows)  # a code has rows of several kinds: what the source chooses counts
-        for row in sorted(other.rows, key=lambda r: r not in wanted_rows) if join.key in there else ():
-            line = other.grid.rows[row]
-            cells_there = {label: line[there[label]] for label in paths if label in there}
-            if brought.setdefault(line[there[join.key]], cells_there) != cells_there and row in wanted_rows:
-                several.setdefault(line[there[join.key]], row + 1)
-    if several:
-        code, row = next(iter(several.items()))
-        counted = {"n": len(several)}
-        faults.append(Fault("join_several", others[0].grid.label, row, join.key, code, params=counted))
-    width = len(here.grid.rows[0])
-    cells = [[*row, *[""] * len(paths)] for row in here.grid.rows]
-    missing = []
-    for r in here.rows:
-        match = brought.get(here.text(r, join.by))
-        if match is None:
-            missing.append(r + 1)
-        else:
-            cells[r][width:] = [match.get(label, "") for label in paths]
-    if missing and brought:
-        texts = {"other": ", ".join(b.grid.label for b in others), "n": len(missing), "rows": spans(missing)}
-        shown = here.text(missing[0] - 1, join.by)
-        faults.append(Fault("join_missing", here.grid.label, missing[0], join.by, shown, "warning", texts))
-    at = {**here.at, **{label: width + i for i, label in enumerate(paths)}}
-    return replace(
-        here,
-        grid=replace(here.grid, rows=cells),
-        header=replace(here.header, paths=[*here.header.paths, *paths.values()]),
-        at=at,
-        mapping=_within_reach(here.mapping, at),
-    )
-
-
-def _within_reach(spec: SourceMapping, at: Mapping[str, int]) -> SourceMapping:
-    """Return a mapping with the columns that were found; those that were not are told."""
-    return replace(spec, columns={label: targets for label, targets in spec.columns.items() if label in at})
-
-
-def _chosen(here: _Block) -> _Block:
-    """Keep only the rows the filter wants."""
-    where = {k: {aliases.fold(v) for v in wanted} for k, wanted in here.mapping.where.items() if k in here.at}
-    if not where:
-        return here
-    rows = [r for r in here.rows if all(aliases.fold(here.text(r, label)) in where[label] for label in where)]
-    return replace(here, rows=rows)
-
-
-def _without_skipped(here: _Block, faults: list[Fault]) -> _Block:
-    """Leave out the rows whose word the mapping says to skip (kindergartens), and say how many and how many pupils."""
-    for label, target in ((label, t) for label, targets in here.mapping.columns.items() for t in targets):
-        if SKIP not in (target.values or {}).values() or label not in here.at:
-            continue
-        skipped = [r for r in here.rows if values.listed(here.text(r, label), target.values or {}) == (SKIP,)]
-        if skipped:
-            words = sorted({here.text(r, label) for r in skipped} - {""})
-            shown = ", ".join(words[:SHOWN]) + (" …" if len(words) > SHOWN else "")
-            lost = pieces.pupils(replace(here, rows=skipped))
-            told = {"n": len(skipped), "pupils": None if lost is None else f"{lost:g}"}
-            rule = "rows_skipped_unknown" if lost is None else "rows_skipped"
-            faults.append(Fault(rule, here.grid.label, skipped[0] + 1, label, shown or None, "warning", told))
-            left = set(skipped)
-            here = replace(here, rows=[r for r in here.rows if r not in left])
-    return here
-
-
-# Without one -------------------------------------------------------------------------------------------------------
-
-
-def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[_Block], list[Fault]]:
-    """Cut the sheets whose headers are known by themselves."""
-    grids, faults = _grids(source, declared)
-    blocks = []
-    for grid in (g for g in grids if not g.hidden):
-        understood = known.understand(grid)
-        if understood is None:
-            faults.append(_unheaded(grid) if len(grids) == 1 else _left_sheet(grid))
-            continue
-        if isinstance(understood, Fault):
-            faults.append(understood)
-            continue
-        header, spec, told = understood
-        cut, more = _cut(grid, spec, header, told)
-        faults += told + more
-        blocks += [cut] if cut else []
-    if grids and not blocks and len(grids) > 1 and not any(f.severity == "error" for f in faults):
-        faults.append(_unheaded(max(grids, key=lambda grid: len(grid.rows))))
-    return blocks, faults
-
-
 def _unheaded(grid: Grid) -> Fault:
     """Say which headers a sheet has, none of them known, and the line that says what they mean."""
     header = block.find_header(grid, lambda paths: sum(map(bool, paths)))
@@ -489,7 +349,7 @@ def _unheaded(grid: Grid) -> Fault:
 # Coordinates and provenance ----------------------------------------------------------------------------------------
 
 
-def _record(one: _Block, year: int | None) -> dict[str, Any]:
+def _record(one: CutSheet, year: int | None) -> dict[str, Any]:
     """Return where the rows of one sheet came from and what was left out."""
     record = {
         "file": one.grid.file,
