@@ -2,17 +2,23 @@
 
     PYTHONPATH=. python benchmarks/points.py 100000
 
-Prints for each step seconds of the clock and the peak of memory so far.
+Prints for each step seconds of the clock and the peak of memory so far, and the tick in Python and, where there is
+node, in the page's own JavaScript.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import resource
+import shutil
 import statistics
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable
 from itertools import cycle
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,8 +28,9 @@ from ticks import YEAR, made_up
 from balance_lib import access, scenarios
 from balance_lib.data.county import County
 from balance_lib.planning.siting import Goals, propose
-from balance_lib.scenarios import Scenario, estimate
+from balance_lib.scenarios import Scenario, estimate, packed
 from balance_lib.scenarios.board import Board, State
+from balance_lib.show import widgets
 
 SCHOOLS = 200
 
@@ -53,6 +60,42 @@ def step(name: str, act: Callable[[], Any]) -> Any:
     return out
 
 
+NODE = """
+import {readFileSync} from "node:fs";
+const [folder, script] = process.argv.slice(1), {Board, unpack} = await import(script);
+const packed = JSON.parse(readFileSync(`${folder}/board.json`));
+for (const value of Object.values(packed)) if (value?.dtype) {
+  const bytes = readFileSync(`${folder}/${value.data}`);
+  value.data = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
+}
+const busy = () => { const {user, system} = process.cpuUsage(); return (user + system) / 1000; };
+let start = busy();
+const board = new Board(unpack(packed)), made = busy() - start, times = [];
+for (let i = 0; i < 60; i++) {
+  start = busy();
+  board.tick({minimum_enrolment: i % 2 ? 40 : 20, walk_primary_m: 2000 + 1000 * (i % 3)});
+  times.push(busy() - start);
+}
+const mb = Math.round(process.memoryUsage().rss / 2 ** 20), median = times.sort((a, b) => a - b)[30];
+console.log(`in the page: opened in ${Math.round(made)} ms, tick: median ${median.toFixed(1)} ms of processor, ${mb} MB`);
+"""
+
+
+def in_the_page(board: Board) -> None:
+    """Hand a board over as a page takes it, and let node answer the sliders."""
+    script = Path(widgets.__file__).parent / "static" / "tick.js"
+    with tempfile.TemporaryDirectory() as folder:
+        shown = packed.typed_arrays(packed.pack(board))
+        for name, value in shown.items():
+            if isinstance(value, dict) and "dtype" in value:
+                (Path(folder) / name).write_bytes(value["data"])
+                value["data"] = name
+        (Path(folder) / "board.json").write_text(json.dumps(shown), encoding="utf-8")
+        sent = sum(f.stat().st_size for f in Path(folder).iterdir()) / 2**20
+        print(f"handed to the page: {sent:.0f} MB", flush=True)
+        subprocess.run(["node", "--input-type=module", "-e", NODE, folder, script.as_uri()], check=True)
+
+
 def main() -> None:
     """Time each step once, and the tick often."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -72,6 +115,8 @@ def main() -> None:
         board.tick(next(positions))
         times.append(1000 * (time.process_time() - start))
     print(f"slider tick: median {statistics.median(times):.1f} ms of processor time", flush=True)
+    if shutil.which("node"):
+        in_the_page(board)
     goals = Goals(aim="walk", schools=150, may_close="all")
     step("optimise: keep 150", lambda: propose(county, "primary", goals, year=YEAR, time_limit_s=30))
 

@@ -114,11 +114,17 @@ class LayoutArrays:
             return out
 
         self.metres, self.minutes = matrix(ways.table.metres), matrix(ways.table.minutes)
-        factor = ways.detour if ways.table.mode == "straight" else 1.0
-        self.road = self.metres * factor
-        if ways.road is not None:
-            self.road = np.where(np.isfinite(road := matrix(ways.road.metres)), road, self.road)
+        self._detour = ways.detour if ways.table.mode == "straight" else 1.0
+        self._roads = None if ways.road is None else matrix(ways.road.metres)
         self.lines = self._lines(ways.village)
+
+    def road(self, village: Any, school: Any) -> Floats:
+        """Return metres along the road of villages and schools by position; without one the way times a detour."""
+        metres = self.metres[village, school] * self._detour
+        if self._roads is None:
+            return metres
+        roads = self._roads[village, school]
+        return np.where(np.isfinite(roads), roads, metres)
 
     @cached_property
     def order(self) -> Ints:

@@ -33,7 +33,7 @@ def pack(board: BoardArrays) -> dict[str, Any]:
         "villages": list(board.villages),
         "metres": board.metres.astype("f4"),
         "minutes": _times(board.minutes, board.metres),
-        "road": _times(board.road, board.metres),
+        "road": _times(board.road(slice(None), slice(None)), board.metres),
         "lines": None if board.lines is None else board.lines.astype("f4"),
         "school_order": board.school_order.astype("u2"),
         "teaches": board.teaches.astype("u1"),

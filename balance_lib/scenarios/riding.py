@@ -47,7 +47,7 @@ def bus_minutes(arrays: LayoutArrays, settings: Settings, village: Any, school: 
     """
     out = np.full(np.shape(village), np.nan) if arrays.lines is None else arrays.lines[village, school]
     if settings.bus_minutes is not None:
-        ride = arrays.road[village, school] / (settings.number("bus_kph") * 1000 / 60)
+        ride = arrays.road(village, school) / (settings.number("bus_kph") * 1000 / 60)
         out = np.fmin(out, np.where(ride <= settings.bus_minutes, ride, np.nan))
     return np.where(np.asarray(school) < 0, np.nan, out)
 

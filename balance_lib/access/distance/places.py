@@ -110,8 +110,11 @@ def over_ground(chord_m: npt.ArrayLike) -> Floats:
     >>> over_ground([10_000.0]).round(3).tolist()
     [10000.001]
     """
-    half = np.asarray(chord_m, dtype=float) / (2 * SEMI_MAJOR_M)
-    return 2 * SEMI_MAJOR_M * np.arcsin(np.minimum(half, 1.0))
+    out = np.array(chord_m, dtype=float)
+    out /= 2 * SEMI_MAJOR_M  # in one place: a table of many points is large
+    np.arcsin(np.minimum(out, 1.0, out=out), out=out)
+    out *= 2 * SEMI_MAJOR_M
+    return out
 
 
 def straight_matrix(origins: Places, destinations: Places) -> Floats:

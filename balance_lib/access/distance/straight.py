@@ -41,7 +41,8 @@ def straight_table(
     """
     check_detour(detour)
     minute_m(flat_kph)
-    metres = straight_matrix(origins, destinations) * detour
+    metres = straight_matrix(origins, destinations)
+    metres *= detour
     if limit_m is not None:
         metres[metres > limit_m] = np.nan
     return ODTable(

@@ -67,7 +67,7 @@ class Travel:
         stage, settings, pairs = STAGE_OF[bands[0]], arrays.layout.scenario.settings, np.ix_(village, sites)
         metres, walking = arrays.metres[pairs], arrays.minutes[pairs]
         riding_min = riding.bus_minutes(arrays, settings, village[:, None], sites[None, :])
-        road = arrays.road[pairs] / (settings.number("bus_kph") * 1000 / 60)
+        road = arrays.road(*pairs) / (settings.number("bus_kph") * 1000 / 60)
         radius = arrays.radius_m[stage]
         known, walks = np.isfinite(metres), metres <= radius
         rides = ~walks & known & np.isfinite(riding_min)

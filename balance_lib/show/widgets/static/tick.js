@@ -27,18 +27,23 @@ export class Board {
     this.nGroups = this.group_school.length;
     this.schoolAt = new Map(this.schools.map((id, j) => [id, j]));
     this.groupStage = Uint8Array.from(this.group_band, (b) => STAGE_OF_BAND[b]);
+    this.groupDay = Float64Array.from(this.group_pupils, (n, i) => n - this.group_boarders[i]);
     this.groupMetres = Float64Array.from(this.group_school, (j, i) => this.way(this.group_village[i], j));
     this.groupMinutes = Float64Array.from(this.group_school, (j, i) => this.walk(this.group_village[i], j));
     this.groupPoint = Int32Array.from(this.group_school, (j, i) =>
       this.group_home[i] ? this.group_village[i] : this.nVillages + 1 + j);
-    this.order = Array.from({length: this.nVillages}, (_, v) => this.#nearestFirst(v));
+    this.orders = new Map();
     this.groupOrder = positions(this.nGroups, (i) => Number.isFinite(this.groupMetres[i]));
     this.groupOrder.sort((a, b) => this.groupMetres[a] - this.groupMetres[b]);
   }
 
-  #nearestFirst(v) {
-    const found = positions(this.nSchools, (j) => Number.isFinite(this.way(v, j)));
-    return found.sort((a, b) => this.way(v, a) - this.way(v, b));
+  /** The schools of a village, nearest first: put in order when its children first move, for most never do. */
+  nearestFirst(v) {
+    if (!this.orders.has(v)) {
+      const found = positions(this.nSchools, (j) => Number.isFinite(this.way(v, j)));
+      this.orders.set(v, found.sort((a, b) => this.way(v, a) - this.way(v, b)));
+    }
+    return this.orders.get(v);
   }
 
   /** Metres from a village to a school; NaN where either is not known. */
@@ -227,7 +232,7 @@ class Tick {
     const takesStage = (j) => (stage === 1 ? this.receives(j, 2) : this.receives(j, 0) || this.receives(j, 1));
     let seen = false;
     if (p < board.nVillages) {
-      for (const j of board.order[p]) {
+      for (const j of board.nearestFirst(p)) {
         if (!open(j) || !(board.with_places ? takesAll(j) : takesStage(j))) continue;
         seen = true;
         if (takesAll(j)) return j;
@@ -283,8 +288,7 @@ class Tick {
   }
 
   cover(flows) {
-    const {board} = this, day = Float64Array.from(board.group_pupils, (n, i) => n - board.group_boarders[i]);
-    const home = Float64Array.from(board.group_boarders);
+    const {board} = this, day = board.groupDay.slice(), home = board.group_boarders.slice();
     for (const f of flows) {
       day[f.row] -= f.pupils - f.boarders;
       home[f.row] -= f.boarders;
