@@ -288,6 +288,15 @@ def test_places_nobody_counted_are_short_only_as_a_reminder() -> None:
         assert (outcome.status == "infeasible") == (rule == "overflow")
 
 
+def test_a_school_that_tells_its_pupils_for_all_stages_together_is_not_said_to_have_none() -> None:
+    town = county(attendance=False)
+    rows = town.tables["school_years"]
+    rows = rows.assign(stage=rows["stage"].where(rows["school_id"] != "B", "shared"))
+    schools = town.tables["schools"].assign(kind=lambda f: f["kind"].where(f["school_id"] != "B", "nine_year"))
+    found = check(town.with_tables(school_years=rows, schools=schools), plan(Close(school_id="B")))
+    assert [fault.rule for fault in found] == ["scenario_stages_untold"]
+
+
 def test_teachers_nobody_counted_are_no_nought() -> None:
     """Nor is the account broken by those who come to them from a school that closes."""
     schools = evaluate(county(B={"teachers": None}), plan(Close(school_id="C")), codes=ONE_ITEM).schools

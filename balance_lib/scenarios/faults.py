@@ -78,6 +78,7 @@ class _Checker:
         for school, stage in zip(rows["school_id"].tolist(), rows["stage"].tolist(), strict=True):
             self.taught.setdefault(school, set()).add(stage)
         self.kinds |= base.kinds_of(rows[rows["stage"].isin(STAGES)])
+        self.whole = set(rows.loc[(rows["stage"] == "shared") & (rows["pupils"] > 0), "school_id"])
         self.uncounted = set(base.uncounted(rows, county.table("attendance", scenario.year), self.kinds))
         self.there = {school for school, stages in self.taught.items() if stages & set(STAGES)}
         self.villages = set(county.tables["villages"]["village_id"])
@@ -127,6 +128,7 @@ class _Checker:
             known = operation.school_id in self.there or operation.school_id in self.opening
             if not known and not isinstance(operation, ops.Open):
                 rule = "closed_already" if operation.school_id in self.kinds else "school"
+                rule = "stages_untold" if operation.school_id in self.whole else rule
                 yield self.fault(rule, operation, operation.verb, self.told(operation.school_id),
                                  year=self.scenario.year)  # fmt: skip
             for village in set(getattr(operation, "villages", ())) - self.villages:

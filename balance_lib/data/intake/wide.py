@@ -109,8 +109,10 @@ def _told(fault: Fault, faults: Sequence[Fault]) -> bool:
     if fault.rule == "key_wanted":
         return any(other.rule in ("key_wanted", "key_nowhere") for other in faults)
     here = [other for other in faults if other.file == fault.file and other.severity == "error"]
+    cell = [other for other in here if other.column == fault.column]
+    if fault.rule == "required_all":
+        return bool(cell)
     if fault.rule == "required":
-        cell = (other for other in here if other.column == fault.column)
         return any(fault.row in other.params.get("at", (other.row,)) for other in cell)
     if fault.rule in ("rows_again", "duplicate"):  # of a list of single pupils
         return any(other.rule == "pupil_rows" for other in here)
