@@ -119,7 +119,13 @@ class LayoutArrays:
         self.lines = self._lines(ways.village)
 
     def road(self, village: Any, school: Any) -> Floats:
-        """Return metres along the road of villages and schools by position; without one the way times a detour."""
+        """Return metres along the road; without one the way times a detour.
+
+        Parameters
+        ----------
+        village, school : array of int or slice
+            Positions.
+        """
         metres = self.metres[village, school] * self._detour
         if self._roads is None:
             return metres

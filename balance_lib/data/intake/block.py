@@ -55,7 +55,14 @@ class CutSheet:
     left: Sequence[Left]
 
     def text(self, row: int, label: str) -> str:
-        """Return the text of a cell by zero-based row and column label."""
+        """Return the text of a cell.
+
+        Parameters
+        ----------
+        row : int
+            From 0.
+        label : str
+        """
         return self.grid.rows[row][self.at[label]]
 
 

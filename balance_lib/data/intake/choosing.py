@@ -19,7 +19,15 @@ SHOWN = 5
 def put_together(
     blocks: Sequence[CutSheet], given: ColumnMapping, sources: Sequence[SourceFile]
 ) -> tuple[list[CutSheet], list[Fault]]:
-    """Join the sources of all files, then filter; name a source that another needs and no file is."""
+    """Join the sources of all files, then filter; name a source that another needs and no file is.
+
+    Parameters
+    ----------
+    blocks : sequence of CutSheet
+        Of all files.
+    given : ColumnMapping
+    sources : sequence of SourceFile
+    """
     wanted = {spec.join.source for spec in given.sources if spec.join}
     names = ", ".join(source.name for source in sources)
     faults = [
@@ -90,7 +98,14 @@ def _joined(here: CutSheet, blocks: Sequence[CutSheet], faults: list[Fault]) -> 
 
 
 def within_reach(spec: SourceMapping, at: Mapping[str, int]) -> SourceMapping:
-    """Return a mapping with the columns that were found; those that were not are told."""
+    """Return a mapping with the columns that were found; those that were not are told.
+
+    Parameters
+    ----------
+    spec : SourceMapping
+    at : mapping of str to int
+        Column of the sheet by label.
+    """
     return replace(spec, columns={label: targets for label, targets in spec.columns.items() if label in at})
 
 

@@ -45,20 +45,8 @@ class _Beside:
     faults: list[Fault] = field(default_factory=list)
     dropped: list[str] = field(default_factory=list)
 
-    def fault(self, rule: str, entry: _Entry, column: str, found: Any, severity: str = "error", **params: Any) -> None:
-        """Note a fault of one cell.
-
-        Parameters
-        ----------
-        rule : str
-            Rule whose text is told.
-        entry : _Entry
-        column : str
-        found : object
-        severity : str
-            ``error`` or ``warning``.
-        **params : object
-        """
+    def _note(self, rule: str, entry: _Entry, column: str, found: Any, severity: str = "error", **params: Any) -> None:
+        """Note a fault of one cell."""
         head = self.heads.get(column, column)
         self.faults.append(Fault(rule, self.file, entry.row, head, found, severity, params))  # type: ignore[arg-type]
 
@@ -89,7 +77,7 @@ def complete(imported: Imported, source: Path | str | bytes | SourceFile, *, yea
         if entry.school_id in kind_of:
             by_school.setdefault(entry.school_id, []).append(entry)
         else:
-            beside.fault("supplement_school", entry, "school_id", entry.school_id, "warning")
+            beside._note("supplement_school", entry, "school_id", entry.school_id, "warning")
     blocks: dict[Any, pd.DataFrame] = dict(iter(years.groupby("school_id", sort=False)))
     for school, entries in by_school.items():
         at = schools.index[schools["school_id"] == school][0]
@@ -138,7 +126,7 @@ def _entries(grid: Grid, at: int, columns: Mapping[int, Column], year: int, faul
         if not any(raw.values()):
             continue
         entry = _Entry(line, raw["school_id"], None)
-        values = {name: _value(out, entry, columns[index], raw[name]) for index, name in _places(columns)}
+        values = {column.name: _value(out, entry, column, raw[column.name]) for column in columns.values()}
         entry.stage = values.pop("stage", None)
         if values.pop("year", None) not in (None, year):
             others += 1
@@ -153,18 +141,14 @@ def _entries(grid: Grid, at: int, columns: Mapping[int, Column], year: int, faul
     return out
 
 
-def _places(columns: Mapping[int, Column]) -> list[tuple[int, str]]:
-    return [(index, column.name) for index, column in columns.items()]
-
-
 def _value(beside: _Beside, entry: _Entry, column: Column, raw: str) -> Any:
     cell = cells.of_column(raw, column)
     if cell.broken:
-        beside.fault(cell.broken, entry, column.name, raw, **cell.params)
+        beside._note(cell.broken, entry, column.name, raw, **cell.params)
         return None
     if cell.note:
         found = None if cell.note == "personal_data" else raw  # the fault must not tell what was dropped
-        beside.fault(cell.note, entry, column.name, found, "warning", **cell.params)
+        beside._note(cell.note, entry, column.name, found, "warning", **cell.params)
     return cell.value
 
 
@@ -174,7 +158,7 @@ def _agreed(beside: _Beside, entry: _Entry, name: str, old: Any, new: Any) -> An
         return new
     if old != new:
         shown = f"{old:g}" if isinstance(old, float) else old
-        beside.fault("supplement_differs", entry, name, f"{new:g}" if isinstance(new, float) else new, form=shown)
+        beside._note("supplement_differs", entry, name, f"{new:g}" if isinstance(new, float) else new, form=shown)
     return old
 
 
@@ -190,7 +174,7 @@ def _told(
     for entry in (e for e in entries if e.figures):
         stage = whole if entry.stage in (None, "shared") else entry.stage
         if stage not in (*stages, "shared"):
-            beside.fault("supplement_stage", entry, "stage", stage, kind=kinds()[kind].written)
+            beside._note("supplement_stage", entry, "stage", stage, kind=kinds()[kind].written)
             continue
         figures = by_stage.setdefault(stage, (entry, {}))[1]
         for name, value in entry.figures.items():
@@ -224,7 +208,7 @@ def _divide(
         rest = float(total) - sum(told.values())
         entry = by_stage[next(iter(told))][0]
         if rest < 0 or (rest > 0 and not columns[str(name)].split and len(silent) != 1):
-            beside.fault("supplement_sum", entry, str(name), f"{sum(told.values()):g}", total=f"{total:g}")
+            beside._note("supplement_sum", entry, str(name), f"{sum(told.values()):g}", total=f"{total:g}")
         elif columns[str(name)].split:
             shared[name] = rest if rest else None
         else:
