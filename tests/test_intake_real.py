@@ -251,7 +251,7 @@ def test_a_country_said_in_the_mapping_finds_the_swap_of_a_first_list(tmp_path: 
 # One school, several rows -------------------------------------------------------------------------------------------
 
 
-@settings(max_examples=8, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(st.lists(st.lists(st.integers(0, 500), min_size=1, max_size=4), min_size=1, max_size=6), st.randoms())
 def test_no_row_of_a_school_is_lost_without_saying_how_many_pupils(parts: list[list[int]], random: Random) -> None:
     rows = [f"S{i},校{i},primary,primary,{n}" for i, shifts in enumerate(parts) for n in shifts]

@@ -693,7 +693,7 @@ def digest(sources: list[SourceFile]) -> str:
     return "\n".join(f"{name}\n{frames[name].to_csv(index=False)}" for name in sorted(frames))
 
 
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=14, deadline=None)
 @given(CODES, st.data())
 def test_no_import_loses_a_pupil_without_naming_the_row(codes: list[str], data: st.DataObject) -> None:
     lines, pupils_of = [["学校代码", "学校名称", "学校类型", "在校生数"]], {}

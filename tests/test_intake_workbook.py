@@ -109,7 +109,7 @@ def assert_same(back, county: County) -> None:
             assert found[column].to_numpy().tobytes() == (expected[column] + 0.0).to_numpy().tobytes(), column
 
 
-@settings(max_examples=12, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
+@settings(max_examples=8, deadline=None, suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large])
 @given(counties(), st.sampled_from(locale.LANGUAGES))
 def test_any_county_comes_back_unchanged(county: County, lang: str) -> None:
     back = read_workbook(county_workbook(county, lang))
