@@ -15,10 +15,11 @@ import pytest
 from balance_lib import scenarios, standards
 from balance_lib.plain import as_csv
 from balance_lib.scenarios import Close, Keep, Merge, Open, Scenario
-from balance_lib.scenarios.board import State
+from balance_lib.scenarios.board import Board, State
 from balance_lib.show.widgets import trial
 from balance_lib.show.widgets.apps import Consolidation
 from balance_lib.show.widgets.library import Library
+from balance_lib.show.widgets.live import LiveTick
 from balance_lib.show.widgets.models import PageModel
 from balance_lib.show.widgets.trial import Trial
 from tests import scenario_towns
@@ -359,3 +360,12 @@ def test_point_of_the_frontier_is_loaded(page) -> None:
     page.optimiser._clicked(proven, SimpleNamespace(point_inds=[0]), None)
     assert page.problem.value == ""
     assert {o.school_id for o in page.plan.decided.operations} == {"B", "C"}
+
+
+def test_roads_go_to_the_page_where_a_bus_runs(made) -> None:
+    board, live = Board(made.county, Scenario.empty(made.county, YEAR)), LiveTick()
+    live.follow(board, None, {}, bus=False, today={})
+    assert "metres" in live._board
+    assert "road" not in live._board
+    live.follow(board, None, {}, bus=True, today={})
+    assert "road" in live._board
