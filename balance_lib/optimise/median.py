@@ -70,11 +70,11 @@ class Sorted:
         """Sort the costs of all sites that may be open."""
         sites = np.flatnonzero(problem.may_open)
         # By cost, which weights do not reorder, so that a point without weight knows its nearest site too.
-        near = np.argsort(problem.cost[:, sites], axis=1, kind="stable")
-        cost = np.take_along_axis(problem.weighted[:, sites], near, axis=1)
-        nowhere = 1.0 + float(np.where(np.isfinite(cost), cost, 0.0).max(axis=1).sum())
-        finite = np.where(np.isfinite(cost), cost, nowhere)
-        return cls(sites, near.astype(np.int32), cost, finite, nowhere, problem.must_open[sites])
+        near = np.argsort(problem.cost[:, sites], axis=1, kind="stable").astype(np.int32)
+        cost = np.take_along_axis(problem.weighted, sites.astype(np.int32)[near], axis=1)
+        nowhere = 1.0 + float(np.max(cost, axis=1, where=np.isfinite(cost), initial=0.0).sum())
+        finite = cost if np.isfinite(cost).all() else np.where(np.isfinite(cost), cost, nowhere)
+        return cls(sites, near, cost, finite, nowhere, problem.must_open[sites])
 
     def only(self, stay: Flags, keep: Flags) -> Sorted:
         """Return the same without the sites closed for good.
@@ -87,11 +87,12 @@ class Sorted:
             Sites that are open for good.
         """
         n = self.near.shape[0]
-        number = np.cumsum(stay) - 1
+        number = np.cumsum(stay, dtype=np.int32) - 1
         chosen = stay[self.near]
         shape = n, int(stay.sum())
-        near = number[self.near[chosen]].reshape(shape).astype(np.int32)
-        cost, finite = self.cost[chosen].reshape(shape), self.finite[chosen].reshape(shape)
+        near = number[self.near[chosen]].reshape(shape)
+        cost = self.cost[chosen].reshape(shape)
+        finite = cost if self.finite is self.cost else self.finite[chosen].reshape(shape)
         return replace(self, sites=self.sites[stay], near=near, cost=cost, finite=finite, keep=keep[stay])
 
     def state(self, is_open: Flags) -> Any:

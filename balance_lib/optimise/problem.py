@@ -132,9 +132,10 @@ class Problem:
     @cached_property
     def weighted(self) -> Floats:
         """Return weights × cost, infinite where unreachable, shape (points, sites)."""
-        return np.where(
-            np.isfinite(self.cost), self.weights[:, None] * np.where(np.isfinite(self.cost), self.cost, 0), np.inf
-        )
+        with np.errstate(invalid="ignore"):  # nobody times no way
+            out = self.weights[:, None] * self.cost
+        out[np.isinf(self.cost)] = np.inf
+        return out
 
     @cached_property
     def unserved(self) -> Ints:
@@ -144,9 +145,12 @@ class Problem:
 
     def nearest(self, is_open: Flags) -> Ints:
         """Return the cheapest open site of each demand point, the first of equals; -1 where none is reached."""
-        table = np.where(is_open, self.cost, np.inf)
-        site = table.argmin(axis=1)
-        return np.where(np.isfinite(table[np.arange(site.size), site]), site, -1)
+        sites = np.flatnonzero(is_open)
+        if not sites.size:
+            return np.full(self.cost.shape[0], -1)
+        table = self.cost[:, sites]
+        least = table.argmin(axis=1)
+        return np.where(np.isfinite(table[np.arange(least.size), least]), sites[least], -1)
 
     def value(self, assignment: Ints) -> float:
         """Return what an assignment costs: sum of weights × cost; infinite where somebody is not served."""

@@ -97,7 +97,8 @@ class Master:
 
         n, m = table.near.shape
         scale = MEAN_COST * n / max(highest, 1e-300)
-        cost = np.where(np.isfinite(table.cost), table.cost, highest) * scale
+        cost = np.where(np.isfinite(table.cost), table.cost, highest)
+        cost *= scale
         member, children = _families(table.near, cost)
         h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (("output_flag", False), ("threads", 1), ("simplex_strategy", 1)):
