@@ -174,6 +174,7 @@ def test_an_extract_gives_roads_around_the_county_and_the_villages_it_lacks(
     assert not errors(done)
     county = County.open(tmp_path / "jia")
     assert county.tables["villages"]["name_zh"].tolist() == ["李村", "王村"]
+    assert "villages" in county.marks["estimated"]  # which every page and paper tells: test_estimated.py
     assert county.tables["village_years"]["population"].dropna().tolist() == [420]
     assert county.tables["schools"]["name_zh"].tolist() == ["甲小学", "乙小学"]
     assert read_osm(tmp_path / "jia" / "roads.osm.pbf").report["walkable"] == 1
