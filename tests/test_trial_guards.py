@@ -93,6 +93,7 @@ GUARDS: dict[str, tuple[Act, str, Callable[[], County]]] = {
     "points_without_host": (close("A", "B", "C"), "没有公办小学可以管理", with_point),
     "no_school": (close("A", "B", "C"), "90名", scenario_towns.county),
     "overflow": (close("B", "C", class_cap_primary=20), "48名", scenario_towns.county),
+    "places_unknown": (merge("B", "A"), "A校", lambda: scenario_towns.county(A={"classes": None})),
     "far": (close("C", walk_primary_m=1000), "2村", scenario_towns.county),
     "far_junior": (close("J"), "16.0公里", with_second_junior),
     "beds": (merge("C", "A", Boarding(school_id="A", places=4)), "6个", scenario_towns.county),
