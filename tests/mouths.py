@@ -264,7 +264,7 @@ def problem_paper(county: County, found: Evaluation) -> Mapping[str, Said]:
     out = {}
     for row in rows[head + 1 :]:
         code = str(row[at["code"]].value)
-        if code in found.standard.by_code and row[at["school"]].value == text("workplan.whole_county", LANG):
+        if code in found.standard.by_code and row[at["school"]].value == county.whole(LANG):
             out[code] = Said("not_met", shown=_as_shown(row[at["value"]]), gap=_as_shown(row[at["gap"]]))
     return out
 

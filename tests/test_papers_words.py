@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import io
 import re
-from datetime import date
+from dataclasses import replace
+from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import docx
@@ -17,7 +18,7 @@ from balance_lib.data.county import County
 from balance_lib.locale import count_change
 from balance_lib.office import reports, workplan
 from balance_lib.office.reports import application as forms
-from balance_lib.office.reports import brief, charts, findings, lists, self_report
+from balance_lib.office.reports import brief, charts, findings, lists, self_report, wording
 from tests import towns
 
 DAY = date(2023, 9, 1)
@@ -139,10 +140,12 @@ def test_the_problem_list_names_who_answers(akqi, plan) -> None:
     rows = workplan.problem_list(plan, akqi)
     first = rows[rows["school_id"] != ""].iloc[0]
     ledger = pd.DataFrame([{"code": first["code"], "school_id": first["school_id"], "stage": first["stage"],
-                            "person": "甲校校长"}])  # fmt: skip
+                            "person": "甲校校长", "due": date(2031, 5, 6)}])  # fmt: skip
     shown = sheet_rows(lists.problems(akqi, plan, made_on=DAY, ledger=ledger), "学校问题清单")
     named = [row for row in shown if row["责任人"]]
     assert [(r["编号"], r["学校"], r["责任人"]) for r in named] == [(first["code"], first["school"], "甲校校长")]
+    days = [datetime(2031, 5, 6), datetime(2031, 5, 6) - timedelta(days=int(first["lead_days"]))]
+    assert [[r["完成时限"], r["最迟启动"]] for r in named] == [days], "by the day the ledger says"
 
 
 def test_the_roll_up_counts_schools_that_meet_and_that_do_not() -> None:
@@ -155,6 +158,40 @@ def test_the_roll_up_counts_schools_that_meet_and_that_do_not() -> None:
     found = evaluation.evaluate(worse, QUALITY, year=2020)
     (row,) = [r for r in sheet_rows(lists.problems(worse, found, made_on=DAY), "分项达标汇总表") if r["编号"] == "Q4"]
     assert (row["达标（所）"], row["未达标（所）"], round(float(str(row["达标比例（%）"])))) == (1, 2, 33)
+    near = toy(equipment_yuan=1900.0 * towns.SCHOOL_YEAR["pupils"])
+    found = evaluation.evaluate(near, QUALITY, year=2020)
+    shown = sheet_rows(lists.problems(near, found, made_on=DAY), "分项达标汇总表")
+    (row,) = [r for r in shown if r["编号"] == "L6-primary"]
+    assert (row["达标（所）"], row["按余项规定视为通过（所）"], row["未达标（所）"], row["结论"]) == (1, 1, 0, "达标")
+
+
+def test_a_school_counted_once_for_each_stage_is_said_so(plan) -> None:
+    """AQ009 fails in both stages: 13 of 17 pass, and 3 schools are put right."""
+    assert findings.present(plan.item("M-G1")).startswith("17所学校（学段）中")
+    assert plan.item("M-G1").reason.render("zh").startswith("17所学校（学段）中")
+    assert findings.present(plan.item("N-R-junior")).startswith("4所学校中")
+
+
+def test_a_measure_of_another_standard_leaves_out_what_is_met(demo_dir: Path) -> None:
+    wuxi = County.open(demo_dir / "wuxi")
+    found = evaluation.evaluate(wuxi, BASIC, year=2017, codes=["A1"])
+    short = evaluation.evaluate(wuxi, standards.load("wuxi_2016"), year=2017, codes=["W-C1", "W-C3"])
+    said = str(workplan.problem_list(found, wuxi)["measure"].iloc[0])
+    assert [code in said for code in ("W-C1", "W-C3")] == [short.item(c).status != "met" for c in ("W-C1", "W-C3")]
+
+
+def test_the_parts_of_the_sports_area_of_a_school_add_up() -> None:
+    """The areas of big-city centres stand beside the sum, not among its parts."""
+    template = (Path(forms.__file__).parent / "school_table.yaml").read_text(encoding="utf-8")
+    inside = re.search("{sports_m2}平方米（其中：(.*?)）；另有(.*?)，只有", template)
+    assert inside and set(re.findall(r"{(\w+)}", inside[1])) == {"sports_field_m2", "gym_m2"}
+
+
+def test_the_whole_of_a_city_is_no_county_and_offices_have_english_names() -> None:
+    said = {name: replace(toy(), name_zh=name).whole() for name in ("巫溪县", "蛟河市", "楚州区", "某地")}
+    assert list(said.values()) == ["全县", "全市", "全区", "全县"]
+    assert wording.offices("教科局;县财政局;某办", "en") == "Education Bureau, Finance Bureau, 某办"
+    assert wording.offices("普通教育组、安全工作组", "en") == "General education group, Safety group"
 
 
 def test_a_veto_says_that_nothing_was_found() -> None:

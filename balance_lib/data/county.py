@@ -18,7 +18,7 @@ import balance_lib
 from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, unreadable
 from balance_lib.data import origins, saving, tables
 from balance_lib.data.origins import Origin
-from balance_lib.locale import either, named
+from balance_lib.locale import either, named, text
 from balance_lib.plain import as_yaml, from_yaml
 from balance_lib.shown import Shown
 
@@ -172,8 +172,8 @@ class County(Shown):
         if self.origins:
             texts[origins.FILE] = origins.text(self.origins, texts)
         with saving.replacing(folder, version) as fresh:
-            for name, text in texts.items():
-                (fresh / name).write_bytes(text.encode("utf-8"))
+            for name, content in texts.items():
+                (fresh / name).write_bytes(content.encode("utf-8"))
             for name in tables.all_tables():
                 if self.tables[name].empty:
                     (fresh / tables.table(name).file).unlink(missing_ok=True)
@@ -209,8 +209,8 @@ class County(Shown):
     def hash(self) -> str:
         """Return a short digest of all the county's data: outputs carry it, caches go by it."""
         digest = hashlib.sha256()
-        for name, text in sorted(self.files().items()):
-            digest.update(name.encode() + b"\0" + text.encode() + b"\0")
+        for name, content in sorted(self.files().items()):
+            digest.update(name.encode() + b"\0" + content.encode() + b"\0")
         return digest.hexdigest()[:12]
 
     @cached_property
@@ -232,6 +232,10 @@ class County(Shown):
     def name(self, lang: str = "zh") -> str:
         """Return the county's name in a language."""
         return either(self.name_zh, self.name_en, lang)
+
+    def whole(self, lang: str = "zh") -> str:
+        """Return the words for the whole of it: 全县, of a city 全市, of a district 全区, of a banner 全旗."""
+        return text("whole_county", lang, kind=self.name_zh[-1:] if self.name_zh[-1:] in set("市区旗") else "县")
 
     @cached_property
     def towns(self) -> Mapping[str, str]:

@@ -58,6 +58,11 @@ class RowCounts:
         """Return how many rows there are."""
         return len(self.found)
 
+    @property
+    def word(self) -> str:
+        """Return the text that names what is counted; a school counted once for each of its stages is said so."""
+        return f"count_of.{self.of}{'_stage' if len(set(self.places)) < self.n else ''}"
+
     @cached_property
     def at_line(self) -> list[str]:
         """Return who reaches the line itself."""

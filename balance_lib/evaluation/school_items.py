@@ -160,7 +160,7 @@ def _every(
     worst = worst_of(gap, fails if fails.any() else at_line if at_line.any() else ~at_line)
     key = "not_met" if fails.any() else "met"
     params = {
-        "of": Message(f"count_of.{of}"),
+        "of": Message(counted.word),
         "n": counted.n,
         "met": len(counted.at_line),
         "fails": len(counted.below),
@@ -257,12 +257,14 @@ def judge_rule(item: Item, measure: Measure, context: Context) -> ItemResult:
     found = np.array([-1 if p is None else int(p) for p in passes], dtype=np.int8)
     counted = RowCounts("school", schools_of_rule, found)
     if not fails and unknown:
-        told = {"n": n, "unknown": unknown, "names": wording.names(counted.unknown, context.county)}
+        names = wording.names(counted.unknown, context.county)
+        told = {"n": n, "counted": Message(counted.word), "unknown": unknown, "names": names}
         return ItemResult(item, "no_data", Message("reason.rule.no_data", told), behind=detail, counted=counted)
     share, line = 100.0 * (n - fails - unknown) / n, line_of(item)
     key = "not_met" if fails else "met"
     params = {
         "n": n,
+        "counted": Message(counted.word),
         "passes": n - fails - unknown,
         "fails": fails,
         "at_least": measure.at_least,

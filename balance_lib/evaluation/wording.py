@@ -15,7 +15,7 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import indicators
 from balance_lib.evaluation.figures import amount, places_beside, places_of, quantity, rounded
 from balance_lib.evaluation.indicators.comparison import TOLERANCE
-from balance_lib.locale import Message
+from balance_lib.locale import Message, singular
 from balance_lib.standards import Indicator, Item, Measure
 
 _SUMS = ("primary_", "junior_", "all_", "rural_", "town_", "n_")  # county figures that are sums over schools
@@ -168,7 +168,7 @@ def needed(amount: float, indicator: Indicator) -> dict[str, str]:
     if of["zh"].startswith("元"):  # large amounts of money have a unit of their own
         money = quantity(float(whole), "yuan")
         return {lang: money[lang] + of[lang].removeprefix(word) for lang, word in (("zh", "元"), ("en", "yuan"))}
-    return {"zh": f"{whole:,}{of['zh']}", "en": f"{whole:,} {of['en']}"}
+    return {"zh": f"{whole:,}{of['zh']}", "en": singular(f"{whole:,} {of['en']}")}
 
 
 def _gap_of(gap: float, unit: str) -> dict[str, str]:

@@ -13,7 +13,7 @@ from balance_lib.locale import text
 from balance_lib.office import workplan
 from balance_lib.office.reports.lists import open_sheet, put_row
 from balance_lib.office.reports.paper import Value, book_of, new_book, origin_sheet
-from balance_lib.office.reports.stamp import ReportStamp
+from balance_lib.office.reports.stamp import ReportStamp, said_day
 from balance_lib.standards import Standard
 
 Columns = Mapping[str, tuple[float, str]]
@@ -79,7 +79,7 @@ def visits(
         status = text(f"journal.status.{row['status']}", lang)
         put_row(page, _PAIRS, {**row, "number": number, "status": status}, lang)
     late = int((pairs["status"] == "overdue").sum())
-    page.note(text("report.lists.pairs.note", lang, day=on.isoformat(), n=len(pairs), late=late))
+    page.note(text("report.lists.pairs.note", lang, day=said_day(on, lang), n=len(pairs), late=late))
     page.finish()
     log = workplan.named(journals["visits"], county, lang).sort_values("visited_on", ascending=False, kind="stable")
     _list(book, "visits", _VISITS, log, stamp, lang)
@@ -106,7 +106,7 @@ def progress(
         first = text("workplan.page.pilot", lang) if row["pilot"] else ""
         put_row(page, _PLACES, {**row, **figures, "number": number, "pilot": first}, lang)
     behind = int((found["behind"] > 0).sum())
-    page.note(text("report.lists.places.note", lang, day=on.isoformat(), n=len(found), behind=behind))
+    page.note(text("report.lists.places.note", lang, day=said_day(on, lang), n=len(found), behind=behind))
     page.finish()
     items = workplan.named(journals["milestones"], county, lang).sort_values(["township", "place_name", "planned_on"])
     _list(book, "milestones", _ITEMS, items, stamp, lang)

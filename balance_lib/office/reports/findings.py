@@ -101,7 +101,7 @@ def _decided(result: ItemResult, lang: str) -> str:
         return text(f"report.checked.{result.reason.key.rpartition('.')[2]}", lang)
     if result.counted is not None:
         counted = result.counted
-        of = text(f"count_of.{counted.of}", lang)
+        of = text(counted.word, lang)
         words = text("report.so_many", lang, n=counted.n, of=of, met=len(counted.at_line))
         more = {"by_floor": len(counted.by_floor), "unknown_of_them": len(counted.unknown)}
         return words + "".join(text(f"report.{key}", lang, n=n, of=of) for key, n in more.items() if n)

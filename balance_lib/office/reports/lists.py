@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation
-from balance_lib.locale import has, text
+from balance_lib.locale import has, listed, text
 from balance_lib.office import workplan
 from balance_lib.office.reports import findings, wording
 from balance_lib.office.reports.paper import SheetWriter, Value, book_of, new_book, origin_sheet
-from balance_lib.office.reports.stamp import ReportStamp
+from balance_lib.office.reports.stamp import ReportStamp, said_day
 from balance_lib.standards import Standard
 
 if TYPE_CHECKING:
@@ -79,20 +79,20 @@ def problems(
     made_on : date, optional
         Day the paper bears; today by default.
     ledger : DataFrame, optional
-        The rectification ledger: whom it names for a problem answers for it here too.
+        The rectification ledger: whom it names for a problem answers for it here too, by the day it says.
     """
     stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
     keys = ["code", "school_id", "stage"]
-    people = {} if ledger is None else ledger.drop_duplicates(keys).set_index(keys)["person"].fillna("").to_dict()
+    entries = {} if ledger is None else ledger.drop_duplicates(keys).set_index(keys).to_dict("index")
     table, book = workplan.problem_list(evaluation, county, lang=lang), new_book()
     page = open_sheet(book, "problems", _PROBLEMS, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
         op = text(f"op.{_OPS.get(str(row['operator']), 'eq')}", lang) if row["required"] == row["required"] else ""
-        school = row["school"] or text("workplan.whole_county", lang)
+        school = row["school"] or county.whole(lang)
         figures = _figures(row, evaluation.standard)
         stage = text(f"stage.{row['stage']}", lang)
-        person = people.get((row["code"], row["school_id"], row["stage"]), "")
-        shown = {**row, **figures, "number": number, "school": school, "stage": stage, "operator": op, "person": person}
+        agreed = _agreed(entries.get((row["code"], row["school_id"], row["stage"]), {}), row["lead_days"])
+        shown = {**row, **figures, **agreed, "number": number, "school": school, "stage": stage, "operator": op}
         put_row(page, _PROBLEMS, shown, lang)
     page.note(text("report.lists.problems.note", lang, n=len(table)))
     page.finish()
@@ -102,23 +102,32 @@ def problems(
     return book_of(book)
 
 
+def _agreed(entry: Mapping[str, Any], lead_days: int) -> dict[str, Any]:
+    """Return who answers for a problem and by when, where the ledger says so, and the latest start for that day."""
+    due = _day(entry.get("due"))
+    dates = {} if due is None else {"due": due, "latest_start": due - timedelta(days=lead_days)}
+    return {"person": entry.get("person") or "", **dates}
+
+
 def _rollup(book: Workbook, evaluation: Evaluation, stamp: ReportStamp, lang: str) -> None:
     """Add how many schools meet each item that is judged school by school (县级汇总)."""
-    results = [r for r in evaluation.items if r.counts and r.by_school is not None and len(r.by_school)]
+    results = [r for r in evaluation.items if r.counts and r.counted is not None and r.counted.of == "school"]
     if not results:
         return
     title = text("report.lists.rollup.title", lang)
-    page = SheetWriter(book, title, (6, 14, 50, 8, 11, 11, 12, 12, 13, 12), stamp, lang=lang)
+    page = SheetWriter(book, title, (6, 14, 50, 8, 11, 11, 13, 12, 12, 13, 12), stamp, lang=lang)
     page.title(title)
     page.line(f"{stamp.county(lang)}　{stamp.school_year(lang)}", align="center")
-    keys = ("number", "code", "item", "stage", "schools", "met", "short", "unknown", "share", "status")
+    keys = ("number", "code", "item", "stage", "schools", "met", "floor", "short", "unknown", "share", "status")
     page.head([[text(f"report.lists.rollup.{key}", lang) for key in keys]], freeze=2)
     for number, result in enumerate(results, 1):
-        found = list(result.by_school["met"]) if result.by_school is not None else []
-        met, short = (sum(value is wanted for value in found) for wanted in (True, False))
+        counted = result.counted
+        assert counted is not None
+        met, n = len(counted.at_line), counted.n
         words = [result.item.code, findings.label(result, lang), text(f"stage.{result.item.stage}", lang)]
-        counts = [len(found), met, short, len(found) - met - short, Value(100 * met / len(found), 1)]
-        align = ["center", "left", "left", *["center"] * 7]
+        others = [len(rows) for rows in (counted.by_floor, counted.below, counted.unknown)]
+        counts = [n, met, *others, Value(100 * met / n, 1) if n else None]
+        align = ["center", "left", "left", *["center"] * 8]
         page.data([number, *words, *counts, text(f"status.{result.status}", lang)], align=align)
     page.note(text("report.lists.rollup.note", lang))
     page.finish()
@@ -178,8 +187,8 @@ def ledger(
     for number, row in enumerate(table.to_dict("records"), 1):
         given = {"number": number, "closed_by": row["closed_word"]}
         put_row(page, _LEDGER, {**row, **_figures(row, standard), **given}, lang)
-    counts = workplan.ledger_counts(table)
-    page.note(text("report.lists.ledger.note", lang, n=len(table), day=on.isoformat(), **counts))
+    counts = wording.closed(workplan.ledger_counts(table), lang)
+    page.note(text("report.lists.ledger.note", lang, n=len(table), day=said_day(on, lang), **counts))
     page.finish()
     if history is not None:
         _history(book, history, standard, stamp, lang)
@@ -218,11 +227,11 @@ def matrix(county: County, register: Register, *, year: int, lang: str = "zh", m
     page = open_sheet(book, "matrix", _TASKS, stamp, lang, freeze=3)
     for number, row in enumerate(rows, 1):
         put_row(page, _TASKS, {**row, "number": number}, lang)
-    page.note(text("report.lists.matrix.note", lang, day=register.on.isoformat(), n=len(rows)))
+    page.note(text("report.lists.matrix.note", lang, day=said_day(register.on, lang), n=len(rows)))
     page.finish()
     units = open_sheet(book, "units", _UNITS, stamp, lang, freeze=1)
     for row in register.units.to_dict("records"):
-        put_row(units, _UNITS, row, lang)
+        put_row(units, _UNITS, {**row, "unit": wording.offices(row["unit"], lang)}, lang)
     units.finish()
     _by_unit(book, rows, register, stamp, lang)
     origin_sheet(book, stamp, [], lang)
@@ -245,7 +254,12 @@ def _by_unit(
         mine = [(row, "lead" if unit in owners[row["task"]][0] else "helps") for row in rows if row["task"] in owners]
         mine.sort(key=lambda pair: (pair[1] != "lead", _day(pair[0]["due"]) or date.max))
         for row, role in mine:
-            put_row(page, columns, {**row, "unit": unit, "role": text(f"report.lists.role.{role}", lang)}, lang)
+            put_row(
+                page,
+                columns,
+                {**row, "unit": wording.offices(unit, lang), "role": text(f"report.lists.role.{role}", lang)},
+                lang,
+            )
     page.finish()
 
 
@@ -273,7 +287,7 @@ def schedule(county: County, register: Register, *, year: int, lang: str = "zh",
         bars = {n: _BAR for n, first, last in spans if start and due and min(start, due) <= last and first <= due}
         times = {k: back.get(row["task"], {}).get(k) for k in ("lead_days", "latest_start")}
         put_row(page, columns, {**_task(row, lang), **times, "number": number, **bars}, lang)
-    page.note(text("report.lists.schedule.note", lang, day=register.on.isoformat()))
+    page.note(text("report.lists.schedule.note", lang, day=said_day(register.on, lang)))
     page.finish()
     if len(register.stages):
         _stages(book, register, stamp, lang)
@@ -331,6 +345,7 @@ def _task(row: Mapping[str, Any], lang: str) -> dict[str, Any]:
     group = findings.category(str(row["group"] or ""), lang) if row["group"] else ""
     return {
         **row,
+        "codes": listed(row["codes"].split("、"), lang),
         "label": label,
         "group": group,
         "deadline": text(key, lang) if has(key) else deadline,
@@ -399,7 +414,7 @@ def _cell(name: str, value: Any, lang: str) -> Any:
     if isinstance(value, (int, float)):
         return Value(float(value), 0 if float(value).is_integer() else 2)
     if name in ("lead_unit", "cooperating_units"):
-        return str(value).replace(";", "、" if lang == "zh" else "; ")
+        return wording.offices(str(value), lang)
     return wording.sentence(str(value), lang) if name in ("item", "measure", "label", "unit") else value
 
 

@@ -18,9 +18,10 @@ from balance_lib.locale import has, listed, text
 from balance_lib.office.reports import brief, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp, said_day
-from balance_lib.office.workplan import Register, achievements, by_year_words, ledger_counts, problem_list, units_of
+from balance_lib.office.workplan import Register, achievements, by_year_words, ledger_counts, problem_list
 
 _AS_PUBLISHED = 4  # decimals: a figure somebody published is printed as it was
+_MOST_TOWNS = 3  # more that share the most schools tell nothing
 _BASICS = (
     "n_primary", "n_junior", "n_nine_year", "n_twelve_year", "n_complete_secondary", "n_teaching_point", "n_special",
     "primary_pupils", "junior_pupils", "all_classes", "all_teachers",
@@ -92,7 +93,10 @@ def _basics(letter: Letter, county: County, evaluation: Evaluation, lang: str) -
     letter.heading(text("report.basics.heading", lang))
     joint = "，" if lang == "zh" else ", "
     head = text("report.basics.intro", lang, county=letter.stamp.county(lang), year=letter.stamp.school_year(lang))
-    letter.paragraph(head + joint.join(parts) + text("report.stop", lang))
+    words = head + joint.join(parts) + text("report.stop", lang)
+    if known.get("n_special"):
+        words += (" " if lang == "en" else "") + text("report.basics.special", lang)
+    letter.paragraph(words)
     if banner := letter.stamp.banner(lang):
         letter.paragraph(banner)
 
@@ -144,7 +148,7 @@ def _done(
             text("report.self.works", lang, day=said_day(register.on, lang), total=len(register.tasks), done=done)
         )
     if ledger is not None and len(ledger):
-        words.append(text("report.self.ledger", lang, n=len(ledger), **ledger_counts(ledger)))
+        words.append(text("report.self.ledger", lang, n=len(ledger), **wording.closed(ledger_counts(ledger), lang)))
     if words:
         letter.paragraph(("" if lang == "zh" else " ").join(words))
 
@@ -212,7 +216,7 @@ def _causes(letter: Letter, county: County, evaluation: Evaluation, before: Eval
 
 def _where(low: pd.DataFrame, county: County, evaluation: Evaluation, lang: str) -> list[str]:
     """Say among which schools those below a line lie, and how many of them grew."""
-    schools = county.tables["schools"].drop_duplicates("school_id").set_index("school_id")
+    schools = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")
     choices = tables.table("schools").columns["kind"].choices or {}
     kinds = Counter(str(kind) for kind in low["school_id"].map(schools["kind"]).dropna())
     said = (
@@ -229,9 +233,11 @@ def _where(low: pd.DataFrame, county: County, evaluation: Evaluation, lang: str)
     towns = Counter(
         str(town) for town in low.drop_duplicates("school_id")["school_id"].map(schools["township"]).dropna()
     )
-    if towns and towns.most_common(1)[0][1] > 1:
-        town, n = towns.most_common(1)[0]
-        points.append(text("report.self.cause_township", lang, township=wording.name(town, lang), n=n))
+    n = max(towns.values(), default=0)
+    most = [wording.name(town, lang) for town in towns if towns[town] == n]
+    if n > 1 and len(most) <= _MOST_TOWNS:
+        key = "cause_township" if len(most) == 1 else "cause_townships"
+        points.append(text(f"report.self.{key}", lang, townships=listed(most, lang), n=n))
     rolls = county.tables["school_years"].drop_duplicates(["school_id", "stage", "year"])
     rolls = rolls.pivot(index=["school_id", "stage"], columns="year", values="pupils")
     rolls = rolls.reindex(columns=[evaluation.year - 1, evaluation.year]).astype(float)
@@ -281,14 +287,13 @@ def _measures(letter: Letter, county: County, evaluation: Evaluation, lang: str)
         mine = problems[problems["code"] == result.item.code]
         schools = mine.loc[mine["school_id"] != "", "school_id"].nunique()
         told = text("report.units.schools", lang, n=schools) if schools else mine["measure"].iloc[0]
-        measure, unit = wording.sentence(told, lang), wording.name(_units(result, lang)) or unnamed
+        measure, unit = (
+            wording.sentence(told, lang),
+            wording.name(wording.offices(result.item.lead_unit, lang)) or unnamed,
+        )
         rows.append([findings.label(result, lang), measure, unit, _when(result.item.deadline, lang)])
     head = [text(f"report.units.{key}", lang) for key in ("item", "measure", "unit", "deadline")]
     letter.table(text("report.units.table", lang), head, rows, (5, 5, 2.6, 2.4), centred=(3,))
-
-
-def _units(result: ItemResult, lang: str) -> str:
-    return listed(units_of(result.item.lead_unit), lang)
 
 
 def _when(deadline: str, lang: str) -> str:

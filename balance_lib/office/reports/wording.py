@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 
 from balance_lib.evaluation.figures import figure, places_beside, places_of, rounded
-from balance_lib.locale import text
+from balance_lib.locale import has, text
+from balance_lib.office.workplan.tasks import units_of
 
 __all__ = [
     "CELL_MOST",
+    "closed",
     "figure",
     "file_name",
     "full_width",
     "name",
+    "offices",
     "places_beside",
     "places_of",
     "plain",
@@ -32,7 +35,35 @@ _UNPRINTABLE = re.compile(
 _CJK = r"\u3001-\u303f\u3400-\u9fff\uff01-\uff5e“”‘’%㎡"
 _WIDE = {",": "，", ";": "；", ":": "：", "?": "？", "!": "！"}
 _MARK = re.compile(rf"(?<=[{_CJK}])[,;:?!](?!\d\d\b)|[,;:?!](?=[{_CJK}])")
+_LEVEL = re.compile(r"^(?:各|[\u4e00-\u9fff]*?[县市区])")
 _BRACKETS = re.compile(r"\(([^()]*[\u4e00-\u9fff][^()]*)\)|(?<=[\u4e00-\u9fff])\(([^()]*)\)")
+
+
+def closed(counts: Mapping[str, int], lang: str = "zh") -> dict[str, object]:
+    """Return the counts of a ledger with ``accepted`` as words; none where every entry is closed by its figures."""
+    n = counts["accepted"]
+    return {**counts, "accepted": text("report.accepted", lang, n=n) if n else ""}
+
+
+def offices(words: str, lang: str = "zh") -> str:
+    """Return the offices of a list as a paper names them; one that no table knows stands as the plan spells it.
+
+    Examples
+    --------
+    >>> offices("教科局;县委编办"), offices("教科局;县委编办", "en"), offices("县财政局、某办", "en")
+    ('教科局、县委编办', 'Education Bureau, Party Committee Staffing Office', 'Finance Bureau, 某办')
+    """
+    units = units_of(words)
+    if lang == "zh":
+        return "、".join(units)
+    parts = [part for unit in units for part in ([unit] if _office_key(unit) else unit.split("、"))]
+    return ", ".join(text(key, lang) if (key := _office_key(part)) else part for part in parts)
+
+
+def _office_key(unit: str) -> str:
+    """Return the text that names an office, or the group of a plan that is one; "" where there is none."""
+    keys = (f"category.{unit}", f"office.{unit}", f"office.{_LEVEL.sub('', unit)}")
+    return next((key for key in keys if has(key)), "")
 
 
 def plain(value: object, most: int = CELL_MOST, lang: str = "zh") -> str:

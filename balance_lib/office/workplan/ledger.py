@@ -257,7 +257,7 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
         for due, state in zip(entries["due"], entries["state"], strict=True)
     ]
     return entries.assign(
-        school=[school or text("workplan.whole_county", lang) for school, _ in places],
+        school=[school or county.whole(lang) for school, _ in places],
         township=[township for _, township in places],
         item=[item.label(lang) if item else code for item, code in zip(items, entries["code"], strict=True)],
         unit=[_unit(item, school)[lang].strip() for item, school in zip(items, entries["school_id"], strict=True)],

@@ -109,7 +109,8 @@ def _measure(
         return text("workplan.measure.evidence", lang)
     if source.source == "school_rule":
         floor = f"{source.floor_share or 0:.0%}"
-        return text("workplan.measure.rule", lang, n=source.at_least, floor=floor)
+        key = "rule_floor" if float(row["value"]) >= (source.at_least or 0) else "rule"
+        return text(f"workplan.measure.{key}", lang, n=source.at_least, floor=floor)
     unmet = _unmet_parts(item, evaluation, checks=math.isnan(float(row["value"])))
     if unmet:
         return text("workplan.measure.items", lang, items=item_names(unmet)[lang])
@@ -126,11 +127,14 @@ def _measure(
 
 
 def _unmet_parts(item: Item, evaluation: Evaluation, *, checks: bool) -> list[Item]:
-    """Return the items one is made of, or is checked by, that are not met; all where another standard holds them."""
+    """Return the items one is made of, or is checked by, that are not met."""
     measure = item.measure
     assert measure is not None
     names = {name for group in measure.items for name in group} | set(measure.checked_by if checks else ())
     if measure.of and measure.of != evaluation.standard.id:
+        rows = evaluation.item(item.code).rows
+        if rows is not None and len(rows) == len(measure.items):
+            names -= {name for group, met in zip(measure.items, rows["met"], strict=True) if met for name in group}
         return [i for i in load(measure.of).judged if {i.code, i.item_id} & names]
     short = [r.item for r in evaluation.items if r.status in SHORT]
     whole = names - {item.code for item in short}  # an item_id names its parts, unless it is an item itself
