@@ -18,7 +18,7 @@ import balance_lib
 from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, unreadable
 from balance_lib.data import origins, saving, tables
 from balance_lib.data.origins import Origin
-from balance_lib.locale import either, named, text
+from balance_lib.locale import either, has, named, text
 from balance_lib.plain import as_yaml, from_yaml
 from balance_lib.shown import Shown
 
@@ -235,7 +235,8 @@ class County(Shown):
 
     def whole(self, lang: str = "zh") -> str:
         """Return the words for the whole of it: 全县, of a city 全市, of a district 全区, of a banner 全旗."""
-        return text("whole_county", lang, kind=self.name_zh[-1:] if self.name_zh[-1:] in set("市区旗") else "县")
+        key = f"whole.{self.name_zh[-1:]}"
+        return text(key if has(key) else "whole.县", lang)
 
     @cached_property
     def towns(self) -> Mapping[str, str]:
