@@ -224,6 +224,18 @@ def count_change(of: str, before: float | str, after: float | str, lang: str = "
     return text(key, lang, before=before, after=after)
 
 
+def deadline_words(deadline: str, lang: str = "zh") -> str:
+    """Return a deadline as a plan gives it; one that comes again ("annual", "ongoing") in words.
+
+    Examples
+    --------
+    >>> deadline_words("annual"), deadline_words("2022-03-31"), deadline_words("ongoing", "en")
+    ('每年', '2022-03-31', 'ongoing')
+    """
+    key = f"report.deadline.{deadline}"
+    return text(key, lang) if has(key) else deadline
+
+
 def bracket(words: str, lang: str = "zh") -> str:
     """Return words in the brackets of a language, ready to stand behind others.
 

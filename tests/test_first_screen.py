@@ -18,7 +18,7 @@ from balance_lib.show.widgets.apps import Workplan
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
-from balance_lib.show.widgets.outlook import Outlook, state
+from balance_lib.show.widgets.outlook import Outlook, state, word
 from balance_lib.show.widgets.running import RunModel
 
 COUNTIES = ("akqi", "chuzhou", "huixian", "jiaohe", "wuxi")
@@ -53,7 +53,8 @@ def test_the_first_screen_says_whether_when_what_who_and_how_much(library, count
     assert len(screen.obstacles) == min(3, len(screen.steps)) > 0
     for step in screen.steps:
         assert re.search(r"\d|缺佐证|缺数据|佐证结论", step.amount), step
-        assert step.owner and step.due and f"item={step.code}" in step.href
+        assert step.owner and f"item={step.code}" in step.href
+        assert re.match(r"\d{4}|每年|每5年一次|长期|未定期限", step.due), step  # said in words
     # What nobody needs to be told twice: the school rules count what stands in the list already.
     rules = {i.code for i in model.standard.items if i.measure is not None and i.measure.source == "school_rule"}
     assert not rules & {step.code for step in screen.obstacles}
@@ -67,6 +68,9 @@ def test_no_year_is_named_while_an_item_is_forecast_to_fail(library) -> None:
     assert told.key == "leader.when.not_before" and told.params["n"] == len(stuck) > 0
     assert told.params["to"] == max(int(paths[code].rows["year"].max()) for code in stuck)
     assert tested is not None
+    # The word beside an item gives the reason that its sentence gives.
+    doubted = {code for code, path in paths.items() if "区间不可信" in path.crossing.reason.render("zh")}
+    assert doubted == {code for code, path in paths.items() if "推算不可靠" in word(path).render("zh")} != set()
     dated = {code: path for code, path in paths.items() if state(path) in first.DATED}
     found = replace(model.evaluation, items=[r for r in model.evaluation.items
                                              if r.status == "met" or r.item.code in dated])  # fmt: skip

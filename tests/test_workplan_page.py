@@ -121,6 +121,8 @@ def test_filters_show_what_a_unit_owes(demo):
     assert "任务（10项）" in made.listed.value
     made.unit.value = made.status.value = ""
     assert "任务（117项）" in made.listed.value
+    n, left = map(int, re.search(r"有(\d+)项任务的期限早于.*?尚未完成的(\d+)项", made._note()).groups())
+    assert n == 18 and left == made.model.register.counts()["due_before_adoption"]  # the number on the card
 
 
 def test_pages_of_plans_without_stages_or_dates_stand(demo):

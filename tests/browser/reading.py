@@ -98,6 +98,10 @@ SQUEEZED = """() => [...document.querySelectorAll("td")].filter((e) => e.clientH
   e.textContent.trim().length > 12 && e.clientWidth < 4.5 * parseFloat(getComputedStyle(e).fontSize))
   .map((e) => `squeezed to ${e.clientWidth}px: ${e.textContent.trim().slice(0, 20)}`)"""
 TABLET, UPRIGHT, MEETING_ROOM = (1024, 768), (768, 1024), (3840, 2160)
+# On a phone a table of a dozen rows or fewer that is scrolled within the page that is scrolled.
+BOXED = """() => [...document.querySelectorAll(".bl-scroll:has(> .bl-folds)")]
+  .filter((e) => e.querySelectorAll("tbody > tr").length <= 12 && e.scrollHeight > e.clientHeight + 1)
+  .map((e) => `boxed: ${e.textContent.trim().slice(0, 30)}`)"""
 
 
 def faults(page: Any) -> list[str]:

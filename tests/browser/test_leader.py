@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.reading import SQUEEZED, UNREACHED
+from tests.browser.reading import BOXED, SQUEEZED, UNREACHED
 from tests.serving import Served
 
 pytestmark = pytest.mark.browser
@@ -81,7 +81,8 @@ def test_everything_can_be_reached_and_read_at_every_width(served: Served, visit
         for width in (390, 768, 1366, 1920):
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(150)
-            if faults := page.evaluate(UNREACHED) + page.evaluate(SQUEEZED):
+            boxed = page.evaluate(BOXED) if width == 390 else []
+            if faults := page.evaluate(UNREACHED) + page.evaluate(SQUEEZED) + boxed:
                 found[at, width] = faults
     assert found == {}
     title, link = page.locator(".bl-title h1").bounding_box(), page.locator(".bl-help summary").bounding_box()

@@ -31,6 +31,10 @@ def test_the_page_stands_and_answers(served: Served, visit: Any) -> None:
     page = seen.page
     page.locator("svg[aria-label='各县结论'] path").first.wait_for()
     assert page.locator("svg[aria-label='各县结论'] path").count() == 30
+    page.set_viewport_size({"width": 390, "height": 844})  # a phone has no room for names: a county touched is named
+    page.locator(".bl-counties path").nth(6).click()
+    told = page.locator(".bl-counties g:focus text").last
+    assert "示例" in told.text_content() and told.bounding_box()["height"] >= 12
     assert "优质均衡" in page.locator(".bl-verdict").inner_text()
     page.get_by_label("标准").select_option(label="县域义务教育均衡发展（基本均衡）督导评估标准（2012）")
     page.locator(".bl-verdict", has_text="基本均衡").wait_for(timeout=30_000)

@@ -11,7 +11,7 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation
-from balance_lib.locale import has, listed, text
+from balance_lib.locale import deadline_words, has, listed, text
 from balance_lib.office import workplan
 from balance_lib.office.reports import findings, wording
 from balance_lib.office.reports.paper import SheetWriter, Value, book_of, new_book, origin_sheet
@@ -339,7 +339,6 @@ def periods(days: Sequence[date], lang: str = "zh") -> list[tuple[str, date, dat
 def _task(row: Mapping[str, Any], lang: str) -> dict[str, Any]:
     """Return a task's row as it is printed."""
     deadline = str(row["deadline"] or row["recurring"] or "")
-    key = f"report.deadline.{deadline}"
     status = str(row["status"])
     label = wording.sentence(wording.plain(row["label_zh" if lang == "zh" else "label_en"], 300, lang), lang)
     group = findings.category(str(row["group"] or ""), lang) if row["group"] else ""
@@ -348,7 +347,7 @@ def _task(row: Mapping[str, Any], lang: str) -> dict[str, Any]:
         "codes": listed(row["codes"].split("、"), lang),
         "label": label,
         "group": group,
-        "deadline": text(key, lang) if has(key) else deadline,
+        "deadline": deadline_words(deadline, lang),
         "status": text(f"workplan.status.{status}", lang),
     }
 

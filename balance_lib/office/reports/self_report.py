@@ -14,7 +14,7 @@ from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.evaluation import OPEN, Evaluation, ItemResult, evaluate, indicators
 from balance_lib.evaluation.figures import quantity
-from balance_lib.locale import has, listed, text
+from balance_lib.locale import deadline_words, listed, text
 from balance_lib.office.reports import brief, findings, wording
 from balance_lib.office.reports.letter import Letter
 from balance_lib.office.reports.stamp import ReportStamp, said_day
@@ -297,8 +297,7 @@ def _measures(letter: Letter, county: County, evaluation: Evaluation, lang: str)
 
 
 def _when(deadline: str, lang: str) -> str:
-    key = f"report.deadline.{deadline}"
-    return text(key, lang) if has(key) else said_day(deadline, lang) or "–"
+    return said_day(deadline_words(deadline, lang), lang) or "–"
 
 
 def _conclusion(letter: Letter, evaluation: Evaluation, lang: str) -> None:

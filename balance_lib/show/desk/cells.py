@@ -12,7 +12,7 @@ import pandas as pd
 
 from balance_lib import locale
 from balance_lib.evaluation.wording import required
-from balance_lib.locale import banners, has, named, names_by, text
+from balance_lib.locale import banners, deadline_words, named, names_by, text
 from balance_lib.scenarios import Operation, tell
 from balance_lib.standards import STAGES
 
@@ -127,8 +127,8 @@ def _county(county: Any, lang: str) -> _CellView:
 
 def _standard(standard: Any, lang: str) -> _CellView:
     facts = [standard.id, standard.document, standard.issued]
-    rows = [(i.code, i.label(lang), locale.stage_word(i.stage, lang), _line(i, lang), _deadline(i, lang))
-            for i in standard.judged]  # fmt: skip
+    rows = [(i.code, i.label(lang), locale.stage_word(i.stage, lang), _line(i, lang),
+             deadline_words(i.deadline, lang) or "–") for i in standard.judged]  # fmt: skip
     counts = [(text("desk.count.items", lang), len(standard.items)), (text("desk.count.judged", lang), len(rows))]
     return _CellView(standard.title(lang), [f for f in facts if f], "", counts,
                      _rows(rows, ("code", "item", "stage", "line", "deadline"), lang),
@@ -141,11 +141,6 @@ def _line(item: Any, lang: str) -> str:
     if isinstance(asked, (int, float)):
         return required(item, float(asked)).render(lang)
     return "–" if asked is None else str(asked)
-
-
-def _deadline(item: Any, lang: str) -> str:
-    key = f"report.deadline.{item.deadline}"
-    return text(key, lang) if has(key) else item.deadline or "–"
 
 
 def items(found: Any, lang: str | None = None) -> pd.DataFrame:
@@ -164,7 +159,7 @@ def _evaluation(found: Any, lang: str) -> _CellView:
     """Show what is not met, then what nobody knows, with the reason."""
     chips = [(text(f"status.{status}", lang), n) for status, n in found.counts().items() if n]
     rows = [(r.item.code, r.item.label(lang), text(f"status.{r.status}", lang), r.reason.render(lang),
-             _deadline(r.item, lang))
+             deadline_words(r.item.deadline, lang) or "–")
             for status in ("not_met", "no_data", "evidence") for r in found.with_status(status)]  # fmt: skip
     return _CellView(locale.either(found.county_zh, found.county_en, lang), [str(found.year), found.standard.id],
                      found.sentence(lang), chips, _rows(rows, ("code", "item", "status", "reason", "deadline"), lang),

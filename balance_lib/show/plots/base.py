@@ -456,7 +456,7 @@ def wrap(label: str, width: int = 5) -> str:
     width : int
         Width.
     """
-    if " " in label:
+    if " " in label and not re.search("[\u4e00-\u9fff]", label):
         return "<br>".join(textwrap.wrap(label, 3 * width))
     lines = [label[at : at + width] for at in range(0, len(label), width)]
     return re.sub(r"<br>([，。；：、）”]+)", r"\1<br>", "<br>".join(lines)).removesuffix("<br>")  # none begins a line

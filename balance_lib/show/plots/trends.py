@@ -27,6 +27,7 @@ from balance_lib.show.plots.base import (
     short,
     status_markers,
     whole,
+    wrap,
 )
 
 BAND = "rgba(11, 79, 138, 0.18)"
@@ -78,10 +79,11 @@ def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
     """
     if panel.rows["value"].isna().all():
         return nothing("outlook", lang)
-    figure = blank(panel.title, lang, height=400)
+    figure = blank(wrap(panel.title, 17 if lang == "zh" else 12), lang, height=400)
     below = {"y": -0.12, "x": 0.0, "xanchor": "left", "yanchor": "top"}  # no title is so long that it meets the legend
     figure.update_layout(margin={"l": 16, "r": 24, "t": 96, "b": 64}, legend=below)
     figure.update_layout(title={"font": {"size": 14}, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}})
+    figure.update_xaxes(tickfont={"size": 12})
     _draw(figure, panel, "", lang, legend=True)
     _verdict(figure, panel, x=0.0, y=1.0, size=14)
     figure.update_yaxes(title={"text": panel.unit, "standoff": 8} if panel.unit else None)

@@ -118,7 +118,7 @@ def _countdown_card(found: Evaluation, late: int | None, lang: str) -> str:
     ahead = [due for due in dates if due >= found.on]
     if not ahead:
         note = text("page.card.late_note", lang, on=found.on)
-        return card(text("page.card.late", lang), str(late), note, "not_met", lang) if late else ""
+        return card(text("page.card.late", lang), str(late), note, None, lang) if late else ""
     due = min(ahead)
     note = text("page.card.countdown_note", lang, due=due.isoformat(), on=found.on.isoformat())
     note += text("page.card.countdown_late", lang, late=late) if late else ""

@@ -14,7 +14,7 @@ from balance_lib import access, locale, standards
 from balance_lib.evaluation import OPEN, SHORT, UNDECIDED, Evaluation, ItemResult, indicators, number
 from balance_lib.evaluation.wording import away, needed
 from balance_lib.forecast import ItemPath
-from balance_lib.locale import LANGUAGES, Message, either, listed, text
+from balance_lib.locale import LANGUAGES, Message, deadline_words, either, listed, text
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
@@ -187,7 +187,7 @@ def _step(result: ItemResult, path: ItemPath | None, model: PageModel) -> _Step:
     unit, owner = responsible(item, model)
     past = item.due is not None and item.due < found.on
     early = found.standard.due_before_adoption(item)
-    due = (item.deadline or text("page.no_date", lang)) + (" *" if early else "")
+    due = (deadline_words(item.deadline, lang) or text("page.no_date", lang)) + (" *" if early else "")
     if past and not early:
         due = text("leader.late", lang, due=item.deadline)
     plan = owner and f"workplan.ipynb?{model.query(unit=unit)}"

@@ -12,7 +12,7 @@ from balance_lib.evaluation import Evaluation, history_of_coefficients, number
 from balance_lib.evaluation.figures import figure, places_of
 from balance_lib.evaluation.wording import needed
 from balance_lib.forecast import GrowthRule, ItemPath, Paths, Projection, falls_every_year
-from balance_lib.locale import text
+from balance_lib.locale import deadline_words, text
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets import outlook, views
 from balance_lib.show.widgets.markup import part
@@ -43,7 +43,7 @@ def items(paths: Sequence[ItemPath], lang: str) -> Markup:
                 f"{found.item.code} {found.item.label(lang)}",
                 figure(value, places_of(found.item.judged_unit), line, found.item.operator),
                 part("unbroken", lang, f"{sign} {number(line)} {views.unit_word(found.item, lang)}"),
-                part("unbroken", lang, found.item.deadline or "–"),
+                part("unbroken", lang, deadline_words(found.item.deadline, lang) or "–"),
                 lamp(outlook.LAMP_OF.get(state, "no_data"), lang, outlook.word(found).render(lang)),
                 found.crossing.reason.render(lang),
             ]

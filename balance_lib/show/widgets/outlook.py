@@ -159,7 +159,8 @@ def word(found: ItemPath) -> Message:
     if status == "no_data":
         last = found.rows.dropna(subset=["value"]).tail(1)
         now = "no_data" if last.empty else str(last["status"].iloc[0])
-        return Message("trends.word.now", {"status": Message(f"status.{now}")})
+        name = "missed" if found.crossing.reason.key == "trends.cross.missed" else "now"
+        return Message(f"trends.word.{name}", {"status": Message(f"status.{now}")})
     return _word(status, found.crossing.year, to)
 
 

@@ -289,7 +289,7 @@ def outline_map(found: Standing, lang: str) -> Markup:
     rows = found.rows.set_index("county")
     counties = [_shape(shape, rows.loc[county] if county in rows.index else None, found, lang)
                 for county, shape in zip(shapes["county"], moved, strict=True)]  # fmt: skip
-    size = [f"{length * scale + 8:.0f}" for length in ((east - west) * squeeze, north - south)]
+    size = [round(length * scale + 8) for length in ((east - west) * squeeze, north - south)]
     drawn = render("province_map", lang, title=title, size=size, counties=counties, verdicts=list(_ORDER),
                    ink=palette.INK, name_size=NAME_SIZE)  # fmt: skip
     return views.panel(title, drawn, note)

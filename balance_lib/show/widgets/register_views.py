@@ -11,7 +11,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from balance_lib.evaluation import number
-from balance_lib.locale import has, listed, text, unit
+from balance_lib.locale import deadline_words, has, listed, text, unit
 from balance_lib.office.store import Stamp
 from balance_lib.office.workplan import Programme, Register, by_year_words, harmless, shares
 from balance_lib.palette import TASKS
@@ -371,8 +371,8 @@ def achievement_table(rows: pd.DataFrame, lang: str) -> Markup:
         years = listed(by_year_words(row, lang), lang)
         told = text(f"workplan.agrees.{row['agrees']}", lang)
         body.append(
-            [_task(row, lang), kind, safe(figure), safe(row["deadline"] or "–"), safe(row["quote"], LINE_MOST),
-             safe(told), safe(years or "–", 600)]
+            [_task(row, lang), kind, safe(figure), safe(deadline_words(row["deadline"] or "–", lang)),
+             safe(row["quote"], LINE_MOST), safe(told), safe(years or "–", 600)]
         )  # fmt: skip
     heads = head(("achievement", "kind", "value", "when", "quote", "agrees", "by_year"), lang)
     return views.table(heads, body, numeric=[2])

@@ -203,8 +203,9 @@ class Workplan(Page):
         known = self.text("workplan.page.no_figures") if year is None else self.text(
             "workplan.page.figures_of", year=self.text("page.school_year", year=year, after=year + 1)
         )  # fmt: skip
-        early = len(found.due_before_adoption)
-        return known + (self.text("workplan.page.early", n=early, adopted=found.standard.adopted) if early else "")
+        early, left = len(found.due_before_adoption), found.counts()["due_before_adoption"]
+        note = self.text("workplan.page.early", n=early, open=left, adopted=found.standard.adopted) if left else ""
+        return known + note
 
     def _foot(self) -> str:
         facts = self.text(
