@@ -25,7 +25,7 @@ from balance_lib.show.plots.base import (
 
 def _below(figure: go.Figure) -> go.Figure:
     """Put the legend below: these figures stand in half a page, where a title leaves it no room above."""
-    legend_below(figure, -0.14)
+    legend_below(figure, -0.2)
     return figure.update_layout(title={"font": {"size": 15}, "y": 0.95, "yanchor": "top"}, margin={"t": 68, "b": 72})
 
 
