@@ -118,8 +118,13 @@ def asked() -> list[tuple[str, pd.DataFrame]]:
         for name in dir(kind):
             member = getattr(kind, name, None)
             function = getattr(member, "func", getattr(member, "fget", member))
-            kept = getattr(function, "__annotations__", {}).get("return", "")
-            if name.startswith("_") or str(kept).removesuffix(" | None") not in FRAMES:
+            hints = dict(getattr(function, "__annotations__", {}))
+            kept = hints.pop("return", "")
+            if (
+                name.startswith("_")
+                or "pd.DataFrame" in hints.values()
+                or str(kept).removesuffix(" | None") not in FRAMES
+            ):
                 continue
             value = getattr(holder, name)
             if callable(value):

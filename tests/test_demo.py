@@ -540,7 +540,7 @@ def test_counties_end_near_their_goals(demo_dir: Path) -> None:
     wuxi = last("wuxi")
     coefficient = wuxi.cv.set_index(["stage", "indicator"])["cv"]
     assert 0.62 < coefficient["primary", "composite"] < 0.65
-    assert wuxi.verdict == "fail" and sum(i.status == "not_met" for i in wuxi.items) <= 14
+    assert wuxi.verdict == "fail" and sum(i.status == "not_met" for i in wuxi.items) <= 16
     passes = last("akqi", "quality_2017").rules["passes"]
     assert 0.6 < passes.mean() < 1
 

@@ -116,6 +116,18 @@ def test_without_townships_the_table_is_what_is_missing() -> None:
 # --- evidence -----------------------------------------------------------------------------------------------------
 
 
+def test_a_document_counts_from_its_day_on_and_the_newest_known_one_decides() -> None:
+    rows = [("2021-05-05", "met"), ("2021-11-30", "not_met")]
+    papers = [
+        {"standard": "quality_2017", "item_id": "V1", "year": 2020, "finding": f, "document": f, "recorded_on": day}
+        for day, f in rows
+    ]
+    county = towns.county([towns.school("a")], [towns.school_year("a")], evidence=papers)
+    days = (date(2021, 5, 4), date(2021, 5, 5), date(2021, 12, 1), None)  # no day asked for: all that was recorded
+    told = [statuses(county, on=day)["V1"] for day in days]
+    assert told == ["evidence", "met", "not_met", "not_met"]
+
+
 @pytest.mark.parametrize(
     "changed",
     [

@@ -239,7 +239,7 @@ class County(Shown):
         return text(key if has(key) else "whole.县", lang)
 
     @cached_property
-    def towns(self) -> Mapping[str, str]:
+    def townships_en(self) -> Mapping[str, str]:
         """Return the English names of the townships: those their layer bears as ``name_en``."""
         drawn = (self.layers.get("townships.geojson") or {}).get("features", [])
         facts = [feature.get("properties") or {} for feature in drawn]
@@ -259,7 +259,7 @@ class County(Shown):
             return self
         frames = {name: self.table(name) for name in ("schools", "villages", "townships")}
         for name, frame in frames.items():
-            frame["township"] = frame["township"].replace(self.towns)
+            frame["township"] = frame["township"].replace(self.townships_en)
             if name != "townships":
                 frame["name_zh"] = named(frame, lang)
         return self.with_tables(**frames)

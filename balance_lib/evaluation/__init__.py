@@ -91,7 +91,8 @@ def evaluate(
     definitions : mapping of str to bool, optional
         Definition switches that differ from the standard's own.
     on : date, optional
-        Day on which deadlines are judged; by default the last day of the school year, 31 August of the next year.
+        Day on which deadlines are judged, and whose documents are known; by default the last day of the school year,
+        31 August of the next year, with whatever was recorded for the year.
     codes : collection of str, optional
         Judge only these items; the verdict then speaks of them alone.
     by_school : bool
@@ -311,7 +312,7 @@ def _context(
     on: date | None,
 ) -> Context:
     switches = tuple(sorted(standard.switches(definitions).items()))
-    return Context(county, standard, year, on or date(year + 1, 8, 31), switches, measures)
+    return Context(county, standard, year, on or date(year + 1, 8, 31), switches, measures, on)
 
 
 def _repeat(item: Item, found: Mapping[str, ItemResult]) -> ItemResult:

@@ -189,7 +189,9 @@ def _reported(county: County) -> dict[tuple[float, str], tuple[float, Any]]:
 
 
 def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Take the finding recorded for this item in this year, with the document that shows it; a later one is not known.
+    """Take the finding recorded for this item in this year, with the document that shows it.
+
+    Who asks for a day knows no document recorded later.
 
     Parameters
     ----------
@@ -198,21 +200,31 @@ def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult
     context : Context
     """
     key = (context.standard.id, item.code, context.year)
-    finding, document, recorded = _evidence(context.county).get(key, (None, None, None))
-    later = isinstance(recorded, str) and recorded[:10] > context.on.isoformat()
-    if later or finding not in ("met", "not_met"):  # a record without a finding finds nothing
+    last = context.asked_on.isoformat() if context.asked_on else None
+    rows = _evidence(context.county).get(key, [])
+    known = [row for row in rows if last is None or _text(row[2])[:10] <= last]
+    finding, document, _ = max(known, key=lambda row: _text(row[2]), default=(None, None, None))
+    if finding not in ("met", "not_met"):  # a record without a finding finds nothing
         return ItemResult(item, "evidence", Message("reason.evidence.open"), basis="evidence")
     shown = document if isinstance(document, str) else "–"
     reason = Message(f"reason.evidence.{finding}", {"document": shown})
     return ItemResult(item, str(finding), reason, basis="evidence", source=shown)
 
 
+def _text(value: Any) -> str:
+    """Return a text; of a cell nobody filled nothing, which comes before every day."""
+    return value if isinstance(value, str) else ""
+
+
 @lru_cache(maxsize=32)
-def _evidence(county: County) -> dict[tuple[Any, Any, Any], tuple[Any, Any, Any]]:
+def _evidence(county: County) -> dict[tuple[Any, Any, Any], list[tuple[Any, Any, Any]]]:
     table = county.tables["evidence"]
     keys = zip(table["standard"], table["item_id"], table["year"], strict=True)
     rows = zip(table["finding"], table["document"], table["recorded_on"], strict=True)
-    return dict(reversed(list(zip(keys, rows, strict=True))))
+    out: dict[tuple[Any, Any, Any], list[tuple[Any, Any, Any]]] = {}
+    for key, row in zip(keys, rows, strict=True):
+        out.setdefault(key, []).append(row)
+    return out
 
 
 def stated(item: Item, measure: Measure, context: Context) -> ItemResult | None:

@@ -32,7 +32,7 @@ class Context:
     """Hold what every judgement needs: the county, the standard, the year and the day, switches and measures.
 
     ``measures`` are those handed in; what is not among them is fetched from who computes it. An empty mapping fetches
-    nothing.
+    nothing. ``asked_on`` is the day somebody asked for: documents recorded later are then not known.
     """
 
     county: County
@@ -41,6 +41,7 @@ class Context:
     on: date
     switches: schools.Switches
     measures: Measures | None
+    asked_on: date | None = None
     found: dict[tuple[str, str], ItemResult] = field(default_factory=dict, repr=False, compare=False)
 
     @cached_property

@@ -224,7 +224,7 @@ def _sizes(found: RuleInputs) -> Iterator[Break]:
 
 def _townships(found: RuleInputs) -> Iterator[Break]:
     """A township keeps at least one school with junior grades and one central primary school."""
-    frame, towns = found.layout.frame, found.layout.base.county.towns
+    frame, towns = found.layout.frame, found.layout.base.county.townships_en
     central = frame["rank"] != "village"
     for rule, kinds, also in (("township_junior", with_stage("junior"), True), ("township_primary", CENTRAL, central)):
         before = set(frame.loc[frame["there_before"] & frame["kind_before"].isin(kinds) & also, "township"].dropna())

@@ -191,7 +191,7 @@ class Outcome(ShownOutcome):
         there = [(key, column) for key, column in pairs if {key, column} <= set(frame)]
         out = frame.assign(**{column: frame[key].map(names).fillna(frame[column]) for key, column in there})
         for column in {"township", "group"} & set(out):
-            out[column] = out[column].replace(self.baseline.towns)
+            out[column] = out[column].replace(self.baseline.townships_en)
         if {"village_id", "to"} <= set(out):
             to = self.moves.groupby("village_id")["to_id"].unique()
             out["to"] = [listed([names[i] for i in to[v] if i in names], lang) for v in out["village_id"]]

@@ -333,8 +333,8 @@ def spoken(rows: pd.DataFrame, county: County, lang: str = "zh") -> pd.DataFrame
     """
     if lang == "zh":
         return rows
-    names = {**names_by("school_id", county.tables["schools"], lang), **county.towns}
-    out = rows.assign(township=rows["township"].replace(county.towns))
+    names = {**names_by("school_id", county.tables["schools"], lang), **county.townships_en}
+    out = rows.assign(township=rows["township"].replace(county.townships_en))
     if "place_name" in out:
         out["place_name"] = [names.get(p, name) for p, name in zip(out["place"], out["place_name"], strict=True)]
     return out

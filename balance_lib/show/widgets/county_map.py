@@ -120,7 +120,7 @@ def geometry(county: County, lang: str = "zh") -> Geometry:
     county : County
     lang : {"zh", "en"}
     """
-    buffer, english = PointBuffer(), county.towns if lang == "en" else {}
+    buffer, english = PointBuffer(), county.townships_en if lang == "en" else {}
     county = county.spoken(lang)
     towns = county.tables["townships"]
     index: dict[str, Any] = {

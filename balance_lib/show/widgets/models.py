@@ -147,7 +147,7 @@ class PageModel(traitlets.HasTraits):
 
     def evaluation_of(self, year: int, on: date | None = None) -> Evaluation:
         """Return the evaluation of another year of the same county and standard, on a day of one's own."""
-        county, on = self.county, on or date(year + 1, 8, 31)
+        county = self.county
         key = ("evaluation", county.hash, self.standard_id, year, on)
         if key not in self._results:
             self._results[key] = suppression.told(evaluation.evaluate(county, self.standard, year=year, on=on), county)

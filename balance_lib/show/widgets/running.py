@@ -298,7 +298,7 @@ class RunModel(PageModel):
     def entries_of(self, place: str) -> list[tuple[str, str]]:
         """Return the open ledger entries of a school, or of a township's schools, as they are shown and by id."""
         rows = self.ledger()
-        town = self.county.towns.get(place, place) if self.lang == "en" else place
+        town = self.county.townships_en.get(place, place) if self.lang == "en" else place
         mine = rows[((rows["school_id"] == place) | (rows["township"] == town)) & (rows["state"] != "verified")]
         return [
             (workplan.harmless(f"{row.school} · {row.code} {row.item}", 80), str(row.entry_id))
