@@ -21,7 +21,7 @@ demo: .venv/.ready  ## rebuild the five demonstration counties
 
 test: .venv/.ready-test lint  ## install and run every check and test
 	$(BIN)/python -m pytest --nbval-lax --nbval-current-env -n 2 dashboards
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 3   # more than the cores: a third of the time is waiting for browsers and commands
 
 lint: .venv/.ready-test  ## style, types and the order of the rooms
 	$(BIN)/ruff check balance_lib tests
