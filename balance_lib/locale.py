@@ -227,6 +227,12 @@ def count_change(of: str, before: float | str, after: float | str, lang: str = "
 def deadline_words(deadline: str, lang: str = "zh") -> str:
     """Return a deadline as a plan gives it; one that comes again ("annual", "ongoing") in words.
 
+    Parameters
+    ----------
+    deadline : str
+        A day, a month, a year, or a word of the library.
+    lang : {"zh", "en"}
+
     Examples
     --------
     >>> deadline_words("annual"), deadline_words("2022-03-31"), deadline_words("ongoing", "en")

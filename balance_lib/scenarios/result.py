@@ -181,7 +181,14 @@ class Outcome(ShownOutcome):
         return float(self.moves["pupils"].sum())
 
     def spoken(self, frame: pd.DataFrame, lang: str = "zh") -> pd.DataFrame:
-        """Return a table of this outcome with the names of schools, villages and townships in a language."""
+        """Return a table of this outcome with the names of schools, villages and townships in a language.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Such as ``moves``, ``affected`` or ``schools``.
+        lang : {"zh", "en"}
+        """
         if lang == "zh":
             return frame
         schools = pd.concat([self.changed.tables["schools"], self.baseline.tables["schools"]])

@@ -40,13 +40,26 @@ _BRACKETS = re.compile(r"\(([^()]*[\u4e00-\u9fff][^()]*)\)|(?<=[\u4e00-\u9fff])\
 
 
 def closed(counts: Mapping[str, int], lang: str = "zh") -> dict[str, object]:
-    """Return the counts of a ledger with ``accepted`` as words; none where every entry is closed by its figures."""
+    """Return the counts of a ledger with ``accepted`` as words; none where every entry is closed by its figures.
+
+    Parameters
+    ----------
+    counts : mapping of str to int
+        As :func:`balance_lib.office.workplan.ledger_counts` gives them.
+    lang : {"zh", "en"}
+    """
     n = counts["accepted"]
     return {**counts, "accepted": text("report.accepted", lang, n=n) if n else ""}
 
 
 def offices(words: str, lang: str = "zh") -> str:
     """Return the offices of a list as a paper names them; one that no table knows stands as the plan spells it.
+
+    Parameters
+    ----------
+    words : str
+        Offices as a plan lists them.
+    lang : {"zh", "en"}
 
     Examples
     --------

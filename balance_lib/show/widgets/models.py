@@ -146,7 +146,15 @@ class PageModel(traitlets.HasTraits):
         return register.counts()["late"] if len(register.tasks) else None
 
     def evaluation_of(self, year: int, on: date | None = None) -> Evaluation:
-        """Return the evaluation of another year of the same county and standard, on a day of one's own."""
+        """Return the evaluation of another year of the same county and standard, computed once.
+
+        Parameters
+        ----------
+        year : int
+            School year, by its first calendar year.
+        on : date, optional
+            A day of one's own, as for :func:`balance_lib.evaluation.evaluate`.
+        """
         county = self.county
         key = ("evaluation", county.hash, self.standard_id, year, on)
         if key not in self._results:
