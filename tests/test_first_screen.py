@@ -90,6 +90,8 @@ def test_a_forecast_that_missed_its_band_names_no_year(library, monkeypatch) -> 
     monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", missed)
     told, tested = first.when(found, paths)
     assert told.key == "leader.when.unknown" and tested.key == "leader.tested.missed"
+    wait = len(found.with_status(*first.UNDECIDED))
+    assert told.params["m"] == sum(r.status == "not_met" for r in first.pressing(found, paths)) + wait
     # A county too young to hold its forecasts against later years is still told the year they give.
     monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", None)
     told, tested = first.when(found, paths)

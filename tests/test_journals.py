@@ -131,6 +131,17 @@ def schedule(store: Store) -> pd.DataFrame:
     return store.journal("milestones", "toy", "chuzhou_2011")
 
 
+def test_of_places_as_far_behind_the_one_with_more_late_stands_first(store):
+    for place, kind, what in (
+        ("乙乡", "township", "社区中心"),
+        ("a", "school", "配齐图书"),
+        ("a", "school", "建校园网"),
+    ):
+        write(store, "milestones", place_kind=kind, place=place, what=what, planned_on=date(2012, 3, 1))
+    rows = workplan.place_table(store.journal("milestones", "toy", "chuzhou_2011"), toy(), CHUZHOU, date(2012, 7, 1))
+    assert list(rows["late"]) == [2, 1] and set(rows["behind"]) == {1.0}
+
+
 def test_places_are_behind_by_the_weight_of_what_is_late(store):
     rows = workplan.place_table(schedule(store), toy(), CHUZHOU, date(2012, 7, 1))
     first, second = rows.to_dict("records")

@@ -132,6 +132,17 @@ def test_english_lists_name_schools_in_english(akqi, plan) -> None:
     assert len(mine) and list(mine["school"]) == [schools[s] for s in mine["school_id"]]
 
 
+def test_needs_count_the_schools_below_each_line(plan) -> None:
+    below = plan.schools[[met is False for met in plan.schools["met"]]]
+    assert sum(row[2] for row in findings.needs(plan)) == len(below) > 0
+
+
+def test_a_single_school_is_counted_among_the_basics() -> None:
+    county = towns.county([towns.school("a")], [towns.school_year("a")])
+    words = words_of(self_report.write(county, evaluation.evaluate(county, QUALITY, year=2020), made_on=DAY))
+    assert any("1所" in line and "100人" in line for line in words[:8]), words[:8]
+
+
 def test_what_does_not_apply_is_not_said_to_lack_data(plan) -> None:
     assert findings.present(plan.item("M-C10")).startswith("不适用")
 
