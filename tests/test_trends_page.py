@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -32,6 +33,12 @@ def test_every_part_opens(demo_dir: Path, query: dict[str, str]) -> None:
     assert "bl-lamp" in shown.crossings.value and "bl-lamp" in shown.falls.value
     assert isinstance(shown.multiples.children[0], SlimFigure) and isinstance(shown.places.children[0], SlimFigure)
     assert "80" in shown.pupil_note.value
+
+
+def test_an_english_page_calls_townships_by_their_english_names(demo_dir: Path) -> None:
+    shown = page(demo_dir, county="akqi", lang="en", standard="quality_2017")
+    names, towns = shown.outlook.names(), shown.model.county.tables["townships"]["township"]
+    assert len(towns) > 3 and not any(re.search("[\u4e00-\u9fff]", names[town]) for town in towns)
 
 
 def test_a_part_is_computed_only_when_it_is_opened(demo_dir: Path, monkeypatch: pytest.MonkeyPatch) -> None:

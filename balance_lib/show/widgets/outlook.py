@@ -126,9 +126,10 @@ class Outlook:
         ]
 
     def names(self) -> dict[str, str]:
-        """Return the names of schools and of the county by id; a township's id is its name."""
-        county = self.model.county
-        return {**school_names(county, self.model.lang), county.county_id: county.name(self.model.lang)}
+        """Return the names of schools, townships and the county by id; a township's id is its Chinese name."""
+        county, lang = self.model.county, self.model.lang
+        towns = county.townships_en if lang == "en" else {}
+        return {**school_names(county, lang), **towns, county.county_id: county.name(lang)}
 
     def projection(self, settings: ProjectionSettings) -> Projection:
         """Return the pupils to come from the year shown on, to 2035 or ten years on."""
