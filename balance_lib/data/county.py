@@ -279,17 +279,20 @@ class County(Shown):
         NotFoundError
             If the table is unknown, or has no row of that year while it has other years.
         """
-        frame = self.tables[tables.table(name).name]
-        if year is not None and (name, year) in self._rows_of:
-            frame = self._rows_of[name, year]
-        elif year is not None:
-            rows = frame[frame["year"] == year].reset_index(drop=True)
-            if rows.empty and not frame.empty and name == "school_years":
-                raise NotFoundError(f"{self.county_id}.years", year, self.years)
-            if len(rows):
-                self._rows_of[name, year] = rows
-            frame = rows
+        frame = self.tables[tables.table(name).name] if year is None else self._of_year(name, year)
         return frame.copy(deep=False)  # written to, it becomes a frame of its own
+
+    def _of_year(self, name: str, year: int) -> pd.DataFrame:
+        """Return the rows of a table and year; those there are, are kept."""
+        if (name, year) in self._rows_of:
+            return self._rows_of[name, year]
+        frame = self.tables[tables.table(name).name]
+        rows = frame[frame["year"] == year].reset_index(drop=True)
+        if len(rows):
+            self._rows_of[name, year] = rows
+        elif len(frame) and name == "school_years":
+            raise NotFoundError(f"{self.county_id}.years", year, self.years)
+        return rows
 
     @cached_property
     def _rows_of(self) -> dict[tuple[str, int], pd.DataFrame]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from functools import cached_property
 from typing import Any
 
 import pandas as pd
@@ -191,9 +192,7 @@ class Outcome(ShownOutcome):
         """
         if lang == "zh":
             return frame
-        schools = pd.concat([self.changed.tables["schools"], self.baseline.tables["schools"]])
-        names = names_by("school_id", schools, lang)
-        names |= names_by("village_id", self.baseline.tables["villages"], lang)
+        names = self._english
         pairs = (("from_id", "from_name"), ("to_id", "to_name"), ("school_id", "school"), ("village_id", "village"))
         there = [(key, column) for key, column in pairs if {key, column} <= set(frame)]
         out = frame.assign(**{column: frame[key].map(names).fillna(frame[column]) for key, column in there})
@@ -215,6 +214,12 @@ class Outcome(ShownOutcome):
             Whether only what was not broken before counts.
         """
         return [b for b in self.breaks if (severity in (None, b.severity)) and (b.new or not new)]
+
+    @cached_property
+    def _english(self) -> dict[str, str]:
+        """Return the English names of schools, those that open too, and of villages by their ids."""
+        schools = pd.concat([self.changed.tables["schools"], self.baseline.tables["schools"]])
+        return names_by("school_id", schools, "en") | names_by("village_id", self.baseline.tables["villages"], "en")
 
     @property
     def unmeasured(self) -> float:

@@ -230,7 +230,7 @@ class Frames:
         townships_of = np.full(len(every), townships)
         return {**out, **{n: added[:, i] for i, n in enumerate(flags)}, "n_townships": townships_of}
 
-    @property
+    @cached_property
     def _is_gone(self) -> Bools:
         """Tell which schools have no row at all in a year."""
         keys = [self.column("schools", name) for name in _KEY]
