@@ -266,6 +266,10 @@ class Brute:
         total = sum(found.values())
         return math.floor(found[band] * (most / total if total > most else 1.0))
 
+    def guessed(self, school: str, stage: str) -> bool:
+        """Tell whether nobody counted the classes, so that the places are a guess and too few of them a warning."""
+        return math.isnan(self.classes.get((school, stage), 0.0))
+
     def _places(self, school: str, band: str) -> float:
         if not self.teaches(school, band):
             return 0.0
@@ -329,6 +333,8 @@ def examine(of: County, given: Scenario) -> str:
     assert said - {"item"} == broken, (said, broken)
     assert (outcome.status in NOT_ALLOWED) == bool(said), outcome.status
     assert (outcome.status == "forbidden") == ("parents" in broken)
+    warned = {b.rule for b in outcome.broken("warns")}
+    assert outcome.status != "allowed" or not warned & {"places_unknown", "unknown_way"}, warned
     return outcome.status
 
 
@@ -407,10 +413,11 @@ def places(brute: Brute, outcome: Outcome) -> None:
         stay = here[school, band] - off[school, band]
         beyond[school, BANDS[band]] += max(stay + on[school, band] - max(brute.places(school, band), stay), 0)
     # With new zones some of those beyond the places are pupils who stay; the broken rule counts them all.
-    told = {(b.where[0], b.params["stage"].key.split(".")[1]): b.amount for b in outcome.broken("breaks")
-            if b.rule == "overflow"}  # fmt: skip
+    told = {(b.rule, b.severity, b.where[0], b.params["stage"].key.split(".")[1]): b.amount for b in outcome.breaks
+            if b.rule in ("overflow", "places_unknown")}  # fmt: skip
     for key, n in beyond.items():
-        assert told.get(key, 0.0) >= n - 1e-6, ("beyond its places and not told", key)
+        rule = ("places_unknown", "warns") if brute.guessed(*key) else ("overflow", "breaks")
+        assert told.get((*rule, *key), 0.0) >= n - 1e-6, ("beyond its places and not told", key)
 
 
 def travel(brute: Brute, outcome: Outcome) -> None:
@@ -544,7 +551,7 @@ def rules(brute: Brute, outcome: Outcome) -> set[str]:
     """Return the rules the documentation calls broken, items of the standard apart."""
     moves, found = outcome.moves.to_dict("records"), set()
     for m in moves:
-        if m["overflow"] > 0 and m["to_id"]:
+        if m["overflow"] > 0 and m["to_id"] and not brute.guessed(m["to_id"], m["stage"]):
             found.add("overflow")
         if m["to_id"] == "":
             found.add("no_school")

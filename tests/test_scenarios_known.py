@@ -27,6 +27,7 @@ from balance_lib.scenarios import (
     ProcedureStep,
     Resize,
     Scenario,
+    Settings,
     ToPoint,
     check,
     evaluate,
@@ -286,6 +287,11 @@ def test_places_nobody_counted_are_short_only_as_a_reminder() -> None:
         outcome = evaluate(town, plan(Close(school_id="A"), Close(school_id="C")), codes=ONE_ITEM)
         assert rules(outcome) & {"places_unknown", "overflow"} == {rule}
         assert (outcome.status == "infeasible") == (rule == "overflow")
+    town = county(A={"classes": None, "classes_1_25": None})
+    closing = plan(Close(school_id="B"), settings=Settings(class_cap_primary=5))
+    outcome = evaluate(town, closing, codes=ONE_ITEM)
+    assert (outcome.status, outcome.unmeasured) == ("undetermined", 0), rules(outcome)
+    assert "但接收学校学位是否够用无法判断，尚不能认定可行" in outcome.sentence()
 
 
 def test_a_school_that_tells_its_pupils_for_all_stages_together_is_not_said_to_have_none() -> None:

@@ -244,7 +244,8 @@ class Outcome(ShownOutcome):
     def status(self) -> str:
         """Return unchanged, allowed, undetermined, breaks_rules, infeasible (no place or way) or forbidden.
 
-        Undetermined: no rule was found broken, but of pupils who move nobody knows how far they have to go.
+        Undetermined: no rule was found broken, but of pupils who move nobody knows how far they have to go, or
+        whether the school that takes them in has places.
         """
         if self.broken("forbids"):
             return "forbidden"
@@ -255,7 +256,16 @@ class Outcome(ShownOutcome):
             return "breaks_rules"
         if self.scenario.keeps_layout:
             return "unchanged"
-        return "undetermined" if any(b.rule == "unknown_way" for b in self.broken("warns")) else "allowed"
+        return "undetermined" if self._unknown else "allowed"
+
+    @property
+    def _unknown(self) -> list[str]:
+        """Return the rules that lack of data leaves undecided, in their fixed order."""
+        return [rule for rule in ("unknown_way", "places_unknown") if rule in {b.rule for b in self.broken("warns")}]
+
+    def unknown(self, lang: str = "zh") -> str:
+        """Say which rules lack of data leaves undecided; "" where there is none."""
+        return listed((text(f"scenarios.undecided.{rule}", lang) for rule in self._unknown), lang)
 
     def sentence(self, lang: str = "zh") -> str:
         """Return what happens in words a county head understands, losses first."""
@@ -278,7 +288,8 @@ class Outcome(ShownOutcome):
         first, breaking = self.against_rules[:1], self.broken("breaks")
         rules = first[0].what(lang) if first else ""
         procedure = tell.procedure(self.scenario.procedure, lang) if self.scenario.closings else ""
-        return text(f"scenarios.sentence.{self.status}", lang, n=len(breaking), rules=rules, procedure=procedure)
+        words = {"n": len(breaking), "rules": rules, "procedure": procedure, "unknown": self.unknown(lang)}
+        return text(f"scenarios.sentence.{self.status}", lang, **words)
 
     def _county(self, lang: str) -> str:
         return either(self.county_zh, self.county_en, lang)

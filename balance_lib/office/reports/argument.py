@@ -346,7 +346,7 @@ def _conclusion(letter: Letter, outcome: Outcome, lang: str) -> None:
     letter.heading(text("report.argument.conclusion", lang))
     lacking = any(not step.done for step in outcome.scenario.procedure.steps)
     counts = {severity: len(outcome.broken(severity)) for severity in ("forbids", "breaks", "warns")}
-    letter.paragraph(text(f"report.argument.verdict.{outcome.status}", lang, **counts))
+    letter.paragraph(text(f"report.argument.verdict.{outcome.status}", lang, unknown=outcome.unknown(lang), **counts))
     if lacking and outcome.scenario.effective:
         letter.paragraph(text("report.argument.before_doing", lang))
 
