@@ -341,6 +341,8 @@ METHODS = st.sampled_from(["GET", "GET", "GET", "POST", "HEAD", "PUT", "DELETE",
 
 @hypothesis.settings(max_examples=int(os.environ.get("BALANCE_FUZZ", "60")), deadline=None)
 @hypothesis.given(method=METHODS, path=PATHS, mine=st.booleans())
+@hypothesis.example(method="GET", path="?lang=/%ff", mine=True)
+@hypothesis.example(method="GET", path="voila/render/index.ipynb%00?county=%ff", mine=True)
 def test_any_request_gets_a_sane_answer(
     served: Served, planner: tuple[str, str], method: str, path: str, mine: bool
 ) -> None:

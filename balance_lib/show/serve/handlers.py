@@ -175,8 +175,8 @@ class Home(Secure, BaseVoilaHandler):
             return
         if name not in listed:
             raise tornado.web.HTTPError(404)
-        pairs = [(k, v.decode()) for k, vs in self.request.query_arguments.items() if k != "token" for v in vs]
-        query = f"?{urlencode(pairs)}" if pairs else ""
+        asked = {key: values for key, values in self.request.query_arguments.items() if key != "token"}
+        query = f"?{urlencode(asked, doseq=True)}" if asked else ""  # bytes as they came: they need not be text
         self.redirect(url_path_join(self.base_url, "voila/render", f"{name}.ipynb{query}"))
 
 
