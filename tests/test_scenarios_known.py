@@ -292,6 +292,7 @@ def test_places_nobody_counted_are_short_only_as_a_reminder() -> None:
     outcome = evaluate(town, closing, codes=ONE_ITEM)
     assert (outcome.status, outcome.unmeasured) == ("undetermined", 0), rules(outcome)
     assert "但接收学校学位是否够用无法判断，尚不能认定可行" in outcome.sentence()
+    assert "一次性投入不明，因接收学校班数未填报" in outcome.sentence()  # rooms to be built are not known, not none
 
 
 def test_a_school_that_tells_its_pupils_for_all_stages_together_is_not_said_to_have_none() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -112,4 +113,4 @@ def _village(row: dict[str, object], lang: str) -> dict[str, str]:
 
 
 def _wan(yuan: float) -> str:
-    return f"{yuan / 10_000:,.0f}"
+    return "–" if math.isnan(yuan) else f"{yuan / 10_000:,.0f}"

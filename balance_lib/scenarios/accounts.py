@@ -218,9 +218,11 @@ def costs(layout: Layout, after: Base, table: pd.DataFrame, coverage: pd.DataFra
     quantity["office"] = (float(own[0].sum()), float(own[1].sum()))
     quantity["bus_rider"] = (float(ride.get("before", 0.0)), float(ride.get("after", 0.0)))
     more = (table["classes_after"] - table["classes_before"].fillna(0.0)).clip(lower=0.0)
+    grown = table["classes_after"].isna() & (table["pupils_after"] > table["pupils_before"].fillna(0.0))
     opened = frame["classes_primary"] + frame["classes_junior"]
     opened = opened.where(frame["state"] == "opened").to_numpy()
-    quantity["classroom"] = (0.0, float(np.nansum(np.where(np.isnan(opened), more, opened)) + _wider(layout)))
+    rooms = float(np.nansum(np.where(np.isnan(opened), more, opened)) + _wider(layout))
+    quantity["classroom"] = (0.0, math.nan if grown.any() else rooms)  # nobody knows where classes are not recorded
     used = np.array([layout.base.lodged.get(school, 0.0) for school in layout.ids])
     quantity["bed"] = (0.0, float((frame["beds"].astype(float) - used).clip(lower=0.0).sum()))
     rows = [_cost(name, spec, settings.unit_cost(name), quantity[name]) for name, spec in unit_costs().items()]

@@ -231,6 +231,11 @@ class Outcome(ShownOutcome):
         """Return of how many villages pupils change school; homes not known are none."""
         return int(self.affected["village"].notna().sum())
 
+    @property
+    def cost_changes(self) -> dict[str, float]:
+        """Return what it adds a year ("running") and once ("investment"), in yuan; NaN where a part is not known."""
+        return {str(kind): float(rows.sum(skipna=False)) for kind, rows in self.costs.groupby("kind")["change_yuan"]}
+
     def warning(self, lang: str = "zh") -> str:
         """Say on what attendance rests where nobody reported it; "" where somebody did."""
         return "" if self.basis == "recorded" else text(f"scenarios.basis_warning.{self.basis}", lang)
@@ -279,7 +284,7 @@ class Outcome(ShownOutcome):
                 self.moves, self.spoken(self.affected, lang), self.scenario.settings.number("young_minutes"), lang
             ),
             text("scenarios.sentence.unmeasured", lang, n=number(self.unmeasured)) if self.unmeasured else "",
-            tell.gains(self.costs, self.before, self.after, lang),
+            tell.gains(self.cost_changes, self.before, self.after, lang),
             self._verdict(lang),
         ]
         return " ".join(part for part in parts if part) if lang == "en" else "".join(parts)

@@ -75,23 +75,21 @@ def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, la
     return text("scenarios.sentence.losses", lang, losses=told, village=village, km=_km(worst["worst_metres"]))
 
 
-def gains(costs: pd.DataFrame, before: Evaluation, after: Evaluation, lang: str) -> str:
+def gains(yuan: Mapping[str, float], before: Evaluation, after: Evaluation, lang: str) -> str:
     """Say how many items are met before and after, and what it costs or saves.
 
     Parameters
     ----------
-    costs : DataFrame
-        Costs by kind.
+    yuan : mapping
+        What it adds a year ("running") and once ("investment").
     before : Evaluation
     after : Evaluation
     lang : {"zh", "en"}
     """
-    yuan = costs.groupby("kind")["change_yuan"].sum()
     met, now_met = (len(evaluation.with_status("met")) for evaluation in (before, after))
     told = {
         "standard": after.standard.title(lang), "met": count_change("met", met, now_met, lang),
-        "running": _change(float(yuan.get("running", 0.0)), lang),
-        "investment": f"{float(yuan.get('investment', 0.0)) / 10_000:,.0f}",
+        "running": _change(yuan["running"], lang), "investment": once(yuan["investment"], lang),
     }  # fmt: skip
     return text("scenarios.sentence.gains", lang, **told)
 
@@ -117,6 +115,11 @@ def _km(metres: float) -> str:
 
 def _change(yuan: float, lang: str) -> str:
     return text(f"scenarios.change.{'less' if yuan < 0 else 'more'}", lang, wan=f"{abs(yuan) / 10_000:,.0f}")
+
+
+def once(yuan: float, lang: str) -> str:
+    """Say what is to be paid once, or that it is not known."""
+    return text(f"scenarios.once.{'unknown' if math.isnan(yuan) else 'known'}", lang, wan=f"{yuan / 10_000:,.0f}")
 
 
 def judgement(found: Evaluation, lang: str) -> dict[str, Any]:

@@ -268,12 +268,10 @@ def _finding(result: ItemResult, lang: str) -> str:
 def _costs(letter: Letter, outcome: Outcome, lang: str) -> None:
     table = outcome.costs
     letter.heading(text("report.argument.costs", lang))
-    change = table.groupby("kind")["change_yuan"].sum(min_count=1)
-    running, once = float(change.get("running", 0.0)), float(change.get("investment", 0.0))
+    change = outcome.cost_changes
+    running, once = change["running"], tell.once(change["investment"], lang)
     word = text("report.argument.less" if running < 0 else "report.argument.added", lang)
-    letter.paragraph(
-        text("report.argument.cost_sentence", lang, word=word, running=_wan(abs(running)), once=_wan(once))
-    )
+    letter.paragraph(text("report.argument.cost_sentence", lang, word=word, running=_wan(abs(running)), once=once))
     rows: list[list[object]] = [
         [
             text(f"scenarios.cost.{row['item']}", lang),
@@ -283,7 +281,7 @@ def _costs(letter: Letter, outcome: Outcome, lang: str) -> None:
         for row in table.to_dict("records")
     ]
     for kind, part in table.groupby("kind", sort=False):
-        sums = [_wan(float(part[name].sum())) for name in ("yuan_before", "yuan_after", "change_yuan")]
+        sums = [_wan(float(part[name].sum(skipna=False))) for name in ("yuan_before", "yuan_after", "change_yuan")]
         rows.append([text("report.overview.sum", lang), text(f"scenarios.cost_kind.{kind}", lang), *sums])
     head = [text(f"report.argument.cost.{key}", lang) for key in ("item", "kind", "before", "after", "change")]
     letter.table(text("report.argument.cost_table", lang), head, rows, (5, 2.6, 2.6, 2.6, 2.6), centred=(1, 2, 3, 4))

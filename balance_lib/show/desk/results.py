@@ -277,7 +277,7 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
     moves, schools = outcome.moves, outcome.schools
     after = outcome.after.counts()
     limits = outcome.after.cv[outcome.after.cv["limit"].notna()]
-    costs = outcome.costs.groupby("kind")["change_yuan"].sum()
+    costs = outcome.cost_changes
     return {
         "moved": outcome.moved,
         "farther": float(moves.loc[moves["extra_m"] > 0, "pupils"].sum()),
@@ -290,8 +290,8 @@ def _figures(outcome: Outcome) -> dict[str, Any]:
         "met": after["met"],
         "not_met": after["not_met"],
         "status": outcome.status,
-        "running_yuan": float(costs.get("running", 0.0)),
-        "building_yuan": float(costs.get("investment", 0.0)),
+        "running_yuan": costs["running"],
+        "building_yuan": costs["investment"],
     }
 
 

@@ -15,7 +15,7 @@ from balance_lib.data import tables
 from balance_lib.evaluation import number
 from balance_lib.locale import listed, text
 from balance_lib.plain import as_csv
-from balance_lib.scenarios import Outcome
+from balance_lib.scenarios import Outcome, tell
 from balance_lib.scenarios.board import Board, Tick
 from balance_lib.scenarios.riding import WAYS
 from balance_lib.show.widgets import views
@@ -49,16 +49,18 @@ def headline(outcome: Outcome, lang: str) -> Markup:
     homes = outcome.villages
     worst, left = (outcome.spoken(frame, lang) for frame in (outcome.worst, moves))
     named = worst["village"].dropna() if homes else left["from_name"].dropna().drop_duplicates()
-    costs = outcome.costs.groupby("kind")["change_yuan"].sum() / 10_000
-    who = {"n": number(outcome.moved), "villages": homes, "named": listed([str(v) for v in named[:2]], lang)}
+    costs = outcome.cost_changes
+    some = listed([str(v) for v in named[:2]], lang)
+    some = text("page.access.and_more", lang, names=some) if len(named) > 2 else some
+    who = {"n": number(outcome.moved), "villages": homes, "named": some}
     beyond = {when: number(_if_known(ways.get(when, {}))) for when in ("before", "after")}
     mover = "moved" if homes else "moved_schools"
     facts = {
         "moves": text(f"layout.fact.{mover if len(moves) else 'nobody'}", lang, **who),
         "far": text("layout.fact.far", lang, n=beyond["after"], was=beyond["before"]),
         "breaks": breaking[0].what(lang) if breaking else text("layout.fact.no_break", lang),
-        "saves": text("layout.fact.saves", lang, running=_signed(costs.get("running", 0.0)),
-                      once=f"{costs.get('investment', 0.0):,.0f}"),
+        "saves": text("layout.fact.saves", lang, running=_signed(costs["running"] / 10_000),
+                      once=tell.once(costs["investment"], lang)),
     }  # fmt: skip
     how = text(
         "page.consolidation.how", lang, mode=text(f"distance.mode.{outcome.provenance['mode']}", lang),
@@ -275,13 +277,9 @@ def _figures(outcome: Outcome, lang: str) -> list[tuple[str, tuple[str, str, str
         if len(rows) == 2:
             share = [100 * float(rows.loc[w, "within_share"]) for w in ("before", "after")]
             pairs.append((f"within_{stage}", share[0], share[1], 1))
-    costs = outcome.costs.groupby("kind")[["yuan_before", "yuan_after"]].sum() / 10_000
-    if "running" in costs.index:
-        pairs.append(
-            ("running", float(costs.loc["running", "yuan_before"]), float(costs.loc["running", "yuan_after"]), 0)
-        )
-    if "investment" in costs.index:
-        pairs.append(("investment", 0.0, float(costs.loc["investment"].diff().iloc[-1]), 0))
+    running = outcome.costs.loc[outcome.costs["kind"] == "running", ["yuan_before", "yuan_after"]].sum() / 10_000
+    pairs.append(("running", float(running["yuan_before"]), float(running["yuan_after"]), 0))
+    pairs.append(("investment", 0.0, outcome.cost_changes["investment"] / 10_000, 0))
     met = [float(len(e.with_status("met"))) for e in (outcome.before, outcome.after)]
     pairs.append(("met", met[0], met[1], 0))
     pairs += _coefficients(outcome)
