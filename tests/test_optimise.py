@@ -11,7 +11,7 @@ import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from balance_lib import optimise
-from balance_lib.optimise import Problem, Solution, cuts, faults, load_dual, median, tree, verify
+from balance_lib.optimise import Problem, Solution, cuts, faults, load_dual, median, towns, tree, verify
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.load_bound import LoadBound
 from balance_lib.optimise.solution import status_of
@@ -213,6 +213,34 @@ def test_branching_on_neighbourhoods_ends_at_the_optimum_with_one_model_for_ever
             assert search.bound <= truth * (1 + 1e-9) + 1e-9
             nodes += search.nodes
     assert nodes > 5
+
+
+def test_towns_apart_are_proven_one_by_one_from_any_multipliers():
+    rng, sharper = np.random.default_rng(17), 0
+    for turn in range(16):
+        block = [np.round(rng.uniform(0, 12, (6, 4))) if turn % 2 else rng.uniform(0, 12, (6, 4)) for _ in range(3)]
+        block[2] = block[0]  # laid out twice: proven once
+        cost = np.full((18, 12), 500.0)
+        for t, one in enumerate(block):
+            cost[6 * t : 6 * t + 6, 4 * t : 4 * t + 4] = one
+        must = [turn % 12] if turn % 3 == 0 else []
+        problem, p = Problem.of(cost, fixed_open=must), int(rng.integers(3, 10))
+        table, aim = median.Sorted.of(problem), median.Aim(0.0, problem.in_whole_numbers, 12)
+        search, truth = median.first(table, p, rounds=0), by_force(cost, p, must=must)
+        median.relax(table, p, search, aim)
+        search.multipliers += rng.uniform(0, 2, 18)
+        # As if only a worse plan were known, and nothing of its bound.
+        search.bound, search.status = -np.inf, table.keep.astype(np.int8)
+        search.upper, search.is_open = search.upper + 6.0, table.keep
+        town = towns.fallen_apart(table, p, search, aim)
+        assert town is not None and np.unique(town[:18]).size >= 3
+        assert towns.prove(table, town, p, search, Control(30.0), aim)
+        assert search.upper == pytest.approx(truth) and search.bound == pytest.approx(truth, abs=1e-5)
+        assert search.is_open.sum() == p and search.is_open[must].all()
+        assert cost[:, search.is_open].min(axis=1).sum() == pytest.approx(truth)
+        rho = np.minimum(0.0, cost - search.multipliers[:, None]).sum(axis=0)
+        sharper += search.multipliers.sum() + np.sort(rho)[:p].sum() < truth - 0.5
+    assert sharper > 8
 
 
 def test_a_bound_from_any_multipliers_and_prices_is_never_above_the_optimum():

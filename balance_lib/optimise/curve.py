@@ -7,7 +7,7 @@ after another: a short turn for each, a longer one for those left.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -81,6 +81,82 @@ class Frontier:
         return confirm(solution, self.problem, p=p)
 
 
+@dataclass(eq=False)
+class Curve:
+    """Hold the best plan known for every number of sites, and what is proven of each.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    aim : Aim
+        When a proof is good enough.
+    opens : array of bool, shape (sites + 1, sites)
+        Plans by number of sites.
+    values, bounds : arrays of float, shape (sites + 1,)
+        What they cost, and what no plan is better than.
+    """
+
+    table: Any
+    aim: Any
+    opens: Flags
+    values: Floats
+    bounds: Floats
+    _searches: dict[int, Any] = field(default_factory=dict)
+    _master: Any = None
+
+    @classmethod
+    def of(cls, table: Any, aim: Any) -> Curve:
+        """Find a plan for every number of sites in sweeps."""
+        from balance_lib.optimise import interchange
+
+        m = table.sites.size
+        opens, values = np.zeros((m + 1, m), np.bool_), np.full(m + 1, np.inf)
+        state = table.state(table.keep)
+        interchange.sweep(state, opens, values)
+        # Mixing neighbours pays where few sites are open; a third of the curve costs as much as the sweep between all.
+        most = max(m // 3, min(m, 60))
+        for apart, rising in ((1, True), (3, False)):
+            interchange.sweep_unions(state, opens, values, apart, rising, most)
+        interchange.sweep_between(state, opens, values)
+        return cls(table, aim, opens, values, np.full(m + 1, -np.inf))
+
+    def relax(self, p: int) -> bool:
+        """Raise the bound of p sites by the Lagrangian dual; return whether that proves the plan."""
+        from balance_lib.optimise import median
+
+        search = self._searches[p] = median.begin(self.table, self.opens[p])
+        proven = median.relax(self.table, p, search, self.aim)
+        self._keep(p)
+        return proven
+
+    def branch(self, p: int, control: Control, needed: float = np.inf) -> bool:
+        """Branch for p sites, on one linear model, whose cuts hold for every p; return whether that proves the plan.
+
+        ``needed``: a bound that is proof enough.
+        """
+        from balance_lib.optimise import median, tree
+
+        search = self._searches[p]
+        if self._master is None:
+            known = self.values[list(self._searches)]
+            self._master = tree.Master.of(self.table, float(known.max()), search.multipliers)
+        aim = replace(self.aim, needed=needed)
+        proven = median.branch(self.table, self.table, self._master, p, search, control, aim)
+        self._keep(p)
+        return proven
+
+    def _keep(self, p: int) -> None:
+        search = self._searches[p]
+        self.opens[p], self.values[p], self.bounds[p] = search.is_open, search.upper, search.bound
+
+    def tell(self, p: int, control: Control) -> None:
+        """Report what is known of p sites."""
+        from balance_lib.optimise import median
+
+        control.tell(self.values[p], self.bounds[p], median.spread(self.table, self.opens[p], self.aim.n_sites))
+
+
 def frontier(
     cost: npt.ArrayLike,
     *,
@@ -114,63 +190,33 @@ def frontier(
     control = Control(time_limit_s, progress, cancel)
     problem = Problem.of(cost, weights=weights, max_cost=max_cost, fixed_open=fixed_open, fixed_closed=fixed_closed)
     table = median.Sorted.of(problem)
-    m = table.sites.size
-    opens, values = np.zeros((m + 1, m), np.bool_), np.full(m + 1, np.inf)
-    state = table.state(table.keep)
-    interchange.sweep(state, opens, values)
-    # Mixing neighbours pays where few sites are open; a third of the curve costs as much as the sweep between all.
-    most = max(m // 3, min(m, 60))
-    for apart, rising in ((1, True), (3, False)):
-        interchange.sweep_unions(state, opens, values, apart, rising, most)
-    interchange.sweep_between(state, opens, values)
-    points = [p for p in range(1, m + 1) if values[p] < table.nowhere]
-    bounds = dict.fromkeys(points, -np.inf)
+    curve = Curve.of(table, median.Aim(0.0, problem.in_whole_numbers, problem.shape[1]))
+    opens, values, bounds = curve.opens, curve.values, curve.bounds
+    points = [p for p in range(1, table.sites.size + 1) if values[p] < table.nowhere]
     if prove:
-        _prove(table, problem, points, opens, values, bounds, control, each_s)
+        _prove(curve, points, control, each_s)
     chosen = np.zeros((len(points), problem.shape[1]), np.bool_)
     chosen[:, table.sites] = opens[points]
     nearest = [table.sites[interchange.nearest(table.near, opens[p])] for p in points]
     objective = np.array([problem.value(site) for site in nearest])
-    bound = np.minimum([bounds[p] for p in points], objective)
+    bound = np.minimum(bounds[points], objective)
     worst = np.array([problem.cost[np.arange(site.size), site].max() for site in nearest])
     return Frontier(problem, np.array(points, np.int64), objective, bound, chosen, worst, control.seconds)
 
 
-def _prove(
-    table: Any,
-    problem: Problem,
-    points: list[int],
-    opens: Any,
-    values: Any,
-    bounds: Any,
-    control: Control,
-    each_s: float,
-) -> None:
-    """Prove one point after another, from many sites to few: by the Lagrangian dual, and by branching where it fails.
-
-    What is branched on shares one linear model, for its cuts hold for every p; what a short turn has left gets a longer
-    one.
-    """
-    from balance_lib.optimise import median, tree
-
-    aim = median.Aim(0.0, problem.in_whole_numbers, problem.shape[1])
-    searches, left = {}, []
+def _prove(curve: Curve, points: list[int], control: Control, each_s: float) -> None:
+    """Prove one point after another, from many sites to few: what a short turn has left gets a longer one."""
+    left = []
     for p in reversed(points):
-        search = searches[p] = median.begin(table, opens[p])
-        if not control.stopped and not median.relax(table, p, search, aim):
+        if not control.stopped and not curve.relax(p):
             left.append(p)
-        opens[p], values[p], bounds[p] = search.is_open, search.upper, search.bound
-        control.tell(search.upper, search.bound, median.spread(table, search.is_open, aim.n_sites))
-    if left:
-        master = tree.Master.of(table, max(searches[p].upper for p in left), searches[left[0]].multipliers)
+        curve.tell(p, control)
     for turn_s in (SHORT_SHARE * each_s, each_s):
         undone = []
         for p in left:
             if control.stopped:
                 return
-            search = searches[p]
-            if not median.branch(table, table, master, p, search, control.part(turn_s), aim):
+            if not curve.branch(p, control.part(turn_s)):
                 undone.append(p)
-            opens[p], values[p], bounds[p] = search.is_open, search.upper, search.bound
-            control.tell(search.upper, search.bound, median.spread(table, search.is_open, aim.n_sites))
+            curve.tell(p, control)
         left = undone

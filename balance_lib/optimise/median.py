@@ -28,7 +28,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from balance_lib.optimise import tree
+from balance_lib.optimise import towns, tree
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.problem import Problem, count_reasons
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Solution, nothing, status_of
@@ -126,15 +126,19 @@ class Aim:
         Whether every plan's value is a whole number.
     n_sites : int
         Sites of the problem.
+    needed : float
+        A bound that is proof enough whatever the plan costs.
     """
 
     gap: float
     whole: bool
     n_sites: int
+    needed: float = np.inf
 
     def cut(self, upper: float) -> float:
         """Return the value below which a plan is better than one of this value."""
-        return upper - max(1.0 - 1e-5 if self.whole else 0.0, max(self.gap, PROVEN_GAP / 2) * abs(upper))
+        enough = max(1.0 - 1e-5 if self.whole else 0.0, max(self.gap, PROVEN_GAP / 2) * abs(upper))
+        return min(self.needed, upper - enough)
 
     def rounded(self, bound: float) -> float:
         """Return a bound, rounded up where values are whole."""
@@ -258,6 +262,9 @@ def _prove(table: Sorted, p: int, search: _MedianSearch, control: Control, aim: 
         return True
     control.tell(search.upper, search.bound, spread(table, search.is_open, aim.n_sites), now=True)
     rest = table.only(search.status >= 0, search.status == 1)
+    found = towns.fallen_apart(table, p, search, aim)
+    if found is not None:
+        return towns.prove(table, found, p, search, control, aim)
     master = tree.Master.of(rest, search.upper, search.multipliers)
     return branch(table, rest, master, p, search, control, aim)
 

@@ -1,0 +1,176 @@
+"""Prove a p-median town by town, where nothing but p holds the towns together.
+
+The Lagrangian dual tells which pairs of demand point and site no better plan uses. Where the other pairs fall into
+parts that share no point and no site, called towns t here, the problem is
+
+    minimise    sum_t f_t(k_t)
+    subject to  sum_t k_t <= p
+
+with f_t(k) the least cost of town t with k sites. Each f_t is known between bounds from below and plans from above;
+dynamic programming over the towns puts the bounds together to one for all, and tells which number of sites in which
+town it hangs on. That one is proven further, until no better plan is left. Towns with the same costs, as a grid of
+streets laid out several times has them, are proven once.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from balance_lib.optimise.control import Control
+from balance_lib.optimise.solution import Flags, Floats, Ints
+
+# Towns are worth while when the largest has at most this share of the points; seconds of one proof at first, and how
+# many times that of the next one of the same town.
+LARGEST, FIRST_S, LONGER = 0.7, 0.5, 2.0
+
+
+@dataclass(eq=False)
+class _Town:
+    """Hold one town: its points and sites in the table, and its curve, which towns of the same costs share."""
+
+    points: Ints
+    sites: Ints
+    least: Floats
+    curve: Any
+    seconds: dict[int, float]
+
+    @property
+    def bounds(self) -> Floats:
+        """Return what no plan of the town is better than, by number of sites; infinite where there is no plan."""
+        return np.maximum(self.least, self.curve.bounds)
+
+
+def fallen_apart(table: Any, p: int, search: Any, aim: Any) -> Ints | None:
+    """Return the town of each point and, after them, of each site (-1: in no better plan); None where one is too large.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    p : int
+    search : _MedianSearch
+        With multipliers of the dual and the status of sites.
+    aim : Aim
+    """
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import connected_components
+
+    from balance_lib.optimise import lagrangian
+
+    n, m = table.near.shape
+    u, rho, chosen = search.multipliers, np.zeros(m), np.zeros(m, np.bool_)
+    bound = lagrangian.relax(table.near, table.cost, u, search.status, p, rho, chosen)
+    opens = np.where(chosen, 0.0, np.maximum(0.0, rho - bound.last))
+    extra = np.maximum(0.0, table.cost - u[:, None]) + opens[table.near]
+    useful = (bound.value + extra < aim.cut(search.upper)) & (search.status[table.near] >= 0)
+    point, rank = np.nonzero(useful)
+    pairs = coo_array((np.ones(point.size), (point, n + table.near[point, rank])), shape=(n + m, n + m))
+    town = connected_components(pairs, directed=False)[1]
+    town[n:][search.status < 0] = -1
+    return None if np.bincount(town[:n]).max() > LARGEST * n or not useful.any(axis=1).all() else town
+
+
+def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: Any) -> bool:
+    """Raise the bound and better the plan in place until they meet; return False when stopped before.
+
+    Parameters
+    ----------
+    table, p, search, aim
+        As for :func:`fallen_apart`, which returned ``town``.
+    control : Control
+    """
+    from balance_lib.optimise import median
+
+    n = table.near.shape[0]
+    idle = ~np.isin(town[n:], town[:n])  # sites without anybody
+    towns = _Towns(_drawn(table, town, search, aim), p - int(table.keep[idle].sum()))
+    while True:
+        plan, chosen = towns.best([one.curve.values for one in towns.parts])
+        if plan < search.upper * (1 - 1e-12):
+            search.upper, search.is_open = plan, towns.opened(chosen, table, p)
+        bound, chosen = towns.best([one.bounds for one in towns.parts])
+        search.bound = max(search.bound, aim.rounded(min(bound, search.upper)))
+        control.tell(search.upper, search.bound, median.spread(table, search.is_open, aim.n_sites))
+        cut = aim.cut(search.upper)
+        if bound >= cut or control.stopped:
+            return bool(bound >= cut)
+        apart = [one.curve.values[k] - one.bounds[k] for one, k in zip(towns.parts, chosen, strict=True)]
+        worst = int(np.argmax(apart))
+        if apart[worst] <= 1e-9 * abs(search.upper):
+            return False
+        towns.look(worst, chosen[worst], cut - bound, control)
+
+
+@dataclass(eq=False)
+class _Towns:
+    parts: list[_Town]
+    p: int
+
+    def best(self, curves: list[Floats]) -> tuple[float, list[int]]:
+        """Return the least sum with at most p sites, and how many each town then has."""
+        so_far, steps = np.zeros(self.p + 1), []
+        for curve in curves:
+            joined = np.full(self.p + 1, np.inf)
+            taken = np.zeros(self.p + 1, np.int64)
+            for k in np.flatnonzero(np.isfinite(curve[: self.p + 1])):
+                value = so_far[: self.p + 1 - k] + curve[k]
+                better = value < joined[k:]
+                joined[k:][better], taken[k:][better] = value[better], k
+            so_far = joined
+            steps.append(taken)
+        chosen, left = [], self.p
+        for taken in reversed(steps):
+            chosen.append(int(taken[left]))
+            left -= chosen[-1]
+        return float(so_far[self.p]), chosen[::-1]
+
+    def look(self, town: int, k: int, lacking: float, control: Control) -> None:
+        """Prove more of a town with k sites: what lacks of the whole bound is enough."""
+        one = self.parts[town]
+        if k not in one.seconds:
+            one.seconds[k] = FIRST_S
+            one.curve.relax(k)
+            return
+        one.curve.branch(k, control.part(one.seconds[k]), one.bounds[k] + lacking)
+        one.seconds[k] *= LONGER
+
+    def opened(self, chosen: list[int], table: Any, p: int) -> Flags:
+        """Return the plan of so many sites in each town; what p has beyond them is opened where it saves most."""
+        from balance_lib.optimise import interchange
+
+        is_open = table.keep.copy()
+        for one, k in zip(self.parts, chosen, strict=True):
+            is_open[one.sites[one.curve.opens[k]]] = True
+        state = table.state(is_open)
+        interchange.fill(state, p)
+        return np.asarray(state.is_open.copy())
+
+
+def _drawn(table: Any, town: Ints, search: Any, aim: Any) -> list[_Town]:
+    """Return the towns with their curves."""
+    from balance_lib.optimise import lagrangian, median
+    from balance_lib.optimise.curve import Curve
+    from balance_lib.optimise.problem import Problem
+
+    n, m = table.near.shape
+    rho = np.zeros(m)
+    lagrangian.worths(table.near, table.cost, search.multipliers, rho)
+    plain = np.empty((n, m))
+    np.put_along_axis(plain, table.near.astype(np.int64), table.cost, axis=1)
+    curves: dict[bytes, tuple[Any, dict[int, float]]] = {}
+    parts = []
+    for t in np.unique(town[:n]):
+        points, sites = np.flatnonzero(town[:n] == t), np.flatnonzero(town[n:] == t)
+        cost, keep = plain[np.ix_(points, sites)], table.keep[sites]
+        same = cost.tobytes() + keep.tobytes()
+        if same not in curves:
+            small = median.Sorted.of(Problem.of(cost, fixed_open=keep))
+            curves[same] = Curve.of(small, aim), {}
+        worth = np.sort(rho[sites])
+        least = search.multipliers[points].sum() + np.concatenate(([np.inf], np.cumsum(worth)))
+        least[1 : int(keep.sum())] = np.inf
+        parts.append(_Town(points, sites, least, *curves[same]))
+    return parts
