@@ -12,8 +12,7 @@
 
 Unlike the uncapacitated problem a point need not go to its nearest open site. Plans come from a search that shifts and
 exchanges points and moves sites (:mod:`balance_lib.optimise.load_kernel`); the bound from the Lagrangian dual of (1)
-(:mod:`balance_lib.optimise.load_bound`). What it proves useless (sites, and pairs of point and site
-that cost more than the gap) is left out, and HiGHS closes as much of the rest of the gap as time allows.
+(:mod:`balance_lib.optimise.load_bound`), branched on by site (:mod:`balance_lib.optimise.load_tree`).
 """
 
 from __future__ import annotations
@@ -28,18 +27,18 @@ from balance_lib.optimise import highs, load_reasons, median
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.load_bound import LoadBound
 from balance_lib.optimise.load_reasons import only_if_open
+from balance_lib.optimise.load_tree import SiteTree
 from balance_lib.optimise.problem import Problem, count_reasons, loads_of
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Ints, Reason, Solution, nothing, status_of
 from balance_lib.optimise.verify import confirm, faults
 
 # Open sites looked at for shifting a point; more of them find hardly anything in a county.
 BREADTH = 5
-# A problem of so many pairs goes to HiGHS at once.
-TINY = 1500
-# Share of the time one raising of the bound may take, and how many times that in all.
-BOUND_SHARE, BOUND_TIMES = 0.1, 3
-# Turns without a better plan, and pairs at most, before HiGHS; pairs it gets only after so much of the time.
-QUIET, MOST_PAIRS, FEW_PAIRS, SEARCH_SHARE = 20, 40_000, 12_000, 0.6
+# A problem of so many pairs goes to HiGHS at once; of others it gets the most promising ones when no plan is found.
+TINY, MOST_PAIRS = 1500, 40_000
+# Turns of the search without a better plan before branching, and seconds of branching before it goes on; share of the
+# time raising the bound at first may take.
+QUIET, BRANCH_S, BOUND_SHARE = 6, 1.0, 0.3
 
 
 @dataclass(eq=False)
@@ -67,7 +66,6 @@ class Load:
     bound: float = -np.inf
     turns: int = 0
     impossible: bool = False
-    bounding_s: float = 0.0
 
     @property
     def problem(self) -> Problem:
@@ -112,23 +110,21 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
     if impossible:
         return nothing(n, m, "infeasible", impossible, seconds=control.seconds, method="counting")
     load = _begin(problem, p, seed)
-    whole = problem.in_whole_numbers
-    ended, asked, quiet = False, False, 0
-    tiny = n * m <= TINY
-    patience = 1 if tiny else QUIET
+    aim = median.Aim(gap, problem.in_whole_numbers, m)
+    ended, quiet, tiny, tree = False, 0, n * m <= TINY, SiteTree(load.bounding, lambda *what: _exact(load, *what))
     while not (control.stopped or ended or _done(load, gap)):
         before = load.upper
         _turn(load, seed)
         quiet = 0 if load.upper < before else quiet + 1
-        first = not load.bounding.started and np.isfinite(load.upper) and load.turns > 2
-        again = load.turns % 10 == 0 and load.bounding_s <= BOUND_TIMES * BOUND_SHARE * control.seconds
-        if tiny or first or again:
-            floor, status = _bound(load, control, whole)
-            pairs = np.isfinite(floor).sum()
-            ripe = quiet >= patience and (pairs <= FEW_PAIRS or control.seconds > SEARCH_SHARE * control.time_limit_s)
-            if not asked and ripe and (pairs <= MOST_PAIRS or not np.isfinite(load.upper)):
-                asked = True
-                ended = _exact(load, floor, status, control, gap, whole)
+        if not load.bounding.started and (tiny or (load.turns > 2 and np.isfinite(load.upper)) or quiet >= QUIET):
+            floor, status = _bound(load, control, aim)
+            if tiny or not np.isfinite(load.upper):
+                ended = _whole(load, floor, status, control, aim)
+            elif not _done(load, gap):
+                tree.begin(status)
+                _guide(load, load.bounding.opened)
+        elif tree.nodes and quiet >= QUIET:
+            _branch(load, tree, control, aim)
         control.tell(_finite(load.upper), load.bound, load.best[0])
     if load.impossible:
         simple = problem.loads[0].shape[1] == 1
@@ -178,7 +174,7 @@ def _turn(load: Load, seed: int) -> None:
     from balance_lib.optimise import load_kernel as kernel
 
     n = load.problem.shape[0]
-    rounds = max(5, min(300, 75_000 // n))
+    rounds = max(5, min(100, 20_000 // n))
     if load.turns % 12 == 11 and np.isfinite(load.upper):  # from the best plan again
         for here, there in zip(load.now, load.best, strict=True):
             here[:] = there
@@ -189,28 +185,63 @@ def _turn(load: Load, seed: int) -> None:
     load.course = kernel.search(ground, load.now, load.best, load.course, rounds, BREADTH, slack, seed + load.turns)
 
 
-def _bound(load: Load, control: Control, whole: bool) -> tuple[Floats, Ints]:
+def _guide(load: Load, opened: Floats) -> None:
+    """Let the search go on from the sites that the relaxed answers open most often."""
+    from balance_lib.optimise import load_kernel as kernel
+
+    is_open, to, loads = load.now
+    is_open[:] = False
+    is_open[np.argsort(-opened - 2.0 * load.problem.must_open, kind="stable")[: load.bounding.p]] = True
+    loads[:] = 0.0
+    everybody, price = np.ones(to.size, np.bool_), load.course.price
+    served = kernel.settle(load.bounding.table, load.near, load.rules, is_open, to, loads, everybody, price)
+    load.course = load.course._replace(now=np.inf, strain=0.0)
+    if not served:
+        for here, there in zip(load.now, load.best, strict=True):
+            here[:] = there
+        load.course = load.course._replace(now=load.course.best)
+
+
+def _branch(load: Load, tree: SiteTree, control: Control, aim: median.Aim) -> None:
+    """Look at nodes for a moment; let the search go on from what the last one says of sites."""
+    moment, opened = control.part(BRANCH_S), None
+    while tree.nodes and not moment.stopped:
+        opened = tree.look(aim.cut(load.upper), control)
+        load.bound = max(load.bound, min(aim.rounded(tree.bound), load.upper))
+    if opened is not None:
+        _guide(load, opened)
+
+
+def _bound(load: Load, control: Control, aim: median.Aim) -> tuple[Floats, Ints]:
     """Raise the bound; return what better plans cost at least by pair, and which sites they may use, as status."""
-    began, upper, table = control.seconds, load.upper, load.bounding.table
-    if np.isfinite(upper):
-        cut = upper - (1 - 1e-5 if whole else PROVEN_GAP / 2 * upper)
+    table = load.bounding.table
+    if np.isfinite(load.upper):
+        cut = aim.cut(load.upper)
     else:
         cut = 1.5 * float(table[np.isfinite(table)].max()) * table.shape[0]  # above any plan
     found = load.bounding.raise_to(cut, control, BOUND_SHARE * control.time_limit_s)
-    load.bounding_s += control.seconds - began
-    load.bound = max(load.bound, min(median.rounded(load.bounding.value, whole), upper))
+    load.bound = max(load.bound, min(aim.rounded(load.bounding.value), load.upper))
     return found
 
 
-def _exact(load: Load, floor: Floats, status: Ints, control: Control, gap: float, whole: bool) -> bool:
-    """Hand what is left to HiGHS; return whether the search is over: proven at the gap, or proven impossible."""
+def _whole(load: Load, floor: Floats, status: Ints, control: Control, aim: median.Aim) -> bool:
+    """Hand the whole problem to HiGHS; return whether the search is over: proven at the gap, or proven impossible."""
+    known = np.isfinite(load.upper)
+    proven = _exact(load, floor, status, control)
+    load.impossible = bool(np.isinf(proven) and proven > 0 and not np.isfinite(load.upper) and not known)
+    load.bound = max(load.bound, min(aim.rounded(proven), load.upper))
+    return load.impossible or _done(load, aim.gap)
+
+
+def _exact(load: Load, floor: Floats, status: Ints, control: Control) -> float:
+    """Hand the pairs with a finite floor to HiGHS; return what no plan of them is better than, infinite without any."""
     n, m = load.problem.shape
     demand, least, places = load.problem.loads
     point, site = np.nonzero(np.isfinite(floor))
-    every = True
-    if point.size > MOST_PAIRS:
+    every = point.size <= MOST_PAIRS
+    if not every:
         rank = np.argsort(floor[point, site], kind="stable")[:MOST_PAIRS]
-        point, site, every = point[rank], site[rank], False
+        point, site = point[rank], site[rank]
     k = point.size
     cost = np.concatenate((load.bounding.table[point, site], np.zeros(m)))
     model = highs.HighsModel(cost, np.zeros(k + m), np.ones(k + m), np.ones(k + m, np.bool_))
@@ -224,31 +255,12 @@ def _exact(load: Load, floor: Floats, status: Ints, control: Control, gap: float
     for values, limit in limits:
         entries = np.concatenate((values, -limit))
         model.rows(np.concatenate((site, sites)), np.concatenate((pair, k + sites)), entries, np.full(m, -np.inf), 0.0)
-    start = _as_columns(load, point, site) if np.isfinite(load.upper) else None
-
-    def found(values: Floats, bound: float) -> None:
-        _take(load, values, point, site)
-        if every:
-            load.bound = max(load.bound, min(median.rounded(bound, whole), load.upper))
-        control.tell(_finite(load.upper), load.bound, load.best[0])
-
-    answer = highs.solve(model, control, gap=max(gap, PROVEN_GAP / 2), start=start, found=found)
+    above = load.upper - PROVEN_GAP / 2 * load.upper if np.isfinite(load.upper) else None
+    heard = None if control.cancel is None else lambda values, _: _take(load, values, point, site)
+    answer = highs.solve(model, control, gap=PROVEN_GAP / 2, found=heard, stop_above=above)
     if answer.values is not None:
         _take(load, answer.values, point, site)
-    if every:
-        load.impossible = answer.infeasible and not np.isfinite(load.upper)
-        # Pairs left out are those of plans that are not better than the best known.
-        proven = load.upper if answer.infeasible else answer.bound
-        load.bound = max(load.bound, min(median.rounded(proven, whole), load.upper))
-        return answer.infeasible or _done(load, gap)
-    return False
-
-
-def _as_columns(load: Load, point: Any, site: Any) -> Floats | None:
-    """Return the best plan as columns of the model; None when it uses a pair left out."""
-    used = (load.best[1][point] == site).astype(float)
-    whole = used.sum() == load.problem.shape[0]
-    return np.concatenate((used, load.best[0].astype(float))) if whole else None
+    return answer.bound if every else -np.inf
 
 
 def _take(load: Load, values: Floats, point: Any, site: Any) -> None:

@@ -185,7 +185,6 @@ def _reduced_cover(reach: Table, left: Flags, must_open: Flags, may_open: Flags)
 def _cover_core(core: _Core, control: Control, gap: float, enough: int | None, quick: bool) -> tuple[Flags, float]:
     """Return a small cover and a proven bound of the smallest; any cover of ``enough`` sites will do."""
     from balance_lib.optimise import cover_dual, cover_search
-    from balance_lib.optimise.lagrangian import Ascent
 
     m = core.sites.size
     best = cover_search.greedy(core.links)
@@ -196,7 +195,7 @@ def _cover_core(core: _Core, control: Control, gap: float, enough: int | None, q
     aim = float(best.sum() if enough is None else enough + 1)
     status, often, trial = np.zeros(m, np.int8), np.zeros(m), best.copy()
     prices = np.where(core.reach, 1.0 / core.reach.sum(axis=0), 1.0).min(axis=1)
-    pace = Ascent(DUAL_ROUNDS, 1.5, 15)
+    pace = cover_dual.Ascent(DUAL_ROUNDS, 1.5, 15)
     dual = cover_dual.ascend(core.links, 1.0, -1, status, prices, ONE, aim, trial, pace, often)
     best = trial if dual[1] < aim else best
     bound = _up(min(dual[0], dual[1] - ONE))
@@ -313,7 +312,6 @@ def _reduced_most(reach: Table, may_open: Flags, weights: Floats) -> _Core:
 def _most_of_core(core: _Core, p: int, control: Control, gap: float) -> tuple[Flags, float]:
     """Return the p sites that miss least, and a proven bound of what is missed."""
     from balance_lib.optimise import cover_dual, cover_search
-    from balance_lib.optimise.lagrangian import Ascent
 
     m = core.sites.size
     if p >= m:
@@ -323,7 +321,7 @@ def _most_of_core(core: _Core, p: int, control: Control, gap: float) -> tuple[Fl
     by = max(ONE if whole else 0.0, max(gap, PROVEN_GAP / 2) * (core.weights.sum() - upper))
     status, often = np.zeros(m, np.int8), np.zeros(m)
     prices = core.weights * np.array([1.0, 0.5, 0.0])[core.reach[:, best].sum(axis=1).clip(0, 2)]
-    pace = Ascent(DUAL_ROUNDS, 1.5, 12)
+    pace = cover_dual.Ascent(DUAL_ROUNDS, 1.5, 12)
     bound, upper = cover_dual.ascend(core.links, 0.0, p, status, prices, by, upper, best, pace, often)
     fixed, closed = status.copy(), bound >= upper - by
     if not closed:

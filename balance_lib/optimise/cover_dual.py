@@ -24,7 +24,15 @@ import numpy as np
 
 from balance_lib.compiled import Flags, Floats, Ints, compiled
 from balance_lib.optimise.cover_search import Links, empty, exchange, toggle
-from balance_lib.optimise.lagrangian import Ascent, Bound, cheapest, fix
+from balance_lib.optimise.lagrangian import Bound, cheapest, fix
+
+
+class Ascent(NamedTuple):
+    """Hold how a bound is raised: turns at most, first step, turns without progress after which it is halved."""
+
+    rounds: int
+    step: float
+    patience: int
 
 
 class OpenNodes(NamedTuple):

@@ -31,6 +31,10 @@ import numpy as np
 
 from balance_lib.compiled import Flags, Floats, Ints, compiled
 
+# First step and largest share of a new answer; turns without progress that shorten the step, to no less than this;
+# turns after which progress is judged, and the share at which too little of it is the end.
+FIRST_STEP, FIRST_SHARE, PATIENCE, LEAST_STEP, WHILE, LEAST_SHARE = 0.3, 0.1, 20, 1e-4, 50, 2e-3
+
 
 class Bound(NamedTuple):
     """Hold what a relaxed problem says: its value L(u), the last worth taken and the first left out."""
@@ -40,12 +44,103 @@ class Bound(NamedTuple):
     first_out: float
 
 
-class Ascent(NamedTuple):
-    """Hold how a bound is raised: turns at most, first step, turns without progress after which it is halved."""
+class Volume(NamedTuple):
+    """Hold how far a bound is raised by the volume algorithm (Barahona and Anbil 2000).
 
-    rounds: int
-    step: float
-    patience: int
+    Steps go not where one relaxed answer points but where the average of the answers so far does: that average comes
+    near a solution of the linear relaxation, and the multipliers near its prices.
+
+    Parameters
+    ----------
+    u, at : arrays of float, shape (points,)
+        Multipliers of the best bound, and those to look at next.
+    served : array of float, shape (points,)
+        How often each point is served, on average; 1 where the relaxed constraint holds.
+    opened : array of float, shape (sites,)
+        How often each site is chosen, on average: between 0 and 1 where the linear relaxation is in doubt.
+    figures : array of float, shape (6,)
+        Best bound, step, largest share of a new answer, turns so far, turns without progress, bound a while ago.
+    """
+
+    u: Floats
+    at: Floats
+    served: Floats
+    opened: Floats
+    figures: Floats
+
+
+def volume(u: Floats, n_sites: int) -> Volume:
+    """Return the start at multipliers u, which is changed in place."""
+    figures = np.array([-np.inf, FIRST_STEP, FIRST_SHARE, 0.0, 0.0, -np.inf])
+    return Volume(u, u.copy(), np.zeros(u.size), np.zeros(n_sites), figures)
+
+
+def again(state: Volume) -> Volume:
+    """Return the start of another ascent from where one has ended: steps and shares as at first, values kept."""
+    state.figures[1:3], state.figures[4:] = (FIRST_STEP / 3, FIRST_SHARE), (0.0, -np.inf)
+    state.at[:] = state.u
+    return state
+
+
+@compiled
+def advance(state: Volume, value: float, served: Floats, chosen: Flags, target: float) -> bool:
+    """Take in the relaxed answer at ``state.at`` and set the next multipliers; tell whether it is worth going on.
+
+    Parameters
+    ----------
+    state : Volume
+        Changed in place.
+    value : float
+        The bound there.
+    served : array of float, shape (points,)
+        How often the answer serves each point.
+    chosen : array of bool, shape (sites,)
+        Sites it opens.
+    target : float
+        What the bound may come to.
+    """
+    figures, n = state.figures, served.size
+    if figures[3] == 0:
+        state.served[:] = served
+        state.opened[:] = chosen
+    else:  # the share of the new answer with which the average serves everybody most nearly once
+        across, length = 0.0, 0.0
+        for i in range(n):
+            apart = state.served[i] - served[i]
+            across += (state.served[i] - 1.0) * apart
+            length += apart * apart
+        share = min(max(across / length if length > 0 else figures[2], figures[2] / 10), figures[2])
+        for i in range(n):
+            state.served[i] += share * (served[i] - state.served[i])
+        for j in range(chosen.size):
+            state.opened[j] += share * ((1.0 if chosen[j] else 0.0) - state.opened[j])
+    figures[3] += 1
+    along, norm = 0.0, 0.0
+    for i in range(n):
+        along += (1.0 - state.served[i]) * (1.0 - served[i])
+        norm += (1.0 - state.served[i]) ** 2
+    if value > figures[0]:
+        figures[0], figures[4] = value, 0.0
+        state.u[:] = state.at
+        if along >= 0:
+            figures[1] = min(2.0, 1.1 * figures[1])
+    else:
+        figures[4] += 1
+        if figures[4] >= PATIENCE:
+            figures[1], figures[4] = max(LEAST_STEP, 0.66 * figures[1]), 0.0
+    lacking = max(target - figures[0], 1e-9 * abs(target))
+    if figures[3] % WHILE == 0:
+        gained = figures[0] - figures[5]
+        if gained < 1e-4 * max(lacking, 1e-3 * abs(target)):
+            if figures[2] < LEAST_SHARE:
+                return False
+            figures[2] *= 0.5
+        figures[5] = figures[0]
+    if norm < 1e-12:
+        return False
+    for i in range(n):
+        state.at[i] = state.u[i] + figures[1] * lacking / norm * (1.0 - state.served[i])
+    return True
 
 
 @compiled
@@ -147,83 +242,54 @@ def fix(status: Ints, rho: Floats, chosen: Flags, relaxed: Bound, cut: float) ->
 def ascend(
     near: Ints,
     near_cost: Floats,
-    u: Floats,
+    state: Volume,
     status: Ints,
     p: int,
     cut: float,
     upper: float,
     best_open: Flags,
-    pace: Ascent,
-) -> tuple[float, float]:
-    """Raise the bound by subgradient steps, fixing sites on the way; improve ``upper`` by what is chosen.
-
-    ``u`` holds the best multipliers at the end. Return the bound and the upper value.
+    rounds: int,
+) -> float:
+    """Raise the bound, fixing sites on the way; improve ``upper``, which is returned, by what is chosen.
 
     Parameters
     ----------
-    near, near_cost, u, status, p
+    near, near_cost, status, p
         As the module says.
+    state : Volume
+        Where the bound stands; changed in place.
     cut : float
         Only plans below this value matter.
     upper : float
         Value of the best plan known.
     best_open : array of bool, shape (sites,)
         The best plan; changed in place.
-    pace : Ascent
+    rounds : int
+        Turns at most.
     """
     n, m = near.shape
-    rho, chosen = np.zeros(m), np.zeros(m, np.bool_)
-    at, slope, direction = u.copy(), np.zeros(n), np.zeros(n)
-    best, step = -np.inf, pace.step
-    since = 0
-    for _ in range(pace.rounds):
-        relaxed = relax(near, near_cost, at, status, p, rho, chosen)
-        bound = relaxed.value
-        if bound > best + 1e-9 * abs(best) or best == -np.inf:
-            since = 0 if bound > best + 1e-5 * abs(upper - best) else since + 1
-            best = bound
-            u[:] = at
-        else:
-            since += 1
-        if best >= cut:
-            break
-        fix(status, rho, chosen, relaxed, cut)
+    rho, chosen, served = np.zeros(m), np.zeros(m, np.bool_), np.zeros(n)
+    for _ in range(rounds):
+        relaxed = relax(near, near_cost, state.at, status, p, rho, chosen)
+        if relaxed.value < cut:
+            fix(status, rho, chosen, relaxed, cut)
         total = 0.0
-        norm = 0.0
         for i in range(n):
-            served = 0
+            served[i] = 0.0
             found = -1.0
             for k in range(m):
                 c = near_cost[i, k]
-                if found >= 0 and c >= at[i]:
-                    break
-                if c == np.inf:
+                if (found >= 0 and c >= state.at[i]) or c == np.inf:
                     break
                 if chosen[near[i, k]]:
                     if found < 0:
                         found = c
-                    if c < at[i]:
-                        served += 1
+                    if c < state.at[i]:
+                        served[i] += 1.0
             total += found if found >= 0 else np.inf
-            slope[i] = 1.0 - served
-            direction[i] = slope[i] + 0.4 * direction[i]
-            norm += direction[i] * direction[i]
         if total < upper:
             upper = total
             best_open[:] = chosen
-        if norm < 1e-12:
+        if not advance(state, relaxed.value, served, chosen, upper) or state.figures[0] >= cut:
             break
-        if since >= pace.patience:
-            step *= 0.5
-            since = 0
-            at[:] = u
-            direction[:] = 0.0
-            if step < 1e-3:
-                break
-            continue
-        stride = step * (upper - bound) / norm  # towards upper, or steps would die out just below the cut
-        if stride <= 0:
-            break
-        for i in range(n):
-            at[i] += stride * direction[i]
-    return best, upper
+    return upper

@@ -12,8 +12,8 @@ from balance_lib.optimise.control import Control
 from balance_lib.optimise.problem import Problem, loads_of
 from balance_lib.optimise.solution import Floats, Ints
 
-# Turns without progress before the step is halved; the step at which the bound is not raised further.
-PATIENCE, LEAST_STEP = 20, 2e-3
+# Turns between looks at the clock.
+TURNS = 50
 
 
 @dataclass(eq=False)
@@ -36,8 +36,7 @@ class LoadBound:
     p: int
     home: Ints
     value: float = -np.inf
-    _multipliers: Floats | None = None
-    _step: float = 1.5
+    _state: Any = None
 
     @cached_property
     def table(self) -> Floats:
@@ -67,7 +66,7 @@ class LoadBound:
     @property
     def started(self) -> bool:
         """Tell whether the bound was raised before."""
-        return self._multipliers is not None
+        return self._state is not None
 
     def raise_to(self, cut: float, control: Control, seconds: float) -> tuple[Floats, Ints]:
         """Raise the bound towards a value.
@@ -87,20 +86,47 @@ class LoadBound:
         status : array of int, shape (sites,)
             1 open in every plan below ``cut``, -1 in none, 0 not known.
         """
-        from balance_lib.optimise import load_dual
+        from balance_lib.optimise.lagrangian import again, volume
 
         problem = self.problem
         status = np.where(problem.may_open, problem.must_open.astype(np.int8), np.int8(-1))
-        u = self._first_prices() if self._multipliers is None else self._multipliers
-        fee, ends = np.zeros(status.size), control.seconds + seconds
         # Knapsacks in parts of points bring the multipliers near; in whole points they give the better bound.
-        for in_whole in (True,) if self.started else (False, True):
-            state = np.array([self._step, -np.inf])
-            while not control.stopped and control.seconds < ends and state[1] < cut and state[0] > LEAST_STEP:
-                load_dual.ascend_loads(self.dual, u, status, self.p, fee, cut, state, 50, PATIENCE, in_whole)
-            self.value, self._step = max(self.value, min(float(state[1]), cut)), 0.5
-        self._multipliers = u
-        return self.floor(u, status, cut), status
+        phases = (True,) if self.started else (False, True)
+        if self._state is None:
+            self._state = volume(self._first_prices(), status.size)
+        for in_whole in phases:
+            self._ascend(again(self._state), status, cut, control.part(seconds), in_whole)
+            self.value = max(self.value, min(float(self._state.figures[0]), cut))
+        return self.floor(self._state.u, status, cut), status
+
+    def raised(self, u: Floats, status: Ints, cut: float, control: Control) -> tuple[float, Floats]:
+        """Raise the bound where some sites are decided; return it, and how often each site is open on average.
+
+        ``u`` and ``status`` are changed in place.
+        """
+        from balance_lib.optimise.lagrangian import again, volume
+
+        state = again(volume(u, status.size))
+        self._ascend(state, status, cut, control, True)
+        return float(state.figures[0]), state.opened
+
+    def _ascend(self, state: Any, status: Ints, cut: float, control: Control, whole: bool) -> None:
+        from balance_lib.optimise import load_dual
+
+        fee = np.zeros(status.size)
+        while load_dual.ascend_loads(self.dual, state, status, self.p, fee, cut, TURNS, whole):
+            if control.stopped:
+                break
+
+    @property
+    def multipliers(self) -> Floats:
+        """Return the multipliers of the bound."""
+        return self._state.u
+
+    @property
+    def opened(self) -> Floats:
+        """Return how often the relaxed answers open each site, on average."""
+        return self._state.opened
 
     def floor(self, u: Floats, status: Ints, cut: float) -> Floats:
         """Return what plans below ``cut`` cost at least by the pairs they use; infinite where none uses a pair.

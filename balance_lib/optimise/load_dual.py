@@ -19,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from balance_lib.compiled import Flags, Floats, Ints, compiled
-from balance_lib.optimise.lagrangian import Bound, cheapest, fix
+from balance_lib.optimise.lagrangian import Bound, Volume, advance, cheapest, fix
 
 # Steps of a bisection; nodes of one knapsack, after which its linear bound stands.
 STEPS, NODES = 16, 4000
@@ -272,65 +272,36 @@ def relax_loads(
 
 @compiled
 def ascend_loads(
-    dual: Dual,
-    u: Floats,
-    status: Ints,
-    p: int,
-    fee: Floats,
-    cut: float,
-    state: Floats,
-    rounds: int,
-    patience: int,
-    whole: bool,
-) -> None:
-    """Raise the bound by subgradient steps, fixing sites. ``state`` is (step, best bound), renewed; u is the best.
+    dual: Dual, state: Volume, status: Ints, p: int, fee: Floats, cut: float, rounds: int, whole: bool
+) -> bool:
+    """Raise the bound, fixing sites on the way; tell whether it is worth going on.
 
     Parameters
     ----------
-    dual, u, status, p, fee, whole
-        As of :func:`relax_loads`; ``u`` and ``status`` are changed in place.
+    dual, status, p, fee, whole
+        As of :func:`relax_loads`; ``status`` is changed in place.
+    state : Volume
+        Where the bound stands; changed in place.
     cut : float
         Only plans below this value matter.
-    state : array of float, shape (2,)
-        Step length and best bound; renewed.
-    rounds, patience : int
-        Turns at most, and turns without progress after which the step is halved.
+    rounds : int
+        Turns at most.
     """
     points, sizes, home = dual.points, dual.sizes, dual.home
-    n, (m, kinds) = u.size, dual.room.shape
+    n, (m, kinds) = home.size, dual.room.shape
     worth, price, chosen = np.zeros(m), np.zeros((m, kinds)), np.zeros(m, np.bool_)
-    taken = np.zeros(points.shape, np.bool_)
-    at, direction = u.copy(), np.zeros(n)
-    since = 0
+    taken, served = np.zeros(points.shape, np.bool_), np.zeros(n)
     for _ in range(rounds):
-        relaxed = relax_loads(dual, at, status, p, fee, worth, price, chosen, taken, whole)
-        bound = relaxed.value
-        if bound > state[1]:
-            since = 0 if bound > state[1] + 1e-5 * abs(cut - bound) else since + 1
-            state[1] = bound
-            u[:] = at
-        else:
-            since += 1
-        if state[1] >= cut or state[0] < 1e-3:
-            return
-        fix(status, worth, chosen, relaxed, cut)
-        if since >= patience:
-            state[0] *= 0.5
-            since = 0
-            at[:] = u
-            direction[:] = 0.0
-            continue
+        relaxed = relax_loads(dual, state.at, status, p, fee, worth, price, chosen, taken, whole)
+        if relaxed.value < cut:
+            fix(status, worth, chosen, relaxed, cut)
         for i in range(n):
-            direction[i] = 1.0 + 0.4 * direction[i]
-            if home[i] >= 0 and chosen[home[i]]:
-                direction[i] -= 1.0
+            served[i] = 1.0 if home[i] >= 0 and chosen[home[i]] else 0.0
         for j in range(m):
             if chosen[j]:
                 for q in range(sizes[j]):
                     if taken[j, q]:
-                        direction[points[j, q]] -= 1.0
-        norm = (direction * direction).sum()
-        if norm < 1e-12:  # nothing is left to raise
-            state[0] = 0.0
-            return
-        at += state[0] * max(cut - bound, 1e-9 * abs(cut)) / norm * direction
+                        served[points[j, q]] += 1.0
+        if not advance(state, relaxed.value, served, chosen, cut) or state.figures[0] >= cut:
+            return False
+    return True

@@ -35,7 +35,7 @@ from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats, Reason, Sol
 from balance_lib.optimise.verify import confirm
 
 FIRST_ROUNDS = 60
-DUAL = 300, 1.5, 20  # as lagrangian.Ascent, which is compiled and comes later
+ROUNDS = 1000  # of the Lagrangian dual at most; it ends before where nothing is gained
 
 
 @dataclass(frozen=True, eq=False)
@@ -287,10 +287,11 @@ def relax(table: Sorted, p: int, search: _MedianSearch, aim: Aim) -> bool:
     from balance_lib.optimise import lagrangian
 
     search.status = table.keep.astype(np.int8)
-    bound, search.upper = lagrangian.ascend(
-        table.near, table.cost, search.multipliers, search.status, p, aim.cut(search.upper), search.upper,
-        search.is_open, lagrangian.Ascent(*DUAL),
-    )  # fmt: skip
+    state = lagrangian.volume(search.multipliers, table.sites.size)
+    search.upper = lagrangian.ascend(
+        table.near, table.cost, state, search.status, p, aim.cut(search.upper), search.upper, search.is_open, ROUNDS
+    )
+    bound = float(state.figures[0])
     search.bound = max(search.bound, aim.rounded(min(bound, search.upper)))
     return bool(bound >= aim.cut(search.upper))
 
@@ -313,8 +314,8 @@ def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Floats, An
     table, (n, m) = Sorted.of(problem), problem.shape
     search, p = begin(table, is_open[table.sites]), int(is_open.sum())
     status, u = table.keep.astype(np.int8), search.multipliers
-    pace = lagrangian.Ascent(*DUAL)
-    lagrangian.ascend(table.near, table.cost, u, status, p, cut, search.upper, search.is_open, pace)
+    state = lagrangian.volume(u, table.sites.size)
+    lagrangian.ascend(table.near, table.cost, state, status, p, cut, search.upper, search.is_open, ROUNDS)
     rho, chosen = np.zeros(table.sites.size), np.zeros(table.sites.size, np.bool_)
     bound, last, _ = lagrangian.relax(table.near, table.cost, u, status, p, rho, chosen)
     extra = np.maximum(0.0, problem.weighted[:, table.sites] - u[:, None]) + np.where(
