@@ -18,13 +18,15 @@ import balance_lib
 from balance_lib._errors import BalanceError, DataError, Fault, NotFoundError, unreadable
 from balance_lib.data import origins, saving, tables
 from balance_lib.data.origins import Origin
-from balance_lib.locale import either, has, named, text
+from balance_lib.locale import either, has, named, names_by, text
 from balance_lib.plain import as_yaml, from_yaml
 from balance_lib.shown import Shown
 
 META = "county.yaml"
 OUTLINE = "outline.geojson"
 TOWNSHIPS = "townships.geojson"
+NAME_OF = {"school_id": "school", "village_id": "village", "from_id": "from_name", "to_id": "to_name",
+           "place": "place_name"}  # fmt: skip
 CRS_NAMES = ("WGS84", "CGCS2000", "GCJ02", "BD09")
 
 
@@ -257,12 +259,36 @@ class County(Shown):
         """
         if lang == "zh":
             return self
-        frames = {name: self.table(name) for name in ("schools", "villages", "townships")}
-        for name, frame in frames.items():
-            frame["township"] = frame["township"].replace(self.townships_en)
-            if name != "townships":
-                frame["name_zh"] = named(frame, lang)
+        frames = {name: self.translated(self.table(name), lang) for name in ("schools", "villages", "townships")}
+        for name in ("schools", "villages"):
+            frames[name]["name_zh"] = named(frames[name], lang)
         return self.with_tables(**frames)
+
+    @cached_property
+    def names_en(self) -> Mapping[str, str]:
+        """Return the English names of schools and villages by their ids, of townships by their Chinese names."""
+        schools, villages = self.tables["schools"], self.tables["villages"]
+        return {**names_by("school_id", schools, "en"), **names_by("village_id", villages, "en"), **self.townships_en}
+
+    def translated(self, frame: pd.DataFrame, lang: str, names: Mapping[str, str] | None = None) -> pd.DataFrame:
+        """Return a table with its schools, villages and townships called by their names in a language.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            Ids stand beside the names; where an id is not known the name stays.
+        lang : {"zh", "en"}
+        names : mapping of str to str, optional
+            By id, where there are more than the county's own.
+        """
+        if lang == "zh":
+            return frame
+        known = self.names_en if names is None else names
+        pairs = [(key, column) for key, column in NAME_OF.items() if {key, column} <= set(frame)]
+        out = frame.assign(**{column: frame[key].map(known).fillna(frame[column]) for key, column in pairs})
+        for column in {"township", "group"} & set(out):
+            out[column] = out[column].replace(self.townships_en)
+        return out
 
     def table(self, name: str, year: int | None = None) -> pd.DataFrame:
         """Return a copy of a table, of one year when asked.

@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -14,7 +13,7 @@ import pandas as pd
 from balance_lib.data.tables.kinds import CENTRAL, NINE_GRADES, with_stage
 from balance_lib.evaluation import Evaluation
 from balance_lib.evaluation import number as figure
-from balance_lib.locale import Message, names_by
+from balance_lib.locale import LANGUAGES, Message, either
 from balance_lib.scenarios import accounts
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.base import BANDS, STAGE_OF, Base
@@ -40,7 +39,8 @@ class RuleInputs:
         """Return a school's name in both languages, else its id."""
         frame = self.layout.frame
         zh, en = (frame[name].get(school_id) for name in ("name_zh", "name_en"))
-        return {"zh": str(zh) if zh else school_id, "en": en if isinstance(en, str) and en else str(zh or school_id)}
+        names = (str(zh or school_id), en if isinstance(en, str) else "")
+        return {lang: either(*names, lang) for lang in LANGUAGES}
 
     def villages(self, rows: pd.DataFrame, column: str) -> dict[str, Any]:
         """Name the villages with most pupils of a column, and count all."""
@@ -52,16 +52,12 @@ class RuleInputs:
             by[name] = by.get(name, 0.0) + pupils
             ids.setdefault(name, village_id)
         most = sorted(by, key=lambda name: (-by[name], name))
+        english = self.layout.base.county.names_en
         names = [
-            {"zh": name, "en": self._english.get(ids[name], name)} if name else Message("scenarios.unknown_home")
+            {"zh": name, "en": english.get(ids[name], name)} if name else Message("scenarios.unknown_home")
             for name in most
         ]
         return {"villages": _names(names), "n": len(by), "pupils": figure(rows[column].sum())}
-
-    @cached_property
-    def _english(self) -> dict[str, str]:
-        """Return the villages' English names by their ids."""
-        return names_by("village_id", self.layout.base.county.tables["villages"], "en")
 
 
 def find(found: RuleInputs) -> tuple[Break, ...]:

@@ -13,7 +13,7 @@ import pandas as pd
 from balance_lib import plain as values
 from balance_lib.data.county import County
 from balance_lib.evaluation import Evaluation, number
-from balance_lib.locale import Message, either, listed, names_by, text
+from balance_lib.locale import Message, either, listed, text
 from balance_lib.scenarios import tell
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.shown import ShownOutcome
@@ -190,15 +190,8 @@ class Outcome(ShownOutcome):
             Such as ``moves``, ``affected`` or ``schools``.
         lang : {"zh", "en"}
         """
-        if lang == "zh":
-            return frame
-        names = self._english
-        pairs = (("from_id", "from_name"), ("to_id", "to_name"), ("school_id", "school"), ("village_id", "village"))
-        there = [(key, column) for key, column in pairs if {key, column} <= set(frame)]
-        out = frame.assign(**{column: frame[key].map(names).fillna(frame[column]) for key, column in there})
-        for column in {"township", "group"} & set(out):
-            out[column] = out[column].replace(self.baseline.townships_en)
-        if {"village_id", "to"} <= set(out):
+        names, out = self._english, self.baseline.translated(frame, lang, self._english)
+        if lang != "zh" and {"village_id", "to"} <= set(out):
             to = self.moves.groupby("village_id")["to_id"].unique()
             out["to"] = [listed([names[i] for i in to[v] if i in names], lang) for v in out["village_id"]]
         return out
@@ -216,10 +209,9 @@ class Outcome(ShownOutcome):
         return [b for b in self.breaks if (severity in (None, b.severity)) and (b.new or not new)]
 
     @cached_property
-    def _english(self) -> dict[str, str]:
+    def _english(self) -> Mapping[str, str]:
         """Return the English names of schools, those that open too, and of villages by their ids."""
-        schools = pd.concat([self.changed.tables["schools"], self.baseline.tables["schools"]])
-        return names_by("school_id", schools, "en") | names_by("village_id", self.baseline.tables["villages"], "en")
+        return {**self.changed.names_en, **self.baseline.names_en}
 
     @property
     def unmeasured(self) -> float:

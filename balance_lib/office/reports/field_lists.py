@@ -73,7 +73,7 @@ def visits(
     made_on : date, optional
     """
     stamp, book = ReportStamp.of(county, standard, year, on=on, made_on=made_on), new_book()
-    pairs = workplan.spoken(workplan.pair_table(journals["pairings"], journals["visits"], county, on), county, lang)
+    pairs = county.translated(workplan.pair_table(journals["pairings"], journals["visits"], county, on), lang)
     page = open_sheet(book, "pairs", _PAIRS, stamp, lang, freeze=4)
     for number, row in enumerate(pairs.to_dict("records"), 1):
         status = text(f"journal.status.{row['status']}", lang)
@@ -99,7 +99,7 @@ def progress(
         As for :func:`visits`, with the journals of milestones, progress reports and works.
     """
     stamp, book = ReportStamp.of(county, standard, year, on=on, made_on=made_on), new_book()
-    found = workplan.spoken(workplan.place_table(journals["milestones"], county, standard, on), county, lang)
+    found = county.translated(workplan.place_table(journals["milestones"], county, standard, on), lang)
     page = open_sheet(book, "places", _PLACES, stamp, lang, freeze=2)
     for number, row in enumerate(found.to_dict("records"), 1):
         figures = {name: Value(100 * row[name], 1) for name in ("planned_share", "actual_share", "behind")}
@@ -112,7 +112,7 @@ def progress(
     _list(book, "milestones", _ITEMS, items, stamp, lang)
     reports = journals["progress_reports"].sort_values("reported_on", ascending=False, kind="stable")
     _list(book, "reports", _REPORTS, reports, stamp, lang)
-    required = workplan.spoken(workplan.works_table(journals["works"], county, standard, on), county, lang)
+    required = county.translated(workplan.works_table(journals["works"], county, standard, on), lang)
     if len(required):
         _list(book, "works_required", _REQUIRED, required.rename(columns={"required": "wanted"}), stamp, lang)
         works = workplan.named(journals["works"], county, lang).sort_values(["year", "township", "place_name"])

@@ -12,7 +12,6 @@ from balance_lib.office.workplan.journals import (
     check_row,
     named,
     read_table,
-    spoken,
 )
 from balance_lib.office.workplan.ledger import (
     ACTIONS,
@@ -92,7 +91,6 @@ __all__ = [
     "required_by",
     "schedule",
     "shares",
-    "spoken",
     "stage_on",
     "stages",
     "tasks",

@@ -17,7 +17,7 @@ import pandas as pd
 
 from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import County
-from balance_lib.locale import names_by, text
+from balance_lib.locale import text
 from balance_lib.plain import harmless
 
 NAME_MOST, TEXT_MOST = 120, 500
@@ -318,23 +318,4 @@ def named(rows: pd.DataFrame, county: County, lang: str = "zh") -> pd.DataFrame:
     found = rows.assign(
         place_name=[places.name(*pair) for pair in pairs], township=[places.township(*pair) for pair in pairs]
     )
-    return spoken(found, county, lang)
-
-
-def spoken(rows: pd.DataFrame, county: County, lang: str = "zh") -> pd.DataFrame:
-    """Return a table of places with their names in a language; ``place`` stays what the journals know them by.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        township; place and place_name where it is about schools too.
-    county : County
-    lang : {"zh", "en"}
-    """
-    if lang == "zh":
-        return rows
-    names = {**names_by("school_id", county.tables["schools"], lang), **county.townships_en}
-    out = rows.assign(township=rows["township"].replace(county.townships_en))
-    if "place_name" in out:
-        out["place_name"] = [names.get(p, name) for p, name in zip(out["place"], out["place_name"], strict=True)]
-    return out
+    return county.translated(found, lang)

@@ -279,14 +279,14 @@ class RunModel(PageModel):
     def pairs(self) -> pd.DataFrame:
         """Return the pairs of departments and places on the day, overdue ones first; a chosen unit's alone."""
         found = workplan.pair_table(self.journal("pairings"), self.journal("visits"), self.county, self.on)
-        found = workplan.spoken(found, self.county, self.lang)
+        found = self.county.translated(found, self.lang)
         return found[found["department"] == self.unit].reset_index(drop=True) if self.unit else found
 
     @property
     def places(self) -> pd.DataFrame:
         """Return the places' progress on their own schedules on the day, furthest behind first."""
         found = workplan.place_table(self.journal("milestones"), self.county, self.standard, self.on)
-        return workplan.spoken(found, self.county, self.lang)
+        return self.county.translated(found, self.lang)
 
     @property
     def units_known(self) -> list[str]:

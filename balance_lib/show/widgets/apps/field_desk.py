@@ -116,10 +116,6 @@ class PlaceDesk(_Desk):
         out.append((self.text("journal.page.reports", n=len(reports), late=late), said + table))
         works = workplan.works_table(model.journal("works"), model.county, model.standard, model.on)
         if len(works):
-            out.append(
-                (
-                    self.text("journal.page.works"),
-                    journal_views.works_table(workplan.spoken(works, model.county, lang), lang),
-                )
-            )
+            table = journal_views.works_table(model.county.translated(works, lang), lang)
+            out.append((self.text("journal.page.works"), table))
         return out

@@ -190,7 +190,7 @@ class Workplan(Page):
         if len(reached):
             parts.append((self.text("workplan.page.achievements"), register_views.achievement_table(reached, lang)))
         if model.judged is not None:
-            rows = workplan.spoken(workplan.townships(model.judged, model.county), model.county, lang)
+            rows = model.county.translated(workplan.townships(model.judged, model.county), lang)
             parts.append((self.text("workplan.page.townships"), register_views.township_table(rows, lang)))
         self.units.value = part("box", lang, [views.panel(title, content) for title, content in parts], "stack")
 
