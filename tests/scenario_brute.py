@@ -449,7 +449,7 @@ def travel(brute: Brute, outcome: Outcome) -> None:
 
 
 def riding(brute: Brute, m: Any) -> float:
-    road = ways(brute).road_metres([m["village_id"]], [m["to_id"]])[0]
+    road = ways(brute)._road_metres([m["village_id"]], [m["to_id"]])[0]
     return float(road / (25_000 / 60))
 
 

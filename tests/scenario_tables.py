@@ -345,7 +345,7 @@ def bus_minutes(layout: Layout, ways: TravelDistances, rows: pd.DataFrame, to: s
     line = np.array([layout.lines.get(pair, np.nan) for pair in zip(rows["village_id"], rows[to], strict=True)])
     if settings.bus_minutes is None:
         return line.astype(float)
-    metres = ways.road_metres(rows["village_id"], rows[to])
+    metres = ways._road_metres(rows["village_id"], rows[to])
     ride = metres / (settings.number("bus_kph") * 1000 / 60)
     return np.fmin(line.astype(float), np.where(ride <= settings.bus_minutes, ride, np.nan))
 

@@ -392,7 +392,7 @@ def test_classes_are_formed_as_the_tables_form_them(
 ) -> None:  # fmt: skip
     lower, upper = pupils[0], 0 if grades == 3 else pupils[1]
     bands = {"g1_3": float(lower), "g4_6": float(upper)}
-    assert classes.sizes(bands, grades, there, cap) == scenario_tables.class_sizes(bands, grades, there, cap)
+    assert classes._sizes(bands, grades, there, cap) == scenario_tables.class_sizes(bands, grades, there, cap)
 
 
 @settings(max_examples=200, deadline=None)
@@ -401,7 +401,7 @@ def test_classes_are_formed_as_the_tables_form_them(
     st.lists(st.integers(1, 90).map(float), min_size=1, max_size=6),
 )
 def test_goods_are_divided_as_the_tables_divide_them(total: float, weights: list[float]) -> None:
-    np.testing.assert_array_equal(goods.divided(total, weights), scenario_tables.divided(total, weights))
+    np.testing.assert_array_equal(goods._divided(total, weights), scenario_tables.divided(total, weights))
 
 
 def test_formulas_and_conditions_are_those_of_the_indicators(akqi: County, wuxi: County) -> None:

@@ -203,7 +203,7 @@ def test_many_writers_at_once_leave_one_whole_file() -> None:
 
     def work() -> None:
         for _ in range(5):
-            found.append(cache.kept(key, lambda: straight_table(a, a)).metres)
+            found.append(cache._kept(key, lambda: straight_table(a, a)).metres)
 
     threads = [threading.Thread(target=work) for _ in range(6)]
     for thread in threads:
@@ -235,8 +235,8 @@ def test_the_oldest_tables_go_first(monkeypatch) -> None:
 
     a = Places(["v"], [109.0], [31.0])
     for i in range(4):
-        cache.kept(cache.digest(i), lambda: straight_table(a, a))
+        cache._kept(cache.digest(i), lambda: straight_table(a, a))
         os.utime(cache.folder() / f"{cache.digest(i)}.npz", (i, i))
     monkeypatch.setattr(cache, "KEPT_BYTES", int(2.5 * files()[0].stat().st_size))
-    cache.kept(cache.digest("new"), lambda: straight_table(a, a))
+    cache._kept(cache.digest("new"), lambda: straight_table(a, a))
     assert {p.stem for p in files()} == {cache.digest(3), cache.digest("new")}

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from balance_lib._errors import DataError
 from balance_lib.access.distance import Places, Terrain, straight_table, tobler_kph
 from balance_lib.access.distance.relief import Relief
-from balance_lib.access.distance.steps import COLUMN_STEP, OPPOSITE, RIM, ROW_STEP, between
+from balance_lib.access.distance.steps import COLUMN_STEP, OPPOSITE, RIM, ROW_STEP, _between
 
 affine = pytest.importorskip("affine")
 UTM = 32649
@@ -129,7 +129,7 @@ def plainly(height: np.ndarray, dx: float, dy: float, start: tuple[int, int]) ->
             continue
         found[r, c] = minutes
         for dr, dc in zip(ROW_STEP.tolist(), COLUMN_STEP.tolist(), strict=True):
-            there, through = h(r + dr, c + dc), [h(r + a, c + b) for a, b in between(dr, dc)]
+            there, through = h(r + dr, c + dc), [h(r + a, c + b) for a, b in _between(dr, dc)]
             run, rise = math.hypot(dr * dy, dc * dx), there - h(r, c)
             if math.isnan(there) or (abs(rise) > run and abs(dr) + abs(dc) < 3):
                 continue
@@ -166,8 +166,8 @@ def test_every_search_agrees_with_the_textbook(rows, columns, seed, relief_m, vo
     wait = np.ones((len(cells), len(cells)), dtype=bool)
     ground = kernel.Ground(*terrain.ground, 1 / flat_out_m(FLAT_KPH), 1.0)
     doors = kernel.Doors(flat, zero, zero)
-    there, _ = kernel.costs(ground, doors, doors, wait, np.inf)
-    back, _ = kernel.costs(ground._replace(sign=-1.0), doors, doors, wait, np.inf)
+    there, _ = kernel._costs(ground, doors, doors, wait, np.inf)
+    back, _ = kernel._costs(ground._replace(sign=-1.0), doors, doors, wait, np.inf)
     np.testing.assert_allclose(back, there.T, rtol=1e-5, atol=1e-6)
     for i, start in enumerate(cells):
         truth = plainly(height, dx, dy, start)

@@ -55,7 +55,7 @@ def test_the_sentence_names_the_village_that_loses_most() -> None:
     moves = pd.DataFrame({"extra_m": [500.0, 4000.0], "band": "g4_6", "minutes_after": 10.0, "pupils": [9.0, 5.0],
                           "far": 0.0, "riders": 0.0, "boarders_after": 0.0, "boarders_before": 0.0})  # fmt: skip
     affected = pd.DataFrame({"village": ["远村", "近村"], "worst_metres": [6100.0, 900.0]})
-    said = tell.losses(moves, affected, 30.0, "zh")
+    said = tell._losses(moves, affected, 30.0, "zh")
     assert "远村" in said and "近村" not in said and "6.1" in said
 
 

@@ -25,12 +25,12 @@ from balance_lib.data.check.figures import check as check_figures
 from balance_lib.data.county import County
 from balance_lib.evaluation import evaluate, indicators
 from balance_lib.planning import remedies
-from balance_lib.planning.remedies.affine import NotAffineError, ratio_of
+from balance_lib.planning.remedies.affine import NotAffineError, _ratio_of
 from balance_lib.planning.remedies.catalogue import Price
 from balance_lib.planning.remedies.demands import Demands
 from balance_lib.planning.remedies.levers import Lever
 from balance_lib.planning.remedies.model import RemedyModel
-from balance_lib.planning.remedies.phasing import phase
+from balance_lib.planning.remedies.phasing import _phase
 from tests import towns
 
 QUALITY, BASIC = standards.load("quality_2017"), standards.load("basic_2012")
@@ -348,7 +348,7 @@ def test_a_budget_is_kept_and_more_money_never_helps_fewer() -> None:
 def test_years_carry_the_plan_within_their_budgets() -> None:
     lines = pd.DataFrame({"units": [10.0, 4.0], "once_yuan": [1000.0, 0.0], "yearly_yuan": [0.0, 400.0],
                           "cost_yuan": [1000.0, 400.0], "_line": [0, 1], "_step": [0, 1]})  # fmt: skip
-    done, years = phase(lines, [1, 0], [2021, 2022, 2023], {2021: 600.0, 2022: 600.0, 2023: 400.0})
+    done, years = _phase(lines, [1, 0], [2021, 2022, 2023], {2021: 600.0, 2022: 600.0, 2023: 400.0})
     assert done.groupby("_line")["units"].sum().tolist() == [10.0, 4.0]
     assert done.loc[done["_line"] == 0, "phase"].max() <= 2022  # a year of lead time before the end of 2023
     assert done.loc[done["_line"] == 1, "phase"].unique().tolist() == [2023]  # what is paid yearly begins last
@@ -372,7 +372,7 @@ def test_a_teacher_is_in_one_place_at_a_time_whatever_the_budgets(data: st.DataO
     year = [2021, 2022, 2023]
     most = st.sampled_from([0.0, 40.0, 150.0, 400.0, 1000.0, 3000.0])
     budgets = data.draw(st.none() | st.fixed_dictionaries(dict.fromkeys(year, most)))
-    done, years = phase(lines, [0] * len(units), year, budgets)
+    done, years = _phase(lines, [0] * len(units), year, budgets)
     assert done.groupby("_line")["units"].sum().tolist() == units
     moved = done[done["_line"] < len(units) - 1]
     assert (moved.groupby("phase")["units"].sum() == 0).all()
@@ -428,7 +428,7 @@ NUMBERS = st.floats(1.0, 1e4, allow_nan=False)
 ]))  # fmt: skip
 def test_a_formula_is_the_ratio_it_is_read_as(a: float, b: float, c: float, formula: str) -> None:
     frame = pd.DataFrame({"a": [a], "b": [b], "c": [c]})
-    found = ratio_of(formula, frame, {"a", "b"})
+    found = _ratio_of(formula, frame, {"a", "b"})
     value = indicators.evaluate(frame, formula).iloc[0]
     assert (found.num.at(frame) / found.den.at(frame))[0] == pytest.approx(value)
     moved = frame.assign(a=a + 7.0)  # and it stays so wherever the columns move
@@ -439,7 +439,7 @@ def test_a_formula_is_the_ratio_it_is_read_as(a: float, b: float, c: float, form
 def test_a_formula_that_is_no_ratio_of_lines_is_refused(formula: str) -> None:
     frame = pd.DataFrame({"a": [1.0], "b": [2.0], "c": [3.0]})
     with pytest.raises(NotAffineError):
-        ratio_of(formula, frame, {"a", "b"})
+        _ratio_of(formula, frame, {"a", "b"})
 
 
 def test_every_price_names_its_source() -> None:

@@ -28,8 +28,8 @@ from balance_lib.scenarios import (
     evaluate,
     unit_costs,
 )
-from balance_lib.scenarios.classes import sizes
-from balance_lib.scenarios.goods import divided
+from balance_lib.scenarios.classes import _sizes
+from balance_lib.scenarios.goods import _divided
 from tests.scenario_towns import YEAR, county
 
 EVERY = (
@@ -145,14 +145,14 @@ def test_an_opening_takes_a_closing_back() -> None:
 
 
 def test_goods_are_divided_to_the_last_piece() -> None:
-    assert divided(7, [2, 1, 1]).tolist() == [3, 2, 2]
-    assert divided(0.5, [1, 2]).tolist() == [0, 0.5]
-    assert divided(100_003, [1, 1, 1]).sum() == 100_003
+    assert _divided(7, [2, 1, 1]).tolist() == [3, 2, 2]
+    assert _divided(0.5, [1, 2]).tolist() == [0, 0.5]
+    assert _divided(100_003, [1, 1, 1]).sum() == 100_003
 
 
 def test_classes_are_formed_grade_by_grade() -> None:
-    assert sizes({"g1_3": 138.0, "g4_6": 90.0}, 6, 6, 45) == [23, 23, 23, 23, 23, 23, 30, 30, 30]  # 46 a grade splits
-    assert sizes({"g1_3": 9.0, "g4_6": 6.0}, 6, 1, 45) == [15]  # one multi-grade class stays one
+    assert _sizes({"g1_3": 138.0, "g4_6": 90.0}, 6, 6, 45) == [23, 23, 23, 23, 23, 23, 30, 30, 30]  # 46 a grade splits
+    assert _sizes({"g1_3": 9.0, "g4_6": 6.0}, 6, 1, 45) == [15]  # one multi-grade class stays one
 
 
 def test_every_default_names_its_source_and_is_marked_unless_verified() -> None:

@@ -19,7 +19,7 @@ from tests.test_board import plans
 
 def assert_same(county: County, plan: Scenario) -> None:
     drawn = layout.of(base.of(county, plan), plan)
-    ways = layout.ways_of(drawn, roads=plan.settings.bus_minutes is not None)
+    ways = layout._ways_of(drawn, roads=plan.settings.bus_minutes is not None)
     arrays = LayoutArrays(drawn, ways)
     assignment = moves.Assignment(arrays, plan.settings, plan.settings.assignment)
     if len(assignment.uncounted):

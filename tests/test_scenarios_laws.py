@@ -31,7 +31,7 @@ from balance_lib.scenarios import base as base_room
 from balance_lib.scenarios import layout as layout_room
 from balance_lib.scenarios import moves as moves_room
 from balance_lib.scenarios.arrays import LayoutArrays
-from balance_lib.scenarios.goods import columns, divided
+from balance_lib.scenarios.goods import _divided, columns
 from tests import towns
 
 YEAR = 2020
@@ -194,7 +194,7 @@ def test_closing_and_opening_again_gives_back_the_county(data: st.DataObject) ->
 def test_division_keeps_the_sum_and_is_monotone(few: int, more: int, weights: list[int]) -> None:
     if not sum(weights):
         return
-    small, large = (divided(float(n), weights) for n in sorted((few, more)))
+    small, large = (_divided(float(n), weights) for n in sorted((few, more)))
     assert small.sum() == min(few, more) and large.sum() == max(few, more)
     assert (small <= large).all()
     assert (np.array(weights)[large > 0] > 0).all()

@@ -434,8 +434,8 @@ def test_a_school_that_gives_and_takes_hands_on_its_own_alone() -> None:
     found = evaluate(town, plan, codes=ONE_ITEM)
     from_b = found.moves[found.moves["from_id"] == "B"].groupby("to_id")["pupils"].sum()
     assert from_b["C"] > 0
-    own = goods.divided(4, [6, 12])  # 6 of C's 18 leave for A
-    brought = goods.divided(6, [from_b["A"], from_b["C"]])  # B's six teachers go with its thirty
+    own = goods._divided(4, [6, 12])  # 6 of C's 18 leave for A
+    brought = goods._divided(6, [from_b["A"], from_b["C"]])  # B's six teachers go with its thirty
     rows = found.changed.tables["school_years"].set_index("school_id")
     assert rows.at["C", "teachers"] == own[1] + brought[1]
     assert rows.at["A", "teachers"] == 15 + own[0] + brought[0]

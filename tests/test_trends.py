@@ -20,7 +20,7 @@ from balance_lib.data.county import County
 from balance_lib.data.intake.wide import read_wide
 from balance_lib.forecast import ProjectionSettings, errors
 from balance_lib.forecast.counts import read
-from balance_lib.forecast.quantile import regress
+from balance_lib.forecast.quantile import _regress
 from tests import towns
 from tests.panels import simulated
 
@@ -287,11 +287,11 @@ def test_the_half_width_is_the_quantile_it_claims_and_grows_with_the_years() -> 
     rows = rows.assign(stirred=0.0, known=8)
     noise = rng.standard_normal(3000) * np.sqrt(rows["forecast"] * rows["horizon"])
     rows["actual"] = rows["forecast"] + noise
-    factors = errors.fit(rows, "school", 0.8)
-    half = errors.half_width(*(rows[name].to_numpy() for name in errors.BASIS), factors=factors)
+    factors = errors._fit(rows, "school", 0.8)
+    half = errors._half_width(*(rows[name].to_numpy() for name in errors.BASIS), factors=factors)
     assert np.mean(np.abs(noise) <= half) == pytest.approx(0.8, abs=0.005)
     two = np.array([100.0, 100.0]), np.array([1, 5]), np.zeros(2), np.full(2, 8)
-    small, large = errors.half_width(*two, factors=factors)
+    small, large = errors._half_width(*two, factors=factors)
     assert small == pytest.approx(1.2816 * 10, rel=0.15)
     assert large == pytest.approx(1.2816 * math.sqrt(500), rel=0.15)
 
@@ -300,9 +300,9 @@ def test_a_longer_panel_narrows_the_band_where_forecasts_made_with_more_years_we
     rng = np.random.default_rng(2)
     rows = pd.DataFrame({"forecast": 100.0, "horizon": 1, "stirred": 0.0, "known": rng.choice([2, 4], 4000)})
     rows["actual"] = rows["forecast"] + rng.standard_normal(4000) * 40.0 / rows["known"]
-    factors = errors.fit(rows, "village", 0.8)
+    factors = errors._fit(rows, "village", 0.8)
     told = np.full(3, 100.0), np.ones(3), np.zeros(3), np.array([2, 4, 8])
-    half = errors.half_width(*told, factors=factors)
+    half = errors._half_width(*told, factors=factors)
     assert half == pytest.approx(1.2816 * np.array([20.0, 10.0, 5.0]), rel=0.15)
 
 
@@ -317,7 +317,7 @@ def test_the_band_holds_for_the_stage_that_errs_more_and_for_each_size() -> None
     scored = errors._scored(rows, "school", 0.8)
     told = errors._tested(scored.assign(id="", year=0, band=None), "school", 0.8)
     told["size"] = pd.cut(told["forecast"], [0, 270, 530, 900])
-    plain = errors.half_width(*(rows[n].to_numpy() for n in errors.BASIS), factors=errors.fit(rows, "school", 0.8))
+    plain = errors._half_width(*(rows[n].to_numpy() for n in errors.BASIS), factors=errors._fit(rows, "school", 0.8))
     junior = (rows["stage"] == "junior").to_numpy()
     assert ((rows["actual"] - rows["forecast"]).abs() <= plain)[junior].mean() < 0.6  # one width for all is no band
     assert told.groupby(["stage", "size"], observed=True)["inside"].mean().min() > 0.74
@@ -329,8 +329,8 @@ def test_closures_in_every_year_do_not_explain_away_what_chance_does() -> None:
     rows = pd.DataFrame({"forecast": rng.uniform(50, 500, 2000), "horizon": 1, "known": 5})
     rows["stirred"] = rng.uniform(0.02, 0.03, 2000)
     rows["actual"] = rows["forecast"] + rng.standard_normal(2000) * np.sqrt(rows["forecast"])
-    factors = errors.fit(rows, "school", 0.8)
-    calm = errors.half_width(np.array([100.0]), np.ones(1), np.zeros(1), np.array([5]), factors=factors)
+    factors = errors._fit(rows, "school", 0.8)
+    calm = errors._half_width(np.array([100.0]), np.ones(1), np.zeros(1), np.array([5]), factors=factors)
     assert calm[0] == pytest.approx(12.8, rel=0.3)
 
 
@@ -352,7 +352,7 @@ def test_the_quantile_regression_agrees_with_statsmodels() -> None:
     rng = np.random.default_rng(5)
     left = np.column_stack([np.ones(400), rng.uniform(1, 9, 400)])
     right = np.abs(rng.standard_normal(400)) * left[:, 1] + 0.5
-    ours = regress(left, right, 0.8)
+    ours = _regress(left, right, 0.8)
     theirs = sm.QuantReg(right, left).fit(q=0.8).params
     loss = [
         np.where(right > left @ b, 0.8 * (right - left @ b), 0.2 * (left @ b - right)).sum() for b in (ours, theirs)

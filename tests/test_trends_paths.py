@@ -365,17 +365,17 @@ def test_how_an_indicator_goes_on_is_what_was_least_wrong_before(name: str, way:
     size = rng.uniform(500, 2000, (60, 1))
     shape = {"compound": 1.25**at, "steady": 1 + 0.2 * at, "noise": 1 + 0.1 * rng.standard_normal((60, 8))}[name]
     known = many(size * shape * (1 + 0.002 * rng.standard_normal((60, 8))))
-    assert calibration.spreads(calibration.forecasts(known, level_pupils(known)))["equipment"].way == way
+    assert calibration._spreads(calibration._forecasts(known, level_pupils(known)))["equipment"].way == way
 
 
 def test_the_calibrated_band_holds_four_in_five_of_values_it_has_not_seen() -> None:
     rng = np.random.default_rng(7)
     walks = 1000.0 * np.exp(np.cumsum(0.05 + 0.06 * rng.standard_normal((400, 12)), axis=1))
     known = many(walks[:, :9])
-    spread = calibration.spreads(calibration.forecasts(known, level_pupils(known)))["equipment"]
+    spread = calibration._spreads(calibration._forecasts(known, level_pupils(known)))["equipment"]
     pupils, ahead = np.full((400, 3), 200.0), np.arange(1, 4)[None, :]
-    value, own = calibration.carried(known.amounts, known.years, pupils, spread.way)
-    half = calibration.half_width(spread, value, own, pupils, ahead)
+    value, own = calibration._carried(known.amounts, known.years, pupils, spread.way)
+    half = calibration._half_width(spread, value, own, pupils, ahead)
     assert np.mean(np.abs(walks[:, 9:] - value) <= half) == pytest.approx(0.8, abs=0.05)
     assert (np.diff(half, axis=1) > 0).all()  # farther ahead, less is known
 
@@ -385,16 +385,16 @@ def test_a_back_test_of_paths_knows_only_what_was_counted_before() -> None:
     values = 1000.0 + np.cumsum(50 * rng.standard_normal((30, 8)), axis=1)
     known, later = many(values), values.copy()
     later[:, 6:] *= 3.0
-    told, changed = (calibration.forecasts(s, level_pupils(s)).query("origin == 2015") for s in (known, many(later)))
+    told, changed = (calibration._forecasts(s, level_pupils(s)).query("origin == 2015") for s in (known, many(later)))
     assert told["forecast"].tolist() == changed["forecast"].tolist()
     assert told["actual"].tolist() != changed["actual"].tolist()
 
 
 def test_too_short_a_panel_says_so_and_takes_the_assumed_error() -> None:
     short = many(np.full((3, 3), 1000.0))
-    rows = calibration.forecasts(short, level_pupils(short))
-    assert rows.empty and calibration.tested(rows, "school").empty
-    half = calibration.half_width(calibration.Spread(), 1000.0, 0.0, 200.0, np.array([1, 2]))
+    rows = calibration._forecasts(short, level_pupils(short))
+    assert rows.empty and calibration._tested(rows, "school").empty
+    half = calibration._half_width(calibration.Spread(), 1000.0, 0.0, 200.0, np.array([1, 2]))
     assert half == pytest.approx([64.08, 128.16], abs=0.01)  # 1.2816 · 5 % of 1,000 a year
     found = forecast.paths(equipped([1e6, 1.1e6, 1.2e6], [100, 100, 100]), standards.load("quality_2017"))
     assert found.tested.key == "trends.back_test.no_paths"

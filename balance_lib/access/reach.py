@@ -12,7 +12,7 @@ import pandas as pd
 
 from balance_lib._errors import NotFoundError
 from balance_lib.access.distance import ODTable
-from balance_lib.access.walks import Floats, Ints, day_pupils, pick, positions, unlisted
+from balance_lib.access.walks import Floats, Ints, _day_pupils, _pick, positions, unlisted
 from balance_lib.access.ways import costs
 from balance_lib.data.county import County
 from balance_lib.locale import Message
@@ -134,12 +134,12 @@ class Reach:
     @cached_property
     def own_m(self) -> Floats:
         """Return the way to the school attended, of each row."""
-        return pick(_costs(self.table, self.table.metres), *self._ends)
+        return _pick(_costs(self.table, self.table.metres), *self._ends)
 
     @cached_property
     def own_min(self) -> Floats:
         """Return the walking minutes to the school attended, of each row."""
-        return pick(_costs(self.table, self.table.minutes), *self._ends)
+        return _pick(_costs(self.table, self.table.minutes), *self._ends)
 
     @cached_property
     def nearest_m(self) -> Floats:
@@ -161,7 +161,7 @@ class Reach:
 
     @cached_property
     def _least_own_m(self) -> Floats:
-        return np.where(np.isnan(self.own_m), pick(self.crow_m, *self._ends), self.own_m)
+        return np.where(np.isnan(self.own_m), _pick(self.crow_m, *self._ends), self.own_m)
 
     @cached_property
     def _least_nearest_m(self) -> Floats:
@@ -217,7 +217,7 @@ class Reach:
         return self.rows["village"].to_numpy(), self.rows["school"].to_numpy()
 
     def _of_villages(self, found: Floats) -> Floats:
-        return pick(found, self.rows["group"].to_numpy(), self.rows["village"].to_numpy())
+        return _pick(found, self.rows["group"].to_numpy(), self.rows["village"].to_numpy())
 
 
 def _crow(county: County, table: ODTable) -> Floats:
@@ -256,7 +256,7 @@ def _rows(county: County, year: int, stage: str, band: str | None, table: ODTabl
     """Return day pupils by village, school and band, and where they are known from."""
     going = county.table("attendance", year)
     if len(going):
-        rows = pd.concat([day_pupils(county, year), unlisted(county, year).dropna(subset=["pupils"])])
+        rows = pd.concat([_day_pupils(county, year), unlisted(county, year).dropna(subset=["pupils"])])
         rows = rows[(rows["stage"] == stage) & ((rows["band"] == band) | (band is None))]
         frame = pd.DataFrame({"band": rows["band"], "pupils": rows["pupils"]})
         frame["village"] = positions(table.origins, rows["village_id"])

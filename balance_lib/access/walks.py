@@ -41,10 +41,10 @@ def walks(county: County, year: int, table: ODTable | None = None) -> pd.DataFra
         village_id, school_id, stage, band, pupils (day pupils, > 0), distance_m (NaN where it is not known: a point is
         missing, the table knows no way, or nobody says where the pupils live: :func:`unlisted`).
     """
-    rows = pd.concat([day_pupils(county, year), unlisted(county, year)], ignore_index=True)
+    rows = pd.concat([_day_pupils(county, year), unlisted(county, year)], ignore_index=True)
     if table is not None:
         at = positions(table.origins, rows["village_id"]), positions(table.destinations, rows["school_id"])
-        return rows.assign(distance_m=pick(table.metres, *at))[WALK_COLUMNS].reset_index(drop=True)
+        return rows.assign(distance_m=_pick(table.metres, *at))[WALK_COLUMNS].reset_index(drop=True)
     for name, key in (("villages", "village_id"), ("schools", "school_id")):
         points = county.tables[name][[key, "lon", "lat"]].drop_duplicates(key)
         rows = rows.merge(points, on=key, how="left", suffixes=("", "_to"))
@@ -53,15 +53,10 @@ def walks(county: County, year: int, table: ODTable | None = None) -> pd.DataFra
     return rows[WALK_COLUMNS].reset_index(drop=True)
 
 
-def day_pupils(county: County, year: int) -> pd.DataFrame:
+def _day_pupils(county: County, year: int) -> pd.DataFrame:
     """Return the attendance of a year with ``pupils`` less boarders, rows without day pupils left out.
 
     A blank number of boarders counts as none: attendance that tells boarders apart fills it in everywhere.
-
-    Parameters
-    ----------
-    county : County
-    year : int
     """
     rows = county.table("attendance", year)
     day = rows["pupils"] - rows["boarders"].fillna(0.0)
@@ -83,7 +78,7 @@ def unlisted(county: County, year: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        village_id (""), school_id, stage, band, pupils, as :func:`day_pupils`.
+        village_id (""), school_id, stage, band, pupils, as :func:`_day_pupils`.
     """
     going = county.table("attendance", year)
     rows = county.table("school_years", year) if len(going) else county.tables["school_years"].iloc[:0]
@@ -134,17 +129,10 @@ def positions(ids: Any, wanted: Any) -> Ints:
     return np.array([first.get(name, -1) for name in np.asarray(wanted, dtype=object).tolist()], dtype=np.int64)
 
 
-def pick(costs: Floats, row: Ints, column: Ints) -> Floats:
+def _pick(costs: Floats, row: Ints, column: Ints) -> Floats:
     """Return the cost of each pair; NaN where the origin or the destination is not in the table (-1).
 
-    Parameters
-    ----------
-    costs : array of float
-        Costs between all origins and destinations.
-    row : array of int
-        Origin of each pair; -1 is not in the table.
-    column : array of int
-        Destination of each pair; -1 is not in the table.
+    ``row``: origin of each pair; -1 is not in the table. ``column``: destination of each pair; -1 is not in the table.
     """
     known = (row >= 0) & (column >= 0)
     out = np.full(len(row), np.nan)

@@ -28,18 +28,10 @@ Columns = dict[str, list[Any]]
 Findings = dict[str, Columns]
 
 
-def findings(folder: Path, name: str, options: Options, content: str) -> Findings:
+def _findings(folder: Path, name: str, options: Options, content: str) -> Findings:
     """Find out about a county what the options ask.
 
-    Parameters
-    ----------
-    folder : Path
-        The county folder, on this machine.
-    name : str
-        What results call it.
-    options : Options
-    content : str
-        Digest of the folder.
+    ``folder``: the county folder, on this machine.
 
     Returns
     -------
@@ -68,15 +60,10 @@ def findings(folder: Path, name: str, options: Options, content: str) -> Finding
     return out
 
 
-def broken(name: str, error: BaseException | str) -> Findings:
+def _broken(name: str, error: BaseException | str) -> Findings:
     """Return what is known of a county that something went wrong with that is not the county's fault.
 
-    Parameters
-    ----------
-    name : str
-        Address of the county's folder.
-    error : exception or str
-        What went wrong, or a sentence about it.
+    ``error``: what went wrong, or a sentence about it.
 
     Returns
     -------

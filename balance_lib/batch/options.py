@@ -75,15 +75,10 @@ def _text(name: str) -> bytes:
     return json.dumps(standards.load(name).as_dict(), sort_keys=True, default=str).encode()
 
 
-def key(content: str, options: str) -> str:
+def _key(content: str, options: str) -> str:
     """Return the name a county's result goes by: the same county asked the same thing by the same software.
 
-    Parameters
-    ----------
-    content : str
-        Digest of the county's files.
-    options : str
-        Digest of what was asked and of the software.
+    ``options``: digest of what was asked and of the software.
 
     Returns
     -------

@@ -18,26 +18,16 @@ def place(out: Path) -> Path:
     return out.with_name(f"{out.name}{FOLDER}")
 
 
-def name_of(county: str, key: str) -> str:
+def _name_of(county: str, key: str) -> str:
     """Return the file name of a county's part.
 
-    Parameters
-    ----------
-    county : str
-    key : str
-        As :func:`balance_lib.batch.options.key` makes it.
+    ``key``: as :func:`balance_lib.batch.options.key` makes it.
     """
     return f"{quote(county, safe='')}~{key}.json.gz"
 
 
-def pack(county: str, found: dict[str, Any]) -> bytes:
+def _pack(county: str, found: dict[str, Any]) -> bytes:
     """Return a county's findings as the bytes of a part.
-
-    Parameters
-    ----------
-    county : str
-    found : dict
-        Its findings as plain JSON values.
 
     Returns
     -------
@@ -57,30 +47,18 @@ def known(folder: Path) -> dict[str, dict[str, Path]]:
     return found
 
 
-def keys(stand: dict[str, dict[str, Path]], county: str) -> tuple[str, ...]:
+def _keys(stand: dict[str, dict[str, Path]], county: str) -> tuple[str, ...]:
     """Return the keys of the parts that stand for a county.
 
-    Parameters
-    ----------
-    stand : dict of str to dict of str to Path
-        The parts that stand, by quoted county and key.
-    county : str
-        Id of the county.
+    ``stand``: the parts that stand, by quoted county and key.
     """
     return tuple(stand.get(quote(county, safe=""), ()))
 
 
-def write(folder: Path, county: str, key: str, data: bytes) -> Path:
+def _write(folder: Path, county: str, key: str, data: bytes) -> Path:
     """Write a part whole or not at all; what is killed in the middle leaves nothing under its name.
 
-    Parameters
-    ----------
-    folder : Path
-        Folder of the parts; made where it is missing.
-    county, key : str
-        Which part.
-    data : bytes
-        As :func:`pack` returns it.
+    ``folder``: folder of the parts; made where it is missing. ``data``: as :func:`pack` returns it.
 
     Returns
     -------
@@ -94,7 +72,7 @@ def write(folder: Path, county: str, key: str, data: bytes) -> Path:
             file.write(data)
             file.flush()
             os.fsync(file.fileno())
-        target = folder / name_of(county, key)
+        target = folder / _name_of(county, key)
         Path(name).replace(target)
     finally:
         Path(name).unlink(missing_ok=True)

@@ -14,7 +14,7 @@ from typing import Any
 from balance_lib._errors import BalanceError
 from balance_lib.batch import parts
 from balance_lib.batch.folders import Folder, content, find
-from balance_lib.batch.options import Options, key
+from balance_lib.batch.options import Options, _key
 from balance_lib.locale import text
 
 BUNCH = 4  # counties a task: enough that telling a worker costs nothing, few enough that results keep coming
@@ -136,10 +136,10 @@ def results(
     options.load()
     digest, stand = options.digest(), parts.known(work)
     parts.tidy(work)
-    jobs = [(folder, parts.keys(stand, folder.name)) for folder in folders]
+    jobs = [(folder, parts._keys(stand, folder.name)) for folder in folders]
     for name, found_key, data, told in _worked(jobs, options, digest, scheduler, workers):
         again = data is None
-        path = work / parts.name_of(name, found_key) if again else parts.write(work, name, found_key, data)
+        path = work / parts._name_of(name, found_key) if again else parts._write(work, name, found_key, data)
         state, verdicts = told
         yield Done(name, state, path, again, tuple(verdicts))
 
@@ -170,25 +170,25 @@ def work(jobs: Sequence[Job], options: Options, digest: str) -> list[tuple[str, 
 
 
 def _one(folder: Folder, stand: tuple[str, ...], options: Options, digest: str) -> tuple[str, str, bytes | None, Any]:
-    from balance_lib.batch.findings import broken, findings
+    from balance_lib.batch.findings import _broken, _findings
 
     terrain = options.access == "terrain" or (options.optimise or {}).get("mode") == "terrain"
     try:
         with folder.here(terrain=terrain) as here:
             own = content(here)
-            name = key(own, digest)
+            name = _key(own, digest)
             for state, its_name in (("judged", name), ("faulty", f"{name}{FAULTY}")):
                 if its_name in stand:
                     return folder.name, its_name, None, (state, ())
-            found = findings(here, folder.name, options, own)
+            found = _findings(here, folder.name, options, own)
     except Exception as error:  # whatever one county brings about must not stop the others
-        return _lost(folder.name, broken(folder.name, error))
+        return _lost(folder.name, _broken(folder.name, error))
     told = _told(found)
-    return folder.name, name + FAULTY * (told[0] == "faulty"), parts.pack(folder.name, found), told
+    return folder.name, name + FAULTY * (told[0] == "faulty"), parts._pack(folder.name, found), told
 
 
 def _lost(county: str, found: Any) -> tuple[str, str, bytes, Any]:
-    return county, "broken", parts.pack(county, found), ("broken", ())
+    return county, "broken", parts._pack(county, found), ("broken", ())
 
 
 def _told(found: Any) -> Any:
@@ -234,9 +234,9 @@ def _on(client: Any, jobs: Sequence[Job], options: Options, digest: str) -> Iter
                 for job in some:
                     waiting.add(submit([job]))
             else:
-                from balance_lib.batch.findings import broken
+                from balance_lib.batch.findings import _broken
 
-                yield _lost(some[0][0].name, broken(some[0][0].name, f"KilledWorker: {error.last_worker}"))
+                yield _lost(some[0][0].name, _broken(some[0][0].name, f"KilledWorker: {error.last_worker}"))
         except FutureCancelledError as error:
             raise SchedulerError(client.scheduler.address, str(error.reason)) from None
 

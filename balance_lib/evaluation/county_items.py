@@ -15,7 +15,7 @@ from balance_lib import standards
 from balance_lib.data.county import County
 from balance_lib.evaluation import indicators, schools, wording
 from balance_lib.evaluation.figures import quantity
-from balance_lib.evaluation.finding import Context, line_of, over_whole, single, worst_of
+from balance_lib.evaluation.finding import Context, _worst_of, line_of, over_whole, single
 from balance_lib.evaluation.indicators.comparison import gaps
 from balance_lib.evaluation.result import ItemResult
 from balance_lib.locale import Message
@@ -49,15 +49,8 @@ class CountySeries:
         return 100.0 * (now / before - 1.0) if before > 0 else math.nan
 
 
-def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a county figure, in each of the last n years when the rule asks for it; the worst year counts.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
-    """
+def _judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a county figure, in each of the last n years when the rule asks for it; the worst year counts."""
     if not _applies(measure, context):
         return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
     figure, line = _county_series(measure.formula, measure, context), line_of(item)
@@ -69,23 +62,23 @@ def judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
         lines = np.array([line if figure.knows(year) else math.nan for year in years])
     values = np.array([figure[year] for year in years])
     gap = gaps(values, item.operator, lines)
-    found = schools.findings(gap, item.operator, lines)
+    found = schools._findings(gap, item.operator, lines)
     names = indicators.names_in(measure.formula) + (indicators.names_in(measure.against) if measure.against else [])
-    missing = partial(wording.missing_figures, names, context.frames, context.year, measure)
+    missing = partial(wording._missing_figures, names, context.frames, context.year, measure)
 
     if (over := over_whole(values, item, measure)).any():
         at = int(np.flatnonzero(over)[-1])
         return ItemResult(item, "no_data", _over_whole(item, values[at], years[at]), float(values[at]), line)
 
     def rows() -> pd.DataFrame:
-        return schools.judged(values, item.operator, lines).assign(year=years)[
+        return schools._judged(values, item.operator, lines).assign(year=years)[
             ["year", "value", "threshold", "gap", "met"]
         ]
 
     fails = found == 0
     if not fails.any() and (found == -1).any():
         return ItemResult(item, "no_data", missing(), behind=rows)
-    worst = worst_of(gap, fails if fails.any() else found == 1)
+    worst = _worst_of(gap, fails if fails.any() else found == 1)
     result = single(item, float(values[worst]), float(lines[worst]), missing, None, rows)
     if measure.years == 1 or result.status not in ("met", "not_met"):
         return result
@@ -133,15 +126,8 @@ def _series(frames: indicators.Frames, formula: str, blank_is_zero: tuple[str, .
     return CountySeries(frames.column("county", "year").tolist(), values.tolist(), transform)
 
 
-def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a measure another room computed and handed in, such as the longest walk of a day pupil.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
-    """
+def _judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a measure another room computed and handed in, such as the longest walk of a day pupil."""
     given = context.given(measure.formula, item.stage)
     if given is None:
         spec = standards.measures().get(measure.formula, {})
@@ -153,21 +139,14 @@ def judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
     def rows() -> pd.DataFrame:
         assert table is not None
         lines = pd.Series(line_of(item), index=table.index)
-        found = schools.judge_column(table["value"], item.operator, lines)
+        found = schools._judge_column(table["value"], item.operator, lines)
         return table.assign(threshold=found["threshold"], gap=found["gap"], met=found["met"])
 
     return single(item, given.value, line_of(item), lambda: given.note, given.note, None if table is None else rows)
 
 
-def judge_reported(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a figure the county reports under the item's own code.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
-    """
+def _judge_reported(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a figure the county reports under the item's own code."""
     key = f"{context.standard.id}/{item.code}"
     value, source = _reported(context.county).get((context.year, key), (math.nan, None))
     missing = partial(Message, "reason.not_reported", {"key": key, "year": context.year})
@@ -188,16 +167,10 @@ def _reported(county: County) -> dict[tuple[float, str], tuple[float, Any]]:
     return dict(reversed(list(zip(keys, rows, strict=True))))
 
 
-def judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult:
+def _judge_evidence(item: Item, measure: Measure, context: Context) -> ItemResult:
     """Take the finding recorded for this item in this year, with the document that shows it.
 
     Who asks for a day knows no document recorded later.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
     """
     key = (context.standard.id, item.code, context.year)
     last = context.asked_on.isoformat() if context.asked_on else None
@@ -238,6 +211,6 @@ def stated(item: Item, measure: Measure, context: Context) -> ItemResult | None:
     """
     key = f"{context.standard.id}/{item.code}"
     if (context.year, key) in _reported(context.county):
-        return judge_reported(item, measure, context)
-    found = judge_evidence(item, measure, context)
+        return _judge_reported(item, measure, context)
+    found = _judge_evidence(item, measure, context)
     return None if found.status == "evidence" else found

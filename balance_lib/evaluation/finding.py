@@ -15,7 +15,7 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import indicators, providers, schools, wording
-from balance_lib.evaluation.indicators.comparison import TOLERANCE, satisfies, shortfall
+from balance_lib.evaluation.indicators.comparison import TOLERANCE, _shortfall, satisfies
 from balance_lib.evaluation.result import ItemResult, Measured
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES, Item, Measure, Standard
@@ -65,7 +65,7 @@ class Context:
         handed_in = self.measures
         if handed_in is not None and (not handed_in or any(known == name for known, _ in handed_in)):
             return handed_in.get((name, stage))
-        return providers.measures(self.county, self.year, name).get((name, stage))
+        return providers._measures(self.county, self.year, name).get((name, stage))
 
 
 def line_of(item: Item) -> float:
@@ -114,22 +114,14 @@ def single(
     met = satisfies(value, item.operator, threshold)
     if met is None:
         return ItemResult(item, "no_data", missing(), value, threshold, behind=rows)
-    gap = shortfall(value, item.operator, threshold)
-    reason = wording.compared(item, value, threshold, gap, met=met)
+    gap = _shortfall(value, item.operator, threshold)
+    reason = wording._compared(item, value, threshold, gap, met=met)
     if note is not None:
         reason = Message("reason.with_note", {"why": reason, "note": note})
     return ItemResult(item, "met" if met else "not_met", reason, value, threshold, gap, rows)
 
 
-def worst_of(gap: Floats, among: Any) -> int:
-    """Return the position of the least gap among some rows, the first of equals.
-
-    Parameters
-    ----------
-    gap : array of float
-        Distances to what is required; negative is short.
-    among : object
-        Which rows are looked at.
-    """
+def _worst_of(gap: Floats, among: Any) -> int:
+    """Return the position of the least gap among some rows, the first of equals."""
     at = np.flatnonzero(among)
     return int(at[np.argmin(np.where(np.isnan(gap[at]), np.inf, gap[at]))])

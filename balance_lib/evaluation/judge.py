@@ -146,7 +146,7 @@ def _judge_items(item: Item, measure: Measure, context: Context) -> ItemResult:
     key = "met" if n_met >= line else "not_met" if n_met + len(waiting) < line else "open"
     told = {"n": n, "met": n_met, "fails": len(fails), "open": len(waiting)}
     if n == 1:
-        reason = reduce(wording.both, [_reason_of(result) for result in next(iter(found.values()))])
+        reason = reduce(wording._both, [_reason_of(result) for result in next(iter(found.values()))])
     elif key == "met":
         reason = Message("reason.items.met", told)
     else:
@@ -195,15 +195,15 @@ def _named(name: str, context: Context) -> list[Item]:
 
 
 _JUDGES: dict[str, Callable[[Item, Measure, Context], ItemResult]] = {
-    "county": county_items.judge_county,
-    "schools": school_items.judge_rows,
-    "stages": school_items.judge_rows,
-    "townships": school_items.judge_rows,
-    "indicator": school_items.judge_indicator,
-    "school_rule": school_items.judge_rule,
-    "cv": school_items.judge_cv,
-    "given": county_items.judge_given,
+    "county": county_items._judge_county,
+    "schools": school_items._judge_rows,
+    "stages": school_items._judge_rows,
+    "townships": school_items._judge_rows,
+    "indicator": school_items._judge_indicator,
+    "school_rule": school_items._judge_rule,
+    "cv": school_items._judge_cv,
+    "given": county_items._judge_given,
     "items": _judge_items,
-    "reported": county_items.judge_reported,
-    "evidence": county_items.judge_evidence,
+    "reported": county_items._judge_reported,
+    "evidence": county_items._judge_evidence,
 }

@@ -13,19 +13,11 @@ from balance_lib.data.county import County
 Measures = Mapping[tuple[str, str], Any]
 
 
-def measures(county: County, year: int, name: str) -> Measures:
+def _measures(county: County, year: int, name: str) -> Measures:
     """Return the measures of whoever computes ``name``, by (name, stage); computed once for a county and year.
 
     ``standards/measures.yaml`` says which function that is. It is imported when it is first asked for: the rooms
     that measure import this one, which therefore knows them by name only.
-
-    Parameters
-    ----------
-    county : County
-    year : int
-        School year, by its first calendar year.
-    name : str
-        What it is called.
     """
     spec = standards.measures().get(name)
     return {} if spec is None else _measured(county, year, spec["by"])

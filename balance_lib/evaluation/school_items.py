@@ -22,11 +22,11 @@ from balance_lib.evaluation.finding import (
     Ints,
     Missing,
     Rows,
+    _worst_of,
     line_of,
     over_whole,
     single,
     stages_of,
-    worst_of,
 )
 from balance_lib.evaluation.indicators.comparison import gaps
 from balance_lib.evaluation.result import ItemResult, RowCounts
@@ -37,15 +37,8 @@ from balance_lib.standards import STAGES, Item, Measure, Standard
 _PLACE = {"schools": ["school_id"], "stages": ["school_id", "stage"], "townships": ["township"], "county": []}
 
 
-def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a figure of schools, school stages or townships: every row, their total, or the share that satisfies.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
-    """
+def _judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a figure of schools, school stages or townships: every row, their total, or the share that satisfies."""
     source, frames = measure.source, context.frames
     if source == "townships" and frames.frame(source).empty:  # every county has townships: the table is missing
         label = {lang: tables.table("townships").label(lang) for lang in ("zh", "en")}
@@ -60,7 +53,7 @@ def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
 
     def missing() -> Message:
         columns = {name: frames.column(source, name)[at] for name in names}
-        return wording.missing_rows(names, columns, values, places, context.county)
+        return wording._missing_rows(names, columns, values, places, context.county)
 
     def rows(shown: Callable[[Any], pd.DataFrame]) -> pd.DataFrame:
         here = frames.frame(source).iloc[at][_PLACE[source]]
@@ -79,7 +72,7 @@ def judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
         each = partial(rows, lambda index: _plain(known, 1.0, schools.told(found), index))
         result = single(item, 100.0 * float(known.sum() / len(known)), line_of(item), missing, rows=each)
         return replace(result, counted=RowCounts("township" if source == "townships" else "school", places, found))
-    every = partial(rows, lambda index: schools.judged(known, item.operator, lines, index))
+    every = partial(rows, lambda index: schools._judged(known, item.operator, lines, index))
     return _every(
         item, places, "township" if source == "townships" else "school", known, lines, missing, context, every
     )
@@ -145,7 +138,7 @@ def _every(
 ) -> ItemResult:
     """Judge that every row satisfies the line; ``allowed`` rows below it are let pass by a rule of the standard."""
     gap = gaps(values, item.operator, lines)
-    found = schools.findings(gap, item.operator, lines)
+    found = schools._findings(gap, item.operator, lines)
     held = found if allowed is None else np.where(allowed, 1, found)
 
     def shown() -> pd.DataFrame:
@@ -157,7 +150,7 @@ def _every(
     if not fails.any() and unknown.any():
         return ItemResult(item, "no_data", missing(), threshold=line_of(item), behind=shown, counted=counted)
     at_line = np.ones(len(held), dtype=bool) if allowed is None else ~allowed
-    worst = worst_of(gap, fails if fails.any() else at_line if at_line.any() else ~at_line)
+    worst = _worst_of(gap, fails if fails.any() else at_line if at_line.any() else ~at_line)
     key = "not_met" if fails.any() else "met"
     params = {
         "of": Message(counted.word),
@@ -185,15 +178,8 @@ def rule_floor(standard: Standard) -> float:
     return float(floors[0] or 0.0) if floors else 0.0
 
 
-def judge_indicator(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge an indicator school by school; where the standard lets a school leave one indicator at a floor, it may.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
-    """
+def _judge_indicator(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge an indicator school by school; where the standard lets a school leave one indicator at a floor, it may."""
     sheet, stages = context.sheet, stages_of(item)
     at = sheet.rows(context.year, stages)
     if not len(at) or measure.formula not in sheet.names:
@@ -206,12 +192,12 @@ def judge_indicator(item: Item, measure: Measure, context: Context) -> ItemResul
         spec = context.standard.indicators[measure.formula]
         names = [n for stage in stages for n in indicators.names_in(indicators.formula_of(spec, stage) or "0")]
         columns = {name: sheet.frames.column("stages", name)[sheet.at[at]] for name in names}
-        return wording.missing_rows(names, columns, values, places, context.county)
+        return wording._missing_rows(names, columns, values, places, context.county)
 
     def rows() -> pd.DataFrame:
         index = at * len(sheet.names) + column
         here = pd.DataFrame({"school_id": places, "stage": sheet.stage[at]}, index=index, dtype="str")
-        return here.join(schools.judged(values, item.operator, lines, index))
+        return here.join(schools._judged(values, item.operator, lines, index))
 
     allowed = _allowed(values, lines, item, context)
     return _every(item, places, "school", values, lines, missing, context, rows, allowed)
@@ -226,19 +212,12 @@ def _allowed(values: Floats, lines: Floats, item: Item, context: Context) -> Any
     for stage in stages:
         if (rule := context.sheet.rule(context.year, stage)) is not None:
             passes[context.sheet.stage[at] == stage] = [passed is True for passed in rule["passes"]]
-    below = schools.findings(gaps(values, item.operator, lines), item.operator, lines) == 0
+    below = schools._findings(gaps(values, item.operator, lines), item.operator, lines) == 0
     return below & passes
 
 
-def judge_rule(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge that every included school meets so many of the indicators and the rest at the floor.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
-    """
+def _judge_rule(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge that every included school meets so many of the indicators and the rest at the floor."""
     rules = [rule for stage in stages_of(item) if (rule := _rule_of(stage, measure, context)) is not None]
     if not rules:
         return ItemResult(item, "not_applicable", Message("reason.not_applicable"))
@@ -286,15 +265,8 @@ def _rule_of(stage: str, measure: Measure, context: Context) -> dict[str, Any] |
     return {name: np.asarray(column)[kept] for name, column in rule.items()} if kept.any() else None
 
 
-def judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:
-    """Judge a difference coefficient, or its change from year to year, in one stage or in both.
-
-    Parameters
-    ----------
-    item : Item
-    measure : Measure
-    context : Context
-    """
+def _judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:
+    """Judge a difference coefficient, or its change from year to year, in one stage or in both."""
     standard = standards.load(measure.of) if measure.of else context.standard
     switches = tuple(sorted(standard.switches().items())) if measure.of else context.switches
     sheet = schools.sheet(context.county, standard, switches)
@@ -307,17 +279,17 @@ def judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:
     values = np.array([series[stage][year] for year, stage in pairs])
     lines = np.full(len(pairs), line_of(item))
     gap = gaps(values, item.operator, lines)
-    found = schools.findings(gap, item.operator, lines)
+    found = schools._findings(gap, item.operator, lines)
 
     def rows() -> pd.DataFrame:
-        table = schools.judged(values, item.operator, lines)
+        table = schools._judged(values, item.operator, lines)
         table.insert(0, "year", [year for year, _ in pairs])
         return table.assign(stage=[stage for _, stage in pairs])
 
     fails, missing = found == 0, partial(_missing_cv, sheet, list(series), measure, context)
     if not fails.any() and np.isnan(values).any():
         return ItemResult(item, "no_data", missing(), threshold=line_of(item), behind=rows)
-    worst = worst_of(gap, fails if fails.any() else np.ones(len(pairs), dtype=bool))
+    worst = _worst_of(gap, fails if fails.any() else np.ones(len(pairs), dtype=bool))
     year, stage = pairs[worst]
     where = {"n": max(row["n"] for row in now), "year": year, "stage": Message(f"stage.{stage}")}
     note = Message("reason.cv.note", where)

@@ -13,7 +13,7 @@ import pandas as pd
 from balance_lib import inequality
 from balance_lib.data.county import County
 from balance_lib.evaluation import indicators
-from balance_lib.evaluation.indicators.comparison import TOLERANCE, gaps, holds, satisfies, shortfall
+from balance_lib.evaluation.indicators.comparison import TOLERANCE, _holds, gaps, satisfies
 from balance_lib.standards import STAGES, Item, Standard
 
 SCHOOL_COLUMNS = ["school_id", "stage", "indicator", "value", "threshold", "ratio", "met", "needed"]
@@ -27,17 +27,9 @@ Ints = npt.NDArray[np.int64]
 _WORDS = np.array([False, True, None], dtype=object)  # by finding: 0 not met, 1 met, -1 missing
 
 
-def findings(gap: Floats, operator: str, thresholds: Any) -> npt.NDArray[np.int8]:
-    """Judge gaps: 1 met, 0 not met, -1 where the value or the line is missing.
-
-    Parameters
-    ----------
-    gap : array of float
-        Distances to what is required; negative is short.
-    operator : str
-    thresholds : object
-    """
-    found: npt.NDArray[np.int8] = np.asarray(holds(gap, operator, thresholds)).astype(np.int8)
+def _findings(gap: Floats, operator: str, thresholds: Any) -> npt.NDArray[np.int8]:
+    """Judge gaps: 1 met, 0 not met, -1 where the value or the line is missing."""
+    found: npt.NDArray[np.int8] = np.asarray(_holds(gap, operator, thresholds)).astype(np.int8)
     found[np.isnan(gap)] = -1
     return found
 
@@ -47,35 +39,18 @@ def told(found: Any) -> Any:
     return _WORDS[found]
 
 
-def judge_column(values: pd.Series, operator: str, thresholds: pd.Series) -> pd.DataFrame:
-    """Judge a column of values: columns value, threshold, gap, met (True, False or None).
-
-    Parameters
-    ----------
-    values : Series
-        Figures, one for each place.
-    operator : str
-    thresholds : Series
-    """
-    return judged(values.to_numpy(dtype=float), operator, thresholds.to_numpy(dtype=float), values.index)
+def _judge_column(values: pd.Series, operator: str, thresholds: pd.Series) -> pd.DataFrame:
+    """Judge a column of values: columns value, threshold, gap, met (True, False or None)."""
+    return _judged(values.to_numpy(dtype=float), operator, thresholds.to_numpy(dtype=float), values.index)
 
 
-def judged(values: Floats, operator: str, thresholds: Floats, index: Any = None) -> pd.DataFrame:
-    """Judge an array of values, as :func:`judge_column`.
+def _judged(values: Floats, operator: str, thresholds: Floats, index: Any = None) -> pd.DataFrame:
+    """Judge an array of values, as :func:`_judge_column`.
 
-    Parameters
-    ----------
-    values : array of float
-        Figures, one for each place.
-    operator : str
-        Comparison, such as ``>=``.
-    thresholds : array of float
-        Values that are required.
-    index : object
-        Index of the result.
+    ``operator``: comparison, such as ``>=``.
     """
     gap = gaps(values, operator, thresholds)
-    met = told(findings(gap, operator, thresholds))
+    met = told(_findings(gap, operator, thresholds))
     return pd.DataFrame(
         {"value": values, "threshold": thresholds, "gap": gap, "met": pd.Series(met, dtype=object, index=index)},
         index=index,
@@ -151,7 +126,7 @@ class IndicatorSheet:
         self.limits = limit
         self.lines = np.where((self.stage == "primary")[:, None], limit["primary"], limit["junior"])
         self.gaps = gaps(self.values, ">=", self.lines)
-        self.found = findings(self.gaps, ">=", self.lines)
+        self.found = _findings(self.gaps, ">=", self.lines)
         self._rules: dict[tuple[int, str], dict[str, Any] | None] = {}
         self._coefficients: dict[tuple[int, str], list[dict[str, Any]]] = {}
 
@@ -193,7 +168,7 @@ class IndicatorSheet:
         )
 
     def rule(self, year: int, stage: str) -> dict[str, Any] | None:
-        """Judge the schools of a year and stage by the school rule: columns of :func:`rule_table`; None without one.
+        """Judge the schools of a year and stage by the school rule: columns of :func:`_rule_table`; None without one.
 
         Parameters
         ----------
@@ -212,7 +187,7 @@ class IndicatorSheet:
         at_least, floor = int(item.measure.at_least or 0), float(item.measure.floor_share or 0)
         found, line = self.found[np.ix_(at, columns)], self.lines[np.ix_(at, columns)]
         gap = gaps(self.values[np.ix_(at, columns)], ">=", floor * line)
-        low = findings(gap, ">=", floor * line) == 0
+        low = _findings(gap, ">=", floor * line) == 0
         missed, unknown = (found == 0).sum(axis=1), (found == -1).sum(axis=1)
         fails = low.any(axis=1) | (missed > len(columns) - at_least)
         names = np.array(self.names, dtype=object)[columns]
@@ -335,15 +310,8 @@ def schools_of(county: County, standard: Standard, switches: Switches, year: int
 
 
 @lru_cache(maxsize=64)
-def rule_table(county: County, standard: Standard, switches: Switches) -> pd.DataFrame:
+def _rule_table(county: County, standard: Standard, switches: Switches) -> pd.DataFrame:
     """Judge every included school by the standard's school rule, for stages that have one.
-
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    switches : Switches
-        Definition switches and their values.
 
     Returns
     -------
@@ -356,7 +324,7 @@ def rule_table(county: County, standard: Standard, switches: Switches) -> pd.Dat
 
 
 def rules_of(county: County, standard: Standard, switches: Switches, year: int) -> pd.DataFrame:
-    """Return the rows of :func:`rule_table` of one year.
+    """Return the rows of :func:`_rule_table` of one year.
 
     Parameters
     ----------
@@ -452,17 +420,12 @@ __all__ = [
     "cv_limits",
     "cv_table",
     "cvs_of",
-    "findings",
     "indicator_items",
-    "judge_column",
-    "judged",
     "rule_item",
-    "rule_table",
     "rules_of",
     "satisfies",
     "school_table",
     "schools_of",
     "sheet",
-    "shortfall",
     "told",
 ]

@@ -68,7 +68,7 @@ def _county_years(county: County) -> pd.DataFrame:
         standard_id, _, code = key.partition("/")
         if standard_id in standards.ids() and code in (standard := standards.load(standard_id)).by_code:
             for at in table.index[table["item"] == key]:
-                if table.at[at, "year"] == table.at[at, "year"] and gives_away(
+                if table.at[at, "year"] == table.at[at, "year"] and _gives_away(
                     county, standard, standard.item(code), int(table.at[at, "year"])
                 ):
                     table.loc[at, ["value", "source"]] = np.nan
@@ -96,16 +96,8 @@ def _sensitive_names(item: Item) -> list[str]:
     return [name for formula in formulas for name in indicators.names_in(formula) if _is_sensitive(name)]
 
 
-def gives_away(county: County, standard: standards.Standard, item: Item, year: int) -> bool:
-    """Tell whether an item's value is a count of fewer than five people by a personal attribute, or made of one.
-
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    item : Item
-    year : int
-    """
+def _gives_away(county: County, standard: standards.Standard, item: Item, year: int) -> bool:
+    """Tell whether an item's value is a count of fewer than five people by a personal attribute, or made of one."""
     names, measure = _sensitive_names(item), item.measure
     if not names or measure is None:
         return False
@@ -137,7 +129,7 @@ def _told(result: ItemResult, standard: standards.Standard, county: County, year
         return result
     before = result.earlier
     earlier = None if before is None else partial(_told_before, before, standard, county, year - 1)
-    if not gives_away(county, standard, result.item, year) or result.status not in ("met", "not_met"):
+    if not _gives_away(county, standard, result.item, year) or result.status not in ("met", "not_met"):
         return replace(result, earlier=earlier)
     reason = Message("reason.few", {"few": FEW})
     return replace(
@@ -179,5 +171,5 @@ def told_history(rows: pd.DataFrame, county: County, standard: standards.Standar
     """
     if not only_looks():
         return rows
-    given = [gives_away(county, standard, standard.item(r.code), int(r.year)) for r in rows.itertuples()]
+    given = [_gives_away(county, standard, standard.item(r.code), int(r.year)) for r in rows.itertuples()]
     return rows.assign(value=rows["value"].mask(given), gap=rows["gap"].mask(given))

@@ -93,18 +93,8 @@ def standing(item: Item, value: float, line: float) -> Message:
     return Message("reason.standing", {"value": quantity(value, _bare(unit), line, item.operator)})
 
 
-def compared(item: Item, value: float, line: float, gap: float, *, met: bool) -> Message:
-    """Say how a value stands to its line: as it is, or against the year before.
-
-    Parameters
-    ----------
-    item : Item
-    value : float
-    line : float
-    gap : float
-        Distance to what is required; negative is short.
-    met : bool
-    """
+def _compared(item: Item, value: float, line: float, gap: float, *, met: bool) -> Message:
+    """Say how a value stands to its line: as it is, or against the year before."""
     key, told = "met" if met else "not_met", standing(item, value, line)
     if yearly(item, line):
         return Message(f"reason.change.{key}", {"moved": told, "yearly": required(item, line)})
@@ -214,17 +204,8 @@ def _known(county: County) -> tuple[dict[Any, Any], dict[Any, Any]]:
     return zh, en
 
 
-def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, measure: Measure) -> Message:
-    """Say which figures a county formula lacks, in which years, and whose rows a sum lacks.
-
-    Parameters
-    ----------
-    wanted : sequence of str
-        Names of the figures.
-    data : indicators.Frames
-    year : int
-    measure : Measure
-    """
+def _missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, measure: Measure) -> Message:
+    """Say which figures a county formula lacks, in which years, and whose rows a sum lacks."""
     first = year - measure.years + 1 - (measure.transform != "level")
     every = data.column("county", "year")
     lacking: dict[int, list[str]] = {}
@@ -237,7 +218,7 @@ def missing_figures(wanted: Sequence[str], data: indicators.Frames, year: int, m
         return Message("reason.zero_denominator")
     figures = tuple(dict.fromkeys(name for names in lacking.values() for name in names))
     said = [_missing_in(each, names, data, figures) for each, names in lacking.items()]
-    return said[0] if len(said) == 1 else reduce(both, said)
+    return said[0] if len(said) == 1 else reduce(_both, said)
 
 
 def _missing_in(year: int, wanted: Sequence[str], data: indicators.Frames, figures: tuple[str, ...]) -> Message:
@@ -263,34 +244,15 @@ def item_names(items: Sequence[Item], most: int = 8) -> dict[str, str]:
     }
 
 
-def both(first: Message, second: Message) -> Message:
-    """Say one thing after the other; what the first knows goes on.
-
-    Parameters
-    ----------
-    first : Message
-    second : Message
-    """
+def _both(first: Message, second: Message) -> Message:
+    """Say one thing after the other; what the first knows goes on."""
     return Message("reason.with_note", {**first.params, "why": first, "note": second})
 
 
-def missing_rows(
+def _missing_rows(
     wanted: Sequence[str], columns: Mapping[str, Any], values: Any, places: Any, county: County
 ) -> Message:
-    """Say how many rows lack a figure and which figures, and name the rows that would divide by zero.
-
-    Parameters
-    ----------
-    wanted : sequence of str
-        Figures the formula names.
-    columns : mapping of str to array
-        Those figures of the rows.
-    values : array of float
-        What the formula gave.
-    places : array
-        School or township of each row.
-    county : County
-    """
+    """Say how many rows lack a figure and which figures, and name the rows that would divide by zero."""
     gone = {name: _blank(columns[name]) for name in dict.fromkeys(wanted)}
     blank = np.logical_or.reduce([*gone.values(), np.zeros(len(values), dtype=bool)])
     said = []

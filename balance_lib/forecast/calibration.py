@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.forecast import path
-from balance_lib.forecast.quantile import regress
+from balance_lib.forecast.quantile import _regress
 from balance_lib.forecast.result import BACK_TEST_COLUMNS
 from balance_lib.forecast.series import KEY, IndicatorSeries
 from balance_lib.forecast.settings import assumptions
@@ -33,16 +33,10 @@ class Spread:
     pooled: bool = False  # factors of shares of the value, from all indicators together
 
 
-def carried(amounts: Any, years: Any, pupils: Any, way: str) -> tuple[Any, Any]:
+def _carried(amounts: Any, years: Any, pupils: Any, way: str) -> tuple[Any, Any]:
     """Return values to come, and the half width that the scatter of each series alone gives.
 
-    Parameters
-    ----------
-    amounts : array (series, years)
-        What there is: the value times the pupils.
-    years : array (years,)
-    pupils : array (series, years ahead)
-    way : {"line", "share", "level"}
+    ``amounts``: what there is: the value times the pupils.
     """
     middle, half = path.carry(years, amounts, pupils.shape[1], level=LEVEL, way=way)
     with np.errstate(divide="ignore", invalid="ignore"):
@@ -62,14 +56,8 @@ def _basis(value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
     return np.stack(np.broadcast_arrays(share, own, chance), axis=-1)
 
 
-def forecasts(series: IndicatorSeries, foretold: Pupils) -> pd.DataFrame:
+def _forecasts(series: IndicatorSeries, foretold: Pupils) -> pd.DataFrame:
     """Forecast again from earlier years of the panel, each way, and set what was then counted beside it.
-
-    Parameters
-    ----------
-    series : IndicatorSeries
-    foretold : Pupils
-        Pupils to come.
 
     Returns
     -------
@@ -85,7 +73,7 @@ def forecasts(series: IndicatorSeries, foretold: Pupils) -> pd.DataFrame:
         pupils, actual = foretold(origin), series.values[:, cut:]
         there = np.isfinite(series.values[:, cut - 1])  # a series that was not counted then was not forecast then
         for way in WAYS:
-            value, own = carried(series.amounts[:, :cut], series.years[:cut], pupils, way)
+            value, own = _carried(series.amounts[:, :cut], series.years[:cut], pupils, way)
             at, step = np.nonzero(np.isfinite(value) & np.isfinite(actual) & np.isfinite(own) & there[:, None])
             found = {"way": way, "origin": origin, "year": origin + ahead[step], "horizon": ahead[step]}
             found |= {name: column[at] for name, column in names.items()}
@@ -95,18 +83,13 @@ def forecasts(series: IndicatorSeries, foretold: Pupils) -> pd.DataFrame:
     return pd.concat(parts, ignore_index=True) if parts else pd.DataFrame(columns=columns)
 
 
-def spreads(rows: pd.DataFrame, ways: Mapping[str, str] | None = None) -> dict[str, Spread]:
+def _spreads(rows: pd.DataFrame, ways: Mapping[str, str] | None = None) -> dict[str, Spread]:
     """Return how each indicator goes on, the way that was least wrong, and the factors of its half width.
 
     Where an indicator has too few forecasts (a county has one series a stage), the errors of all indicators, in
     shares of their values, are taken together.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        From :func:`forecasts`.
-    ways : mapping of indicator to way, optional
-        How they go on where too few forecasts tell: known from elsewhere.
+    ``rows``: from :func:`forecasts`. ``ways``: how they go on where too few forecasts tell: known from elsewhere.
     """
     few = float(assumptions()["enough"]["indicator"])
     best = {str(name): _least_wrong(mine, few, (ways or {}).get(str(name), WAYS[0])) for name, mine in _by_name(rows)}
@@ -141,21 +124,11 @@ def _factors(rows: pd.DataFrame) -> Any:
     if rows.empty:
         return None
     left = _basis(*(rows[name].to_numpy(dtype=float) for name in TOLD))
-    return regress(left, (rows["forecast"] - rows["actual"]).abs().to_numpy(dtype=float), LEVEL)
+    return _regress(left, (rows["forecast"] - rows["actual"]).abs().to_numpy(dtype=float), LEVEL)
 
 
-def half_width(spread: Spread, value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
-    """Return the half width: the measured one, for few measurements partly the series' own with the assumed one.
-
-    Parameters
-    ----------
-    spread : Spread
-    value : object
-    own : object
-        Scatter of the series itself.
-    pupils : object
-    ahead : object
-    """
+def _half_width(spread: Spread, value: Any, own: Any, pupils: Any, ahead: Any) -> Any:
+    """Return the half width: the measured one, for few measurements partly the series' own with the assumed one."""
     share = NormalDist().inv_cdf((1.0 + LEVEL) / 2.0) * float(assumptions()["spread"]["indicator"]["share"])
     assumed = np.hypot(own, share * value * ahead)
     if spread.factors is None:
@@ -168,25 +141,18 @@ def half_width(spread: Spread, value: Any, own: Any, pupils: Any, ahead: Any) ->
     return spread.weight * found + (1.0 - spread.weight) * assumed
 
 
-def tested(rows: pd.DataFrame, what: str, ways: Mapping[str, str] | None = None) -> pd.DataFrame:
+def _tested(rows: pd.DataFrame, what: str, ways: Mapping[str, str] | None = None) -> pd.DataFrame:
     """Judge the forecasts of each earlier year by the way and band that the other years' forecasts give.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Earlier forecasts and what was then counted.
-    what : str
-        Whose figures they are.
-    ways : mapping of str to str, optional
-        How each indicator is carried on.
+    ``rows``: earlier forecasts and what was then counted.
     """
     parts = []
     for origin in rows["origin"].unique():
-        known = spreads(rows[rows["origin"] != origin], ways)
+        known = _spreads(rows[rows["origin"] != origin], ways)
         for name, mine in _by_name(rows[rows["origin"] == origin]):
             spread = known.get(str(name), Spread())
             part = mine[mine["way"] == spread.way]
-            half = half_width(spread, *(part[column].to_numpy(dtype=float) for column in TOLD))
+            half = _half_width(spread, *(part[column].to_numpy(dtype=float) for column in TOLD))
             low, high = (part["forecast"] - half).clip(lower=0.0), part["forecast"] + half
             inside = (part["actual"] >= low - 1e-9) & (part["actual"] <= high + 1e-9)
             parts.append(part.assign(what=what, band=None, low=low, high=high, inside=inside))

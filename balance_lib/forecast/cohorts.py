@@ -7,26 +7,18 @@ from typing import Any
 import numpy as np
 
 from balance_lib.forecast.counts import AGES, BANDS, Counts
-from balance_lib.forecast.ratios import BAND_AGES, LEAVER_AGES, STAGE_AGES, YOUNG, growth
+from balance_lib.forecast.ratios import BAND_AGES, LEAVER_AGES, STAGE_AGES, YOUNG, _growth
 from balance_lib.forecast.settings import ProjectionSettings, assumptions
 
 Span = tuple[tuple[int, int], int, Any]  # ages counted together, year, count by village (or of the county)
 
 
-def children(counts: Counts, steps: Any, drift: Any) -> Any:
+def _children(counts: Counts, steps: Any, drift: Any) -> Any:
     """Return the children of the base year by village and single year of age, 0 to 14.
 
     Each cohort's size is found by least squares from every count it was part of, all years, brought to the base year
     by the yearly ratios; neighbouring cohorts are thought alike as far as the counts leave it open. The base year's
     own counts (bands, children of 3–5, births) are then met exactly.
-
-    Parameters
-    ----------
-    counts : Counts
-    steps : object
-        Ratios of a cohort from year to year.
-    drift : object
-        Yearly change of a cohort.
 
     Returns
     -------
@@ -48,7 +40,7 @@ def children(counts: Counts, steps: Any, drift: Any) -> Any:
     for age in range(FIRST_COUNTED):
         born = counts.births[:, -1 - age] if age < len(counts.years) else np.full(len(out), np.nan)
         if np.isfinite(born).any() and np.isnan(out[:, age]).any():
-            out[:, age] = np.nan_to_num(born) * growth(steps, 0, age) * np.exp(age * drift)
+            out[:, age] = np.nan_to_num(born) * _growth(steps, 0, age) * np.exp(age * drift)
     return out
 
 
@@ -104,7 +96,7 @@ def _solve(counts: Counts, spans: list[Span], steps: Any) -> Any:
         row = np.zeros(cohorts)
         for age in range(low, high + 1):
             now = min(age + counts.base - year, AGES - 1)
-            row[age + counts.base - year] = weight / growth(steps, age, now)
+            row[age + counts.base - year] = weight / _growth(steps, age, now)
         rows.append(row)
         right.append(weight * value)
     same = np.eye(cohorts)
@@ -165,7 +157,7 @@ def births(
     if not counted:
         sizes = found.sum(axis=0)
         ages = [age for age in range(AGES - 1, -1, -1) if np.isfinite(sizes[age]) and sizes[age] > 0]
-        counted = {counts.base - age: float(sizes[age] / growth(steps, 0, age)) for age in ages}
+        counted = {counts.base - age: float(sizes[age] / _growth(steps, 0, age)) for age in ages}
     if not counted:
         return list(range(counts.base + 1, counts.base + years + 1)), np.zeros(years), np.zeros(years), counts.base
     recent = sorted(counted)[-int(given["births_years"]) :]

@@ -26,20 +26,10 @@ def is_counted(item: Item) -> bool:
     return measure is not None and not measure.of and measure.source in ("indicator", "school_rule")
 
 
-def of_schools(
+def _of_schools(
     county: County, standard: Standard, item: Item, base: int, to: int
 ) -> tuple[pd.DataFrame, pd.DataFrame] | None:
     """Return an item's path counted from its schools, and the same counted again from earlier years.
-
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    item : Item
-    base : int
-        Last counted school year.
-    to : int
-        Last school year.
 
     Returns
     -------

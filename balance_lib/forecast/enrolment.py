@@ -56,4 +56,4 @@ def _projected(county: County, to: int, base: int, settings: ProjectionSettings,
     run = Run(county, read(county, base), to, settings)
     run.go()
     projection = run.projection()
-    return errors.banded(projection, county) if bands else projection
+    return errors._banded(projection, county) if bands else projection

@@ -14,7 +14,7 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.forecast.counts import BAND_STAGE, BANDS, FIRST_AGE, Counts, read
-from balance_lib.forecast.quantile import regress
+from balance_lib.forecast.quantile import _regress
 from balance_lib.forecast.result import BACK_TEST_COLUMNS, BackTest, Projection
 from balance_lib.forecast.run import Run
 from balance_lib.forecast.settings import ProjectionSettings, assumptions
@@ -31,14 +31,8 @@ FEWEST_A_YEAR = 3  # errors of a target year that tell its quantile
 FEWEST = 20  # errors of a size and stage it takes for that; of fewer the stage as a whole, or all, are taken
 
 
-def banded(projection: Projection, county: County) -> Projection:
-    """Return a projection with its band and its back-test.
-
-    Parameters
-    ----------
-    projection : Projection
-    county : County
-    """
+def _banded(projection: Projection, county: County) -> Projection:
+    """Return a projection with its band and its back-test."""
     settings = projection.settings
     width, tested = _measured(county, projection.base, settings.zoned, settings.migration, settings.level)
     unborn, known = _unborn(projection), _counted_years(read(county, projection.base))
@@ -62,7 +56,7 @@ def _measured(
     for kind in KINDS:
         mine = rows[rows["what"] == kind]
         scored = _scored(mine, kind, level)
-        width[kind] = _Width.of(scored, fit(mine, kind, level), kind, level)
+        width[kind] = _Width.of(scored, _fit(mine, kind, level), kind, level)
         tested.append(_tested(scored, kind, level))
     return width, BackTest(pd.concat(tested, ignore_index=True)[BACK_TEST_COLUMNS])
 
@@ -74,7 +68,7 @@ class _Width:
     Parameters
     ----------
     factors : array (6,)
-        From :func:`fit`.
+        From :func:`_fit`.
     edges : mapping of stage to array
         Pupils at which the sizes of a stage part.
     scale : mapping of stage to array (sizes,)
@@ -138,7 +132,7 @@ class _Width:
             here = stages == name
             scale[here] = self.scale[name][np.searchsorted(edges, np.asarray(pupils)[here])]
             scale[here] *= self.later[name][step[here]]
-        return half_width(pupils, ahead, stirred, known, factors=self.factors) * scale
+        return _half_width(pupils, ahead, stirred, known, factors=self.factors) * scale
 
 
 def _by_years_ahead(rows: pd.DataFrame, weight: float, level: float) -> Any:
@@ -267,7 +261,7 @@ def _rows(what: str, ids: Any, stage: str, band: str | None, forecast: Any, actu
     return pd.DataFrame(columns | {"stirred": 0.0}).astype({"band": object})
 
 
-def fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
+def _fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
     """Fit the half width of the band to measured errors by quantile regression.
 
     The half width is a sum of parts, none negative: a constant, the square root of the pupils (chance: few pupils
@@ -278,12 +272,7 @@ def fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
     the absolute errors smaller than the half width. Where few errors could be measured the assumed spread stands in
     for the rest.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        forecast, actual, horizon, stirred, known of one kind.
-    kind : {"village", "school", "county"}
-    level : float
+    ``rows``: forecast, actual, horizon, stirred, known of one kind.
 
     Returns
     -------
@@ -305,7 +294,7 @@ def fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
     # Where hardly anybody has to move first: else closures in every year would explain what chance does.
     calm = (rows["stirred"] <= rows["stirred"].median()).to_numpy()
     measured = np.zeros(left.shape[1])
-    measured[PLAIN] = regress(left[calm][:, PLAIN], error[calm], level)
+    measured[PLAIN] = _regress(left[calm][:, PLAIN], error[calm], level)
     moved = left[:, STIRRED] > 0
     if moved.any():
         beyond = (error - left @ measured)[moved] / left[moved, STIRRED]
@@ -313,19 +302,10 @@ def fit(rows: pd.DataFrame, kind: str, level: float) -> Any:
     return weight * measured + (1.0 - weight) * assumed
 
 
-def half_width(pupils: Any, ahead: Any, stirred: Any, known: Any, *, factors: Any) -> Any:
+def _half_width(pupils: Any, ahead: Any, stirred: Any, known: Any, *, factors: Any) -> Any:
     """Return the half width of the band; zero in the base year, which is counted.
 
-    Parameters
-    ----------
-    pupils : object
-    ahead : object
-    stirred : object
-        Share of pupils a change of layout moved.
-    known : object
-        Share of pupils whose home is known.
-    factors : object
-        Factors of the band.
+    ``stirred``: share of pupils a change of layout moved. ``known``: share of pupils whose home is known.
     """
     return np.where(ahead > 0, _basis(pupils, ahead, stirred, known) @ factors, 0.0)
 
@@ -342,8 +322,8 @@ def _scored(rows: pd.DataFrame, kind: str, level: float) -> pd.DataFrame:
     parts = []
     for origin, part in rows.groupby("origin"):
         others = rows[rows["origin"] != origin]
-        factors = fit(others if len(others) else rows, kind, level)
-        half = half_width(*(part[name].to_numpy() for name in BASIS), factors=factors)
+        factors = _fit(others if len(others) else rows, kind, level)
+        half = _half_width(*(part[name].to_numpy() for name in BASIS), factors=factors)
         error = (part["forecast"] - part["actual"]).abs()
         parts.append(part.assign(half=half, score=error / np.maximum(half, 1e-9), factors=[factors] * len(part)))
     return pd.concat(parts, ignore_index=True) if parts else rows.assign(half=0.0, score=0.0, factors=None)

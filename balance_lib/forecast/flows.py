@@ -253,19 +253,11 @@ def closures(county: County, counts: Counts, settings: ProjectionSettings, to: i
     return out
 
 
-def receivers(county: County, counts: Counts, ways: PupilFlows, school: int) -> dict[int, int]:
+def _receivers(county: County, counts: Counts, ways: PupilFlows, school: int) -> dict[int, int]:
     """Return where a closing school's pupils go, by band.
 
     Its central school when it is open and teaches the band; otherwise the school that most children of the same
     villages attend already, then of the same township, then the nearest, then the largest.
-
-    Parameters
-    ----------
-    county : County
-    counts : Counts
-    ways : PupilFlows
-    school : int
-        Position of the school.
     """
     table = county.tables["schools"].drop_duplicates("school_id").set_index("school_id").reindex(counts.schools)
     at = {name: position for position, name in enumerate(counts.schools)}

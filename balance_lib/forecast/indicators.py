@@ -15,7 +15,7 @@ from balance_lib.data.county import County
 from balance_lib.forecast import calibration, path
 from balance_lib.forecast.calibration import Spread
 from balance_lib.forecast.result import BackTest
-from balance_lib.forecast.series import KEY, IndicatorSeries, foretold, read_series
+from balance_lib.forecast.series import KEY, IndicatorSeries, _foretold, _read_series
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES, Standard
 
@@ -122,9 +122,9 @@ def paths(
 def _paths(
     county: County, standard: Standard, of: str, stage: str | None, indicator: str | None, base: int, to: int
 ) -> Paths:
-    series = read_series(county, standard, of, base).only(stage, indicator)
+    series = _read_series(county, standard, of, base).only(stage, indicator)
     spreads, back_test = _measured(county, standard, of, base)
-    ends = _ahead(series, spreads, foretold(county, of, series.index, base, max(to, base), bands=True))
+    ends = _ahead(series, spreads, _foretold(county, of, series.index, base, max(to, base), bands=True))
     names = {"of": of} | {name: series.named(name) for name in KEY}
     crossings = []
     for at, threshold in enumerate(series.lines):
@@ -154,14 +154,14 @@ def _measured(county: County, standard: Standard, of: str, base: int) -> tuple[d
 
     ``base``: last counted school year.
     """
-    series = read_series(county, standard, of, base)
-    rows = calibration.forecasts(series, lambda origin: _expected(county, of, series, origin, base))
+    series = _read_series(county, standard, of, base)
+    rows = calibration._forecasts(series, lambda origin: _expected(county, of, series, origin, base))
     ways = None if of == "school" else {k: v.way for k, v in _measured(county, standard, "school", base)[0].items()}
-    return calibration.spreads(rows, ways), BackTest(calibration.tested(rows, of, ways))
+    return calibration._spreads(rows, ways), BackTest(calibration._tested(rows, of, ways))
 
 
 def _expected(county: County, of: str, series: IndicatorSeries, origin: int, base: int) -> Any:
-    return foretold(county, of, series.index, origin, base, bands=False)["pupils"]
+    return _foretold(county, of, series.index, origin, base, bands=False)["pupils"]
 
 
 def _long(names: dict[str, Any], years: Any, value: Any, ends: tuple[Any, Any, Any], lines: Any) -> pd.DataFrame:
@@ -184,10 +184,10 @@ def _ahead(series: IndicatorSeries, spreads: dict[str, Spread], expected: dict[s
     ahead, names = np.arange(1, pupils.shape[1] + 1)[None, :], series.named("indicator")
     for name in dict.fromkeys(names):
         at, spread = series.alive & (names == name), spreads.get(name, Spread())
-        value[at], own = calibration.carried(series.amounts[at], series.years, pupils[at], spread.way)
+        value[at], own = calibration._carried(series.amounts[at], series.years, pupils[at], spread.way)
         with np.errstate(divide="ignore", invalid="ignore"):
             own = np.hypot(own, value[at] * half[at] / pupils[at]) if spread.factors is None else own
-        band[at] = calibration.half_width(spread, value[at], own, pupils[at], ahead)
+        band[at] = calibration._half_width(spread, value[at], own, pupils[at], ahead)
     return value, np.maximum(value - band, 0.0), value + band
 
 

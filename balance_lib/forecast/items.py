@@ -120,7 +120,7 @@ def item_path(
     line = line_by_date(standard, item)
     # What the evaluation judged by stands: a rule may have a line of its own every year.
     given = {int(y): float(t) for y, t in zip(history["year"], history["threshold"], strict=True) if not math.isnan(t)}
-    if (of_schools := counting.of_schools(county, standard, item, base, end)) is not None:
+    if (of_schools := counting._of_schools(county, standard, item, base, end)) is not None:
         ahead, again = of_schools
         given |= dict(zip(ahead["year"], ahead["threshold"], strict=True))
         known = history[history["value"].notna()][["year", "value"]]
@@ -135,7 +135,7 @@ def item_path(
     def line_of_year(year: int) -> float:
         return given.get(year, line(year))
 
-    found = path.with_line(found, item.operator, line_of_year)
+    found = path._with_line(found, item.operator, line_of_year)
     judged = dict(zip(history["year"], history["status"], strict=True))
     ahead_status = [("met" if gap >= -1e-9 else "not_met") for gap in found["gap"]]
     found["status"] = [judged.get(y, a) for y, a in zip(found["year"], ahead_status, strict=True)]

@@ -375,16 +375,10 @@ def _not_before(
     return Crossing("not_before", math.nan, earliest, math.nan, Message(f"trends.cross.{key}", told))
 
 
-def with_line(path: pd.DataFrame, operator: str, line: float | Callable[[int], float]) -> pd.DataFrame:
+def _with_line(path: pd.DataFrame, operator: str, line: float | Callable[[int], float]) -> pd.DataFrame:
     """Return a path with its line and its gap (negative: short) of every year.
 
-    Parameters
-    ----------
-    path : DataFrame
-        Values by year.
-    operator : str
-    line : float or Callable[[int], float]
-        Required value, or what gives it for a year.
+    ``path``: values by year. ``line``: required value, or what gives it for a year.
     """
     line_of = line if callable(line) else lambda year: float(line)
     lines = [line_of(int(year)) for year in path["year"]]

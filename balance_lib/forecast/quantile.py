@@ -7,17 +7,10 @@ from typing import Any
 import numpy as np
 
 
-def regress(left: Any, right: Any, level: float) -> Any:
+def _regress(left: Any, right: Any, level: float) -> Any:
     """Return factors, none negative, so that ``level`` of ``right`` lies below ``left @ factors``.
 
     Solved as the dual linear programme, which has as many rows as there are factors.
-
-    Parameters
-    ----------
-    left : array (errors, factors)
-    right : array (errors,)
-        Absolute errors.
-    level : float
 
     Returns
     -------
@@ -29,7 +22,7 @@ def regress(left: Any, right: Any, level: float) -> Any:
 
     Examples
     --------
-    >>> regress(np.ones((5, 1)), np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 0.7).round(6).tolist()
+    >>> _regress(np.ones((5, 1)), np.array([1.0, 2.0, 3.0, 4.0, 5.0]), 0.7).round(6).tolist()
     [4.0]
     """
     from scipy.optimize import linprog  # lazy

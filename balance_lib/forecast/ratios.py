@@ -158,21 +158,12 @@ def _more_than_expected(counts: Counts, spans: list[tuple[Any, Any]], years: int
     return mean * between / (between + noise + 1e-12)
 
 
-def growth(steps: Any, age: int, to: int) -> float:
+def _growth(steps: Any, age: int, to: int) -> float:
     """Return the ratio of a cohort at one age to itself at an earlier one.
-
-    Parameters
-    ----------
-    steps : object
-        Ratios of a cohort from year to year.
-    age : int
-        Years of age.
-    to : int
-        Last school year.
 
     Examples
     --------
-    >>> round(growth(np.full(14, 0.9), 2, 4), 4)
+    >>> round(_growth(np.full(14, 0.9), 2, 4), 4)
     0.81
     """
     return float(np.prod(steps[age : min(to, AGES - 1)]))

@@ -11,7 +11,7 @@ import pandas as pd
 from balance_lib.data.county import County
 from balance_lib.forecast import cohorts, ratios
 from balance_lib.forecast.counts import AGES, BAND_STAGE, BANDS, FIRST_AGE, Counts
-from balance_lib.forecast.flows import BAND_GRADES, ENTRY, PupilFlows, closures, receivers, school_drift
+from balance_lib.forecast.flows import BAND_GRADES, ENTRY, PupilFlows, _receivers, closures, school_drift
 from balance_lib.forecast.result import COUNTY_COLUMNS, SCHOOL_COLUMNS, VILLAGE_COLUMNS, Projection, Trace
 from balance_lib.forecast.settings import ProjectionSettings, assumptions
 from balance_lib.locale import Message
@@ -37,7 +37,7 @@ class Run:
         observed = settings.migration == "observed"
         self.steps = ratios.yearly(counts) if observed else np.ones(AGES - 1)
         self.drift = ratios.drift(counts) if observed else np.zeros(len(counts.villages))
-        self.children = [cohorts.children(counts, self.steps, self.drift)]
+        self.children = [cohorts._children(counts, self.steps, self.drift)]
         horizon = to - counts.base
         self.birth_years, self.births, self.birth_error, self.last_counted = cohorts.births(
             counts, self.children[0], self.steps, horizon, settings
@@ -70,7 +70,7 @@ class Run:
             self._grow(year, kept)
             before = self.ways.rolls(len(self.counts.schools)) if year in closing else self.rolls[0]
             for school in closing.get(year, ()):
-                self.ways.reroute(school, receivers(self.county, self.counts, self.ways, school))
+                self.ways.reroute(school, _receivers(self.county, self.counts, self.ways, school))
             self.stirred.append(self.stirred[-1] + self._stir(before, closing.get(year, [])))
             self.rolls.append(self.ways.rolls(len(self.counts.schools)))
             self.trace.append(self.ways.banded())
@@ -101,7 +101,7 @@ class Run:
             if np.isnan(now[:, age]).any():
                 size = born.get(self.counts.base - age, np.nan)
                 size = size if np.isfinite(size) else next(iter(born.values()), 0.0)
-                now[:, age] = share * size * ratios.growth(self.steps, 0, age)
+                now[:, age] = share * size * ratios._growth(self.steps, 0, age)
 
     def _birth_share(self) -> Any:
         """Return each village's share of the county's births: of the last three years counted, else of its pupils."""

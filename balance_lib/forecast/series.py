@@ -70,18 +70,8 @@ class IndicatorSeries:
 
 
 @lru_cache(maxsize=12)
-def read_series(county: County, standard: Standard, of: str, base: int) -> IndicatorSeries:
-    """Return every series up to a base year; a place or indicator nobody counted has none.
-
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    of : str
-        Whose figures: ``school``, ``township`` or ``county``.
-    base : int
-        Last counted school year.
-    """
+def _read_series(county: County, standard: Standard, of: str, base: int) -> IndicatorSeries:
+    """Return every series up to a base year; a place or indicator nobody counted has none."""
     table = _table(county, standard, of, base)
     years = np.arange(int(table["year"].min()) if len(table) else base, base + 1)
     value, pupils, line = (
@@ -95,21 +85,10 @@ def read_series(county: County, standard: Standard, of: str, base: int) -> Indic
     return IndicatorSeries(index, years, value, pupils, line.reindex(index).ffill(axis=1).iloc[:, -1].to_numpy())
 
 
-def foretold(county: County, of: str, index: Any, base: int, to: int, *, bands: bool) -> dict[str, Any]:
+def _foretold(county: County, of: str, index: Any, base: int, to: int, *, bands: bool) -> dict[str, Any]:
     """Return the pupils to come at the place and stage of every series, and the ends of their band.
 
-    Parameters
-    ----------
-    county : County
-    of : str
-        Whose figures: ``school``, ``township`` or ``county``.
-    index : object
-    base : int
-        Last counted school year.
-    to : int
-        Last school year.
-    bands : bool
-        Whether low and high are wanted.
+    ``bands``: whether low and high are wanted.
 
     Returns
     -------

@@ -11,7 +11,7 @@ import pandas as pd
 from balance_lib.evaluation.indicators.sums import sums
 from balance_lib.scenarios import classes
 from balance_lib.scenarios import operations as ops
-from balance_lib.scenarios.base import BANDS, STAGE_OF, Base, first_of, staff_needed
+from balance_lib.scenarios.base import BANDS, STAGE_OF, Base, _first_of, _staff_needed
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import Bookkeeping
 from balance_lib.scenarios.settings import Settings, unit_costs
@@ -31,17 +31,10 @@ _MOVES = [
 ]  # fmt: skip
 
 
-def named(layout: Layout, moved: pd.DataFrame) -> pd.DataFrame:
-    """Put names to the moves: village, township, urban class (of the school left), schools.
-
-    Parameters
-    ----------
-    layout : Layout
-    moved : DataFrame
-        Pupils who change school.
-    """
+def _named(layout: Layout, moved: pd.DataFrame) -> pd.DataFrame:
+    """Put names to the moves: village, township, urban class (of the school left), schools."""
     villages, frame = layout.base.county.tables["villages"], layout.frame
-    village, home = (first_of(villages, name) for name in ("name_zh", "township"))
+    village, home = (_first_of(villages, name) for name in ("name_zh", "township"))
     school, town, location = (dict(zip(frame.index, frame[n].tolist(), strict=True)) for n in _SCHOOL_WORDS)
     ids, left, to = (moved[name].tolist() for name in ("village_id", "from_id", "to_id"))
     homes = [home.get(i, math.nan) for i in ids]
@@ -58,15 +51,9 @@ def named(layout: Layout, moved: pd.DataFrame) -> pd.DataFrame:
     return out[_MOVES].iloc[worst].reset_index(drop=True)
 
 
-def crowded(layout: Layout, rows: pd.DataFrame) -> pd.DataFrame:
-    """Put the villages' names to pupils whom new zones leave where there is no place for them.
-
-    Parameters
-    ----------
-    layout : Layout
-    rows : DataFrame
-    """
-    names = first_of(layout.base.county.tables["villages"], "name_zh")
+def _crowded(layout: Layout, rows: pd.DataFrame) -> pd.DataFrame:
+    """Put the villages' names to pupils whom new zones leave where there is no place for them."""
+    names = _first_of(layout.base.county.tables["villages"], "name_zh")
     return rows.assign(village=[names.get(i, math.nan) for i in rows["village_id"]]) if len(rows) else rows
 
 
@@ -102,15 +89,8 @@ def affected(moves: pd.DataFrame) -> pd.DataFrame:
     return out[_AFFECTED].iloc[order].reset_index(drop=True)
 
 
-def shares(layout: Layout, moves: pd.DataFrame) -> pd.DataFrame:
-    """Return the share of pupils who move by township, urban class and band: no loss hides behind a mean.
-
-    Parameters
-    ----------
-    layout : Layout
-    moves : DataFrame
-        Who goes where.
-    """
+def _shares(layout: Layout, moves: pd.DataFrame) -> pd.DataFrame:
+    """Return the share of pupils who move by township, urban class and band: no loss hides behind a mean."""
     groups = layout.base.groups
     groups_by = {**layout.base.group_places, "band": groups["band"]}
     pupils, metres = moves["pupils"].to_numpy(dtype=float), moves["extra_m"].to_numpy(dtype=float)
@@ -180,7 +160,7 @@ def _joint_staff(table: pd.DataFrame) -> pd.DataFrame:
         host = table.index[table["school_id"] == row.host_id]
         both = table.loc[[*host, row.Index]]
         pupils, count = both["pupils_after"].sum(), both["classes_after"].sum()
-        table.loc[host, "teachers_needed_after"] = staff_needed("primary", float(pupils), float(count))
+        table.loc[host, "teachers_needed_after"] = _staff_needed("primary", float(pupils), float(count))
         table.loc[row.Index, "teachers_needed_after"] = 0.0
     return table
 
@@ -266,16 +246,8 @@ def layout_table(layout: Layout) -> pd.DataFrame:
     return pd.DataFrame([lines[key] for key in keys], index=keys, columns=list(_LINES)).reset_index()
 
 
-def bookkeeping(layout: Layout, after: Base, unplaced: float) -> Bookkeeping:
-    """Count schools and points before and after, each from its own source: operations, and the changed tables.
-
-    Parameters
-    ----------
-    layout : Layout
-    after : Base
-    unplaced : float
-        Pupils without a school.
-    """
+def _bookkeeping(layout: Layout, after: Base, unplaced: float) -> Bookkeeping:
+    """Count schools and points before and after, each from its own source: operations, and the changed tables."""
     frame = layout.frame
     point_before, point = frame["kind_before"] == "teaching_point", frame["kind"] == "teaching_point"
     gone, stays = frame["there_before"] & ~frame["there"], frame["there_before"] & frame["there"]
@@ -306,20 +278,10 @@ def _pupils(base: Base) -> float:
     return float(base.rows.loc[base.rows["stage"].isin(STAGES), "pupils"].sum())
 
 
-def classes_needed(base: Base, school: str, stage: str, there: float, settings: Settings) -> float:
-    """Return how many classes a school's pupils of a stage need, so that none exceeds the cap; NaN without any.
-
-    Parameters
-    ----------
-    base : Base
-    school : str
-    stage : {"primary", "junior"}
-    there : float
-        Classes it has rooms for.
-    settings : Settings
-    """
+def _classes_needed(base: Base, school: str, stage: str, there: float, settings: Settings) -> float:
+    """Return how many classes a school's pupils of a stage need, so that none exceeds the cap; NaN without any."""
     if (school, stage) not in base.rolls or school not in base.sums.index:
         return math.nan
     bands = {band: float(base.sums.at[school, band]) for band in BANDS if STAGE_OF[band] == stage}
     grades = float(base.rows.at[(school, stage), "grades"])
-    return len(classes.sizes(bands, grades, there, settings.class_cap(stage)))
+    return len(classes._sizes(bands, grades, there, settings.class_cap(stage)))

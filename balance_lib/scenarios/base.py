@@ -119,17 +119,17 @@ class Base:
         year = self.year if self.counted is None else self.counted
         rows, going = self.county.table("school_years", year), self.county.table("attendance", year)
         schools = self.schools
-        found = uncounted(rows, going, dict(zip(schools.index, schools["kind"], strict=True)))
+        found = _uncounted(rows, going, dict(zip(schools.index, schools["kind"], strict=True)))
         return pd.MultiIndex.from_tuples(found, names=["school_id", "stage"])
 
     def _missing(self, going: pd.DataFrame) -> dict[tuple[str, str], float]:
         """Return the recorded pupils of each school and stage less those who attend it."""
-        came = summed(going, ("school_id", "stage"), "pupils")
+        came = _summed(going, ("school_id", "stage"), "pupils")
         return {key: pupils - came.get(key, 0.0) for key, pupils in self.rolls.items() if pupils == pupils}
 
     def _of_unknown_home(self, going: pd.DataFrame) -> pd.DataFrame:
         missing = {key: count for key, count in self._missing(going).items() if count > 0}
-        lodged = summed(going, ("school_id", "stage"), "boarders") if missing else {}
+        lodged = _summed(going, ("school_id", "stage"), "boarders") if missing else {}
         out = []
         for (school, stage), count in missing.items():
             boards = self.rows.at[(school, stage), "boarders"]
@@ -180,8 +180,8 @@ class Base:
     @cached_property
     def group_places(self) -> dict[str, list[Any]]:
         """Return the township and the urban class of each of the groups: of the village, else of the school."""
-        town, there = first_of(self.county.tables["villages"], "township"), self.schools[self.schools["there"]]
-        of_school, location = first_of(there, "township"), first_of(there, "location")
+        town, there = _first_of(self.county.tables["villages"], "township"), self.schools[self.schools["there"]]
+        of_school, location = _first_of(there, "township"), _first_of(there, "location")
         schools, homes = self.groups["school_id"].tolist(), self.groups["village_id"].tolist()
         own = [town.get(home, math.nan) for home in homes]
         home = [t if isinstance(t, str) else of_school.get(s, math.nan) for t, s in zip(own, schools, strict=True)]
@@ -194,7 +194,7 @@ class Base:
         shared = self.rows[self.rows["stage"] == "shared"].set_index("school_id")["teachers"]
         rows["largest_class"] = rows["pupils"] / rows["classes"].where(rows["classes"] > 0)
         columns = (rows[name].tolist() for name in ("stage", "pupils", "classes"))
-        rows["teachers_needed"] = [staff_needed(*row) for row in zip(*columns, strict=True)]
+        rows["teachers_needed"] = [_staff_needed(*row) for row in zip(*columns, strict=True)]
         by = rows.groupby("school_id")
         out = by[["pupils", "classes", "boarders", "teachers", "teachers_needed"]].sum(min_count=1)
         out["teachers"] = out["teachers"].add(shared.reindex(out.index), fill_value=0.0)
@@ -213,19 +213,13 @@ class Base:
         return out
 
 
-def staff_needed(stage: str, pupils: float, classes: float) -> float:
-    """Return the teachers a stage needs: by the staffing ratio, and at least one for each class.
-
-    Parameters
-    ----------
-    stage : {"primary", "junior"}
-    pupils, classes : float
-    """
+def _staff_needed(stage: str, pupils: float, classes: float) -> float:
+    """Return the teachers a stage needs: by the staffing ratio, and at least one for each class."""
     by_ratio = np.ceil(pupils / default(f"pupils_per_teacher_{stage}"))
     return float(np.fmax(by_ratio, classes * default("teachers_per_class")))
 
 
-def first_of(frame: pd.DataFrame, column: str) -> dict[str, Any]:
+def _first_of(frame: pd.DataFrame, column: str) -> dict[str, Any]:
     """Return a column by the first column of a table of schools or villages; of ids that stand twice the first."""
     return dict(zip(reversed(frame.iloc[:, 0].tolist()), reversed(frame[column].tolist()), strict=True))
 
@@ -236,16 +230,8 @@ def kinds_of(rows: pd.DataFrame) -> dict[str, str]:
     return {school: kind for school, kind in told if isinstance(kind, str)}
 
 
-def summed(rows: pd.DataFrame, by: tuple[str, str], column: str) -> dict[tuple[str, str], float]:
-    """Sum a column by two others; what is missing counts as none.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    by : (str, str)
-        Columns of words.
-    column : str
-    """
+def _summed(rows: pd.DataFrame, by: tuple[str, str], column: str) -> dict[tuple[str, str], float]:
+    """Sum a column by two others; what is missing counts as none."""
     out: dict[tuple[str, str], float] = {}
     for first, second, amount in zip(*(rows[name].tolist() for name in (*by, column)), strict=True):
         if amount == amount:
@@ -253,17 +239,12 @@ def summed(rows: pd.DataFrame, by: tuple[str, str], column: str) -> dict[tuple[s
     return out
 
 
-def uncounted(rows: pd.DataFrame, going: pd.DataFrame, kinds: Mapping[Any, Any]) -> list[tuple[str, str]]:
+def _uncounted(rows: pd.DataFrame, going: pd.DataFrame, kinds: Mapping[Any, Any]) -> list[tuple[str, str]]:
     """Return the schools and stages of a year whose roll nobody recorded.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        school_id, stage, pupils of one year.
-    going : DataFrame
-        Attendance of that year: a stage that is attended and has no row has no recorded roll either.
-    kinds : mapping of school_id to kind
-        A through-school that reports one compulsory stage alone has pupils of the other nobody counted.
+    ``rows``: school_id, stage, pupils of one year. ``going``: attendance of that year: a stage that is attended and has
+    no row has no recorded roll either. ``kinds``: a through-school that reports one compulsory stage alone has pupils
+    of the other nobody counted.
     """
     told: dict[str, set[str]] = {}
     found: set[tuple[str, str]] = set()
@@ -322,16 +303,8 @@ class TravelDistances:
         """
         return _access_pick(self.table.minutes, self._rows(villages), self._columns(schools))
 
-    def road_metres(self, villages: Any, schools: Any) -> Floats:
-        """Return the way along the road; without roads, or off them, the straight line times a detour.
-
-        Parameters
-        ----------
-        villages : object
-            Ids or positions of villages.
-        schools : object
-            Ids or positions of schools.
-        """
+    def _road_metres(self, villages: Any, schools: Any) -> Floats:
+        """Return the way along the road; without roads, or off them, the straight line times a detour."""
         factor = self.detour if self.table.mode == "straight" else 1.0
         other = self.metres(villages, schools) * factor
         if self.road is None:

@@ -25,7 +25,7 @@ class BoardArrays(LayoutArrays):
         self, county: County, scenario: Scenario, standard: Standard | str = "quality_2017", *, places: bool = False
     ) -> None:
         layout = layouts.of(bases.of(county, scenario), scenario)
-        super().__init__(layout, layouts.ways_of(layout, roads=True))
+        super().__init__(layout, layouts._ways_of(layout, roads=True))
         self.county, self.with_places = county, places
         self.scenario_given = scenario
         self.standard = standards.load(standard) if isinstance(standard, str) else standard

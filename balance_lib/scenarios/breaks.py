@@ -198,10 +198,10 @@ def _classes(found: RuleInputs) -> Iterator[Break]:
         if over.get((school, stage), school not in done) or (school, stage) not in rooms:
             continue
         there = rooms[school, stage]
-        needed = accounts.classes_needed(found.after, school, stage, there, settings)
+        needed = accounts._classes_needed(found.after, school, stage, there, settings)
         if needed > there:
             before = had.get((school, stage), math.nan)
-            lacked = accounts.classes_needed(base, school, stage, before, settings) - before
+            lacked = accounts._classes_needed(base, school, stage, before, settings) - before
             params = {
                 "school": found.name(school), "stage": Message(f"stage.{stage}"), "there": figure(there),
                 "rooms": figure(needed), "more": figure(needed - there),

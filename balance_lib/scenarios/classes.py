@@ -35,7 +35,7 @@ def formed(
         Classes there are, instead of the row's.
     """
     there = row["classes"] if classes is None else classes
-    found = sizes(bands, row["grades"], there, cap)
+    found = _sizes(bands, row["grades"], there, cap)
     edges = [most for _, most in _size_bands()]
     counts = np.bincount(np.searchsorted(edges, found), minlength=len(edges)) if found else np.zeros(len(edges))
     out: dict[str, Any] = {name: float(n) for (name, _), n in zip(_size_bands(), counts, strict=True)}
@@ -46,26 +46,19 @@ def formed(
     return out
 
 
-def sizes(bands: Mapping[str, float], grades: float, classes: float, cap: float) -> list[int]:
+def _sizes(bands: Mapping[str, float], grades: float, classes: float, cap: float) -> list[int]:
     """Return the sizes of the classes.
 
-    Parameters
-    ----------
-    bands : mapping of band to pupils
-        Spread evenly over the grades of the band.
-    grades : float
-        How many grades the stage has; of an incomplete school the upper ones are missing.
-    classes : float
-        How many classes there are; NaN: as many as needed.
-    cap : float
+    ``bands``: spread evenly over the grades of the band. ``grades``: how many grades the stage has; of an incomplete
+    school the upper ones are missing. ``classes``: how many classes there are; NaN: as many as needed.
 
     Examples
     --------
-    >>> sizes({"g1_3": 96, "g4_6": 60}, 6, 6, 45)
+    >>> _sizes({"g1_3": 96, "g4_6": 60}, 6, 6, 45)
     [32, 32, 32, 20, 20, 20]
-    >>> sizes({"g1_3": 150}, 3, 3, 45)
+    >>> _sizes({"g1_3": 150}, 3, 3, 45)
     [25, 25, 25, 25, 25, 25]
-    >>> sizes({"g1_3": 14, "g4_6": 7}, 6, 2, 45)
+    >>> _sizes({"g1_3": 14, "g4_6": 7}, 6, 2, 45)
     [11, 10]
     """
     from balance_lib.scenarios import loops
@@ -73,7 +66,7 @@ def sizes(bands: Mapping[str, float], grades: float, classes: float, cap: float)
     names = ("g7_9",) if "g7_9" in bands else ("g1_3", "g4_6")
     pupils = np.array([bands.get(band, 0.0) for band in names], dtype=float)
     there = math.nan if _missing(classes) else float(classes)
-    return [int(size) for size in loops.class_sizes(pupils, float(grades), there, float(cap))]
+    return [int(size) for size in loops._class_sizes(pupils, float(grades), there, float(cap))]
 
 
 def _missing(value: Any) -> bool:

@@ -79,7 +79,7 @@ class _Checker:
             self.taught.setdefault(school, set()).add(stage)
         self.kinds |= base.kinds_of(rows[rows["stage"].isin(STAGES)])
         self.whole = set(rows.loc[(rows["stage"] == "shared") & (rows["pupils"] > 0), "school_id"])
-        self.uncounted = set(base.uncounted(rows, county.table("attendance", scenario.year), self.kinds))
+        self.uncounted = set(base._uncounted(rows, county.table("attendance", scenario.year), self.kinds))
         self.there = {school for school, stages in self.taught.items() if stages & set(STAGES)}
         self.villages = set(county.tables["villages"]["village_id"])
         self.effective = scenario.effective
@@ -245,7 +245,7 @@ class _Checker:
         for name in () if known else ("name_zh", "township"):
             if not getattr(operation, name):
                 yield self.fault("open_needs", operation, name)
-        if not sum(layout.opening_classes(self.county, operation, self.scenario.year).values()) > 0:
+        if not sum(layout._opening_classes(self.county, operation, self.scenario.year).values()) > 0:
             yield self.fault("positive", operation, "classes_primary", 0)
         columns = tables.table("school_years").columns
         for column, amount in operation.gives:

@@ -71,28 +71,23 @@ def blank_is_none() -> frozenset[str]:
     return frozenset(found)
 
 
-def divided(total: float, weights: Sequence[float]) -> Floats:
+def _divided(total: float, weights: Sequence[float]) -> Floats:
     """Divide an amount in proportion to weights, the sum kept exactly; whole numbers stay whole (Webster's method).
 
     Webster's method is house monotone: of a smaller amount nobody gets more than of a larger one. Teachers with a
     certificate, being fewer than teachers, are therefore never more than the teachers who come.
 
-    Parameters
-    ----------
-    total : float
-        Not negative; NaN gives NaN to everyone with a weight.
-    weights : sequence of float
-        Not negative, one of them positive.
+    ``total``: not negative; NaN gives NaN to everyone with a weight. ``weights``: not negative, one of them positive.
 
     Examples
     --------
-    >>> divided(7, [2, 1, 1]).tolist()
+    >>> _divided(7, [2, 1, 1]).tolist()
     [3.0, 2.0, 2.0]
     """
     from balance_lib.scenarios import sharing
 
     out = np.empty(len(weights))
-    sharing.divided(float(total), np.asarray(weights, dtype=float), out)
+    sharing._divided(float(total), np.asarray(weights, dtype=float), out)
     return out
 
 
@@ -231,7 +226,7 @@ class Holdings:
             shut, goes_to, stay, self._nearest(shut, flows), start, flows.to[order], flows.stage[order],
             flows.pupils[order],
         )  # fmt: skip
-        left, unknown = sharing.hand_on(figures, self._held, rows, divided_by, receivers)
+        left, unknown = sharing._hand_on(figures, self._held, rows, divided_by, receivers)
         change = came - went
         pupils = self.pupils + np.where(self.taught, change[self.school, stage], 0.0)
         changed = self.taught & ((came > 0) | (went > 0) | arrays.resized)[self.school, stage]

@@ -204,14 +204,10 @@ class Layout:
         return self.frame[(self.frame["state"] == "opened") & ~self.frame.index.isin(known)]
 
 
-def ways_of(layout: Layout, *, roads: bool) -> TravelDistances:
+def _ways_of(layout: Layout, *, roads: bool) -> TravelDistances:
     """Measure the ways to every school of a layout, those that open among them; with the way along roads if asked.
 
-    Parameters
-    ----------
-    layout : Layout
-    roads : bool
-        Whether the way along roads is measured too.
+    ``roads``: whether the way along roads is measured too.
     """
     county, mode = layout.base.county, layout.scenario.settings.mode
     found = ways(county, mode, roads=roads, detour=default("road_detour"))
@@ -299,19 +295,12 @@ def _opened(base: Base, operation: ops.Open) -> dict[str, Any]:
     row = {name: value if value not in ("", None) else known.get(name) for name, value in given.items()}
     row |= {"kind_before": None, "there_before": False, "there": True, "state": "opened", "protected": False, "op": -1}
     row |= {"cut": False, "grades_primary": 6.0, "beds": np.nan, "founder": row["founder"] or "county"}
-    classes = opening_classes(base.county, operation, base.year)
+    classes = _opening_classes(base.county, operation, base.year)
     return row | {f"classes_{stage}": float(count) for stage, count in classes.items()}
 
 
-def opening_classes(county: County, operation: ops.Open, year: int) -> dict[str, float]:
-    """Return the classes by stage a school opens with: those given, else those of its last recorded year.
-
-    Parameters
-    ----------
-    county : County
-    operation : ops.Open
-    year : int
-    """
+def _opening_classes(county: County, operation: ops.Open, year: int) -> dict[str, float]:
+    """Return the classes by stage a school opens with: those given, else those of its last recorded year."""
     given = {"primary": float(operation.classes_primary), "junior": float(operation.classes_junior)}
     rows = county.tables["school_years"]
     rows = rows[(rows["school_id"] == operation.school_id) & (rows["year"] <= year) & (rows["classes"] > 0)]

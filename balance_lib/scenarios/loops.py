@@ -87,14 +87,10 @@ def _takes_all(takes: Flags, need: int) -> bool:
 
 
 @compiled
-def fitting(band: Ints, pupils: Floats, left: Floats) -> Flags:
+def _fitting(band: Ints, pupils: Floats, left: Floats) -> Flags:
     """Take in whole groups in their order as long as their band has places; return who is taken in.
 
-    Parameters
-    ----------
-    band, pupils : array, shape (groups,)
-    left : array of float, shape (bands,)
-        Places left; changed in place.
+    ``left``: places left; changed in place.
     """
     taken = np.zeros(band.size, np.bool_)
     for i in range(band.size):
@@ -105,17 +101,10 @@ def fitting(band: Ints, pupils: Floats, left: Floats) -> Flags:
 
 
 @compiled
-def give_beds(order: Ints, wish: Floats, to: Ints, free: Floats) -> Floats:
+def _give_beds(order: Ints, wish: Floats, to: Ints, free: Floats) -> Floats:
     """Give out the free beds of each school in an order; return how many each group gets.
 
-    Parameters
-    ----------
-    order : array of int
-        Groups as they come.
-    wish, to : array, shape (groups,)
-        Pupils who would board, and their school.
-    free : array of float, shape (schools,)
-        Free beds; changed in place.
+    ``wish``, ``to``: pupils who would board, and their school. ``free``: free beds; changed in place.
     """
     got = np.zeros(wish.size)
     for i in order:
@@ -126,15 +115,10 @@ def give_beds(order: Ints, wish: Floats, to: Ints, free: Floats) -> Floats:
 
 
 @compiled
-def share_boarders(have: Floats, row: Ints, pupils: Floats) -> Floats:
+def _share_boarders(have: Floats, row: Ints, pupils: Floats) -> Floats:
     """Divide the boarders of groups among their flows, in the order of the flows.
 
-    Parameters
-    ----------
-    have : array of float, shape (groups,)
-        Boarders.
-    row, pupils : array, shape (flows,)
-        The group each flow comes from, and its pupils.
+    ``row``, ``pupils``: the group each flow comes from, and its pupils.
     """
     left, out = have.copy(), np.zeros(row.size)
     for f in range(row.size):
@@ -144,23 +128,14 @@ def share_boarders(have: Floats, row: Ints, pupils: Floats) -> Floats:
 
 
 @compiled
-def cover(
+def _cover(
     stage: Ints, band: Ints, day: Floats, board: Floats, metres: Floats, minutes: Floats, ride: Floats, radius: Floats,
     young_limit: float,
 ) -> Floats:  # fmt: skip
     """Count by stage how pupils get to school.
 
-    Parameters
-    ----------
-    stage, band : array of int, shape (groups,)
-    day, board : array of float, shape (groups,)
-        Day pupils and boarders.
-    metres, minutes, ride : array of float, shape (groups,)
-        The way, walking, and the minutes by bus; NaN where nobody knows or none goes.
-    radius : array of float, shape (stages,)
-        Metres pupils walk at most.
-    young_limit : float
-        Minutes a pupil of the youngest band may travel.
+    ``metres``, ``minutes``, ``ride``: the way, walking, and the minutes by bus; NaN where nobody knows or none goes.
+    ``radius``: metres pupils walk at most. ``young_limit``: minutes a pupil of the youngest band may travel.
 
     Returns
     -------
@@ -198,18 +173,12 @@ def cover(
 
 
 @compiled
-def quantile(stay: Day, moved: Day, stage: int, pupils: float, share: float) -> float:
+def _quantile(stay: Day, moved: Day, stage: int, pupils: float, share: float) -> float:
     """Return the way that a share of a stage's day pupils do not exceed; NaN when nobody's is known.
 
     The longest ways are taken off first: they are few.
 
-    Parameters
-    ----------
-    stay, moved : Day
-    stage : int
-    pupils : float
-        Day pupils of the stage whose way is known.
-    share : float
+    ``pupils``: day pupils of the stage whose way is known.
     """
     left, a, b = pupils, stay.order.size - 1, moved.order.size - 1
     while True:
@@ -229,22 +198,15 @@ def quantile(stay: Day, moved: Day, stage: int, pupils: float, share: float) -> 
 
 
 @compiled
-def class_sizes(bands: Floats, grades: float, there: float, cap: float) -> Ints:
+def _class_sizes(bands: Floats, grades: float, there: float, cap: float) -> Ints:
     """Return the sizes of the classes the pupils of a stage form, grade by grade.
 
     The classes there are stay; where a grade would exceed the cap, it gets one more. With fewer classes than grades
     that all fit, grades share classes.
 
-    Parameters
-    ----------
-    bands : array of float
-        Pupils of each band of the stage, spread evenly over its grades.
-    grades : float
-        How many grades the stage has; of an incomplete school the upper ones are missing.
-    there : float
-        How many classes there are; NaN: as many as needed.
-    cap : float
-        Most pupils in a class.
+    ``bands``: pupils of each band of the stage, spread evenly over its grades. ``grades``: how many grades the stage
+    has; of an incomplete school the upper ones are missing. ``there``: how many classes there are; NaN: as many as
+    needed.
     """
     by_grade = np.empty(_GRADES * bands.size, np.int64)
     least = np.empty(_GRADES * bands.size, np.int64)
@@ -283,26 +245,16 @@ def class_sizes(bands: Floats, grades: float, there: float, cap: float) -> Ints:
 
 
 @compiled
-def class_table(
+def _class_table(
     touched: Flags, after: Floats, grades: Floats, classes: Floats, caps: Floats, counts: Floats, largest: Floats
 ) -> None:
     """Form the classes of the touched schools and stages; ``counts`` and ``largest`` are filled.
 
-    Parameters
-    ----------
-    touched : array of bool, shape (schools, stages)
-        Where pupils or rooms change.
-    after : array of float, shape (schools, bands)
-        Pupils.
-    grades, classes : array of float, shape (schools, stages)
-    caps : array of float, shape (stages,)
-        Most pupils in a class.
-    counts, largest : array of float, shape (schools, stages)
-        Classes, and pupils of the largest.
+    ``counts``, ``largest``: classes, and pupils of the largest.
     """
     for j in range(after.shape[0]):
         for s in range(2):
             if touched[j, s]:
                 bands = after[j, 0:2] if s == 0 else after[j, 2:3]
-                sizes = class_sizes(bands, grades[j, s], classes[j, s], caps[s])
+                sizes = _class_sizes(bands, grades[j, s], classes[j, s], caps[s])
                 counts[j, s], largest[j, s] = sizes.size, sizes.max() if sizes.size else 0

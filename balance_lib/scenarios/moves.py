@@ -233,7 +233,7 @@ class Assignment:
             if not zone.whole:
                 rows = rows[stays[rows]]
                 left = self.room[zone.school].copy()
-                rows = rows[loops.fitting(arrays.g_band[rows], arrays.g_pupils[rows], left)]
+                rows = rows[loops._fitting(arrays.g_band[rows], arrays.g_pupils[rows], left)]
             drawn[rows] = zone.school
         return np.where(arrays.g_into >= 0, arrays.g_into, drawn)
 
@@ -324,7 +324,7 @@ class Assignment:
         moved = np.append(amounts, left[over])
         self._use(to, band, moved)
         beyond = np.append(np.zeros(len(found.points)), left[over])
-        return rows[at], to, moved, loops.share_boarders(arrays.g_board[rows], at, moved), beyond
+        return rows[at], to, moved, loops._share_boarders(arrays.g_board[rows], at, moved), beyond
 
     def _nearest(self, rows: Ints, stage: int, sector: int) -> Parts:
         """Send every village to the nearest school that takes its pupils in, whatever the places."""

@@ -272,11 +272,11 @@ class Outcome(ShownOutcome):
         counts = {**vars(self.bookkeeping), "moved": self.moved, "villages": self.villages}
         parts = [
             tell.done(county, year, counts, lang),
-            tell.losses(
+            tell._losses(
                 self.moves, self.spoken(self.affected, lang), self.scenario.settings.number("young_minutes"), lang
             ),
             text("scenarios.sentence.unmeasured", lang, n=number(self.unmeasured)) if self.unmeasured else "",
-            tell.gains(self.cost_changes, self.before, self.after, lang),
+            tell._gains(self.cost_changes, self.before, self.after, lang),
             self._verdict(lang),
         ]
         return " ".join(part for part in parts if part) if lang == "en" else "".join(parts)
@@ -323,8 +323,8 @@ class Outcome(ShownOutcome):
                 for name, value in self.solution.items()
             },
             "evaluation": {
-                "before": tell.judgement(self.before, lang),
-                "after": tell.judgement(self.after, lang),
+                "before": tell._judgement(self.before, lang),
+                "after": tell._judgement(self.after, lang),
             },
             "provenance": dict(self.provenance),
         }

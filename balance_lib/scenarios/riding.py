@@ -144,7 +144,7 @@ def _beds(flows: Flows, wish: Floats) -> Floats:
     gone = np.bincount(flows.from_, flows.boarders, len(arrays.schools))
     free = np.clip(arrays.beds - (arrays.beds_used - gone), 0.0, None)
     order = np.lexsort((-np.nan_to_num(flows.metres), -flows.boarders))
-    return loops.give_beds(order, wish, flows.to, free)
+    return loops._give_beds(order, wish, flows.to, free)
 
 
 def coverage(
@@ -181,11 +181,11 @@ def coverage(
         more_day, more_metres = np.where(placed, flows.pupils - moved.boards, 0.0), flows.metres
         minutes = np.where(placed, arrays.minutes[flows.village, flows.to], np.nan)
         ride = bus_minutes(arrays, settings, arrays.g_village, arrays.g_school)
-        new = loops.cover(
+        new = loops._cover(
             stage, flows.band, more_day, np.where(placed, moved.boards, 0.0), more_metres, minutes, moved.ride_minutes,
             radius, young,
         )  # fmt: skip
-    stay = loops.cover(
+    stay = loops._cover(
         arrays.g_stage, arrays.g_band, day, home, arrays.g_metres, arrays.g_minutes, ride, radius, young
     )  # fmt: skip
     total = stay + new
@@ -197,7 +197,7 @@ def coverage(
     out = {}
     for s, name in enumerate(STAGES):
         known = total[s, 1] + total[s, 2] + total[s, 4]
-        p90 = loops.quantile(staying, moving, s, known, 0.9)
+        p90 = loops._quantile(staying, moving, s, known, 0.9)
         row = {of: float(value) for of, value in zip(_COVER, total[s], strict=True)}
         metres = row.pop("metres")
         row |= {"mean_m": metres / known, "within_share": row["walk"] / known} if known > 0 else _NOBODY

@@ -100,15 +100,15 @@ def evaluate(
     after = Base(changed.county, drawn.base.year, drawn.base.basis, drawn.base.counted)
     before = _judge(drawn.base, chosen, ways, codes, whole=True)
     judged = before, _judge(after, chosen, ways, codes, whole=False)
-    table = accounts.named(drawn, moved)
-    crowded = accounts.crowded(drawn, sent.crowded.table())
+    table = accounts._named(drawn, moved)
+    crowded = accounts._crowded(drawn, sent.crowded.table())
     schools = accounts.schools(drawn, after)
     covered = riding.coverage_table(*(
         riding.coverage(arrays, scenario.settings, arrays.radius, flows) for flows in (None, brought)
     ))  # fmt: skip
     found = breaks.RuleInputs(drawn, after, table, crowded, schools, judged)
     unplaced = float(moved.loc[moved["to_id"] == "", "pupils"].sum())
-    book = accounts.bookkeeping(drawn, after, unplaced)
+    book = accounts._bookkeeping(drawn, after, unplaced)
     book.check()
     return Outcome(
         scenario=scenario,
@@ -119,7 +119,7 @@ def evaluate(
         after=judged[1],
         moves=table,
         affected=accounts.affected(table),
-        shares=accounts.shares(drawn, table),
+        shares=accounts._shares(drawn, table),
         coverage=covered,
         schools=schools,
         costs=accounts.costs(drawn, after, schools, covered),
@@ -140,7 +140,7 @@ def _carried_out(
         faults.validate(county, scenario)
     start = base.of(county, scenario)
     drawn = layout.of(start, scenario)
-    ways = layout.ways_of(drawn, roads=scenario.settings.bus_minutes is not None)
+    ways = layout._ways_of(drawn, roads=scenario.settings.bus_minutes is not None)
     arrays = LayoutArrays(drawn, ways)
     sent = moves.moves(arrays, time_limit_s=time_limit_s)
     brought = riding.Journeys.of(sent.flows, scenario.settings, arrays.radius)
@@ -153,7 +153,7 @@ def _carried_out(
         raise DataError([Fault("scenario_none_left", scenario.name or "scenario", params={"year": start.year})])
     changed = replace(changed, county=changed.county.named(f"{county.hash}+{scenario.digest}"))
     after = Base(changed.county, start.year, start.basis, start.counted)
-    verify.verify(drawn, moved, sent.crowded.table(), changed, after)
+    verify._verify(drawn, moved, sent.crowded.table(), changed, after)
     return arrays, ways, sent, brought, moved, changed
 
 

@@ -90,14 +90,10 @@ class _Shares(NamedTuple):
 
 
 @compiled
-def divided(total: float, weights: Floats, out: Floats) -> None:
-    """Divide an amount in proportion to weights, into ``out``; see :func:`balance_lib.scenarios.goods.divided`.
+def _divided(total: float, weights: Floats, out: Floats) -> None:
+    """Divide an amount in proportion to weights, into ``out``; see :func:`balance_lib.scenarios.goods._divided`.
 
-    Parameters
-    ----------
-    total : float
-    weights, out : array of float, shape (receivers,)
-        ``out`` is filled with the parts.
+    ``weights``, ``out``: ``out`` is filled with the parts.
     """
     n, heaviest, whole_sum, weight_sum = weights.size, 0, 0.0, 0.0
     for i in range(n):
@@ -128,20 +124,12 @@ def divided(total: float, weights: Floats, out: Floats) -> None:
 
 
 @compiled
-def hand_on(
+def _hand_on(
     figures: Floats, held: Floats, rows: HoldingRows, columns: HoldingColumns, receivers: Receivers
 ) -> tuple[Floats, Flags]:
     """Hand on the figures of the schools pupils leave to where they go, subject by subject.
 
-    Parameters
-    ----------
-    figures : array of float, shape (rows, columns)
-        Changed in place.
-    held : array of float, shape (rows, columns)
-        What each row has to hand on.
-    rows : HoldingRows
-    columns : HoldingColumns
-    receivers : Receivers
+    ``held``: what each row has to hand on.
 
     Returns
     -------
@@ -234,10 +222,10 @@ def _divide_row(
             continue
         if columns.degree[c] and known:
             below += have
-            divided(below, weights, nested)
+            _divided(below, weights, nested)
             parts[:], before[:] = nested - before, nested
         else:
-            divided(have, weights, parts)
+            _divided(have, weights, parts)
         for i in range(m):
             if parts[i] == 0.0:
                 continue

@@ -45,18 +45,10 @@ def operation(done: Operation, lang: str) -> str:
     return verb
 
 
-def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, lang: str) -> str:
+def _losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, lang: str) -> str:
     """Say who loses: longer ways, young children too long on foot, riders, boarders, and the worst village.
 
-    Parameters
-    ----------
-    moves : DataFrame
-        Who goes where.
-    affected : DataFrame
-        Villages that lose, worst first.
-    young_minutes : float
-        Minutes a young pupil may travel.
-    lang : {"zh", "en"}
+    ``affected``: villages that lose, worst first. ``young_minutes``: minutes a young pupil may travel.
     """
     if moves.empty:
         return text("scenarios.sentence.nobody", lang)
@@ -75,16 +67,10 @@ def losses(moves: pd.DataFrame, affected: pd.DataFrame, young_minutes: float, la
     return text("scenarios.sentence.losses", lang, losses=told, village=village, km=_km(worst["worst_metres"]))
 
 
-def gains(yuan: Mapping[str, float], before: Evaluation, after: Evaluation, lang: str) -> str:
+def _gains(yuan: Mapping[str, float], before: Evaluation, after: Evaluation, lang: str) -> str:
     """Say how many items are met before and after, and what it costs or saves.
 
-    Parameters
-    ----------
-    yuan : mapping
-        What it adds a year ("running") and once ("investment").
-    before : Evaluation
-    after : Evaluation
-    lang : {"zh", "en"}
+    ``yuan``: what it adds a year ("running") and once ("investment").
     """
     met, now_met = (len(evaluation.with_status("met")) for evaluation in (before, after))
     told = {
@@ -122,14 +108,8 @@ def once(yuan: float, lang: str) -> str:
     return text(f"scenarios.once.{'unknown' if math.isnan(yuan) else 'known'}", lang, wan=f"{yuan / 10_000:,.0f}")
 
 
-def judgement(found: Evaluation, lang: str) -> dict[str, Any]:
-    """Return an evaluation without its rows behind every item: those stand in ``balance evaluate``.
-
-    Parameters
-    ----------
-    found : Evaluation
-    lang : {"zh", "en"}
-    """
+def _judgement(found: Evaluation, lang: str) -> dict[str, Any]:
+    """Return an evaluation without its rows behind every item: those stand in ``balance evaluate``."""
     whole = found.as_dict(lang)
     items = [{name: value for name, value in item.items() if name != "rows"} for item in whole["items"]]
     keep = ("standard", "standard_title", "year", "verdict", "sentence", "counts", "cv")

@@ -7,28 +7,18 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from balance_lib.scenarios.base import BANDS, Base, summed
+from balance_lib.scenarios.base import BANDS, Base, _summed
 from balance_lib.scenarios.changes import Changed
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import BookkeepingError
 
 
-def verify(layout: Layout, moved: pd.DataFrame, crowded: pd.DataFrame, changed: Changed, after: Base) -> None:
+def _verify(layout: Layout, moved: pd.DataFrame, crowded: pd.DataFrame, changed: Changed, after: Base) -> None:
     """Refuse a result that does not stand up, computed from the changed tables and not from what made them.
 
     Checked: a closed school has no pupils; the attendance of each school and stage is its enrolment; only pupils of
     schools the scenario touches, or zoned by it, have moved; each village has as many pupils as before; whoever is
     beyond the places of a school is told as overflow.
-
-    Parameters
-    ----------
-    layout : Layout
-    moved : DataFrame
-        Pupils who change school.
-    crowded : DataFrame
-        Schools above their places.
-    changed : Changed
-    after : Base
 
     Raises
     ------
@@ -64,7 +54,7 @@ def _rolls_agree(layout: Layout, after: Base) -> None:
 
 def _villages_keep_their_pupils(before: pd.DataFrame, moved: pd.DataFrame, after: pd.DataFrame) -> None:
     parts = (before, after, moved[moved["to_id"] == ""])
-    was, now, lost = (summed(part, ("village_id", "band"), "pupils") for part in parts)
+    was, now, lost = (_summed(part, ("village_id", "band"), "pupils") for part in parts)
     difference = {key: was.get(key, 0.0) - now.get(key, 0.0) - lost.get(key, 0.0) for key in {**was, **now, **lost}}
     if any(difference.values()):
         _refuse("villages lose or gain pupils", {key: n for key, n in difference.items() if n})

@@ -17,18 +17,13 @@ GAP_CELLS = 1.0  # half the width of the gap a crossing opens: any less and a sl
 ASIDE = np.array([0.00719, 0.01371])
 
 
-def barriers(
+def _barriers(
     rivers: Mapping[str, Any] | None, roads: pd.DataFrame | None, relief: Relief
 ) -> tuple[Any, dict[str, int]]:
     """Return what cannot be crossed, in the cells of a relief.
 
-    Parameters
-    ----------
-    rivers : GeoJSON mapping, optional
-        Lines, or areas whose banks are the lines. Degrees.
-    roads : DataFrame, optional
-        Canonical table ``edges``: where one of them crosses a river, of whatever kind, people cross.
-    relief : Relief
+    ``rivers``: lines, or areas whose banks are the lines. Degrees. ``roads``: canonical table ``edges``: where one of
+    them crosses a river, of whatever kind, people cross.
 
     Returns
     -------
@@ -61,17 +56,10 @@ def pieces(water: Any) -> tuple[Floats, Floats]:
     return points[:-1][same], points[1:][same]
 
 
-def crosses(water: Any, start: Floats, end: Floats) -> npt.NDArray[np.bool_]:
+def _crosses(water: Any, start: Floats, end: Floats) -> npt.NDArray[np.bool_]:
     """Tell which straight lines between points (in cells) cross water.
 
-    Parameters
-    ----------
-    water : object
-        Rivers as lines.
-    start : array of float
-        Start points, in cells.
-    end : array of float
-        End points, in cells.
+    ``start``: start points, in cells. ``end``: end points, in cells.
     """
     import shapely
 

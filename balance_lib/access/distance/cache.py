@@ -38,18 +38,13 @@ def folder() -> Path:
     return Path(os.environ.get(VARIABLE) or platformdirs.user_cache_path("balance", appauthor=False)) / "distance"
 
 
-def kept(key: str, measure: Callable[[], ODTable]) -> ODTable:
+def _kept(key: str, measure: Callable[[], ODTable]) -> ODTable:
     """Return the table of this key, measured now unless it was before.
 
     A file is written beside its place and put there whole, so that any number of processes may do so at once; one that
     is damaged, or of another key, is measured again. Where the folder cannot be written nothing is kept.
 
-    Parameters
-    ----------
-    key : str
-        From :func:`digest`, of everything the table depends on.
-    measure : callable
-        Measures the table.
+    ``key``: from :func:`digest`, of everything the table depends on.
     """
     path = folder() / f"{key}.npz"
     found = _read(path, key)

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib._errors import DataError, Fault, NotFoundError
-from balance_lib.access.distance.cache import digest, kept
+from balance_lib.access.distance.cache import _kept, digest
 from balance_lib.access.distance.network import SNAP_CAP_M, Network
 from balance_lib.access.distance.osm import Extract, read_osm
 from balance_lib.access.distance.places import Places
@@ -96,7 +96,7 @@ def od(  # noqa: PLR0913 (what people type)
     measure = partial(_measure, county, mode, sides, options, source)
     if not keep:
         return measure()
-    return kept(digest(mode, *sides, options, county.crs, *source.values()), measure)
+    return _kept(digest(mode, *sides, options, county.crs, *source.values()), measure)
 
 
 def county_network(county: County) -> Network:

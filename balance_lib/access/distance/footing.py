@@ -8,12 +8,12 @@ from typing import Any, Protocol
 import numpy as np
 import numpy.typing as npt
 
-from balance_lib.access.distance.barriers import crosses
+from balance_lib.access.distance.barriers import _crosses
 from balance_lib.access.distance.places import Floats, Ints, Places
 from balance_lib.access.distance.relief import Relief
 from balance_lib.access.distance.result import NO_PLACE, OFF, minute_m
 from balance_lib.access.distance.steps import RIM
-from balance_lib.access.distance.tobler import pace_min
+from balance_lib.access.distance.tobler import _pace_min
 
 ISLAND_CELLS = 50  # ground smaller than this, walled in by voids, cliffs or a river's bend, is an artefact of the grid
 CORNERS = np.array([[0, 0], [0, 1], [1, 0], [1, 1]])
@@ -78,24 +78,17 @@ class Footing:
     firm: npt.NDArray[np.bool_]
 
 
-def stand(places: Places, terrain: _Ground, cap_m: float, flat_kph: float) -> Footing:
+def _stand(places: Places, terrain: _Ground, cap_m: float, flat_kph: float) -> Footing:
     """Put places on the ground: on the up to four cells whose centres surround them, else on the nearest within a cap.
 
     A place never steps across water, nor onto a patch of less than 50 cells where larger ground is within the cap.
 
-    Parameters
-    ----------
-    places : Places
-    terrain : Ground
-    cap_m : float
-        Metres at most to the nearest ground.
-    flat_kph : float
-        Walking speed on the flat, km/h.
+    ``cap_m``: metres at most to the nearest ground. ``flat_kph``: walking speed on the flat, km/h.
     """
     relief, at = terrain.relief, terrain.relief.cells(places.lon, places.lat)
     cells = np.floor(np.where(np.isfinite(at), at, -9.0))[:, None, :].astype(np.int64) + CORNERS
     part = _lookup(terrain.part, cells, -1)
-    part[crosses(terrain.water, np.repeat(at, 4, axis=0), cells.reshape(-1, 2).astype(float)).reshape(part.shape)] = -1
+    part[_crosses(terrain.water, np.repeat(at, 4, axis=0), cells.reshape(-1, 2).astype(float)).reshape(part.shape)] = -1
     offset = (cells - at[:, None, :]) * np.array(relief.cell_m)[::-1]
     run = np.hypot(offset[..., 0], offset[..., 1])
     chosen = _choose(part, run, terrain.part_cells)
@@ -107,8 +100,8 @@ def stand(places: Places, terrain: _Ground, cap_m: float, flat_kph: float) -> Fo
     out = Footing(
         at=at,
         cell=np.where(usable, _flat(cells, terrain), -1),
-        outward=np.where(usable, run * pace_min(run, rise, flat_kph), np.inf),
-        inward=np.where(usable, run * pace_min(run, -rise, flat_kph), np.inf),
+        outward=np.where(usable, run * _pace_min(run, rise, flat_kph), np.inf),
+        inward=np.where(usable, run * _pace_min(run, -rise, flat_kph), np.inf),
         way=np.where(usable, np.hypot(run, rise), np.inf),
         height=height,
         part=np.where(places.known, np.where(chosen >= 0, chosen, OFF), NO_PLACE),
@@ -161,7 +154,7 @@ def _move(footing: Footing, i: int, terrain: _Ground, cap_m: float, flat_kph: fl
         large = part >= 0
     found = np.flatnonzero(large & (away <= cap_m))
     found = found[np.argsort(away[found], kind="stable")]
-    dry = ~crosses(terrain.water, np.broadcast_to(footing.at[i], (len(found), 2)), around[found].astype(float))
+    dry = ~_crosses(terrain.water, np.broadcast_to(footing.at[i], (len(found), 2)), around[found].astype(float))
     if not dry.any():
         return
     best = found[dry][0]

@@ -83,7 +83,7 @@ class Field(NamedTuple):
 
 
 @compiled
-def bar_crossings(
+def _bar_crossings(
     allowed: Bits,
     columns: int,
     r0: Floats,
@@ -99,16 +99,8 @@ def bar_crossings(
     Lines are given piece by piece in cells (a cell's centre is whole), no piece longer than a cell. A point on a line
     counts as to the left of it, so that a line without gaps lets nothing through.
 
-    Parameters
-    ----------
-    allowed : array of uint16, shape (cells,)
-        Changed in place.
-    columns : int
-        Cells of a row.
-    r0, c0, r1, c1 : array of float, shape (pieces,)
-        Ends of each piece, in rows and columns.
-    row_step, column_step, opposite : array of int, shape (steps,)
-        Where each step leads, and the step that leads back.
+    ``r0``, ``c0``, ``r1``, ``c1``: ends of each piece, in rows and columns. ``row_step``, ``column_step``,
+    ``opposite``: where each step leads, and the step that leads back.
     """
     barred = 0
     for i in range(r0.size):
@@ -138,15 +130,10 @@ def bar_crossings(
 
 
 @compiled
-def label_parts(allowed: Bits, walkable: Flags, offset: Ints) -> tuple[Ints, Ints]:
+def _label_parts(allowed: Bits, walkable: Flags, offset: Ints) -> tuple[Ints, Ints]:
     """Number the connected parts of the ground from 0; -1 where there is none. Return numbers and sizes.
 
-    Parameters
-    ----------
-    allowed : array of uint16, shape (cells,)
-    walkable : array of bool, shape (cells,)
-    offset : array of int, shape (steps,)
-        How many cells on a step leads.
+    ``offset``: how many cells on a step leads.
     """
     part = np.full(allowed.size, -1, np.int32)
     size = np.zeros(16, np.int64)
@@ -346,21 +333,13 @@ def _field(n: int) -> Field:
 
 
 @compiled
-def costs(ground: Ground, roots: Doors, goals: Doors, wait: Flags, limit: float) -> tuple[Floats, Floats]:
+def _costs(ground: Ground, roots: Doors, goals: Doors, wait: Flags, limit: float) -> tuple[Floats, Floats]:
     """Return minutes and metres between roots and goals, each entered through up to four cells (-1: none).
 
     One search a root; it stops when all goals it waits for are reached. Infinite where a goal is not reached or not
     waited for.
 
-    Parameters
-    ----------
-    ground : Ground
-    roots, goals : Doors
-        Up to four cells each.
-    wait : array of bool, shape (roots, goals)
-        Which pairs are wanted.
-    limit : float
-        Minutes at most.
+    ``limit``: minutes at most.
     """
     shape = roots.cell.shape[0], goals.cell.shape[0]
     out_min, out_m = np.full(shape, np.inf), np.full(shape, np.inf)

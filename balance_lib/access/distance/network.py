@@ -12,8 +12,8 @@ import pandas as pd
 from balance_lib.access.distance.chains import Chains
 from balance_lib.access.distance.places import Floats, Ints, Places, straight_matrix
 from balance_lib.access.distance.result import FLAT_KPH, Direction, ODTable, minute_m
-from balance_lib.access.distance.roads import Roads, both_ways, graph, shortest
-from balance_lib.access.distance.snap import Snapped, snap
+from balance_lib.access.distance.roads import Roads, _both_ways, _graph, _shortest
+from balance_lib.access.distance.snap import Snapped, _snap
 
 SNAP_CAP_M = 1000.0
 CHUNK_CELLS = 8_000_000  # cost cells held at a time: 64 MB
@@ -87,7 +87,7 @@ class Network:
             No way is shorter than the straight line.
         """
         minute_m(flat_kph)
-        ends = snap(origins, self.roads, snap_cap_m), snap(destinations, self.roads, snap_cap_m)
+        ends = _snap(origins, self.roads, snap_cap_m), _snap(destinations, self.roads, snap_cap_m)
         metres = self._between(*ends, np.inf if limit_m is None else limit_m)
         line = straight_matrix(origins, destinations)
         # Two places beside one piece of road, nearer to each other than to the road, do not walk to the road and back.
@@ -135,13 +135,13 @@ class Network:
         """
         from scipy.sparse import csgraph
 
-        roads, at = self.roads, snap(destinations, self.roads, snap_cap_m)
+        roads, at = self.roads, _snap(destinations, self.roads, snap_cap_m)
         n, on = len(roads.nodes), np.flatnonzero(at.piece >= 0)
         if not len(on):
             return np.full(n, np.nan), np.full(n, -1)
         piece, share, gate = at.piece[on], at.share[on], n + np.arange(len(on))
-        start, end, length = both_ways(roads.u, roads.v, roads.length_m)
-        whole = graph(
+        start, end, length = _both_ways(roads.u, roads.v, roads.length_m)
+        whole = _graph(
             n + len(on),
             np.concatenate([start, gate, gate]),
             np.concatenate([end, roads.u[piece], roads.v[piece]]),
@@ -178,8 +178,8 @@ class Network:
         seat = np.searchsorted(ends, np.stack([destinations.start, destinations.end]))
         gate = n + np.arange(m)
         # Gates have no way in, so that nobody takes a short cut through a school. On a loop both ends are one.
-        doors = shortest(np.tile(gate, 2), seat.ravel(), np.concatenate([destinations.to_start, destinations.to_end]))
-        whole = graph(n + m, *(np.concatenate(both) for both in zip(junctions, doors, strict=True)))
+        doors = _shortest(np.tile(gate, 2), seat.ravel(), np.concatenate([destinations.to_start, destinations.to_end]))
+        whole = _graph(n + m, *(np.concatenate(both) for both in zip(junctions, doors, strict=True)))
         first, last = np.searchsorted(ends, origins.start), np.searchsorted(ends, origins.end)
         out = np.empty((len(origins.chain), m))
         step = max(1, CHUNK_CELLS // (n + m))
@@ -199,7 +199,7 @@ class Network:
         whole = chains.before[piece] + self.roads.length_m[piece] + chains.after[piece]
         start, end = (np.searchsorted(ends, side[piece]) for side in (chains.start, chains.end))
         real = start != end
-        return shortest(*both_ways(start[real], end[real], whole[real])), ends
+        return _shortest(*_both_ways(start[real], end[real], whole[real])), ends
 
 
 @dataclass(frozen=True, eq=False)

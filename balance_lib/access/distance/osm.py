@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib._errors import DataError, Fault
-from balance_lib.access.distance.places import over_ground, to_xyz
+from balance_lib.access.distance.places import _to_xyz, over_ground
 from balance_lib.data import tables
 from balance_lib.extras import need
 
@@ -161,7 +161,7 @@ def _edges(roads: list[tuple[str, Any, Any, Any]]) -> pd.DataFrame:
         return np.concatenate([v[:-1] for v in values] or empty), np.concatenate([v[1:] for v in values] or empty)
 
     (a, b), (lon_a, lon_b), (lat_a, lat_b) = ends(refs), ends(lons), ends(lats)
-    length = over_ground(np.linalg.norm(to_xyz(lon_a, lat_a) - to_xyz(lon_b, lat_b), axis=-1))
+    length = over_ground(np.linalg.norm(_to_xyz(lon_a, lat_a) - _to_xyz(lon_b, lat_b), axis=-1))
     frame = pd.DataFrame(
         {
             "from_node": a.astype(np.int64),

@@ -68,21 +68,14 @@ class Places:
     @cached_property
     def xyz(self) -> Floats:
         """Return the places in metres from the centre of the earth, shape (n, 3); NaN where unknown."""
-        return to_xyz(self.lon, self.lat)
+        return _to_xyz(self.lon, self.lat)
 
 
-def to_xyz(lon: npt.ArrayLike, lat: npt.ArrayLike) -> Floats:
+def _to_xyz(lon: npt.ArrayLike, lat: npt.ArrayLike) -> Floats:
     """Convert degrees to metres from the centre of the earth, on the ellipsoid (height 0).
 
     Straight lines through these coordinates need no map projection, keep the triangle inequality exactly, and turn into
     lengths over the ground with :func:`over_ground`.
-
-    Parameters
-    ----------
-    lon : array
-        Longitudes in degrees.
-    lat : array
-        Latitudes in degrees.
 
     Returns
     -------

@@ -10,7 +10,7 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib.access.distance.places import Floats, Ints, over_ground, to_xyz
+from balance_lib.access.distance.places import Floats, Ints, _to_xyz, over_ground
 
 MOVED_M = 10.0  # two pieces that place their common node farther apart than this contradict each other
 SHORT_M, SHORT_SHARE = 1.0, 0.01  # a piece this much shorter than its straight line is a fault, less is rounding
@@ -56,11 +56,11 @@ class Roads:
         lon = edges[["from_lon", "to_lon"]].to_numpy(dtype=float).T.ravel()
         lat = edges[["from_lat", "to_lat"]].to_numpy(dtype=float).T.ravel()
         place = _first_known(codes, lon, lat, len(names))
-        xyz = to_xyz(*place)
+        xyz = _to_xyz(*place)
         u, v = codes[:m], codes[m:]
         placed = (codes >= 0) & np.isfinite(place[0][codes])
         usable = placed[:m] & placed[m:]
-        moved = over_ground(np.linalg.norm(to_xyz(lon, lat) - xyz[codes], axis=1)) > MOVED_M
+        moved = over_ground(np.linalg.norm(_to_xyz(lon, lat) - xyz[codes], axis=1)) > MOVED_M
         length, mended = _lengths(
             edges["length_m"].to_numpy(dtype=float), over_ground(np.linalg.norm(xyz[u] - xyz[v], axis=1))
         )
@@ -68,7 +68,7 @@ class Roads:
         kept = np.flatnonzero(usable & (u != v))
         report |= {name: int(flag[kept].sum()) for name, flag in mended.items()}
         report["moved"] = int((moved & placed).sum())
-        low, high, length = shortest(np.minimum(u, v)[kept], np.maximum(u, v)[kept], length[kept])
+        low, high, length = _shortest(np.minimum(u, v)[kept], np.maximum(u, v)[kept], length[kept])
         report["parallel"] = len(kept) - len(low)
         used, ends = np.unique(np.concatenate([low, high]), return_inverse=True)
         u, v = ends[: len(low)], ends[len(low) :]
@@ -80,14 +80,14 @@ class Roads:
     @cached_property
     def xyz(self) -> Floats:
         """Return the nodes in metres from the centre of the earth."""
-        return to_xyz(self.lon, self.lat)
+        return _to_xyz(self.lon, self.lat)
 
     @cached_property
     def part(self) -> Ints:
         """Return the connected part each node belongs to, numbered by falling length."""
         from scipy.sparse import csgraph
 
-        _, label = csgraph.connected_components(graph(len(self.nodes), self.u, self.v, self.length_m), directed=False)
+        _, label = csgraph.connected_components(_graph(len(self.nodes), self.u, self.v, self.length_m), directed=False)
         metres = np.bincount(label[self.u], self.length_m, minlength=label.max(initial=-1) + 1)
         rank = np.empty(len(metres), dtype=np.int64)
         rank[np.argsort(-metres, kind="stable")] = np.arange(len(metres))
@@ -138,32 +138,20 @@ class Roads:
         }
 
 
-def graph(n: int, start: Ints, end: Ints, length: Floats) -> Any:
+def _graph(n: int, start: Ints, end: Ints, length: Floats) -> Any:
     """Return a directed sparse graph of edges of which no two are between the same nodes; zero lengths are kept.
 
-    Parameters
-    ----------
-    n : int
-        Nodes of the graph.
-    start : array of int
-        Start node of each edge.
-    end : array of int
-        End node of each edge.
-    length : array of float
-        Lengths in metres.
+    ``length``: lengths in metres.
     """
     from scipy import sparse
 
     return sparse.csr_array((length, (start.astype(np.int32), end.astype(np.int32))), shape=(n, n))
 
 
-def shortest(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats]:
+def _shortest(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats]:
     """Keep, of several edges between the same nodes, the shortest: a sparse matrix would add them up.
 
-    Parameters
-    ----------
-    start, end, length
-        As for :func:`graph`.
+    ``start``, ``end``, ``length``: as for :func:`graph`.
     """
     order = np.lexsort((length, end, start))
     start, end, length = start[order], end[order], length[order]
@@ -172,13 +160,10 @@ def shortest(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats
     return start[first], end[first], length[first]
 
 
-def both_ways(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats]:
+def _both_ways(start: Ints, end: Ints, length: Floats) -> tuple[Ints, Ints, Floats]:
     """Return every edge and its way back.
 
-    Parameters
-    ----------
-    start, end, length
-        As for :func:`graph`.
+    ``start``, ``end``, ``length``: as for :func:`graph`.
     """
     return np.concatenate([start, end]), np.concatenate([end, start]), np.concatenate([length, length])
 

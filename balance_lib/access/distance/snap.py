@@ -39,18 +39,13 @@ class Snapped:
     passed_over: int
 
 
-def snap(places: Places, roads: Roads, cap_m: float) -> Snapped:
+def _snap(places: Places, roads: Roads, cap_m: float) -> Snapped:
     """Put each place on the nearest piece of road within reach.
 
     Parts of the network of less than 500 m in all (a path inside a park, a road cut by the map's rim) lead nowhere: a
     place is put on one only where no other road is within reach.
 
-    Parameters
-    ----------
-    places : Places
-    roads : Roads
-    cap_m : float
-        Farthest straight line from a place to its road.
+    ``cap_m``: farthest straight line from a place to its road.
     """
     main, other = (_nearest(places, roads, *tree, cap_m) for tree in roads.trees)
     take = np.isnan(main[2]) & np.isfinite(other[2])

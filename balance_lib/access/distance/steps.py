@@ -15,19 +15,12 @@ OPPOSITE = np.array([7, 6, 5, 4, 3, 2, 1, 0, 15, 14, 13, 12, 11, 10, 9, 8])
 RIM = 2  # no step leads farther
 
 
-def between(row_step: int, column_step: int) -> list[tuple[int, int]]:
+def _between(row_step: int, column_step: int) -> list[tuple[int, int]]:
     """Return the cells a step passes between: two beside a diagonal, two under a knight's move, none straight on.
-
-    Parameters
-    ----------
-    row_step : int
-        Rows a step goes down.
-    column_step : int
-        Columns a step goes right.
 
     Examples
     --------
-    >>> between(0, 1), between(1, -1), between(-2, 1)
+    >>> _between(0, 1), _between(1, -1), _between(-2, 1)
     ([], [(1, 0), (0, -1)], [(-1, 0), (-1, 1)])
     """
     if abs(row_step) + abs(column_step) == 3:
@@ -48,18 +41,14 @@ def offsets(columns: int) -> Ints:
 
 def middles(columns: int) -> Ints:
     """Return the offsets of the two cells each step passes between, shape (16, 2); zeros for none."""
-    through = [between(*step) for step in zip(ROW_STEP, COLUMN_STEP, strict=True)]
+    through = [_between(*step) for step in zip(ROW_STEP, COLUMN_STEP, strict=True)]
     return np.array([[r * columns + c for r, c in cells] or [0, 0] for cells in through])
 
 
-def allowed(height: npt.NDArray[np.float32], length: Floats) -> npt.NDArray[np.uint16]:
+def _allowed(height: npt.NDArray[np.float32], length: Floats) -> npt.NDArray[np.uint16]:
     """Return which of the 16 steps each cell allows, as bits: onto ground, not between two voids, not up a cliff.
 
-    Parameters
-    ----------
-    height : array of float, shape (rows, columns)
-        With a rim of voids (NaN) two cells wide.
-    length : array of float, shape (16,)
+    ``height``: with a rim of voids (NaN) two cells wide.
     """
     inner = (slice(RIM, -RIM),) * 2
 
@@ -69,7 +58,7 @@ def allowed(height: npt.NDArray[np.float32], length: Floats) -> npt.NDArray[np.u
     out, here = np.zeros(height.shape, dtype=np.uint16), moved(0, 0)
     with np.errstate(invalid="ignore"):
         for q, (r, c) in enumerate(zip(ROW_STEP, COLUMN_STEP, strict=True)):
-            there, through = moved(r, c), [moved(*cell) for cell in between(r, c)]
+            there, through = moved(r, c), [moved(*cell) for cell in _between(r, c)]
             if q < NEIGHBOURS:
                 ok = np.abs(there - here) <= STEEPEST * length[q]
                 if through:

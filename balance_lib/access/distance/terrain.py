@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 import pandas as pd
 
-from balance_lib.access.distance.barriers import barriers, crosses, pieces
-from balance_lib.access.distance.footing import Footing, stand
+from balance_lib.access.distance.barriers import _barriers, _crosses, pieces
+from balance_lib.access.distance.footing import Footing, _stand
 from balance_lib.access.distance.places import Floats, Ints, Places, straight_matrix
 from balance_lib.access.distance.relief import Relief
 from balance_lib.access.distance.result import FLAT_KPH, Direction, ODTable, minute_m
-from balance_lib.access.distance.steps import COLUMN_STEP, OPPOSITE, RIM, ROW_STEP, allowed, lengths, middles, offsets
-from balance_lib.access.distance.tobler import pace_min
+from balance_lib.access.distance.steps import COLUMN_STEP, OPPOSITE, RIM, ROW_STEP, _allowed, lengths, middles, offsets
+from balance_lib.access.distance.tobler import _pace_min
 
 SNAP_CAP_M = 1000.0
 DIRECT_CELLS = 1.5  # two places nearer than this walk straight to each other, not by way of a cell's centre
@@ -36,7 +36,7 @@ class Terrain:
     ----------
     relief : Relief
     water : shapely geometry
-        Barriers in the relief's cells; see :func:`balance_lib.access.distance.barriers.barriers`.
+        Barriers in the relief's cells; see :func:`balance_lib.access.distance.barriers._barriers`.
     report : mapping
         Counted barriers.
     """
@@ -59,7 +59,7 @@ class Terrain:
         roads : DataFrame, optional
             Roads, as the table ``edges`` has them.
         """
-        return cls(relief, *barriers(rivers, roads, relief))
+        return cls(relief, *_barriers(rivers, roads, relief))
 
     @classmethod
     def open(
@@ -118,7 +118,7 @@ class Terrain:
         Tobler, W. (1993). Three presentations on geographical analysis and modeling. NCGIA Technical Report 93-1.
         """
         minute_m(flat_kph)
-        sides = stand(origins, self, snap_cap_m, flat_kph), stand(destinations, self, snap_cap_m, flat_kph)
+        sides = _stand(origins, self, snap_cap_m, flat_kph), _stand(destinations, self, snap_cap_m, flat_kph)
         line = straight_matrix(origins, destinations)
         wait = (sides[0].part[:, None] == sides[1].part[None, :]) & (sides[0].part >= 0)[:, None]
         wait &= np.isfinite(line) & (line <= (np.inf if limit_m is None else limit_m))
@@ -174,7 +174,7 @@ class Terrain:
         """
         from balance_lib.access.distance import kernel
 
-        at = stand(destinations, self, snap_cap_m, flat_kph)
+        at = _stand(destinations, self, snap_cap_m, flat_kph)
         inward = direction == "there"
         place, door = np.nonzero(at.cell >= 0)
         cost, way = (at.inward if inward else at.outward)[place, door], at.way[place, door]
@@ -217,9 +217,9 @@ class Terrain:
 
         columns, length = self.padded[1], lengths(self.relief.cell_m)
         height = np.pad(self.relief.height, RIM, constant_values=np.nan)
-        steps = allowed(height, length).ravel()
+        steps = _allowed(height, length).ravel()
         (r0, c0), (r1, c1) = (np.ascontiguousarray(side.T) + RIM for side in pieces(self.water))
-        barred = kernel.bar_crossings(steps, columns, r0, c0, r1, c1, ROW_STEP, COLUMN_STEP, OPPOSITE)
+        barred = kernel._bar_crossings(steps, columns, r0, c0, r1, c1, ROW_STEP, COLUMN_STEP, OPPOSITE)
         return (np.nan_to_num(height).ravel(), steps, offsets(columns), length, middles(columns)), int(barred)
 
     @cached_property
@@ -238,7 +238,7 @@ class Terrain:
 
         _, steps, offset, _, _ = self.ground
         walkable = np.pad(np.isfinite(self.relief.height), RIM).ravel()
-        part, size = kernel.label_parts(steps, walkable, offset)
+        part, size = kernel._label_parts(steps, walkable, offset)
         order = np.argsort(-size, kind="stable")
         rank = np.empty(len(size) + 1, dtype=np.int32)
         rank[order], rank[-1] = np.arange(len(size)), -1
@@ -267,7 +267,7 @@ class Terrain:
         ground = kernel.Ground(*self.ground, 1 / flat_out_m(flat_kph), -1.0 if there else 1.0)
         roots = kernel.Doors(destinations.cell, root, destinations.way)
         goals = kernel.Doors(origins.cell, goal, origins.way)
-        minutes, metres = kernel.costs(ground, roots, goals, np.ascontiguousarray(wait.T), float(limit_min))
+        minutes, metres = kernel._costs(ground, roots, goals, np.ascontiguousarray(wait.T), float(limit_min))
         return minutes.T, metres.T
 
     def _go_direct(
@@ -286,10 +286,10 @@ class Terrain:
         row, column = np.nonzero(near)
         if not len(row):
             return
-        dry = ~crosses(self.water, a.at[row], b.at[column])
+        dry = ~_crosses(self.water, a.at[row], b.at[column])
         row, column = row[dry], column[dry]
         run, rise = line[row, column], b.height[column] - a.height[row]
-        straight = run * pace_min(run, rise if direction == "there" else -rise, flat_kph)
+        straight = run * _pace_min(run, rise if direction == "there" else -rise, flat_kph)
         quicker = straight < minutes[row, column]
         row, column = row[quicker], column[quicker]
         minutes[row, column], metres[row, column] = straight[quicker], np.hypot(run, rise)[quicker]

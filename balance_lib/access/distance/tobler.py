@@ -41,15 +41,8 @@ def tobler_kph(slope: npt.ArrayLike, flat_kph: float = FLAT_KPH) -> Floats:
     return flat_kph * np.exp(3.5 * (0.05 - np.abs(np.asarray(slope, dtype=float) + 0.05)))
 
 
-def pace_min(run_m: npt.ArrayLike, rise_m: npt.ArrayLike, flat_kph: float = FLAT_KPH) -> Floats:
-    """Compute the minutes a metre of map distance takes; slopes beyond 45 degrees count as 45.
-
-    Parameters
-    ----------
-    run_m, rise_m : array of float
-        Map distance and climb.
-    flat_kph : float
-    """
+def _pace_min(run_m: npt.ArrayLike, rise_m: npt.ArrayLike, flat_kph: float = FLAT_KPH) -> Floats:
+    """Compute the minutes a metre of map distance takes; slopes beyond 45 degrees count as 45."""
     run, rise = np.asarray(run_m, dtype=float), np.asarray(rise_m, dtype=float)
     slope = np.clip(
         np.divide(rise, run, out=np.zeros(np.broadcast(run, rise).shape), where=run > 0), -STEEPEST, STEEPEST

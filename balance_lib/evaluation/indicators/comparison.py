@@ -18,15 +18,8 @@ def _slack(threshold: Any) -> Any:
     return TOLERANCE * np.maximum(1.0, np.abs(threshold))
 
 
-def shortfall(value: float, operator: str, threshold: float) -> float:
-    """Return the gap to a threshold: negative is short, whatever the direction; NaN when either is missing.
-
-    Parameters
-    ----------
-    value : float
-    operator : str
-    threshold : float
-    """
+def _shortfall(value: float, operator: str, threshold: float) -> float:
+    """Return the gap to a threshold: negative is short, whatever the direction; NaN when either is missing."""
     # Numbers of Python: numpy's own take ten times as long.
     return float(gaps(float(value), operator, float(threshold)))
 
@@ -48,12 +41,12 @@ def satisfies(value: float, operator: str, threshold: float) -> bool | None:
     >>> satisfies(0.1 + 0.2, "<=", 0.3), satisfies(0.1 + 0.2, ">", 0.3), satisfies(float("nan"), ">=", 1.0)
     (True, False, None)
     """
-    gap = shortfall(value, operator, threshold)
-    return None if math.isnan(gap) else bool(holds(gap, operator, float(threshold)))
+    gap = _shortfall(value, operator, threshold)
+    return None if math.isnan(gap) else bool(_holds(gap, operator, float(threshold)))
 
 
 def gaps(values: Any, operator: str, thresholds: Any) -> Any:
-    """Return the gaps of figures to their lines, as :func:`shortfall`.
+    """Return the gaps of figures to their lines, as :func:`_shortfall`.
 
     Parameters
     ----------
@@ -70,31 +63,16 @@ def gaps(values: Any, operator: str, thresholds: Any) -> Any:
     return np.where(away <= _slack(thresholds), 0.0, -away)
 
 
-def holds(gap: Any, operator: str, thresholds: Any) -> Any:
-    """Tell from gaps whether figures satisfy their lines; a missing one does not.
-
-    Parameters
-    ----------
-    gap : object
-        Distances to what is required; negative is short.
-    operator : str
-    thresholds : object
-    """
+def _holds(gap: Any, operator: str, thresholds: Any) -> Any:
+    """Tell from gaps whether figures satisfy their lines; a missing one does not."""
     return gap > _slack(thresholds) if operator in ("<", ">") else gap >= -_slack(thresholds)
 
 
-def compare(left: Any, operator: str, right: Any) -> Any:
+def _compare(left: Any, operator: str, right: Any) -> Any:
     """Compare figures as conditions and formulas do; a missing one satisfies nothing.
 
-    Parameters
-    ----------
-    left : object
-        Left-hand side.
-    operator : str
-        Comparison, such as ``>=``.
-    right : object
-        Right-hand side.
+    ``operator``: comparison, such as ``>=``.
     """
     if operator == "!=":
         return ~(np.abs(left - right) <= _slack(right))
-    return holds(gaps(left, operator, right), operator, right)
+    return _holds(gaps(left, operator, right), operator, right)

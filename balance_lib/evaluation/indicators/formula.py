@@ -12,7 +12,7 @@ import numpy.typing as npt
 import pandas as pd
 
 from balance_lib._errors import PolicyError
-from balance_lib.evaluation.indicators.comparison import compare
+from balance_lib.evaluation.indicators.comparison import _compare
 
 Floats = npt.NDArray[np.float64]
 Values = Mapping[str, Any]
@@ -137,7 +137,7 @@ def _comparison(first: Step, operator: str, second: Step) -> Step:
     def step(values: Values) -> Any:
         left, right = first(values), second(values)
         if not (_words(left) or _words(right)):
-            return compare(left, operator, right)
+            return _compare(left, operator, right)
         same = left == right
         return same if operator == "==" else ~same
 
@@ -147,7 +147,7 @@ def _comparison(first: Step, operator: str, second: Step) -> Step:
 def _choice(first: Step, choices: Sequence[Step], without: bool) -> Step:
     def step(values: Values) -> Any:
         left = first(values)
-        same = [left == c if _words(left) else compare(left, "==", c) for c in (c(values) for c in choices)]
+        same = [left == c if _words(left) else _compare(left, "==", c) for c in (c(values) for c in choices)]
         found = np.logical_or.reduce(same) if same else np.zeros(np.shape(left), dtype=bool)
         return ~found if without else found
 

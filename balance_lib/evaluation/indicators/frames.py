@@ -16,8 +16,8 @@ from balance_lib.data import tables
 from balance_lib.data.county import County
 from balance_lib.data.tables.kinds import CENTRAL, STAGES_OF, THROUGH, with_stage
 from balance_lib.evaluation.indicators.formula import formula, names_in
-from balance_lib.evaluation.indicators.sums import all_missing, by_part_and_year, numbered, strict, sums
-from balance_lib.evaluation.indicators.unreported import unreported
+from balance_lib.evaluation.indicators.sums import _all_missing, _by_part_and_year, _strict, numbered, sums
+from balance_lib.evaluation.indicators.unreported import _unreported
 from balance_lib.standards import STAGES
 
 PLACES = {"rural": ("rural",), "town": ("urban", "town")}
@@ -72,7 +72,7 @@ class Frames:
         kind = pd.Series(mine["kind"])
         mine["kind"] = kind.fillna(pd.Series(own.pop("kind"))).array
         out = pd.DataFrame({**mine, **own})
-        missing = unreported(out, schools)
+        missing = _unreported(out, schools)
         self._absent = missing[_KEY]
         self._gone = pd.MultiIndex.from_frame(missing[_KEY]).difference(pd.MultiIndex.from_frame(out[_KEY]))
         return out if missing.empty else pd.concat([out, missing], ignore_index=True)
@@ -170,13 +170,13 @@ class Frames:
         }
         mine = figures[at]
         other, flags = groups["other"], groups["flags"]
-        given, none = sums(mine[:, other], group, n), all_missing(mine[:, other], group, n)
+        given, none = sums(mine[:, other], group, n), _all_missing(mine[:, other], group, n)
         together = whole[:, other] + np.where(none, 0.0, given)
-        together = np.where(np.isnan(together), strict(mine[:, other], group, n), together)
+        together = np.where(np.isnan(together), _strict(mine[:, other], group, n), together)
         highest = np.full((n, len(flags)), -np.inf)
         np.fmax.at(highest, group, np.where(np.isnan(mine[:, flags]), -np.inf, mine[:, flags]))
         highest = np.where(np.isneginf(highest), whole[:, flags], highest)
-        divided = strict(np.column_stack([self._stages[names[i]] for i in groups["split"]]), group, n)
+        divided = _strict(np.column_stack([self._stages[names[i]] for i in groups["split"]]), group, n)
         rows = self.rows
         picked = at[first]
         school, year = rows["school_id"].to_numpy(dtype=object)[picked], rows["year"].to_numpy()[picked]
@@ -222,10 +222,10 @@ class Frames:
             parts[f"{place}_"] = part("schools", *self._of_place("schools", locations, figures["schools"]))
             own, blanked = self._of_place("stages", locations, figures["stages"])
             parts[f"{place}_junior_"] = part("stages", own & (stage == "junior"), blanked)
-        for prefix, added in zip(parts, by_part_and_year([*parts.values()], every), strict=True):
+        for prefix, added in zip(parts, _by_part_and_year([*parts.values()], every), strict=True):
             out |= {f"{prefix}{name}": added[:, i] for i, name in enumerate(numbers)}
         flags = self._kind_flags
-        added = by_part_and_year([part("schools", every_school, np.column_stack(list(flags.values())))], every)[0]
+        added = _by_part_and_year([part("schools", every_school, np.column_stack(list(flags.values())))], every)[0]
         townships = float(self.county.tables["townships"]["township"].nunique()) or np.nan
         townships_of = np.full(len(every), townships)
         return {**out, **{n: added[:, i] for i, n in enumerate(flags)}, "n_townships": townships_of}

@@ -47,43 +47,20 @@ def _counted(which: Bools, group: Ints, n: int) -> Ints:
     return out
 
 
-def all_missing(figures: Floats, group: Ints, n: int) -> Bools:
-    """Tell by group and column whether no row has the figure.
-
-    Parameters
-    ----------
-    figures : array of float
-        Figures, a row each.
-    group : array of int
-        Group of each row.
-    n : int
-    """
+def _all_missing(figures: Floats, group: Ints, n: int) -> Bools:
+    """Tell by group and column whether no row has the figure."""
     return _counted(~np.isnan(figures), group, n) == 0
 
 
-def strict(figures: Floats, group: Ints, n: int) -> Floats:
-    """Sum columns by group; a group in which one row lacks the figure has no sum.
-
-    Parameters
-    ----------
-    figures : array of float
-        Figures, a row each.
-    group : array of int
-        Group of each row.
-    n : int
-    """
+def _strict(figures: Floats, group: Ints, n: int) -> Floats:
+    """Sum columns by group; a group in which one row lacks the figure has no sum."""
     return np.where(_counted(np.isnan(figures), group, n) > 0, np.nan, sums(figures, group, n))
 
 
-def by_part_and_year(parts: Sequence[tuple[Floats, Floats]], every: Floats) -> Floats:
+def _by_part_and_year(parts: Sequence[tuple[Floats, Floats]], every: Floats) -> Floats:
     """Sum columns of several parts of the rows by year, strictly; a year without rows has no sum.
 
-    Parameters
-    ----------
-    parts : sequence of (array of float, array of float)
-        Figures, a row each, and the school year of each row.
-    every : array of float
-        Every year of the county.
+    ``parts``: figures, a row each, and the school year of each row.
 
     Returns
     -------
@@ -92,5 +69,5 @@ def by_part_and_year(parts: Sequence[tuple[Floats, Floats]], every: Floats) -> F
     group = np.concatenate([np.searchsorted(every, years) + i * len(every) for i, (_, years) in enumerate(parts)])
     figures, n = np.concatenate([figures for figures, _ in parts]), len(parts) * len(every)
     there = np.bincount(group, minlength=n) > 0
-    summed = np.where(there[:, None], strict(figures, group, n), np.nan)
+    summed = np.where(there[:, None], _strict(figures, group, n), np.nan)
     return summed.reshape(len(parts), len(every), figures.shape[1])

@@ -12,18 +12,13 @@ from balance_lib.data.tables.kinds import STAGES_OF, THROUGH
 from balance_lib.standards import STAGES
 
 
-def unreported(rows: pd.DataFrame, schools: pd.DataFrame) -> pd.DataFrame:
+def _unreported(rows: pd.DataFrame, schools: pd.DataFrame) -> pd.DataFrame:
     """Return an empty row for every compulsory stage that an open school does not report in a year of the county.
 
     A school is open from ``opened_year`` (else the year it was founded, else always) until ``closed_year``; where the
     two contradict each other they say nothing. Its kind is that of the year next to the missing one.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        A county's ``school_years``.
-    schools : DataFrame
-        Its ``schools``.
+    ``rows``: a county's ``school_years``. ``schools``: its ``schools``.
     """
     compulsory = rows["stage"].isin(STAGES).to_numpy()
     school, year, stage, kind = (rows[name].to_numpy(dtype=object) for name in ("school_id", "year", "stage", "kind"))

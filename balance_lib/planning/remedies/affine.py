@@ -76,18 +76,10 @@ class Ratio:
         return self.num.plus(self.den.scaled(-(line + slack)))
 
 
-def ratio_of(formula: str, frame: pd.DataFrame, movable: AbstractSet[str], blank_is_zero: Sequence[str] = ()) -> Ratio:
+def _ratio_of(formula: str, frame: pd.DataFrame, movable: AbstractSet[str], blank_is_zero: Sequence[str] = ()) -> Ratio:
     """Read a formula over a frame's rows as a ratio of straight lines in the movable columns.
 
-    Parameters
-    ----------
-    formula : str
-        As the standards write it.
-    frame : DataFrame, n rows
-    movable : set of str
-        Columns an action can change.
-    blank_is_zero : sequence of str
-        Columns whose blank means none.
+    ``blank_is_zero``: columns whose blank means none.
 
     Raises
     ------
@@ -98,7 +90,7 @@ def ratio_of(formula: str, frame: pd.DataFrame, movable: AbstractSet[str], blank
     Examples
     --------
     >>> frame = pd.DataFrame({"a": [1.0], "b": [4.0]})
-    >>> found = ratio_of("100 * a / b", frame, {"a"})
+    >>> found = _ratio_of("100 * a / b", frame, {"a"})
     >>> found.num.coef["a"].tolist(), found.den.const.tolist()
     ([100.0], [4.0])
     """
@@ -164,15 +156,10 @@ def _sum(left: tuple[Affine, Affine], right: tuple[Affine, Affine]) -> tuple[Aff
     raise NotAffineError("sum")
 
 
-def either(yes: np.ndarray, one: Ratio, other: Ratio) -> Ratio:
+def _either(yes: np.ndarray, one: Ratio, other: Ratio) -> Ratio:
     """Return one ratio on some rows and another on the rest.
 
-    Parameters
-    ----------
-    yes : array
-        Where the first holds.
-    one : Ratio
-    other : Ratio
+    ``yes``: where the first holds.
     """
     return Ratio(
         _mixed(yes, one.num, other.num), _mixed(yes, one.den, other.den), np.where(yes, one.known, other.known)

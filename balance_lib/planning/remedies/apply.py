@@ -21,18 +21,11 @@ def apply(county: County, plan: RemedyPlan) -> County:
         The county the plan was made for.
     plan : RemedyPlan
     """
-    return changed(county, plan.year, plan.changes)
+    return _changed(county, plan.year, plan.changes)
 
 
-def changed(county: County, year: int, changes: pd.DataFrame) -> County:
-    """Return the county with some cells of one year set to new values.
-
-    Parameters
-    ----------
-    county : County
-    year : int
-    changes : DataFrame
-    """
+def _changed(county: County, year: int, changes: pd.DataFrame) -> County:
+    """Return the county with some cells of one year set to new values."""
     rows, figures = county.tables["school_years"].copy(), county.tables["county_years"].copy()
     place = {
         (school, stage): at
@@ -51,16 +44,8 @@ def changed(county: County, year: int, changes: pd.DataFrame) -> County:
     return county.with_tables(school_years=rows, county_years=figures)
 
 
-def changes_of(ground: LeverCells, levers: Sequence[Lever], x: Floats) -> pd.DataFrame:
-    """Return what a plan changes, cell by cell, with the values before and after.
-
-    Parameters
-    ----------
-    ground : LeverCells
-    levers : sequence of Lever
-    x : array of float
-        Values of the actions, in their order.
-    """
+def _changes_of(ground: LeverCells, levers: Sequence[Lever], x: Floats) -> pd.DataFrame:
+    """Return what a plan changes, cell by cell, with the values before and after."""
     moved: dict[Cell, float] = {}
     for lever, units in zip(levers, x, strict=True):
         for cell, amount in lever.effects if units else ():

@@ -15,12 +15,12 @@ from balance_lib.evaluation import SHORT, UNDECIDED, Evaluation, ItemResult, ind
 from balance_lib.evaluation import schools as judged
 from balance_lib.evaluation.judge import line_of
 from balance_lib.locale import Message
-from balance_lib.planning.remedies.affine import Affine, Floats, NotAffineError, Ratio, either, ratio_of
+from balance_lib.planning.remedies.affine import Affine, Floats, NotAffineError, Ratio, _either, _ratio_of
 from balance_lib.planning.remedies.catalogue import Catalogue
 from balance_lib.planning.remedies.demands import Composite, Cone, Demands, LinearCondition, StageDemand
-from balance_lib.planning.remedies.levers import COUNTY, Lever, LeverCells, figure_lever
+from balance_lib.planning.remedies.levers import COUNTY, Lever, LeverCells, _figure_lever
 from balance_lib.planning.remedies.moves import STRICT, LeverEffects, entries_of
-from balance_lib.planning.remedies.possible import lendable, lent, possible
+from balance_lib.planning.remedies.possible import _lendable, _possible, lent
 from balance_lib.standards import STAGES, Item, Measure, Standard
 
 ROWS = ("schools", "stages", "townships")
@@ -47,8 +47,8 @@ class Builder(LeverEffects):
         for result in (r for r in self.found.items if r.item.same_as is None):
             self._demand(result, out)
         loans = list(lent(self))
-        out.rows += [*possible(self, self.book.parts), *loans]
-        out.levers = lendable(self, loans)
+        out.rows += [*_possible(self, self.book.parts), *loans]
+        out.levers = _lendable(self, loans)
         return out
 
     # --- levers -----------------------------------------------------------------------------------------------------
@@ -63,10 +63,10 @@ class Builder(LeverEffects):
             name = f"{self.ground.standard.id}/{item.code}"
             if name in self.ground.own_figures and self.book.figure(name).basis != "fact":
                 up = 1.0 if result.threshold > result.value else -1.0
-                self._add(figure_lever(self.ground, self.book, name, up))
+                self._add(_figure_lever(self.ground, self.book, name, up))
             return
         try:
-            if self._helps(item, ratio_of(measure.formula, frame, self.movable("county"), measure.blank_is_zero)):
+            if self._helps(item, _ratio_of(measure.formula, frame, self.movable("county"), measure.blank_is_zero)):
                 return
         except NotAffineError:
             return
@@ -75,15 +75,15 @@ class Builder(LeverEffects):
             if name not in self.ground.own_figures or self.book.figure(name).basis == "fact":
                 continue
             try:
-                ratio = ratio_of(measure.formula, frame, {name}, measure.blank_is_zero)
+                ratio = _ratio_of(measure.formula, frame, {name}, measure.blank_is_zero)
             except NotAffineError:
                 continue
             if name not in ratio.num.coef or name in ratio.den.coef:
                 continue  # children, pupils and schools below the line are not there to be reduced
             if float(ratio.num.coef[name][0] / ratio.den.const[0]) * want > 0:
-                self._add(figure_lever(self.ground, self.book, name, 1.0))
+                self._add(_figure_lever(self.ground, self.book, name, 1.0))
             elif want < 0 or result.item.operator == "==":
-                self._add(figure_lever(self.ground, self.book, name, -1.0))
+                self._add(_figure_lever(self.ground, self.book, name, -1.0))
 
     def _names(self, item: Item) -> set[str]:
         """Return the columns and figures an item speaks of: what is not asked for is not bought."""
@@ -176,13 +176,13 @@ class Builder(LeverEffects):
 
     def _variants(self, item: Item, measure: Measure, frame: pd.DataFrame) -> tuple[Ratio, Floats]:
         """Return the formula with the variants that are switched on, as the judge takes them."""
-        ratio = ratio_of(measure.formula, frame, self.movable(measure.source), measure.blank_is_zero)
+        ratio = _ratio_of(measure.formula, frame, self.movable(measure.source), measure.blank_is_zero)
         lines = np.full(len(frame), line_of(item))
         for variant in (v for v in measure.variants if self.switches.get(v.when)):
             yes = self.ground.frames.where(measure.source, variant.where)[0].reindex(frame.index).to_numpy()
             if isinstance(variant.formula, str):
-                other = ratio_of(variant.formula, frame, self.movable(measure.source), variant.blank_is_zero)
-                ratio = either(yes, other, ratio)
+                other = _ratio_of(variant.formula, frame, self.movable(measure.source), variant.blank_is_zero)
+                ratio = _either(yes, other, ratio)
             if variant.value is not None:
                 lines = np.where(yes, variant.value, lines)
         return ratio, lines
@@ -194,7 +194,7 @@ class Builder(LeverEffects):
         item, movable = result.item, self.movable(measure.source)
         names = [n for n in indicators.names_in(measure.formula) if pd.api.types.is_numeric_dtype(frame[n])]
         totals = frame.loc[here, names].sum().to_frame().T.astype(float)
-        ratio = ratio_of(measure.formula, totals, movable)
+        ratio = _ratio_of(measure.formula, totals, movable)
         strict = STRICT if item.operator in ("<", ">") else 0.0
         sign = -1.0 if item.operator in ("<=", "<") else 1.0
         line = np.array([line_of(item) + sign * strict])
@@ -222,14 +222,14 @@ class Builder(LeverEffects):
             return [], "no_data"
         if measure.source == "reported":
             name = f"{self.ground.standard.id}/{item.code}"
-            ratio = ratio_of("_", frame.assign(_=frame[name]), {"_"})
+            ratio = _ratio_of("_", frame.assign(_=frame[name]), {"_"})
             ratio = Ratio(Affine(np.zeros(1), {name: np.ones(1)}), ratio.den, ratio.known)
             line = line_of(item)
         else:
             past = self._past(result)
             if past:
                 return [], "past"
-            ratio = ratio_of(measure.formula, frame, self.movable("county"), measure.blank_is_zero)
+            ratio = _ratio_of(measure.formula, frame, self.movable("county"), measure.blank_is_zero)
             line = self._line_this_year(result, measure)
         if not ratio.known.all() or line != line:
             return [], "no_data"

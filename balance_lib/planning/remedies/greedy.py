@@ -38,7 +38,7 @@ class Greedy:
                 self._choose(choice)
             for row in self.demands.rows:
                 if row.code:
-                    self._close(_flipped(row) if row.equal and value(row, self.x) > 0 else row, 0.0)
+                    self._close(_flipped(row) if row.equal and _value(row, self.x) > 0 else row, 0.0)
             for cone in self.demands.cones:
                 self._raise(cone, cone.limit)
             for composite in self.demands.composites:
@@ -67,7 +67,7 @@ class Greedy:
             self._close(row, -share if at in spared else 0.0)
 
     def _cost(self, row: LinearCondition, target: float) -> float:
-        need, total = target - value(row, self.x), 0.0
+        need, total = target - _value(row, self.x), 0.0
         for j, amount in self._cheapest(row):
             if need <= EPSILON:
                 break
@@ -78,7 +78,7 @@ class Greedy:
 
     def _close(self, row: LinearCondition, target: float) -> None:
         for j, amount in self._cheapest(row):
-            need = target - value(row, self.x)
+            need = target - _value(row, self.x)
             if need <= EPSILON:
                 return
             self.x[j] += self._units(j, need / amount)
@@ -92,7 +92,7 @@ class Greedy:
         wanted = math.ceil(wanted - 1e-7) if self.levers[j].whole else wanted
         most = self.levers[j].high - self.x[j]
         for row in self.limits.get(j, ()):
-            most = min(most, value(row, self.x) / -row.at[j])
+            most = min(most, _value(row, self.x) / -row.at[j])
         most = max(0.0, most)
         return min(wanted, math.floor(most + 1e-9) if self.levers[j].whole else most)
 
@@ -138,15 +138,8 @@ class Greedy:
         return cone.coefficient(self._lifted(cone, best, level))
 
 
-def value(row: LinearCondition, x: Floats) -> float:
-    """Return a row's value after what ``x`` does.
-
-    Parameters
-    ----------
-    row : LinearCondition
-    x : array of float
-        Values of the actions, in their order.
-    """
+def _value(row: LinearCondition, x: Floats) -> float:
+    """Return a row's value after what ``x`` does."""
     return row.base + sum(amount * x[j] for j, amount in row.at.items())
 
 
@@ -156,10 +149,10 @@ def _flipped(row: LinearCondition) -> LinearCondition:
 
 
 def _held(row: LinearCondition, x: Floats) -> bool:
-    found = value(row, x)
+    found = _value(row, x)
     return abs(found) <= 1e-8 if row.equal else found >= -1e-8
 
 
 def _passes(choice: StageDemand, x: Floats) -> bool:
-    below = [(value(row, x), share) for _, row, share in choice.rows if value(row, x) < -1e-8]
+    below = [(_value(row, x), share) for _, row, share in choice.rows if _value(row, x) < -1e-8]
     return len(below) <= choice.spare and all(found >= -share - 1e-8 for found, share in below)

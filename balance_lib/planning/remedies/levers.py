@@ -178,14 +178,8 @@ class LeverCells:
         return sparse.csr_matrix((1, len(cells)))
 
 
-def school_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lever]:
-    """Return a lever for every action at every school and stage where its figures are known; missing stays missing.
-
-    Parameters
-    ----------
-    ground : LeverCells
-    actions : mapping of str to Action
-    """
+def _school_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lever]:
+    """Return a lever for every action at every school and stage where its figures are known; missing stays missing."""
     out: dict[tuple[str, str, str], Lever] = {}
     location = ground.county.tables["schools"].drop_duplicates("school_id").set_index("school_id")["location"].to_dict()
     taught = ground.frame("stages")[["school_id", "stage"]]
@@ -204,16 +198,12 @@ def school_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lev
     return list(out.values())
 
 
-def rotation_levers(ground: LeverCells, rotations: Mapping[str, Action]) -> list[Lever]:
+def _rotation_levers(ground: LeverCells, rotations: Mapping[str, Action]) -> list[Lever]:
     """Return for every rotation and school a teacher who leaves and one who comes.
 
     A school lends only what it has; that it stays above its own lines is a condition of the model.
 
-    Parameters
-    ----------
-    ground : LeverCells
-    rotations : mapping of str to Action
-        Actions by which teachers rotate.
+    ``rotations``: actions by which teachers rotate.
     """
     out = []
     taught = ground.frame("stages")[["school_id", "stage"]]
@@ -233,14 +223,8 @@ def rotation_levers(ground: LeverCells, rotations: Mapping[str, Action]) -> list
     return out
 
 
-def county_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lever]:
-    """Return the actions of the county itself whose figures it reports.
-
-    Parameters
-    ----------
-    ground : LeverCells
-    actions : mapping of str to Action
-    """
+def _county_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lever]:
+    """Return the actions of the county itself whose figures it reports."""
     out = []
     for action in actions.values():
         if action.main in ground.own_figures:
@@ -249,17 +233,8 @@ def county_levers(ground: LeverCells, actions: Mapping[str, Action]) -> list[Lev
     return out
 
 
-def figure_lever(ground: LeverCells, book: Catalogue, name: str, direction: float) -> Lever:
-    """Return the lever that raises or lowers a county figure: at a price, by decision, or as a mere aim.
-
-    Parameters
-    ----------
-    ground : LeverCells
-    book : Catalogue
-    name : str
-    direction : float
-        To the destinations or back.
-    """
+def _figure_lever(ground: LeverCells, book: Catalogue, name: str, direction: float) -> Lever:
+    """Return the lever that raises or lowers a county figure: at a price, by decision, or as a mere aim."""
     figure = book.figure(name)
     unit = _unit_of(ground.standard, name)
     each = ground.figures.get(figure.per, math.nan) if figure.per else 1.0

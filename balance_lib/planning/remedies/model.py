@@ -34,7 +34,7 @@ from scipy import sparse
 
 from balance_lib.planning.remedies.affine import Floats
 from balance_lib.planning.remedies.demands import Demands, LinearCondition
-from balance_lib.planning.remedies.greedy import value
+from balance_lib.planning.remedies.greedy import _value
 from balance_lib.planning.remedies.levers import Lever
 
 Key = tuple[str, str, str, str]  # code, school, stage, indicator
@@ -259,7 +259,7 @@ class RemedyModel:
         lp.num_col_, lp.num_row_ = len(self.cost), len(self.rows)
         lp.col_cost_, lp.col_lower_, lp.col_upper_ = (np.array(v) for v in (self.cost, self.low, self.high))
         lp.row_lower_, lp.row_upper_ = np.array(self.row_low), np.array(self.row_high)
-        matrix = matrix_of(self.rows, len(self.cost))
+        matrix = _matrix_of(self.rows, len(self.cost))
         lp.a_matrix_.format_ = highspy.MatrixFormat.kRowwise
         lp.a_matrix_.start_, lp.a_matrix_.index_, lp.a_matrix_.value_ = matrix.indptr, matrix.indices, matrix.data
         if whole:
@@ -292,7 +292,7 @@ class RemedyModel:
         for choice, chosen in zip(self.demands.choices, self.choice_columns, strict=True):
             for column, (_, row, _) in zip(chosen, choice.rows, strict=True):
                 if column >= 0:
-                    out[column] = float(value(row, x) < -1e-9)
+                    out[column] = float(_value(row, x) < -1e-9)
         for k, (mean, first) in self.cone_columns.items():
             cone, found = self.demands.cones[k], self.tangents[k]
             assert found is not None
@@ -314,15 +314,10 @@ def _nonzero(matrix: Any) -> tuple[Any, Any]:
     return at, dense[at]
 
 
-def matrix_of(rows: list[dict[int, float]], width: int) -> sparse.csr_matrix:
+def _matrix_of(rows: list[dict[int, float]], width: int) -> sparse.csr_matrix:
     """Return rows of entries by column as a sparse matrix.
 
-    Parameters
-    ----------
-    rows : list[dict of int to float]
-        Coefficients of each row by position.
-    width : int
-        Columns of the matrix.
+    ``rows``: coefficients of each row by position.
     """
     lengths = [len(row) for row in rows]
     indptr = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int32)

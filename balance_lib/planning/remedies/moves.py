@@ -10,7 +10,7 @@ from scipy import sparse
 
 from balance_lib.evaluation import indicators
 from balance_lib.evaluation import schools as judged
-from balance_lib.planning.remedies.affine import Affine, Floats, Ratio, either, ratio_of
+from balance_lib.planning.remedies.affine import Affine, Floats, Ratio, _either, _ratio_of
 from balance_lib.planning.remedies.demands import LinearCondition
 from balance_lib.planning.remedies.levers import COUNTY, Lever, LeverCells
 from balance_lib.standards import STAGES, Item, Standard
@@ -150,10 +150,10 @@ class LeverEffects:
         if formula is None:
             n = len(frame)
             return out or Ratio(Affine(np.zeros(n), {}), Affine(np.ones(n), {}), np.zeros(n, bool))
-        found = ratio_of(formula, frame, self.columns, blank)
+        found = _ratio_of(formula, frame, self.columns, blank)
         if out is None:
             return Ratio(found.num, found.den, found.known & at)
-        return either(at, found, out)
+        return _either(at, found, out)
 
     def lines_of(self, stage: str) -> dict[str, float]:
         """Return the line of every indicator the standard sets one for."""

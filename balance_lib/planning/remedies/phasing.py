@@ -15,7 +15,7 @@ from balance_lib.planning.remedies.affine import Floats
 WAN = 1e4
 
 
-def phase(
+def _phase(
     lines: pd.DataFrame, leads: Sequence[int], years: Sequence[int], budgets: Mapping[int, float] | None
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     r"""Put every line into the years, splitting it where a budget asks for it.
@@ -27,16 +27,8 @@ def phase(
     Lines of one step are done together: a teacher who rotates leaves one school (units below zero) and comes to
     another in the same year, so that nobody is in two places, and the allowance is paid from that year on.
 
-    Parameters
-    ----------
-    lines : DataFrame
-        units, once_yuan, yearly_yuan, cost_yuan, _line, _step (lines that are done together); one row a line.
-    leads : sequence of int
-        Full years each line needs between order and use.
-    years : sequence of int
-        Calendar years of the plan.
-    budgets : mapping of year to yuan, optional
-        A year that is not named has no limit.
+    ``lines``: units, once_yuan, yearly_yuan, cost_yuan, _line, _step (lines that are done together); one row a line.
+    ``leads``: full years each line needs between order and use. ``budgets``: a year that is not named has no limit.
 
     Returns
     -------

@@ -132,7 +132,7 @@ class RemedyPlan(ShownPlan):
             {
                 heads["place"]: names.get(row.school_id, row.school_id) or text("remedy.county", lang),
                 heads["stage"]: locale.stage_word(row.stage, lang),
-                heads["action"]: self.action_word(row.action, row.units, lang),
+                heads["action"]: self._action_word(row.action, row.units, lang),
                 heads["units"]: abs(row.units),
                 heads["unit"]: unit_word(row.unit, lang),
                 heads["once"]: row.once_yuan,
@@ -144,16 +144,8 @@ class RemedyPlan(ShownPlan):
         ]
         return pd.DataFrame(out, columns=list(heads.values()))
 
-    def action_word(self, action: str, units: float, lang: str = "zh") -> str:
+    def _action_word(self, action: str, units: float, lang: str = "zh") -> str:
         """Return the name of an action; of a county figure, that it is raised or lowered from what to what.
-
-        Parameters
-        ----------
-        action : str
-            What is done.
-        units : float
-            How many units.
-        lang : {"zh", "en"}
 
         Returns
         -------

@@ -17,15 +17,8 @@ from balance_lib.planning.remedies.moves import LeverEffects, entries_of
 from balance_lib.standards import STAGES
 
 
-def possible(moves: LeverEffects, county_parts: Sequence[tuple[str, str]]) -> Iterator[LinearCondition]:
-    """Yield that nothing falls below zero and no part exceeds its whole, wherever a lever touches it.
-
-    Parameters
-    ----------
-    moves : LeverEffects
-    county_parts : Sequence[tuple[str, str]]
-        County figures and their parts.
-    """
+def _possible(moves: LeverEffects, county_parts: Sequence[tuple[str, str]]) -> Iterator[LinearCondition]:
+    """Yield that nothing falls below zero and no part exceeds its whole, wherever a lever touches it."""
     touched: dict[tuple[str, str], dict[str, dict[int, float]]] = {}
     rows = entries_of(moves.effects)
     for cell, i in moves.cells.items():
@@ -90,14 +83,8 @@ def _own_line(moves: LeverEffects, name: str, stage: str, line: float) -> Iterat
             yield LinearCondition("", row.school_id, stage, max(0.0, row.base), at)
 
 
-def lendable(moves: LeverEffects, loans: Sequence[LinearCondition]) -> list[Lever]:
-    """Return the levers, none lending more than whole teachers above the school's own lines.
-
-    Parameters
-    ----------
-    moves : LeverEffects
-    loans : sequence of LinearCondition
-    """
+def _lendable(moves: LeverEffects, loans: Sequence[LinearCondition]) -> list[Lever]:
+    """Return the levers, none lending more than whole teachers above the school's own lines."""
     out = list(moves.levers)
     held = {j for row in loans if not row.equal for j in row.at}
     for j, lever in enumerate(out):

@@ -16,14 +16,14 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import SHORT, Evaluation, ItemResult, Measured, evaluate, indicators, recent
 from balance_lib.locale import Message
 from balance_lib.planning.remedies.affine import Floats
-from balance_lib.planning.remedies.apply import changed, changes_of
+from balance_lib.planning.remedies.apply import _changed, _changes_of
 from balance_lib.planning.remedies.catalogue import Catalogue
 from balance_lib.planning.remedies.demands import Demands
 from balance_lib.planning.remedies.gather import Builder
-from balance_lib.planning.remedies.greedy import Greedy, value
-from balance_lib.planning.remedies.levers import Lever, LeverCells, county_levers, rotation_levers, school_levers
+from balance_lib.planning.remedies.greedy import Greedy, _value
+from balance_lib.planning.remedies.levers import Lever, LeverCells, _county_levers, _rotation_levers, _school_levers
 from balance_lib.planning.remedies.model import Key
-from balance_lib.planning.remedies.phasing import phase
+from balance_lib.planning.remedies.phasing import _phase
 from balance_lib.planning.remedies.plan import (
     ALLOWED_COLUMNS,
     COEFFICIENT_COLUMNS,
@@ -33,7 +33,7 @@ from balance_lib.planning.remedies.plan import (
     UNHELPED_COLUMNS,
     RemedyPlan,
 )
-from balance_lib.planning.remedies.search import RemedyProgress, RemedySearch, RemedySolution, rounded
+from balance_lib.planning.remedies.search import RemedyProgress, RemedySearch, RemedySolution, _rounded
 from balance_lib.standards import Measure, Standard
 
 Tell = Callable[[RemedyProgress], None] | None
@@ -60,24 +60,19 @@ class RemedyPlanner:
     def changed(self, changes: pd.DataFrame) -> County:
         """Return the county with some cells set to new values."""
         told = hashlib.sha256(changes.to_csv(index=False).encode()).hexdigest()[:12]
-        return changed(self.county, self.year, changes).named(f"{self.county.hash}+{told}")
+        return _changed(self.county, self.year, changes).named(f"{self.county.hash}+{told}")
 
     def judged(self, county: County) -> Evaluation:
         """Judge a county as the plan is judged."""
         return evaluate(county, self.standard, year=self.year, measures=self.measures, codes=self.codes)
 
-    def splits(self, ground: LeverCells, found: Evaluation) -> tuple[list[Lever], Floats]:
+    def _splits(self, ground: LeverCells, found: Evaluation) -> tuple[list[Lever], Floats]:
         """Return what has to come first: every class above the size an item allows is split.
 
         Formulas divide by the number of classes and round it up, so it has to be known before anything else is
         planned; and there is no choice in it, as each such class has one way of being split.
-
-        Parameters
-        ----------
-        ground : LeverCells
-        found : Evaluation
         """
-        levers = school_levers(ground, {i: a for i, a in self.book.actions.items() if a.first})
+        levers = _school_levers(ground, {i: a for i, a in self.book.actions.items() if a.first})
         units = np.zeros(len(levers))
         for result in found.items:
             measure = result.item.measure
@@ -105,9 +100,9 @@ class RemedyPlanner:
         """
         ground = LeverCells(county, self.standard, self.year)
         levers = [
-            *school_levers(ground, {i: a for i, a in self.book.actions.items() if not a.first}),
-            *rotation_levers(ground, self.book.rotations),
-            *county_levers(ground, self.book.county_actions),
+            *_school_levers(ground, {i: a for i, a in self.book.actions.items() if not a.first}),
+            *_rotation_levers(ground, self.book.rotations),
+            *_county_levers(ground, self.book.county_actions),
         ]
         return Builder(ground, found, self.book, levers).build()
 
@@ -132,8 +127,8 @@ class RemedyPlanner:
         started = time.monotonic()
         before = self.judged(self.county)
         ground = LeverCells(self.county, self.standard, self.year)
-        first, split = self.splits(ground, before)
-        county = self.changed(changes_of(ground, first, split)) if split.any() else self.county
+        first, split = self._splits(ground, before)
+        county = self.changed(_changes_of(ground, first, split)) if split.any() else self.county
         found = self.judged(county) if split.any() else before
         demands = self.demands(county, found)
         prices = np.array([lever.cost_yuan or 1e-3 for lever in demands.levers])
@@ -166,7 +161,7 @@ class RemedyPlanner:
         self, before: Evaluation, ground: LeverCells, levers: list[Lever], x: Floats, demands: Demands, solved: _Solved,
         sunk: float, budget: float | None, budgets: Mapping[int, float] | None, started: float,
     ) -> RemedyPlan:  # fmt: skip
-        changes = changes_of(ground, levers, x)
+        changes = _changes_of(ground, levers, x)
         after = self.judged(self.changed(changes)) if len(changes) else before
         lines, phases = self._lines(levers, x, budgets)
         promised, missed = self._promised(before, after, levers, x, demands)
@@ -211,7 +206,7 @@ class RemedyPlanner:
             steps.append((lever.action, lever.stage) if lever.lends or lever.takes else len(steps))
         lines = pd.DataFrame(rows, columns=[*LINE_COLUMNS[:-1], "_line"])
         lines["_step"] = pd.factorize(pd.Series(steps, dtype=object))[0]
-        lines, phases = phase(lines, leads, self.years, budgets)
+        lines, phases = _phase(lines, leads, self.years, budgets)
         return lines.reindex(columns=LINE_COLUMNS), phases
 
     def _promised(
@@ -365,7 +360,7 @@ def _by_hand(demands: Demands, prices: Floats) -> Floats | None:
     found = greedy.run()
     if found is None:
         return None
-    greedy.x = rounded(demands, found)
+    greedy.x = _rounded(demands, found)
     return greedy.x if greedy.met() else found
 
 
@@ -392,7 +387,7 @@ def _bases(demands: Demands, x: Floats) -> dict[str, str]:
     """Return for each item whether it is met by priced actions, by a decision, or only aimed at."""
     out: dict[str, str] = {}
     for row in demands.rows:
-        used = [demands.levers[j].basis for j in row.at if x[j] > 0] if row.code and value(row, x * 0) < 0 else []
+        used = [demands.levers[j].basis for j in row.at if x[j] > 0] if row.code and _value(row, x * 0) < 0 else []
         worst = max([*used, out.get(row.code, "priced")], key=WORSE.__getitem__)
         out[row.code] = worst
     return out

@@ -13,7 +13,7 @@ import numpy as np
 
 from balance_lib.planning.remedies.affine import Floats
 from balance_lib.planning.remedies.demands import Cone, Demands
-from balance_lib.planning.remedies.model import STARTING_RATIOS, WAN, Key, RemedyModel, Tangents, matrix_of
+from balance_lib.planning.remedies.model import STARTING_RATIOS, WAN, Key, RemedyModel, Tangents, _matrix_of
 
 CUT_ROUNDS = 25
 LOWER = 2e-4
@@ -159,7 +159,7 @@ class RemedySearch:
             self.rounds += 1
             if attempt == 0 and around is None:
                 self.bound = max(self.bound, found.bound_yuan)
-            x = rounded(self.demands, found.x)
+            x = _rounded(self.demands, found.x)
             holds = self.holds(x, loose=options.get("budget_yuan") is not None)
             if holds and (self.cost(x) < cheapest or options.get("budget_yuan") is not None):
                 best, cheapest = x, self.cost(x)
@@ -253,15 +253,8 @@ class RemedySearch:
             self.tell(RemedyProgress(stage, self.rounds, cost, self.bound))
 
 
-def rounded(demands: Demands, x: Floats) -> Floats:
-    """Return a plan in units people order in: never less than the solver asks for, never more than there is.
-
-    Parameters
-    ----------
-    demands : Demands
-    x : array of float
-        Values of the actions, in their order.
-    """
+def _rounded(demands: Demands, x: Floats) -> Floats:
+    """Return a plan in units people order in: never less than the solver asks for, never more than there is."""
     steps = np.array([1.0 if lever.whole else lever.step for lever in demands.levers])
     highs = np.array([lever.high for lever in demands.levers])
     up = np.ceil(x / steps - 1e-9) * steps
@@ -273,7 +266,7 @@ def _distance(at: float, ratio: float) -> float:
 
 
 def _add_rows(solver: Any, rows: list[tuple[dict[int, float], float]]) -> None:
-    matrix = matrix_of([at for at, _ in rows], solver.getNumCol())
+    matrix = _matrix_of([at for at, _ in rows], solver.getNumCol())
     low, high = np.array([bound for _, bound in rows]), np.full(len(rows), np.inf)
     solver.addRows(len(rows), low, high, matrix.nnz, matrix.indptr[:-1].astype(np.int32), matrix.indices, matrix.data)
 
