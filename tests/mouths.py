@@ -188,7 +188,7 @@ def forms(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read the workbook of forms: 表Ⅱ-1 counts schools, 表Ⅲ shows coefficients."""
     if not application.fits(found.standard):
         return {}
-    book = application_book.read(application_book.write(application.application(county, found)))
+    book = application_book.read(application_book.write(application._application(county, found)))
     names = [part["id"] for part in application.layout()["indicators"]]
     compliance = book["II-1"].set_index(["stage", "row"])
     coefficients = book["III"].set_index(["stage", "row"])
@@ -233,12 +233,12 @@ def _paper(found: Evaluation, content: bytes) -> Mapping[str, Said]:
 
 def self_report_paper(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read the self-evaluation report."""
-    return _paper(found, self_report.write(county, found, lang=LANG))
+    return _paper(found, self_report._write(county, found, lang=LANG))
 
 
 def brief_paper(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read the leader's brief."""
-    return _paper(found, brief.write(county, found, lang=LANG))
+    return _paper(found, brief._write(county, found, lang=LANG))
 
 
 def problem_list(county: County, found: Evaluation) -> Mapping[str, Said]:

@@ -14,7 +14,7 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import ItemResult
 from balance_lib.office import workplan
 from balance_lib.office.store import Store, store_of
-from balance_lib.office.store.demonstration import days, fill
+from balance_lib.office.store.demonstration import _fill, days
 from balance_lib.show.widgets import apps
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.running import RunModel
@@ -115,7 +115,7 @@ def test_a_real_county_never_meets_the_demonstration_s_work(demo_dir: Path, home
 def test_the_same_office_is_made_every_time(demo_dir: Path, tmp_path: Path) -> None:
     county = County.open(demo_dir / "akqi")
     store = Store.at(tmp_path)
-    fill(store, county)
+    _fill(store, county)
     made = [each.history("akqi").drop(columns="change_id", errors="ignore") for each in (store, store_of(county))]
     store.close()
     pd.testing.assert_frame_equal(*made)

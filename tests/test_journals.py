@@ -25,9 +25,9 @@ from balance_lib.data.county import County
 from balance_lib.evaluation import evaluate
 from balance_lib.office import reports, workplan
 from balance_lib.office.store import ConflictError, Stamp, Store, StoreError, role
-from balance_lib.office.store.engine import HEAD, migrate, open_engine, revision
+from balance_lib.office.store.engine import HEAD, _migrate, open_engine, revision
 from balance_lib.office.workplan import JOURNALS, PlaceFinder
-from balance_lib.office.workplan.places import shares
+from balance_lib.office.workplan.places import _shares
 from balance_lib.show.widgets import apps
 from balance_lib.show.widgets.apps.field_desk import VisitDesk
 from balance_lib.show.widgets.library import Library
@@ -171,7 +171,7 @@ DAYS = st.dates(date(2012, 1, 1), date(2012, 12, 31))
 @given(st.lists(st.tuples(DAYS, st.none() | DAYS, st.none() | st.floats(0.1, 9)), min_size=1, max_size=12), DAYS, DAYS)
 def test_shares_only_grow_and_stay_shares(items, one, other):
     rows = [{"planned_on": p, "done_on": d, "weight": w} for p, d, w in items]
-    early, late = shares(rows, min(one, other)), shares(rows, max(one, other))
+    early, late = _shares(rows, min(one, other)), _shares(rows, max(one, other))
     assert all(0 <= a <= b + 1e-9 and b <= 1 + 1e-9 for a, b in zip(early, late, strict=True))
 
 
@@ -327,7 +327,7 @@ def test_store_of_the_version_before_is_brought_up_to_date_with_all_it_holds(tmp
     store = Store.at(tmp_path)
     engine = open_engine(store.url)
     with engine.execution_options(writes=True).begin() as connection:
-        migrate(connection, "0001")
+        _migrate(connection, "0001")
     columns = "entry_id, school_id, code, stage, year, measure, person, lead_unit, state, opened_at, changed_at"
     values = "'e1', 'a', 'C1-1', 'all', 2011, '旧措施', '', '', 'open', '2012-01-01', '2012-01-01'"
     with engine.execution_options(writes=True).begin() as connection:

@@ -345,7 +345,7 @@ def test_mouths_changed_by_hand_are_found(monkeypatch: pytest.MonkeyPatch, demo_
     """Each patch is a mouth that judges, counts or rounds for itself, as they once did."""
     county = opened(demo_dir / "akqi")
     found = evaluation.evaluate(county, "quality_2017", 2023)
-    real = findings.present
+    real = findings._present
 
     def all_meet(result: ItemResult, lang: str = "zh") -> str:
         return (
@@ -548,7 +548,7 @@ def test_akqi_without_its_failing_schools_has_no_data_and_says_whose(demo_dir: P
 def test_three_of_four_reach_the_line_and_one_passes_by_the_floor(demo_dir: Path) -> None:
     result = evaluation.evaluate(opened(demo_dir / "akqi"), "akqi_2022", 2023).item("A1-3.2")
     assert (len(result.counted.at_line), result.counted.by_floor, result.counted.below) == (3, ["AQ003"], [])
-    assert findings.present(result) == "4所学校中3所学校达标，1所学校按余项规定视为通过"
+    assert findings._present(result) == "4所学校中3所学校达标，1所学校按余项规定视为通过"
     assert result.reason.render("zh").startswith("4所学校中3所学校达到规定值，1所学校未达到")
 
 
@@ -591,7 +591,7 @@ def test_a_typed_figure_that_was_refuted_bears_no_value_of_its_own(demo_dir: Pat
     result = next(r for r in refuted if r.stated.by == "reported")
     assert math.isnan(result.value) and math.isnan(result.gap) and result.stated.value >= result.threshold
     assert all(math.isnan(each.value) and each.conflict for each in refuted)
-    said, told = findings.sentence(result), result.reason.render("zh")
+    said, told = findings._sentence(result), result.reason.render("zh")
     assert told in said and "W-C5" in told and "差0" not in said and told.startswith("自报为") and "达标。" in told
     assert "现值" not in told
 

@@ -55,9 +55,9 @@ def toy(**changes: object) -> County:
 def test_titles_name_what_the_standard_is_about(demo_dir: Path, county: str, standard: str, aim: str) -> None:
     place = County.open(demo_dir / county)
     found = evaluation.evaluate(place, standards.load(standard), year=place.years[-1])
-    assert words_of(brief.write(place, found, made_on=DAY))[0] == f"{place.name_zh}{aim}评估情况简报"
+    assert words_of(brief._write(place, found, made_on=DAY))[0] == f"{place.name_zh}{aim}评估情况简报"
     if standard == "chuzhou_2011":
-        assert words_of(self_report.write(place, found, made_on=DAY))[0] == f"{place.name_zh}{aim}自评报告"
+        assert words_of(self_report._write(place, found, made_on=DAY))[0] == f"{place.name_zh}{aim}自评报告"
 
 
 @pytest.fixture(scope="module")
@@ -72,7 +72,7 @@ def plan(akqi: County) -> evaluation.Evaluation:
 
 def test_the_self_report_tells_results_causes_and_who_does_what_and_is_signed_last(akqi, plan) -> None:
     register = workplan.register_of(akqi, plan.standard, date(2023, 8, 31), found=plan)
-    words = words_of(self_report.write(akqi, plan, made_on=DAY, register=register))
+    words = words_of(self_report._write(akqi, plan, made_on=DAY, register=register))
     heads = [re.sub("^[一二三四五六七八九十]+、", "", w) for w in words if re.match("^[一二三四五六七八九十]+、", w)]
     order = ["主要做法和成效", "存在的问题", "原因分析", "整改措施和分工", "自评结论", "数据来源与口径"]
     assert [h for h in heads if h in order] == order
@@ -88,7 +88,7 @@ def test_the_self_report_tells_results_causes_and_who_does_what_and_is_signed_la
 
 
 def test_groups_of_one_name_are_one_category_and_the_sum_is_the_whole(plan) -> None:
-    counts = findings.category_counts(plan)
+    counts = findings._category_counts(plan)
     whole = plan.counts()
     assert counts["total"].sum() == sum(whole.values()) - whole["not_applicable"]
     assert counts["met"].sum() == whole["met"] and counts["not_met"].sum() == whole["not_met"]
@@ -139,12 +139,12 @@ def test_needs_count_the_schools_below_each_line(plan) -> None:
 
 def test_a_single_school_is_counted_among_the_basics() -> None:
     county = towns.county([towns.school("a")], [towns.school_year("a")])
-    words = words_of(self_report.write(county, evaluation.evaluate(county, QUALITY, year=2020), made_on=DAY))
+    words = words_of(self_report._write(county, evaluation.evaluate(county, QUALITY, year=2020), made_on=DAY))
     assert any("1所" in line and "100人" in line for line in words[:8]), words[:8]
 
 
 def test_what_does_not_apply_is_not_said_to_lack_data(plan) -> None:
-    assert findings.present(plan.item("M-C10")).startswith("不适用")
+    assert findings._present(plan.item("M-C10")).startswith("不适用")
 
 
 def test_the_problem_list_names_who_answers(akqi, plan) -> None:
@@ -178,9 +178,9 @@ def test_the_roll_up_counts_schools_that_meet_and_that_do_not() -> None:
 
 def test_a_school_counted_once_for_each_stage_is_said_so(plan) -> None:
     """AQ009 fails in both stages: 13 of 17 pass, and 3 schools are put right."""
-    assert findings.present(plan.item("M-G1")).startswith("17所学校（学段）中")
+    assert findings._present(plan.item("M-G1")).startswith("17所学校（学段）中")
     assert plan.item("M-G1").reason.render("zh").startswith("17所学校（学段）中")
-    assert findings.present(plan.item("N-R-junior")).startswith("4所学校中")
+    assert findings._present(plan.item("N-R-junior")).startswith("4所学校中")
 
 
 def test_a_measure_of_another_standard_leaves_out_what_is_met(demo_dir: Path) -> None:
@@ -201,8 +201,8 @@ def test_the_parts_of_the_sports_area_of_a_school_add_up() -> None:
 def test_the_whole_of_a_city_is_no_county_and_offices_have_english_names() -> None:
     said = {name: replace(toy(), name_zh=name).whole() for name in ("巫溪县", "蛟河市", "楚州区", "某地")}
     assert list(said.values()) == ["全县", "全市", "全区", "全县"]
-    assert wording.offices("教科局;县财政局;某办", "en") == "Education Bureau, Finance Bureau, 某办"
-    assert wording.offices("普通教育组、安全工作组", "en") == "General education group, Safety group"
+    assert wording._offices("教科局;县财政局;某办", "en") == "Education Bureau, Finance Bureau, 某办"
+    assert wording._offices("普通教育组、安全工作组", "en") == "General education group, Safety group"
 
 
 def test_a_veto_says_that_nothing_was_found() -> None:
@@ -215,9 +215,9 @@ def test_a_veto_says_that_nothing_was_found() -> None:
         ],
     )
     found = evaluation.evaluate(county, QUALITY, year=2020)
-    told = {code: findings.present(found.item(code)) for code in ("V1", "V2", "V3")}
+    told = {code: findings._present(found.item(code)) for code in ("V1", "V2", "V3")}
     assert told == {"V1": "未发现", "V2": "经核查存在", "V3": "尚未核查"}
-    assert findings.requirement(found.item("V1")) == "不得出现"
+    assert findings._requirement(found.item("V1")) == "不得出现"
 
 
 def test_a_suppressed_count_does_not_follow_from_its_neighbours() -> None:
@@ -225,19 +225,19 @@ def test_a_suppressed_count_does_not_follow_from_its_neighbours() -> None:
              "disabled_enrolled": 3, "special_pupils": 90}  # fmt: skip
     county = towns.county([towns.school("a")], [towns.school_year("a")], county_years=towns.figures(**items))
     found = evaluation.evaluate(county, QUALITY, year=2020)
-    made = forms.application(county, found, made_on=DAY)
+    made = forms._application(county, found, made_on=DAY)
     (migrants,) = [a.found for a in made.guarantee if a.label.startswith("15.")]
     assert "不足5人" in migrants and "合计（略）人，占比（略）%" in migrants
     assert not re.search("2200|2106|2109|95.9", migrants)  # where everybody has a place, two of them tell the third
     (disabled,) = [a.found for a in made.quality if a.label.startswith("2.")]
     assert "75.0" not in disabled and "3000" not in disabled and disabled.count("（略）%") == 2
-    told = forms.application(county, found, made_on=DAY, small_counts=True)
+    told = forms._application(county, found, made_on=DAY, small_counts=True)
     assert any("合计2109人，占比95.9%" in a.found for a in told.guarantee)
 
 
 def test_form_four_says_why_two_counts_of_teachers_differ(akqi) -> None:
     found = evaluation.evaluate(akqi, QUALITY, year=2022)
-    made = forms.application(akqi, found, made_on=DAY)
+    made = forms._application(akqi, found, made_on=DAY)
     (trained,) = [a.found for a in made.guarantee if a.label.startswith("9.")]
     (certified,) = [a.found for a in made.guarantee if a.label.startswith("12.")]
     asked, new = (int(n) for n in re.search(r"全县教师(\d+)人（不含新上岗一年内教师(\d+)人）", trained).groups())  # type: ignore[union-attr]
@@ -249,7 +249,7 @@ def test_form_four_says_why_two_counts_of_teachers_differ(akqi) -> None:
 def test_item_eight_is_not_met_by_pay_alone() -> None:
     figures = towns.figures(teacher_salary_yuan=70_000, civil_servant_salary_yuan=60_000)
     county = towns.county([towns.school("a")], [towns.school_year("a")], county_years=figures)
-    made = forms.application(county, evaluation.evaluate(county, QUALITY, year=2020), made_on=DAY)
+    made = forms._application(county, evaluation.evaluate(county, QUALITY, year=2020), made_on=DAY)
     (pay,) = [a for a in made.guarantee if a.label.startswith("8.")]
     assert pay.answer == "待佐证"
 
@@ -307,8 +307,8 @@ def test_the_brief_maps_which_schools_fall_short_in_both_years(akqi, plan, monke
     drawn = []
     monkeypatch.setattr(charts, "school_maps", lambda panels, *rest: drawn.append(panels) or real(panels, *rest))
     monkeypatch.setattr(brief, "MOST_SCHOOLS", 2)
-    words = words_of(brief.write(akqi, plan, made_on=DAY))
-    failing = len(findings.failing_schools(plan, findings.Names.of(akqi, "zh"), "zh"))
+    words = words_of(brief._write(akqi, plan, made_on=DAY))
+    failing = len(findings._failing_schools(plan, findings.Names.of(akqi, "zh"), "zh"))
     assert failing > 2 and any(f"本表列出2所，共{failing}所" in line for line in words)
     titles = [title for title, _ in drawn[0]]
     assert titles == ["2021—2022学年", "2022—2023学年"]

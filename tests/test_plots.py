@@ -15,7 +15,7 @@ import pytest
 from balance_lib import palette
 from balance_lib.show import plots
 from balance_lib.show.plots import province, trends, workplan
-from balance_lib.show.plots.base import blank, lay_out_panels, status_of
+from balance_lib.show.plots.base import _lay_out_panels, blank, status_of
 
 LABELS = {"books": "图书", "area": "面积", "rooms": "教室", "unknown": "没有数据的指标"}
 
@@ -72,11 +72,11 @@ def empty_figures(lang: str) -> list[Any]:
         plots.coefficient_over_years(no_years, labels=LABELS, lang=lang),
         plots.coefficient_over_years(unknown_years, labels=LABELS, lang=lang),
         plots.frontier(frontier, lang=lang),
-        province.coefficient_spread(spread, label="图书", lang=lang),
-        province.expected_years({}, {}, ["2024"], lang),
-        trends.multiples([], lang=lang),
-        trends.outlook(panel, lang=lang),
-        trends.enrolment(counted, counted, base=2020, lang=lang),
+        province._coefficient_spread(spread, label="图书", lang=lang),
+        province._expected_years({}, {}, ["2024"], lang),
+        trends._multiples([], lang=lang),
+        trends._outlook(panel, lang=lang),
+        trends._enrolment(counted, counted, base=2020, lang=lang),
         workplan.progress(pd.DataFrame(columns=["day", "planned_share", "actual_share"]), date(2024, 1, 1), lang=lang),
     ]  # fmt: skip
 
@@ -105,7 +105,7 @@ def test_whatever_is_drawn_lies_on_the_axis(values: Any, line: Any, low: Any, hi
     rows = pd.DataFrame({"year": [2020, 2021, 2022], "value": values, "threshold": line, "low": low, "high": high,
                          "gap": 0.0, "status": "met", "projected": [False, False, True]})  # fmt: skip
     panel = trends.Panel("甲", rows, "met", "达标", deadline=date(2023, 12, 31))
-    figures = [plots.gap_over_time(rows), trends.outlook(panel), trends.multiples([panel, panel])]
+    figures = [plots.gap_over_time(rows), trends._outlook(panel), trends._multiples([panel, panel])]
     for figure in figures:
         for trace in figure.data:
             bottom, top = figure.layout[f"yaxis{(trace.yaxis or 'y')[1:]}"].range
@@ -119,7 +119,7 @@ def test_whatever_is_drawn_lies_on_the_axis(values: Any, line: Any, low: Any, hi
 def test_every_legend_reads_without_colour(lang: str) -> None:
     counted = pd.DataFrame({"year": [2020, 2020], "stage": ["primary", "junior"], "pupils": [10.0, 5.0]})
     ahead = pd.concat([counted.assign(year=year, low=1.0, high=20.0) for year in (2020, 2021)])
-    figures = [*every_figure(lang), trends.enrolment(counted, ahead, base=2020, lang=lang)]
+    figures = [*every_figure(lang), trends._enrolment(counted, ahead, base=2020, lang=lang)]
     for figure in figures:
         named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
         looks = [
@@ -142,7 +142,7 @@ def test_panels_have_places_for_every_width() -> None:
     rows = pd.DataFrame({"year": [2020, 2021], "value": [1.0, 2.0], "threshold": 3.0, "low": math.nan, "high": math.nan,
                          "gap": 0.0, "status": "met", "projected": False})  # fmt: skip
     title = "小学生均教学及辅助用房面积达到规定标准的学校比例（百分之一百以上者）"
-    figure = trends.multiples([trends.Panel(title, rows, "met", "达标")] * 7)
+    figure = trends._multiples([trends.Panel(title, rows, "met", "达标")] * 7)
     for columns, places in figure.layout.meta["columns"].items():
         boxes = [(*places[f"xaxis{n}.domain"], *places[f"yaxis{n}.domain"]) for n in ["", *range(2, 8)]]
         assert len({box[0] for box in boxes}) == int(columns)
@@ -202,7 +202,7 @@ def test_lines_differ_in_more_than_colour() -> None:
 
 @pytest.mark.parametrize("panels", range(1, 9))
 def test_panels_do_not_overlap(panels: int) -> None:
-    layout = lay_out_panels(blank("", "zh", height=400), panels, 2).layout
+    layout = _lay_out_panels(blank("", "zh", height=400), panels, 2).layout
     names = ["", *map(str, range(2, panels + 1))]
     boxes = [(*layout[f"xaxis{n}"].domain, *layout[f"yaxis{n}"].domain) for n in names]
     assert all(0 <= edge <= 1 for box in boxes for edge in box)

@@ -127,8 +127,8 @@ def test_every_word_and_figure_is_there(demo_dir: Path, lang: str) -> None:
     county, plan = opened(demo_dir / "akqi"), planned(demo_dir / "akqi", "akqi_2022")
     assert len(plan.table(county, lang)) == len(plan.lines)
     assert not plan.open_items(lang).empty and not plan.prices(lang).empty
-    figures = [plots.cost_compared(plan, lang), plots.plan_by_kind(plan, lang), plots.plan_phases(plan, lang),
-               plots.coefficients_before_after(plan, lang=lang)]  # fmt: skip
+    figures = [plots._cost_compared(plan, lang), plots._plan_by_kind(plan, lang), plots._plan_phases(plan, lang),
+               plots._coefficients_before_after(plan, lang=lang)]  # fmt: skip
     assert all(len(figure.data) for figure in figures)
     assert sum(figures[2].data[0].y) * 1e4 == pytest.approx(plan.phases["once_yuan"].sum())
 

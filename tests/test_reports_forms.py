@@ -44,7 +44,7 @@ def found(county: County) -> Evaluation:
 
 @pytest.fixture(scope="module")
 def written(county: County, found: Evaluation) -> bytes:
-    return application_book.write(forms.application(county, found, made_on=DAY))
+    return application_book.write(forms._application(county, found, made_on=DAY))
 
 
 @pytest.fixture(scope="module")
@@ -119,7 +119,7 @@ def test_forms_come_out_the_same_through_our_own_workbook(county: County) -> Non
     other = replace(small, tables={**small.tables, **{n: tables.conform(f, n) for n, f in read.tables.items()}})
     standard = standards.load("quality_2017")
     first, second = (
-        reports.read_forms(application_book.write(forms.application(c, evaluation.evaluate(c, standard, year=YEAR))))
+        reports.read_forms(application_book.write(forms._application(c, evaluation.evaluate(c, standard, year=YEAR))))
         for c in (small, other)
     )
     for key, frame in first.items():
@@ -132,7 +132,7 @@ def test_official_returns_give_the_same_rows(county: County, demo_dir: Path) -> 
     other = County("akqi", "阿合奇县", "Akqi", {n: tables.conform(f, n) for n, f in read.tables.items()})
     standard = standards.load("quality_2017")
     first, second = (
-        forms.application(c, evaluation.evaluate(c, standard, year=2023), made_on=DAY).schools.set_index(
+        forms._application(c, evaluation.evaluate(c, standard, year=2023), made_on=DAY).schools.set_index(
             ["stage", "school_id"]
         )
         for c in (county, other)
@@ -164,7 +164,7 @@ def test_sheets_print_on_a4_with_real_numbers(written: bytes) -> None:
 
 def test_rounding_never_moves_a_figure_across_its_line() -> None:
     made, found = toy(towns.school_year("A", pupils=10000, multimedia_rooms=22999 / 100, teachers_backbone=99.96))
-    content = application_book.write(forms.application(made, found, made_on=DAY))
+    content = application_book.write(forms._application(made, found, made_on=DAY))
     row = sheets(content)["表Ⅱ-2"]
     shown = {row.cell(4, column).value: row.cell(6, column) for column in range(7, 14)}
     rooms = shown["每百名学生拥有网络多媒体教室数"]
@@ -174,7 +174,7 @@ def test_rounding_never_moves_a_figure_across_its_line() -> None:
 
 
 def test_same_figures_give_the_same_bytes(written: bytes, county: County, found: Evaluation) -> None:
-    assert application_book.write(forms.application(county, found, made_on=DAY)) == written
+    assert application_book.write(forms._application(county, found, made_on=DAY)) == written
 
 
 # ---------------------------------------------------------------- nothing is claimed that was not found
@@ -182,7 +182,7 @@ def test_same_figures_give_the_same_bytes(written: bytes, county: County, found:
 
 def test_missing_figures_stay_blank_and_are_not_met() -> None:
     made, found = toy(towns.school_year("A", equipment_yuan=None), towns.school_year("B"))
-    figures = forms.application(made, found, made_on=DAY)
+    figures = forms._application(made, found, made_on=DAY)
     again = reports.read_forms(application_book.write(figures))
     rows = again["II-2"].set_index("name")
     assert rows.loc["A校", "passes"] == "无数据" and math.isnan(rows.loc["A校", "L12"])
@@ -198,7 +198,7 @@ def test_missing_figures_stay_blank_and_are_not_met() -> None:
 
 
 def test_an_answer_is_yes_only_where_every_item_is_met(county: County, found: Evaluation) -> None:
-    figures = forms.application(county, found, made_on=DAY)
+    figures = forms._application(county, found, made_on=DAY)
     for rows, answers in (
         (forms.layout()["IV"]["rows"], figures.guarantee),
         (forms.layout()["V"]["rows"], figures.quality),
@@ -211,16 +211,16 @@ def test_an_answer_is_yes_only_where_every_item_is_met(county: County, found: Ev
 def test_few_children_are_not_counted_out_unless_asked() -> None:
     items = towns.figures(disabled_children=4, disabled_enrolled=4, migrant_eligible=100, migrant_public=98)
     made, found = toy(towns.school_year("A"), county_years=items)
-    hidden, told = (forms.application(made, found, small_counts=flag).quality[1].found for flag in (False, True))
+    hidden, told = (forms._application(made, found, small_counts=flag).quality[1].found for flag in (False, True))
     assert "残疾儿童少年为不足5人" in hidden and "残疾儿童少年为4人" in told
 
 
 def test_other_standards_are_refused(county: County) -> None:
     plan = evaluation.evaluate(county, standards.load("akqi_2022"), year=YEAR)
     with pytest.raises(NotFoundError):
-        forms.application(county, plan)
+        forms._application(county, plan)
     with pytest.raises(NotFoundError):
-        school_table.write(county, plan)
+        school_table._write(county, plan)
 
 
 def test_a_workbook_without_the_forms_is_refused() -> None:
@@ -237,7 +237,7 @@ def test_a_workbook_without_the_forms_is_refused() -> None:
 
 
 def test_school_table_says_what_the_evaluation_says(county: County, found: Evaluation) -> None:
-    book = sheets(school_table.write(county, found, school_ids=["AQ002", "AQ010", "AQ005"], made_on=DAY))
+    book = sheets(school_table._write(county, found, school_ids=["AQ002", "AQ010", "AQ005"], made_on=DAY))
     second = {row[1].value: row for row in book["1 阿合奇县第二小学"].iter_rows(min_row=5) if row[1].value}
     area = next(row for words, row in second.items() if words.startswith("4.生均教学及辅助用房"))
     assert "小学3.94平方米；初中—平方米" in area[2].value and area[3].value == "否"
@@ -255,12 +255,12 @@ def test_school_table_says_what_the_evaluation_says(county: County, found: Evalu
 
 def test_school_table_asks_for_schools_that_exist(county: County, found: Evaluation) -> None:
     with pytest.raises(NotFoundError):
-        school_table.write(county, found, school_ids=["nobody"])
+        school_table._write(county, found, school_ids=["nobody"])
 
 
 def test_school_table_leaves_unknown_figures_blank() -> None:
     made, found = toy(towns.school_year("A", gym_m2=None, teachers_backbone=None))
-    rows = list(sheets(school_table.write(made, found, made_on=DAY))["1 A校"].iter_rows(min_row=5, values_only=True))
+    rows = list(sheets(school_table._write(made, found, made_on=DAY))["1 A校"].iter_rows(min_row=5, values_only=True))
     sports = next(row for row in rows if str(row[1]).startswith("5.生均体育"))
     assert "体育馆＿＿平方米" in sports[2] and sports[3] == "无数据"
 

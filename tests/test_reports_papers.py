@@ -92,7 +92,7 @@ def test_plain_text_is_always_printable(words: str, most: int) -> None:
 def test_sheet_titles_are_legal_and_different(names: list[str]) -> None:
     taken: list[str] = []
     for name in names:
-        title = wording.sheet_title(name, taken)
+        title = wording._sheet_title(name, taken)
         assert 0 < len(title.encode("utf-16-le")) // 2 <= 31 and not set(title) & set("[]:*?/\\")
         taken.append(title)
     assert len({title.casefold() for title in taken}) == len(names)
@@ -130,7 +130,7 @@ def test_numerals_head_the_chapters() -> None:
 
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_the_brief_says_the_numbers_of_its_tables(county: County, found: Evaluation, lang: str) -> None:
-    content = brief.write(county, found, lang=lang, made_on=DAY)
+    content = brief._write(county, found, lang=lang, made_on=DAY)
     words, tables = "\n".join(words_of(content)), tables_of(content)
     counts = found.counts()
     assert counts["not_met"] == 14 and counts["met"] == 68  # two of them rooms that teaching points lack
@@ -154,7 +154,7 @@ def test_the_brief_says_the_numbers_of_its_tables(county: County, found: Evaluat
 def test_the_self_report_lists_every_item_once(county: County, plan: Evaluation) -> None:
     from balance_lib.office.reports import self_report
 
-    content = self_report.write(county, plan, made_on=DAY)
+    content = self_report._write(county, plan, made_on=DAY)
     rows = [row for table in tables_of(content) if table[0][:2] == ["序号", "指标"] for row in table[1:]]
     listed = [r for r in plan.items if r.counts and r.status != "not_applicable"]
     open_items = [r for r in listed if r.status in evaluation.OPEN]
@@ -210,7 +210,7 @@ def test_real_counties_bear_no_banner() -> None:
 
 
 def test_papers_follow_the_official_layout(county: County, found: Evaluation) -> None:
-    document = docx.Document(io.BytesIO(brief.write(county, found, made_on=DAY)))
+    document = docx.Document(io.BytesIO(brief._write(county, found, made_on=DAY)))
     section = document.sections[0]
     assert (round(section.page_width.mm), round(section.page_height.mm)) == (210, 297)
     assert (round(section.top_margin.mm), round(section.left_margin.mm)) == (37, 28)
@@ -223,7 +223,7 @@ def test_papers_follow_the_official_layout(county: County, found: Evaluation) ->
     assert named == {"Normal": "仿宋", "Title": "方正小标宋简体", "Heading 1": "黑体", "Heading 2": "楷体"}
     for footer in (section.footer, section.even_page_footer):
         assert "PAGE" in footer._element.xml
-    with zipfile.ZipFile(io.BytesIO(brief.write(county, found, made_on=DAY))) as archive:
+    with zipfile.ZipFile(io.BytesIO(brief._write(county, found, made_on=DAY))) as archive:
         table = archive.read("word/fontTable.xml").decode()
     assert 'w:name="方正小标宋简体"' in table and "华文中宋" in table
     heads = [p.text for p in document.paragraphs if p.style.name == "Heading 1"]
@@ -281,7 +281,7 @@ def test_matrix_and_schedule_follow_the_register(county: County, plan: Evaluatio
 
 @given(st.lists(st.dates(date(2005, 1, 1), date(2035, 12, 31)), min_size=1, max_size=5))
 def test_periods_cover_every_day_once(days: list[date]) -> None:
-    spans = lists.periods(days)
+    spans = lists._periods(days)
     assert spans[0][1] <= min(days) and spans[-1][2] >= max(days) and len({name for name, _, _ in spans}) == len(spans)
     for (_, _, end), (_, start, _) in itertools.pairwise(spans):
         assert (start - end).days == 1
@@ -389,13 +389,13 @@ def test_a_cut_name_says_so() -> None:
 def test_figures_have_glyphs_for_every_character(found: Evaluation) -> None:
     if not charts.fonts():
         pytest.skip("no font with Chinese glyphs on this machine")
-    labels = findings.indicator_labels(found)
+    labels = findings._indicator_labels(found)
     with warnings.catch_warnings():
         warnings.simplefilter("error")  # matplotlib warns of every glyph it does not find
         for png in (
-            charts.coefficient_bars(found.cv, labels),
-            charts.schools_by_indicator(found.schools, labels),
-            charts.items_by_category(findings.category_counts(found)),
+            charts._coefficient_bars(found.cv, labels),
+            charts._schools_by_indicator(found.schools, labels),
+            charts._items_by_category(findings._category_counts(found)),
         ):
             assert png.startswith(b"\x89PNG")
             width, height = struct.unpack(">II", png[16:24])
@@ -403,14 +403,14 @@ def test_figures_have_glyphs_for_every_character(found: Evaluation) -> None:
 
 
 def test_figures_are_the_same_twice_and_stand_missing_values(found: Evaluation) -> None:
-    labels, cv = findings.indicator_labels(found), found.cv.assign(cv=float("nan"), met=None)
-    unknown = charts.coefficient_bars(cv, labels)
-    assert unknown == charts.coefficient_bars(cv, labels) != charts.coefficient_bars(found.cv, labels)
+    labels, cv = findings._indicator_labels(found), found.cv.assign(cv=float("nan"), met=None)
+    unknown = charts._coefficient_bars(cv, labels)
+    assert unknown == charts._coefficient_bars(cv, labels) != charts._coefficient_bars(found.cv, labels)
 
 
 def test_no_font_no_empty_boxes(county: County, found: Evaluation, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(charts, "fonts", lambda: ())
-    content = brief.write(county, found, made_on=DAY)
+    content = brief._write(county, found, made_on=DAY)
     assert not docx.Document(io.BytesIO(content)).inline_shapes
     assert "本机没有中文字体" in "\n".join(words_of(content))
 
@@ -473,7 +473,7 @@ def test_command_line_writes_and_says_what_it_left_out(
 @pytest.mark.skipif(shutil.which("soffice") is None, reason="LibreOffice (soffice) is not installed")
 @pytest.mark.skipif(shutil.which("pdftotext") is None, reason="pdftotext (poppler-utils) is not installed")
 def test_another_program_prints_the_brief(county: County, found: Evaluation, tmp_path: Path) -> None:
-    (tmp_path / "brief.docx").write_bytes(brief.write(county, found, made_on=DAY))
+    (tmp_path / "brief.docx").write_bytes(brief._write(county, found, made_on=DAY))
     (tmp_path / "problems.xlsx").write_bytes(lists.problems(county, found, made_on=DAY))
     profile = f"-env:UserInstallation=file://{tmp_path}/profile"
     convert = ["soffice", profile, "--headless", "--convert-to", "pdf", "--outdir", str(tmp_path)]

@@ -85,7 +85,7 @@ def test_the_verdict_word_goes_with_the_deadline(demo_dir: Path) -> None:
 def test_small_multiples_show_line_deadline_and_word(demo_dir: Path) -> None:
     shown = page(demo_dir, county="akqi")
     panels = [shown.outlook.panel(result) for result in shown.outlook.open_items()[:9]]
-    figure = draw.multiples(panels)
+    figure = draw._multiples(panels)
     texts = [note.text for note in figure.layout.annotations]
     for panel in panels:
         assert any(panel.word in text for text in texts)
@@ -101,7 +101,7 @@ def test_small_multiples_show_line_deadline_and_word(demo_dir: Path) -> None:
 @pytest.mark.parametrize("value", [98.0, 4.2, 0.3])
 def test_the_band_of_a_figure_that_never_moved_stays_on_the_axis(value: float) -> None:
     rows = forecast.fit(range(2016, 2024), [value] * 8, 2030, share=0.02).assign(threshold=1.02 * value, gap=-0.1)
-    low, high = draw.outlook(draw.Panel("甲", rows, "not_met", "乙")).layout.yaxis.range
+    low, high = draw._outlook(draw.Panel("甲", rows, "not_met", "乙")).layout.yaxis.range
     assert low <= rows["low"].min() and high >= rows["high"].max()
 
 

@@ -201,8 +201,8 @@ def test_the_measures_of_chuzhou_and_the_sentences_of_wuxi(demo_dir: Path) -> No
     assert measures["C7-5"] == "会同有关部门依法取缔或搬迁校园200米以内的歌舞厅、电子游戏室、网吧"
     assert measures["C7-4.1"] == "清除现有的2处堆放杂物"
     wuxi = evaluation.evaluate(County.open(demo_dir / "wuxi"), "wuxi_2016")
-    said = {code: findings.sentence(wuxi.item(code)) for code in ("W-G1", "W-C8")}
+    said = {code: findings._sentence(wuxi.item(code)) for code in ("W-G1", "W-C8")}
     assert "要求5项全部达标，现状为5项中3项达标（佐证认定达标），差2项" in said["W-G1"]
     assert said["W-C8"].endswith("按数据未达标，不能认定达标。")
-    assert findings.requirement(wuxi.item("W-F7")) == "不低于100%"
-    assert findings.requirement(wuxi.item("W-T9")) == "差异系数不超过0.55"
+    assert findings._requirement(wuxi.item("W-F7")) == "不低于100%"
+    assert findings._requirement(wuxi.item("W-T9")) == "差异系数不超过0.55"

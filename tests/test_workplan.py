@@ -189,7 +189,7 @@ def test_published_results_stand_beside_the_countys_own_data_year_by_year(demo_d
 def test_a_progress_report_is_checked_and_neither_passed_nor_failed(demo_dir):
     county = County.open(demo_dir / "huixian")
     found = evaluation.evaluate(county, "huixian_2024")
-    document = docx.Document(io.BytesIO(self_report.write(county, found)))
+    document = docx.Document(io.BytesIO(self_report._write(county, found)))
     said = "\n".join(p.text for p in document.paragraphs)
     cells = [c.text for table in document.tables for row in table.rows for c in row.cells]
     assert {"182所", "96所", "814人", "95%以上"} <= set(cells) and "2012年182所" in said

@@ -19,14 +19,14 @@ from balance_lib.cli.shared import (
     InLang,
     Lang,
     Switches,
+    _switches_of,
+    _write_faults,
     app,
     faults_told,
     print_result,
     shown_progress,
     standard_named,
-    switches_of,
     unread_standards,
-    write_faults,
 )
 from balance_lib.extras import MissingExtraError, need
 from balance_lib.locale import text
@@ -131,7 +131,7 @@ def import_(
             text("cli.imported" if done.written else "cli.not_imported", lang, into=into),
         ]
         if faults is not None:
-            write_faults(faults, done.faults, lang)
+            _write_faults(faults, done.faults, lang)
         lines += [f"  {table}: {count}" for table, count in done.rows.items()] if done.written else []
         print_result(as_json, result, "\n".join(lines))
         if not done.written:
@@ -172,7 +172,7 @@ def check(
             "faults": [fault.as_dict(lang) for fault in faults],
         }
         if faults_file is not None:
-            write_faults(faults_file, faults, lang)
+            _write_faults(faults_file, faults, lang)
         summary = text("cli.checked", lang, errors=len(errors), warnings=len(faults) - len(errors))
         print_result(as_json, result, "\n".join([*fault_lines(faults, lang), summary]))
         if errors:
@@ -196,7 +196,7 @@ def standards(
             print_result(as_json, {"standards": found, "unread": list(room.unread())}, "\n".join(lines))
             return
         standard = standard_named(name, lang)
-        print_result(as_json, standard.as_dict(lang), render.standard(standard, lang))
+        print_result(as_json, standard.as_dict(lang), render._standard(standard, lang))
 
 
 @app.command()
@@ -220,7 +220,7 @@ def evaluate(
     from balance_lib.data.county import County
 
     chosen = standard_named(standard, lang)
-    definitions = switches_of(switch or [], chosen, lang)
+    definitions = _switches_of(switch or [], chosen, lang)
     with faults_told(as_json, lang):
         county = County.open(folder)
         result = evaluation.evaluate(

@@ -12,7 +12,7 @@ from balance_lib.standards import STAGES, Standard
 _SIGN = {"met": "✓", "not_met": "✗", "no_data": "?", "evidence": "○", "not_due": "…", "not_applicable": "–"}
 
 
-def standard(found: Standard, lang: str) -> str:
+def _standard(found: Standard, lang: str) -> str:
     """Write a standard: its head, its notes, and a line for every item."""
     lines = [f"{found.id}  {found.title(lang)}", f"{found.document}  {found.issued}", ""]
     lines += [f"! {note.get(lang, note['zh'])}" for note in found.notes]

@@ -14,11 +14,11 @@ from balance_lib.cli.shared import (
     InLang,
     Lang,
     Switches,
+    _switches_of,
     app,
     faults_told,
     print_result,
     standard_named,
-    switches_of,
 )
 from balance_lib.locale import text
 
@@ -67,7 +67,7 @@ def report(
     from balance_lib.office import reports, workplan
 
     chosen = standard_named(standard, lang)
-    definitions = switches_of(switch or [], chosen, lang)
+    definitions = _switches_of(switch or [], chosen, lang)
     for key in only or []:
         if key not in reports.KEYS:
             raise typer.BadParameter(f"{key}: {' '.join(reports.KEYS)}", param_hint="--only")

@@ -79,7 +79,7 @@ def standard_named(name: str, lang: str) -> Any:
         raise typer.BadParameter(str(error), param_hint="--standard") from error
 
 
-def switches_of(pairs: Sequence[str], standard: Any, lang: str) -> dict[str, bool]:
+def _switches_of(pairs: Sequence[str], standard: Any, lang: str) -> dict[str, bool]:
     """Return definition switches written as NAME=true or NAME=false; an unknown one is a usage error."""
     found = {}
     for pair in pairs:
@@ -147,7 +147,7 @@ def faults_told(as_json: bool, lang: str) -> Iterator[None]:
         raise typer.Exit(1) from error
 
 
-def write_faults(file: Path, faults: Sequence[Fault], lang: str) -> None:
+def _write_faults(file: Path, faults: Sequence[Fault], lang: str) -> None:
     """Write every fault to a CSV that spreadsheet programs open."""
     import pandas as pd
 

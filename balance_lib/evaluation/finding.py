@@ -15,7 +15,7 @@ import pandas as pd
 
 from balance_lib.data.county import County
 from balance_lib.evaluation import indicators, providers, schools, wording
-from balance_lib.evaluation.indicators.comparison import TOLERANCE, _shortfall, satisfies
+from balance_lib.evaluation.indicators.comparison import TOLERANCE, satisfies, shortfall
 from balance_lib.evaluation.result import ItemResult, Measured
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES, Item, Measure, Standard
@@ -114,7 +114,7 @@ def single(
     met = satisfies(value, item.operator, threshold)
     if met is None:
         return ItemResult(item, "no_data", missing(), value, threshold, behind=rows)
-    gap = _shortfall(value, item.operator, threshold)
+    gap = shortfall(value, item.operator, threshold)
     reason = wording._compared(item, value, threshold, gap, met=met)
     if note is not None:
         reason = Message("reason.with_note", {"why": reason, "note": note})

@@ -14,7 +14,7 @@ import pandas as pd
 
 from balance_lib.evaluation import number
 from balance_lib.evaluation.figures import figure
-from balance_lib.evaluation.schools import satisfies, shortfall
+from balance_lib.evaluation.indicators.comparison import satisfies, shortfall
 from balance_lib.forecast.settings import assumptions
 from balance_lib.locale import Message
 

@@ -18,8 +18,15 @@ def _slack(threshold: Any) -> Any:
     return TOLERANCE * np.maximum(1.0, np.abs(threshold))
 
 
-def _shortfall(value: float, operator: str, threshold: float) -> float:
-    """Return the gap to a threshold: negative is short, whatever the direction; NaN when either is missing."""
+def shortfall(value: float, operator: str, threshold: float) -> float:
+    """Return the gap to a threshold: negative is short, whatever the direction; NaN when either is missing.
+
+    Parameters
+    ----------
+    value : float
+    operator : str
+    threshold : float
+    """
     # Numbers of Python: numpy's own take ten times as long.
     return float(gaps(float(value), operator, float(threshold)))
 
@@ -41,12 +48,12 @@ def satisfies(value: float, operator: str, threshold: float) -> bool | None:
     >>> satisfies(0.1 + 0.2, "<=", 0.3), satisfies(0.1 + 0.2, ">", 0.3), satisfies(float("nan"), ">=", 1.0)
     (True, False, None)
     """
-    gap = _shortfall(value, operator, threshold)
+    gap = shortfall(value, operator, threshold)
     return None if math.isnan(gap) else bool(_holds(gap, operator, float(threshold)))
 
 
 def gaps(values: Any, operator: str, thresholds: Any) -> Any:
-    """Return the gaps of figures to their lines, as :func:`_shortfall`.
+    """Return the gaps of figures to their lines, as :func:`shortfall`.
 
     Parameters
     ----------

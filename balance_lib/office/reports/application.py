@@ -93,21 +93,13 @@ def fits(standard: Standard) -> bool:
     )
 
 
-def application(
+def _application(
     county: County, evaluation: Evaluation, *, made_on: date | None = None, small_counts: bool = False
 ) -> Application:
     """Compute every figure of the application for recognition.
 
-    Parameters
-    ----------
-    county : County
-        The county the evaluation is about.
-    evaluation : Evaluation
-        Under ``quality_2017`` or a standard with the same codes.
-    made_on : date, optional
-        Day the paper bears; today by default.
-    small_counts : bool
-        Print counts of children by personal attributes also when they are under five; for the inspection only.
+    ``evaluation``: under ``quality_2017`` or a standard with the same codes. ``small_counts``: print counts of children
+    by personal attributes also when they are under five; for the inspection only.
 
     Raises
     ------

@@ -31,16 +31,8 @@ _MARKS = {"closed": "gone", "merged": "gone", "to_point": "changed", "converted"
 _WAN = 10_000
 
 
-def write(outcome: Outcome, *, lang: str = "zh", made_on: date | None = None) -> bytes:
-    """Return the argument paper of a scenario as a Word document.
-
-    Parameters
-    ----------
-    outcome : scenarios.Outcome
-    lang : {"zh", "en"}
-    made_on : date, optional
-        Day the paper bears; today by default.
-    """
+def _write(outcome: Outcome, *, lang: str = "zh", made_on: date | None = None) -> bytes:
+    """Return the argument paper of a scenario as a Word document."""
     after = outcome.after
     stamp = ReportStamp.of_evaluation(outcome.baseline, after, made_on)
     # The baseline may hold estimated attendance; digest and marks are those of the county's own data.
@@ -192,7 +184,7 @@ def _distance_figure(letter: Letter, outcome: Outcome, lang: str) -> None:
     limits = {float(v) for k, v in outcome.provenance.get("radius_m", {}).items() if k in stages and v is not None}
     limit = limits.pop() if len(limits) == 1 else None
     if len(known):
-        brief.figure(letter, charts.distances, known, limit, caption=text("report.argument.distance_figure", lang))
+        brief.figure(letter, charts._distances, known, limit, caption=text("report.argument.distance_figure", lang))
 
 
 def _coverage(letter: Letter, coverage: pd.DataFrame, lang: str) -> None:
@@ -251,7 +243,7 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
         letter.paragraph(text("report.argument.standard_same", lang))
         return
     rows: list[list[object]] = [
-        [findings.label(r, lang), findings.requirement(r, lang), _finding(then[r.item.code], lang), _finding(r, lang)]
+        [findings.label(r, lang), findings._requirement(r, lang), _finding(then[r.item.code], lang), _finding(r, lang)]
         for r in changed
     ]
     head = [text(f"report.items.{key}", lang) for key in ("item", "required")]
@@ -261,7 +253,7 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
 
 def _finding(result: ItemResult, lang: str) -> str:
     """Say where an item stands and what that is called, once where both are the same words."""
-    present, status = findings.present(result, lang), text(f"status.{result.status}", lang)
+    present, status = findings._present(result, lang), text(f"status.{result.status}", lang)
     return present if present == status else present + bracket(status, lang)
 
 

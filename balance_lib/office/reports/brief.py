@@ -15,45 +15,29 @@ from balance_lib.office.reports.stamp import ReportStamp
 MOST_SCHOOLS = 8  # a brief is read in minutes; the problem list has them all
 
 
-def write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: date | None = None) -> bytes:
-    """Return the brief as a Word document of two to four pages.
-
-    Parameters
-    ----------
-    county : County
-    evaluation : Evaluation
-        Under any standard.
-    lang : {"zh", "en"}
-    made_on : date, optional
-        Day the paper bears; today by default.
-    """
+def _write(county: County, evaluation: Evaluation, *, lang: str = "zh", made_on: date | None = None) -> bytes:
+    """Return the brief as a Word document of two to four pages."""
     stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
     title = text("report.brief.title", lang, county=stamp.county(lang), aim=evaluation.standard.aim(lang))
     letter = Letter(stamp, title, lang)
     letter.line(text("report.brief.subtitle", lang, year=stamp.school_year(lang), day=stamp.day(lang)))
-    overview(letter, evaluation, lang, drawn=False)
+    _overview(letter, evaluation, lang, drawn=False)
     _shortfalls(letter, evaluation, lang)
-    by_school(letter, county, evaluation, lang, most=MOST_SCHOOLS, drawn=False)
+    _by_school(letter, county, evaluation, lang, most=MOST_SCHOOLS, drawn=False)
     _school_map(letter, county, evaluation, lang)
-    differences(letter, evaluation, lang, listed=False)
-    open_items(letter, evaluation, lang)
+    _differences(letter, evaluation, lang, listed=False)
+    _open_items(letter, evaluation, lang)
     _next_steps(letter, evaluation, lang)
     letter.origin_lines()
     return letter.content()
 
 
-def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool = True) -> None:
+def _overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool = True) -> None:
     """Say the verdict with its counts; the same counts stand in the table and the figure.
 
-    Parameters
-    ----------
-    letter : Letter
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    drawn : bool
-        Whether pictures are drawn.
+    ``drawn``: whether pictures are drawn.
     """
-    counts = findings.category_counts(evaluation, lang)
+    counts = findings._category_counts(evaluation, lang)
     whole = findings.tally([r for results in findings.by_category(evaluation).values() for r in results])
     letter.heading(text("report.overview.heading", lang))
     title = wording.sentence(evaluation.standard.title(lang), lang)
@@ -63,7 +47,7 @@ def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool =
     if evaluation.score is not None:
         letter.paragraph(evaluation.score.sentence(lang))
     key = "counts_report" if evaluation.standard.progress_report else "counts"
-    waiting = findings.open_words(whole, lang)
+    waiting = findings._open_words(whole, lang)
     letter.paragraph(text(f"report.overview.{key}", lang, **params, **whole, waiting=waiting))
     verdict = "report" if evaluation.standard.progress_report else evaluation.verdict
     letter.paragraph(text(f"report.overview.{verdict}", lang, **whole))
@@ -72,7 +56,7 @@ def overview(letter: Letter, evaluation: Evaluation, lang: str, *, drawn: bool =
     rows.append([text("report.overview.sum", lang), *(int(counts[column].sum()) for column in counts)])
     letter.table(text("report.overview.table", lang), head, rows, (4, 2, 2, 2, 2), centred=(1, 2, 3, 4))
     if drawn:
-        figure(letter, charts.items_by_category, counts, caption=text("report.overview.figure", lang))
+        figure(letter, charts._items_by_category, counts, caption=text("report.overview.figure", lang))
 
 
 def _shortfalls(letter: Letter, evaluation: Evaluation, lang: str) -> None:
@@ -83,50 +67,35 @@ def _shortfalls(letter: Letter, evaluation: Evaluation, lang: str) -> None:
         letter.paragraph(text("report.shortfalls.none", lang))
         return
     letter.paragraph(text("report.shortfalls.intro", lang, n=len(found)))
-    item_table(letter, text("report.shortfalls.table", lang), findings.rows(found, lang), lang)
+    _item_table(letter, text("report.shortfalls.table", lang), findings.rows(found, lang), lang)
 
 
-def item_table(letter: Letter, caption: str, rows: list[list[object]], lang: str) -> None:
+def _item_table(letter: Letter, caption: str, rows: list[list[object]], lang: str) -> None:
     """Add a table of items.
 
-    Parameters
-    ----------
-    letter : Letter
-    caption : str
-        Words under or over it.
-    rows : list[list of object]
-        Rows, cell by cell.
-    lang : {"zh", "en"}
+    ``rows``: rows, cell by cell.
     """
     head = [text(f"report.items.{key}", lang) for key in ("number", "item", "required", "present", "finding")]
     letter.table(caption, head, rows, (1.3, 6, 3.2, 3.6, 1.8), centred=(0, 4))
 
 
-def by_school(
+def _by_school(
     letter: Letter, county: County, evaluation: Evaluation, lang: str, *, most: int, drawn: bool = True
 ) -> None:
     """Say how many schools pass, and which fall short in what.
 
-    Parameters
-    ----------
-    letter : Letter
-    county : County
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    most : int
-    drawn : bool
-        Whether pictures are drawn.
+    ``drawn``: whether pictures are drawn.
     """
-    rows = findings.failing_schools(evaluation, findings.Names.of(county, lang), lang)
-    sentences = findings.rule_sentences(evaluation, lang)
+    rows = findings._failing_schools(evaluation, findings.Names.of(county, lang), lang)
+    sentences = findings._rule_sentences(evaluation, lang)
     if not rows and not sentences:
         return
     letter.heading(text("report.schools.heading", lang))
     told = sentences or [text("report.schools.no_rule", lang, n=len(rows))]
     letter.paragraph("".join(told) if lang == "zh" else " ".join(told))
     if drawn:
-        labels, caption = findings.indicator_labels(evaluation, lang), text("report.schools.figure", lang)
-        figure(letter, charts.schools_by_indicator, evaluation.schools, labels, caption=caption)
+        labels, caption = findings._indicator_labels(evaluation, lang), text("report.schools.figure", lang)
+        figure(letter, charts._schools_by_indicator, evaluation.schools, labels, caption=caption)
     if rows and most:
         head = [text(f"report.schools.{key}", lang) for key in ("school", "stage", "misses", "need", "rule")]
         letter.table(text("report.schools.table", lang), head, rows[:most], (3.4, 1.6, 5, 3.6, 2), centred=(1, 4))
@@ -150,49 +119,39 @@ def _school_map(letter: Letter, county: County, evaluation: Evaluation, lang: st
     figure(letter, charts.school_maps, panels, outline, marks, None, caption=text("report.map.schools", lang))
 
 
-def differences(letter: Letter, evaluation: Evaluation, lang: str, *, listed: bool = True) -> None:
+def _differences(letter: Letter, evaluation: Evaluation, lang: str, *, listed: bool = True) -> None:
     """Say how far schools differ, with the coefficients as table and figure.
 
-    Parameters
-    ----------
-    letter : Letter
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    listed : bool
-        Whether schools are listed.
+    ``listed``: whether schools are listed.
     """
-    sentences, labels = findings.coefficient_sentences(evaluation, lang), findings.coefficient_labels(evaluation, lang)
+    sentences, labels = (
+        findings._coefficient_sentences(evaluation, lang),
+        findings._coefficient_labels(evaluation, lang),
+    )
     if not sentences:
         return
     letter.heading(text("report.cv.heading", lang))
     letter.paragraph("".join(sentences) if lang == "zh" else " ".join(sentences))
-    figure(letter, charts.coefficient_bars, evaluation.cv, labels, caption=text("report.cv.figure", lang))
+    figure(letter, charts._coefficient_bars, evaluation.cv, labels, caption=text("report.cv.figure", lang))
     if not listed:
         return
     stages = [stage for stage in ("primary", "junior") if stage in set(evaluation.cv["stage"])]
     head = [text("report.cv.indicator", lang)]
     for stage in stages:
         head += [text(f"stage.{stage}", lang), text("report.items.finding", lang)]
-    rows = findings.coefficient_rows(evaluation, lang)
+    rows = findings._coefficient_rows(evaluation, lang)
     letter.table(text("report.cv.table", lang), head, rows, (6, *(2, 1.8) * len(stages)), centred=range(1, len(head)))
 
 
-def open_items(letter: Letter, evaluation: Evaluation, lang: str) -> None:
-    """List what cannot be judged yet, and why: none of it counts as met.
-
-    Parameters
-    ----------
-    letter : Letter
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
+def _open_items(letter: Letter, evaluation: Evaluation, lang: str) -> None:
+    """List what cannot be judged yet, and why: none of it counts as met."""
     letter.heading(text("report.open.heading", lang))
     found = evaluation.with_status(*OPEN)
     if not found:
         letter.paragraph(text("report.open.none", lang))
         return
     letter.paragraph(text("report.open.intro", lang, n=len(found)))
-    item_table(letter, text("report.open.table", lang), findings.rows(found, lang), lang)
+    _item_table(letter, text("report.open.table", lang), findings.rows(found, lang), lang)
 
 
 def _next_steps(letter: Letter, evaluation: Evaluation, lang: str) -> None:

@@ -78,14 +78,14 @@ class Made:
 
 
 def _forms(source: ReportSource) -> bytes:
-    figures = application.application(
+    figures = application._application(
         source.county, source.evaluation, made_on=source.made_on, small_counts=source.small_counts
     )
     return application_book.write(figures)
 
 
 def _school_tables(source: ReportSource) -> bytes:
-    return school_table.write(source.county, source.evaluation, made_on=source.made_on)
+    return school_table._write(source.county, source.evaluation, made_on=source.made_on)
 
 
 def _problems(source: ReportSource) -> bytes:
@@ -95,11 +95,11 @@ def _problems(source: ReportSource) -> bytes:
 
 
 def _brief(source: ReportSource) -> bytes:
-    return brief.write(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
+    return brief._write(source.county, source.evaluation, lang=source.lang, made_on=source.made_on)
 
 
 def _self_report(source: ReportSource) -> bytes:
-    return self_report.write(
+    return self_report._write(
         source.county,
         source.evaluation,
         lang=source.lang,
@@ -144,7 +144,7 @@ def _field(how: Callable[..., bytes], source: ReportSource) -> bytes:
 
 def _argument(source: ReportSource) -> bytes:
     assert source.outcome is not None
-    return argument.write(source.outcome, lang=source.lang, made_on=source.made_on)
+    return argument._write(source.outcome, lang=source.lang, made_on=source.made_on)
 
 
 # key: how it is made, kind of file. The official forms are in Chinese whatever the language.
@@ -157,8 +157,8 @@ _PAPERS: Mapping[str, tuple[Callable[[ReportSource], bytes], str]] = {
     "ledger": (_ledger, ".xlsx"),
     "matrix": (_matrix, ".xlsx"),
     "schedule": (_schedule, ".xlsx"),
-    "visits": (partial(_field, field_lists.visits), ".xlsx"),
-    "progress": (partial(_field, field_lists.progress), ".xlsx"),
+    "visits": (partial(_field, field_lists._visits), ".xlsx"),
+    "progress": (partial(_field, field_lists._progress), ".xlsx"),
     "argument": (_argument, ".docx"),
 }
 KEYS = tuple(_PAPERS)

@@ -40,16 +40,11 @@ def fonts() -> tuple[str, ...]:
     return tuple(name for name in _FONTS if name in known)
 
 
-def coefficient_bars(cv: pd.DataFrame, labels: Mapping[str, str], lang: str = "zh") -> bytes:
+def _coefficient_bars(cv: pd.DataFrame, labels: Mapping[str, str], lang: str = "zh") -> bytes:
     """Draw difference coefficients against their limits, a panel a stage.
 
-    Parameters
-    ----------
-    cv : DataFrame
-        ``Evaluation.cv``: stage, indicator, cv, limit. A coefficient without data is written, not drawn.
-    labels : mapping
-        Indicator to label; gives the order. Indicators not in it are left out.
-    lang : {"zh", "en"}
+    ``cv``: ``Evaluation.cv``: stage, indicator, cv, limit. A coefficient without data is written, not drawn.
+    ``labels``: indicator to label; gives the order. Indicators not in it are left out.
 
     Returns
     -------
@@ -99,15 +94,11 @@ def _coefficients(axis: Axes, rows: pd.DataFrame, lang: str) -> None:
     axis.set_ylim(len(rows) - 0.4, -0.75)
 
 
-def schools_by_indicator(schools: pd.DataFrame, labels: Mapping[str, str], lang: str = "zh") -> bytes:
+def _schools_by_indicator(schools: pd.DataFrame, labels: Mapping[str, str], lang: str = "zh") -> bytes:
     """Draw how many schools meet each indicator, fall short or have no data, a panel a stage.
 
-    Parameters
-    ----------
-    schools : DataFrame
-        ``Evaluation.schools``: school_id, stage, indicator, met.
-    labels, lang
-        As for :func:`coefficient_bars`.
+    ``schools``: ``Evaluation.schools``: school_id, stage, indicator, met. ``labels``, ``lang``: as for
+    :func:`coefficient_bars`.
 
     Returns
     -------
@@ -126,14 +117,10 @@ def schools_by_indicator(schools: pd.DataFrame, labels: Mapping[str, str], lang:
     return _png(figure)
 
 
-def items_by_category(counts: pd.DataFrame, lang: str = "zh") -> bytes:
+def _items_by_category(counts: pd.DataFrame, lang: str = "zh") -> bytes:
     """Draw how many items of each category are met, not met and open.
 
-    Parameters
-    ----------
-    counts : DataFrame
-        One row a category (the index is its label): met, not_met, open.
-    lang : str
+    ``counts``: one row a category (the index is its label): met, not_met, open.
 
     Returns
     -------
@@ -146,16 +133,11 @@ def items_by_category(counts: pd.DataFrame, lang: str = "zh") -> bytes:
     return _png(figure)
 
 
-def distances(rows: pd.DataFrame, limit_m: float | None, lang: str = "zh") -> bytes:
+def _distances(rows: pd.DataFrame, limit_m: float | None, lang: str = "zh") -> bytes:
     """Draw how far pupils come from, before and after: the share of pupils within each distance.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        pupils, metres_before, metres_after: one row a group of pupils.
-    limit_m : float or None
-        Walking radius of the plan, drawn as an upright line.
-    lang : str
+    ``rows``: pupils, metres_before, metres_after: one row a group of pupils. ``limit_m``: walking radius of the plan,
+    drawn as an upright line.
 
     Returns
     -------

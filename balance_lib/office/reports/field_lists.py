@@ -11,7 +11,7 @@ import pandas as pd
 from balance_lib.data.county import County
 from balance_lib.locale import text
 from balance_lib.office import workplan
-from balance_lib.office.reports.lists import open_sheet, put_row
+from balance_lib.office.reports.lists import _open_sheet, _put_row
 from balance_lib.office.reports.paper import Value, book_of, new_book, origin_sheet
 from balance_lib.office.reports.stamp import ReportStamp, said_day
 from balance_lib.standards import Standard
@@ -53,31 +53,20 @@ _REQUIRED: Columns = {
 }  # fmt: skip
 
 
-def visits(
+def _visits(
     county: County, standard: Standard, journals: Mapping[str, pd.DataFrame], *, year: int, on: date, lang: str = "zh",
     made_on: date | None = None,
 ) -> bytes:  # fmt: skip
     """Return the pairs with their latest visits, overdue ones first, and the visit log (挂钩联系与蹲点记录).
 
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    journals : mapping of journal name to DataFrame
-        ``Store.journal`` of pairings and visits.
-    year : int
-        School year the paper names.
-    on : date
-        Day the visits are counted to.
-    lang : {"zh", "en"}
-    made_on : date, optional
+    ``journals``: ``Store.journal`` of pairings and visits.
     """
     stamp, book = ReportStamp.of(county, standard, year, on=on, made_on=made_on), new_book()
     pairs = county.translated(workplan.pair_table(journals["pairings"], journals["visits"], county, on), lang)
-    page = open_sheet(book, "pairs", _PAIRS, stamp, lang, freeze=4)
+    page = _open_sheet(book, "pairs", _PAIRS, stamp, lang, freeze=4)
     for number, row in enumerate(pairs.to_dict("records"), 1):
         status = text(f"journal.status.{row['status']}", lang)
-        put_row(page, _PAIRS, {**row, "number": number, "status": status}, lang)
+        _put_row(page, _PAIRS, {**row, "number": number, "status": status}, lang)
     late = int((pairs["status"] == "overdue").sum())
     page.note(text("report.lists.pairs.note", lang, day=said_day(on, lang), n=len(pairs), late=late))
     page.finish()
@@ -87,24 +76,22 @@ def visits(
     return book_of(book)
 
 
-def progress(
+def _progress(
     county: County, standard: Standard, journals: Mapping[str, pd.DataFrame], *, year: int, on: date, lang: str = "zh",
     made_on: date | None = None,
 ) -> bytes:  # fmt: skip
     """Return each place's planned and actual progress, its items, the progress reports and the works (单位序时进度).
 
-    Parameters
-    ----------
-    county, standard, journals, year, on, lang, made_on
-        As for :func:`visits`, with the journals of milestones, progress reports and works.
+    ``county``, ``standard``, ``journals``, ``year``, ``on``, ``lang``, ``made_on``: as for :func:`visits`, with the
+    journals of milestones, progress reports and works.
     """
     stamp, book = ReportStamp.of(county, standard, year, on=on, made_on=made_on), new_book()
     found = county.translated(workplan.place_table(journals["milestones"], county, standard, on), lang)
-    page = open_sheet(book, "places", _PLACES, stamp, lang, freeze=2)
+    page = _open_sheet(book, "places", _PLACES, stamp, lang, freeze=2)
     for number, row in enumerate(found.to_dict("records"), 1):
         figures = {name: Value(100 * row[name], 1) for name in ("planned_share", "actual_share", "behind")}
         first = text("workplan.page.pilot", lang) if row["pilot"] else ""
-        put_row(page, _PLACES, {**row, **figures, "number": number, "pilot": first}, lang)
+        _put_row(page, _PLACES, {**row, **figures, "number": number, "pilot": first}, lang)
     behind = int((found["behind"] > 0).sum())
     page.note(text("report.lists.places.note", lang, day=said_day(on, lang), n=len(found), behind=behind))
     page.finish()
@@ -122,7 +109,7 @@ def progress(
 
 
 def _list(book: Any, key: str, columns: Columns, rows: pd.DataFrame, stamp: ReportStamp, lang: str) -> None:
-    page = open_sheet(book, key, columns, stamp, lang, freeze=2)
+    page = _open_sheet(book, key, columns, stamp, lang, freeze=2)
     for number, row in enumerate(rows.to_dict("records"), 1):
-        put_row(page, columns, {**row, "number": number, "year": str(row["year"]) if "year" in row else None}, lang)
+        _put_row(page, columns, {**row, "number": number, "year": str(row["year"]) if "year" in row else None}, lang)
     page.finish()

@@ -53,14 +53,8 @@ def label(result: ItemResult, lang: str = "zh") -> str:
     return wording.sentence(wording.plain(result.item.label(lang), 300, lang), lang)
 
 
-def requirement(result: ItemResult, lang: str = "zh") -> str:
-    """Return the line of an item in words; that evidence decides, where nothing is measured.
-
-    Parameters
-    ----------
-    result : ItemResult
-    lang : {"zh", "en"}
-    """
+def _requirement(result: ItemResult, lang: str = "zh") -> str:
+    """Return the line of an item in words; that evidence decides, where nothing is measured."""
     if result.item.veto:
         return text("report.veto.required", lang)
     if math.isnan(result.threshold):
@@ -70,14 +64,8 @@ def requirement(result: ItemResult, lang: str = "zh") -> str:
     return wording.sentence(required(result.item, result.threshold).render(lang), lang)
 
 
-def present(result: ItemResult, lang: str = "zh") -> str:
-    """Return how an item stands today: so many schools of so many, a figure, evidence, or that nothing is known.
-
-    Parameters
-    ----------
-    result : ItemResult
-    lang : {"zh", "en"}
-    """
+def _present(result: ItemResult, lang: str = "zh") -> str:
+    """Return how an item stands today: so many schools of so many, a figure, evidence, or that nothing is known."""
     if _by_evidence(result):
         key = result.status if result.status in ("met", "not_met") else "open"
         return text(f"report.{'veto' if result.item.veto else 'evidence'}.{key}", lang)
@@ -125,20 +113,14 @@ def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
     lang : {"zh", "en"}
     """
     return [
-        [place, label(r, lang), requirement(r, lang), present(r, lang), text(f"status.{r.status}", lang)]
+        [place, label(r, lang), _requirement(r, lang), _present(r, lang), text(f"status.{r.status}", lang)]
         for place, r in enumerate(results, 1)
     ]
 
 
-def sentence(result: ItemResult, lang: str = "zh") -> str:
-    """Say in one sentence what is wrong with an item.
-
-    Parameters
-    ----------
-    result : ItemResult
-    lang : {"zh", "en"}
-    """
-    params = {"item": label(result, lang), "required": requirement(result, lang), "present": present(result, lang)}
+def _sentence(result: ItemResult, lang: str = "zh") -> str:
+    """Say in one sentence what is wrong with an item."""
+    params = {"item": label(result, lang), "required": _requirement(result, lang), "present": _present(result, lang)}
     if result.reason.key in _CHECKED:
         return text("report.problem.checked", lang, **params, why=wording.sentence(result.reason.render(lang), lang))
     measure = result.item.measure
@@ -160,14 +142,8 @@ def _by_evidence(result: ItemResult) -> bool:
     return result.basis == "evidence"
 
 
-def category(name: str, lang: str = "zh") -> str:
-    """Return the label of a group of items.
-
-    Parameters
-    ----------
-    name : str
-    lang : {"zh", "en"}
-    """
+def _category(name: str, lang: str = "zh") -> str:
+    """Return the label of a group of items."""
     return text(f"category.{name}", lang) if has(f"category.{name}") else wording.name(name, lang)
 
 
@@ -184,7 +160,7 @@ def by_category(evaluation: Evaluation, lang: str = "zh") -> dict[str, list[Item
     found: dict[str, list[ItemResult]] = {}
     for result in evaluation.items:
         if result.counts and result.status != "not_applicable":
-            found.setdefault(category(result.item.category, lang), []).append(result)
+            found.setdefault(_category(result.item.category, lang), []).append(result)
     return found
 
 
@@ -194,70 +170,41 @@ def tally(results: Sequence[ItemResult]) -> dict[str, int]:
     return {"total": len(results), **count, "open": sum(count[status] for status in OPEN)}
 
 
-def open_words(count: Mapping[str, int], lang: str = "zh") -> str:
+def _open_words(count: Mapping[str, int], lang: str = "zh") -> str:
     """Say how many of the items of a :func:`tally` are open, and of which kinds.
 
-    Parameters
-    ----------
-    count : mapping of str to int
-        Items by status, and ``open``.
-    lang : {"zh", "en"}
+    ``count``: items by status, and ``open``.
     """
     kinds = [text(f"report.overview.kind.{kind}", lang, n=count[kind]) for kind in OPEN if count[kind]]
     key = "waiting" if kinds else "none_waiting"
     return text(f"report.overview.{key}", lang, n=count["open"], kinds=listed(kinds, lang))
 
 
-def category_counts(evaluation: Evaluation, lang: str = "zh") -> pd.DataFrame:
-    """Return counts by category: the index is its label; total, met, not_met, open.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
+def _category_counts(evaluation: Evaluation, lang: str = "zh") -> pd.DataFrame:
+    """Return counts by category: the index is its label; total, met, not_met, open."""
     counts = {name: tally(results) for name, results in by_category(evaluation, lang).items()}
     return pd.DataFrame(counts).T.reindex(columns=["total", "met", "not_met", "open"]).astype(int)
 
 
-def indicator_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]:
-    """Return the labels of the standard's indicators, in its order.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
+def _indicator_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]:
+    """Return the labels of the standard's indicators, in its order."""
     return {k: wording.sentence(spec.label(lang), lang) for k, spec in evaluation.standard.indicators.items()}
 
 
-def coefficient_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]:
-    """Return the labels of the coefficients: every indicator, and the composite where the standard limits it.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
-    labels, cv = indicator_labels(evaluation, lang), evaluation.cv
+def _coefficient_labels(evaluation: Evaluation, lang: str = "zh") -> dict[str, str]:
+    """Return the labels of the coefficients: every indicator, and the composite where the standard limits it."""
+    labels, cv = _indicator_labels(evaluation, lang), evaluation.cv
     limited = cv.loc[cv["indicator"] == COMPOSITE, "limit"].notna().any()
     composite = wording.sentence(text("evaluation.composite", lang), lang)
     return {**labels, COMPOSITE: composite} if limited else labels
 
 
-def failing_schools(evaluation: Evaluation, names: Names, lang: str = "zh") -> list[list[object]]:
+def _failing_schools(evaluation: Evaluation, names: Names, lang: str = "zh") -> list[list[object]]:
     """List the schools that fall short in any indicator, those with most first: school, stage, indicators, needed.
 
     A school that passes the rule although one indicator is below its line says so.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    names : Names
-        Names of the schools.
-    lang : {"zh", "en"}
     """
-    labels, specs = indicator_labels(evaluation, lang), evaluation.standard.indicators
+    labels, specs = _indicator_labels(evaluation, lang), evaluation.standard.indicators
     passes = evaluation.rules.set_index(["school_id", "stage"])["passes"] if len(evaluation.rules) else {}
     short = evaluation.schools[[met is False for met in evaluation.schools["met"]]]
     out: list[tuple[int, int, list[object]]] = []
@@ -294,22 +241,16 @@ def needs(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
             short = part[[met is False for met in part["met"]]]
             if len(short):
                 shown = needed(float(short["needed"].sum()), spec)[lang]
-                out.append([indicator_labels(evaluation, lang)[name], text(f"stage.{stage}", lang), len(short), shown])
+                out.append([_indicator_labels(evaluation, lang)[name], text(f"stage.{stage}", lang), len(short), shown])
     return out
 
 
-def coefficient_rows(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
-    """Return the difference coefficients as a table: indicator, then coefficient and finding of each stage.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
+def _coefficient_rows(evaluation: Evaluation, lang: str = "zh") -> list[list[object]]:
+    """Return the difference coefficients as a table: indicator, then coefficient and finding of each stage."""
     table = evaluation.cv.set_index(["stage", "indicator"])
     stages = [stage for stage in STAGES if stage in set(evaluation.cv["stage"])]
     out: list[list[object]] = []
-    for name, words in coefficient_labels(evaluation, lang).items():
+    for name, words in _coefficient_labels(evaluation, lang).items():
         row: list[object] = [words]
         for stage in stages:
             row += _coefficient(table.loc[(stage, name)], lang) if (stage, name) in table.index else ["–", "–"]
@@ -326,15 +267,9 @@ def _coefficient(row: pd.Series, lang: str = "zh") -> list[object]:
     return [shown, word]
 
 
-def coefficient_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
-    """Say of each stage how many coefficients keep the limit, and which is the highest.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
-    labels, out = coefficient_labels(evaluation, lang), []
+def _coefficient_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
+    """Say of each stage how many coefficients keep the limit, and which is the highest."""
+    labels, out = _coefficient_labels(evaluation, lang), []
     judged = evaluation.cv[evaluation.cv["indicator"].isin(list(labels)) & evaluation.cv["limit"].notna()]
     for stage in STAGES:
         mine = judged[judged["stage"] == stage]
@@ -365,14 +300,8 @@ def _stage_name(stage: str, lang: str = "zh") -> str:
     return name[:1].upper() + name[1:]
 
 
-def rule_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
-    """Say of each stage how many schools pass the standard's school rule.
-
-    Parameters
-    ----------
-    evaluation : Evaluation
-    lang : {"zh", "en"}
-    """
+def _rule_sentences(evaluation: Evaluation, lang: str = "zh") -> list[str]:
+    """Say of each stage how many schools pass the standard's school rule."""
     out = []
     for stage in STAGES:
         flags = evaluation.rules.loc[evaluation.rules["stage"] == stage, "passes"] if len(evaluation.rules) else []

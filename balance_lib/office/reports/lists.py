@@ -85,7 +85,7 @@ def problems(
     keys = ["code", "school_id", "stage"]
     entries = {} if ledger is None else ledger.drop_duplicates(keys).set_index(keys).to_dict("index")
     table, book = workplan.problem_list(evaluation, county, lang=lang), new_book()
-    page = open_sheet(book, "problems", _PROBLEMS, stamp, lang, freeze=2)
+    page = _open_sheet(book, "problems", _PROBLEMS, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
         op = text(f"op.{_OPS.get(str(row['operator']), 'eq')}", lang) if row["required"] == row["required"] else ""
         school = row["school"] or county.whole(lang)
@@ -93,7 +93,7 @@ def problems(
         stage = text(f"stage.{row['stage']}", lang)
         agreed = _agreed(entries.get((row["code"], row["school_id"], row["stage"]), {}), row["lead_days"])
         shown = {**row, **figures, **agreed, "number": number, "school": school, "stage": stage, "operator": op}
-        put_row(page, _PROBLEMS, shown, lang)
+        _put_row(page, _PROBLEMS, shown, lang)
     page.note(text("report.lists.problems.note", lang, n=len(table)))
     page.finish()
     _rollup(book, evaluation, stamp, lang)
@@ -145,7 +145,7 @@ def _open_items(book: Workbook, evaluation: Evaluation, stamp: ReportStamp, lang
         why = wording.sentence(wording.plain(result.reason.render(lang), 1_000, lang), lang)
         words = [
             findings.label(result, lang),
-            findings.requirement(result, lang),
+            findings._requirement(result, lang),
             text(f"status.{result.status}", lang),
         ]
         page.data([number, result.item.code, *words, why], align=["center", "left", "left", "left", "center", "left"])
@@ -183,11 +183,11 @@ def ledger(
     """
     stamp = ReportStamp.of(county, standard, year, on=on, made_on=made_on)
     table, book = workplan.ledger_table(entries, county, standard, on, lang), new_book()
-    page = open_sheet(book, "ledger", _LEDGER, stamp, lang, freeze=2)
+    page = _open_sheet(book, "ledger", _LEDGER, stamp, lang, freeze=2)
     for number, row in enumerate(table.to_dict("records"), 1):
         given = {"number": number, "closed_by": row["closed_word"]}
-        put_row(page, _LEDGER, {**row, **_figures(row, standard), **given}, lang)
-    counts = wording.closed(workplan.ledger_counts(table), lang)
+        _put_row(page, _LEDGER, {**row, **_figures(row, standard), **given}, lang)
+    counts = wording._closed(workplan.ledger_counts(table), lang)
     page.note(text("report.lists.ledger.note", lang, n=len(table), day=said_day(on, lang), **counts))
     page.finish()
     if history is not None:
@@ -197,7 +197,7 @@ def ledger(
 
 
 def _history(book: Workbook, history: pd.DataFrame, standard: Standard, stamp: ReportStamp, lang: str) -> None:
-    page = open_sheet(book, "history", _HISTORY, stamp, lang, freeze=1)
+    page = _open_sheet(book, "history", _HISTORY, stamp, lang, freeze=1)
     # The trail tells of tasks, files and journals too; this paper is about the ledger.
     own = history[history["subject"] == "ledger"] if "subject" in history else history
     for row in workplan.trail_words(own, standard, lang).to_dict("records"):
@@ -205,7 +205,9 @@ def _history(book: Workbook, history: pd.DataFrame, standard: Standard, stamp: R
         row = {**row, "field": text(field, lang) if has(field) else row.get("field")}
         at = row.get("at")
         told = at.strftime("%Y-%m-%d %H:%M") if isinstance(at, datetime) and at == at else at
-        put_row(page, _HISTORY, {**row, "at": told, "action": text(key, lang) if has(key) else row.get("action")}, lang)
+        _put_row(
+            page, _HISTORY, {**row, "at": told, "action": text(key, lang) if has(key) else row.get("action")}, lang
+        )
     page.finish()
 
 
@@ -224,14 +226,14 @@ def matrix(county: County, register: Register, *, year: int, lang: str = "zh", m
     """
     stamp, book = ReportStamp.of(county, register.standard, year, on=register.on, made_on=made_on), new_book()
     rows = [_task(row, lang) for row in register.tasks.to_dict("records")]
-    page = open_sheet(book, "matrix", _TASKS, stamp, lang, freeze=3)
+    page = _open_sheet(book, "matrix", _TASKS, stamp, lang, freeze=3)
     for number, row in enumerate(rows, 1):
-        put_row(page, _TASKS, {**row, "number": number}, lang)
+        _put_row(page, _TASKS, {**row, "number": number}, lang)
     page.note(text("report.lists.matrix.note", lang, day=said_day(register.on, lang), n=len(rows)))
     page.finish()
-    units = open_sheet(book, "units", _UNITS, stamp, lang, freeze=1)
+    units = _open_sheet(book, "units", _UNITS, stamp, lang, freeze=1)
     for row in register.units.to_dict("records"):
-        put_row(units, _UNITS, {**row, "unit": wording.offices(row["unit"], lang)}, lang)
+        _put_row(units, _UNITS, {**row, "unit": wording._offices(row["unit"], lang)}, lang)
     units.finish()
     _by_unit(book, rows, register, stamp, lang)
     origin_sheet(book, stamp, [], lang)
@@ -247,17 +249,17 @@ def _by_unit(
         "role": (8.0, "center"),
         **{k: _TASKS[k] for k in ("label", "codes", "due", "status")},
     }
-    page = open_sheet(book, "by_unit", columns, stamp, lang, freeze=1)
+    page = _open_sheet(book, "by_unit", columns, stamp, lang, freeze=1)
     for unit in register.units["unit"]:
         # Units by task, not the joined text: some units' own names hold the mark that joins them.
         owners = {task: parts for task, parts in register.offices_by_task.items() if unit in (*parts[0], *parts[1])}
         mine = [(row, "lead" if unit in owners[row["task"]][0] else "helps") for row in rows if row["task"] in owners]
         mine.sort(key=lambda pair: (pair[1] != "lead", _day(pair[0]["due"]) or date.max))
         for row, role in mine:
-            put_row(
+            _put_row(
                 page,
                 columns,
-                {**row, "unit": wording.offices(unit, lang), "role": text(f"report.lists.role.{role}", lang)},
+                {**row, "unit": wording._offices(unit, lang), "role": text(f"report.lists.role.{role}", lang)},
                 lang,
             )
     page.finish()
@@ -278,15 +280,15 @@ def schedule(county: County, register: Register, *, year: int, lang: str = "zh",
     dated = register.tasks[register.tasks["due"].notna()].to_dict("records")
     dated.sort(key=lambda row: (_day(row["due"]) or date.max, str(row["task"])))
     once = [row for row in dated if not row["recurring"]] or dated
-    spans = periods([d for row in once for d in (_day(row["starts"]), _day(row["due"])) if d], lang)
+    spans = _periods([d for row in once for d in (_day(row["starts"]), _day(row["due"])) if d], lang)
     columns = {**_SCHEDULE, **{name: (7.0, "center") for name, _, _ in spans}}
-    page = open_sheet(book, "schedule", columns, stamp, lang, freeze=2, extra=[name for name, _, _ in spans])
+    page = _open_sheet(book, "schedule", columns, stamp, lang, freeze=2, extra=[name for name, _, _ in spans])
     for number, row in enumerate(dated, 1):
         due = _day(row["due"])
         start = _day(row["starts"]) or due
         bars = {n: _BAR for n, first, last in spans if start and due and min(start, due) <= last and first <= due}
         times = {k: back.get(row["task"], {}).get(k) for k in ("lead_days", "latest_start")}
-        put_row(page, columns, {**_task(row, lang), **times, "number": number, **bars}, lang)
+        _put_row(page, columns, {**_task(row, lang), **times, "number": number, **bars}, lang)
     page.note(text("report.lists.schedule.note", lang, day=said_day(register.on, lang)))
     page.finish()
     if len(register.stages):
@@ -299,25 +301,19 @@ def _stages(book: Workbook, register: Register, stamp: ReportStamp, lang: str) -
     columns = {"code": (12.0, "left"), "label": (48.0, "left")}
     columns |= dict.fromkeys(("starts", "ends", "state"), (12.0, "center"))
     columns |= dict.fromkeys(("tasks", "done", "late"), (8.0, "center"))
-    page = open_sheet(book, "stages", columns, stamp, lang, freeze=2)
+    page = _open_sheet(book, "stages", columns, stamp, lang, freeze=2)
     for row in register.stages.to_dict("records"):
         state = text(f"report.lists.stage_state.{row['status']}", lang)
-        put_row(page, columns, {**row, "label": row[f"label_{lang}"], "state": state}, lang)
+        _put_row(page, columns, {**row, "label": row[f"label_{lang}"], "state": state}, lang)
     page.finish()
 
 
-def periods(days: Sequence[date], lang: str = "zh") -> list[tuple[str, date, date]]:
+def _periods(days: Sequence[date], lang: str = "zh") -> list[tuple[str, date, date]]:
     """Return the months, quarters or years from the first day to the last: label, first day, last day.
-
-    Parameters
-    ----------
-    days : sequence of date
-        Days.
-    lang : {"zh", "en"}
 
     Examples
     --------
-    >>> [name for name, _, _ in periods([date(2022, 11, 5), date(2023, 1, 2)])]
+    >>> [name for name, _, _ in _periods([date(2022, 11, 5), date(2023, 1, 2)])]
     ['2022年11月', '2022年12月', '2023年1月']
     """
     if not days:
@@ -341,7 +337,7 @@ def _task(row: Mapping[str, Any], lang: str) -> dict[str, Any]:
     deadline = str(row["deadline"] or row["recurring"] or "")
     status = str(row["status"])
     label = wording.sentence(wording.plain(row["label_zh" if lang == "zh" else "label_en"], 300, lang), lang)
-    group = findings.category(str(row["group"] or ""), lang) if row["group"] else ""
+    group = findings._category(str(row["group"] or ""), lang) if row["group"] else ""
     return {
         **row,
         "codes": listed(row["codes"].split("、"), lang),
@@ -352,7 +348,7 @@ def _task(row: Mapping[str, Any], lang: str) -> dict[str, Any]:
     }
 
 
-def open_sheet(
+def _open_sheet(
     book: Workbook,
     key: str,
     columns: Mapping[str, tuple[float, str]],
@@ -362,21 +358,7 @@ def open_sheet(
     freeze: int,
     extra: Sequence[str] = (),
 ) -> SheetWriter:
-    """Open a sheet with its title and the head of its table.
-
-    Parameters
-    ----------
-    book : Workbook
-    key : str
-    columns : Mapping[str, tuple[float, str]]
-        Heads with width and format.
-    stamp : ReportStamp
-    lang : {"zh", "en"}
-    freeze : int
-        Rows that stay in sight.
-    extra : sequence of str
-        Further heads.
-    """
+    """Open a sheet with its title and the head of its table."""
     title = text(f"report.lists.{key}.title", lang)
     page = SheetWriter(book, title, [wide for wide, _ in columns.values()], stamp, lang=lang)
     page.title(title)
@@ -388,17 +370,8 @@ def open_sheet(
     return page
 
 
-def put_row(page: SheetWriter, columns: Mapping[str, tuple[float, str]], row: Mapping[str, Any], lang: str) -> None:
-    """Write one row of a table: a date, a number or a text in each column that is not blank.
-
-    Parameters
-    ----------
-    page : SheetWriter
-    columns : Mapping[str, tuple[float, str]]
-        Heads with width and format.
-    row : mapping of str to object
-    lang : {"zh", "en"}
-    """
+def _put_row(page: SheetWriter, columns: Mapping[str, tuple[float, str]], row: Mapping[str, Any], lang: str) -> None:
+    """Write one row of a table: a date, a number or a text in each column that is not blank."""
     page.data([_cell(name, row.get(name), lang) for name in columns], align=[align for _, align in columns.values()])
 
 
@@ -413,7 +386,7 @@ def _cell(name: str, value: Any, lang: str) -> Any:
     if isinstance(value, (int, float)):
         return Value(float(value), 0 if float(value).is_integer() else 2)
     if name in ("lead_unit", "cooperating_units"):
-        return wording.offices(str(value), lang)
+        return wording._offices(str(value), lang)
     return wording.sentence(str(value), lang) if name in ("item", "measure", "label", "unit") else value
 
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from balance_lib.data.intake import xlsx
 from balance_lib.locale import text
 from balance_lib.office.reports.stamp import ReportStamp
-from balance_lib.office.reports.wording import plain, sheet_title
+from balance_lib.office.reports.wording import _sheet_title, plain
 
 if TYPE_CHECKING:
     from openpyxl import Workbook
@@ -61,7 +61,7 @@ class SheetWriter:
     ) -> None:
         from openpyxl.utils import get_column_letter
 
-        self.sheet: Any = book.create_sheet(sheet_title(title, book.sheetnames))
+        self.sheet: Any = book.create_sheet(_sheet_title(title, book.sheetnames))
         self.widths, self.stamp, self.lang, self.landscape = tuple(widths), stamp, lang, landscape
         self.row = 1
         for index, wide in enumerate(widths, 1):

@@ -38,18 +38,13 @@ def _layout() -> Mapping[str, Any]:
     return dict(yaml.load(source, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)))
 
 
-def write(
+def _write(
     county: County, evaluation: Evaluation, *, school_ids: Sequence[str] | None = None, made_on: date | None = None
 ) -> bytes:
     """Return the self-evaluation tables of schools as one workbook.
 
-    Parameters
-    ----------
-    county, evaluation
-        As for :func:`balance_lib.office.reports.application.application`.
-    school_ids : sequence of str, optional
-        Which schools; all with pupils of compulsory stages by default.
-    made_on : date, optional
+    ``county``, ``evaluation``: as for :func:`balance_lib.office.reports.application.application`. ``school_ids``: which
+    schools; all with pupils of compulsory stages by default.
 
     Raises
     ------

@@ -28,7 +28,7 @@ _BASICS = (
 )  # fmt: skip
 
 
-def write(
+def _write(
     county: County,
     evaluation: Evaluation,
     *,
@@ -41,18 +41,8 @@ def write(
 
     It says "met" only of what the evaluation found met; what lacks data or evidence stands in a chapter of its own.
 
-    Parameters
-    ----------
-    county : County
-    evaluation : Evaluation
-        Under any standard.
-    lang : {"zh", "en"}
-    made_on : date, optional
-        Day the paper bears; today by default.
-    register : workplan.Register, optional
-        The plan's tasks on a day: how many are done.
-    ledger : DataFrame, optional
-        The rectification ledger: how many entries are closed.
+    ``register``: the plan's tasks on a day: how many are done. ``ledger``: the rectification ledger: how many entries
+    are closed.
     """
     stamp = ReportStamp.of_evaluation(county, evaluation, made_on)
     title = text("report.self.title", lang, county=stamp.county(lang), aim=evaluation.standard.aim(lang))
@@ -63,17 +53,17 @@ def write(
     key = "intro_report" if evaluation.standard.progress_report else "intro" if document else "intro_bare"
     letter.paragraph(text(f"report.self.{key}", lang, standard=title, document=document, county=stamp.county(lang)))
     _basics(letter, county, evaluation, lang)
-    brief.overview(letter, evaluation, lang)
+    brief._overview(letter, evaluation, lang)
     before = _year_before(county, evaluation)
     _done(letter, county, evaluation, before, register, ledger, lang)
     _published(letter, county, evaluation, lang)
     _by_category(letter, evaluation, lang)
-    brief.by_school(letter, county, evaluation, lang, most=0)
-    brief.differences(letter, evaluation, lang)
+    brief._by_school(letter, county, evaluation, lang, most=0)
+    brief._differences(letter, evaluation, lang)
     _problems(letter, county, evaluation, lang)
     _causes(letter, county, evaluation, before, lang)
     _measures(letter, county, evaluation, lang)
-    brief.open_items(letter, evaluation, lang)
+    brief._open_items(letter, evaluation, lang)
     _conclusion(letter, evaluation, lang)
     letter.origin()
     letter.sign(text("report.self.unit", lang))
@@ -148,7 +138,7 @@ def _done(
             text("report.self.works", lang, day=said_day(register.on, lang), total=len(register.tasks), done=done)
         )
     if ledger is not None and len(ledger):
-        words.append(text("report.self.ledger", lang, n=len(ledger), **wording.closed(ledger_counts(ledger), lang)))
+        words.append(text("report.self.ledger", lang, n=len(ledger), **wording._closed(ledger_counts(ledger), lang)))
     if words:
         letter.paragraph(("" if lang == "zh" else " ").join(words))
 
@@ -198,7 +188,7 @@ def _causes(letter: Letter, county: County, evaluation: Evaluation, before: Eval
         return
     letter.heading(text("report.self.causes", lang))
     letter.paragraph(text("report.self.causes_intro", lang))
-    names = Counter(findings.category(result.item.category, lang) for result in short)
+    names = Counter(findings._category(result.item.category, lang) for result in short)
     name, n = names.most_common(1)[0]
     points = [text("report.self.cause_category", lang, category=name, n=n, share=f"{n / len(short):.0%}")]
     low = evaluation.schools[[met is False for met in evaluation.schools["met"]]]
@@ -251,7 +241,7 @@ def _by_category(letter: Letter, evaluation: Evaluation, lang: str) -> None:
     for words, results in findings.by_category(evaluation, lang).items():
         letter.heading(words, 2)
         letter.paragraph(text("report.self.category", lang, **findings.tally(results)))
-        brief.item_table(letter, text("report.self.table", lang, category=words), findings.rows(results, lang), lang)
+        brief._item_table(letter, text("report.self.table", lang, category=words), findings.rows(results, lang), lang)
 
 
 def _problems(letter: Letter, county: County, evaluation: Evaluation, lang: str) -> None:
@@ -260,8 +250,8 @@ def _problems(letter: Letter, county: County, evaluation: Evaluation, lang: str)
     if not short:
         letter.paragraph(text("report.shortfalls.none", lang))
         return
-    letter.points([findings.sentence(result, lang) for result in short])
-    rows = findings.failing_schools(evaluation, findings.Names.of(county, lang), lang)
+    letter.points([findings._sentence(result, lang) for result in short])
+    rows = findings._failing_schools(evaluation, findings.Names.of(county, lang), lang)
     if rows:
         head = [text(f"report.schools.{key}", lang) for key in ("school", "stage", "misses", "need", "rule")]
         letter.table(text("report.schools.table", lang), head, rows, (3.4, 1.6, 5, 3.6, 2), centred=(1, 4))
@@ -289,7 +279,7 @@ def _measures(letter: Letter, county: County, evaluation: Evaluation, lang: str)
         told = text("report.units.schools", lang, n=schools) if schools else mine["measure"].iloc[0]
         measure, unit = (
             wording.sentence(told, lang),
-            wording.name(wording.offices(result.item.lead_unit, lang)) or unnamed,
+            wording.name(wording._offices(result.item.lead_unit, lang)) or unnamed,
         )
         rows.append([findings.label(result, lang), measure, unit, _when(result.item.deadline, lang)])
     head = [text(f"report.units.{key}", lang) for key in ("item", "measure", "unit", "deadline")]
@@ -306,7 +296,7 @@ def _conclusion(letter: Letter, evaluation: Evaluation, lang: str) -> None:
     title = wording.sentence(evaluation.standard.title(lang), lang)
     params = {"county": letter.stamp.county(lang), "year": letter.stamp.school_year(lang), "standard": title, **whole}
     verdict = "report" if evaluation.standard.progress_report else evaluation.verdict
-    said = text(f"report.self.{verdict}", lang, **params, waiting=findings.open_words(whole, lang))
+    said = text(f"report.self.{verdict}", lang, **params, waiting=findings._open_words(whole, lang))
     if evaluation.official is not None:
         said += text("report.self.official", lang, official=evaluation.official.sentence(lang))
     letter.paragraph(said)

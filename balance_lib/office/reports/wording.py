@@ -11,18 +11,15 @@ from balance_lib.office.workplan.tasks import units_of
 
 __all__ = [
     "CELL_MOST",
-    "closed",
     "figure",
     "file_name",
     "full_width",
     "name",
-    "offices",
     "places_beside",
     "places_of",
     "plain",
     "rounded",
     "sentence",
-    "sheet_title",
 ]
 
 CELL_MOST = 32_767  # UTF-16 units a spreadsheet cell holds
@@ -39,31 +36,21 @@ _LEVEL = re.compile(r"^(?:各|[\u4e00-\u9fff]*?[县市区])")
 _BRACKETS = re.compile(r"\(([^()]*[\u4e00-\u9fff][^()]*)\)|(?<=[\u4e00-\u9fff])\(([^()]*)\)")
 
 
-def closed(counts: Mapping[str, int], lang: str = "zh") -> dict[str, object]:
+def _closed(counts: Mapping[str, int], lang: str = "zh") -> dict[str, object]:
     """Return the counts of a ledger with ``accepted`` as words; none where every entry is closed by its figures.
 
-    Parameters
-    ----------
-    counts : mapping of str to int
-        As :func:`balance_lib.office.workplan.ledger_counts` gives them.
-    lang : {"zh", "en"}
+    ``counts``: as :func:`balance_lib.office.workplan.ledger_counts` gives them.
     """
     n = counts["accepted"]
     return {**counts, "accepted": text("report.accepted", lang, n=n) if n else ""}
 
 
-def offices(words: str, lang: str = "zh") -> str:
+def _offices(words: str, lang: str = "zh") -> str:
     """Return the offices of a list as a paper names them; one that no table knows stands as the plan spells it.
-
-    Parameters
-    ----------
-    words : str
-        Offices as a plan lists them.
-    lang : {"zh", "en"}
 
     Examples
     --------
-    >>> offices("教科局;县委编办"), offices("教科局;县委编办", "en"), offices("县财政局、某办", "en")
+    >>> _offices("教科局;县委编办"), _offices("教科局;县委编办", "en"), _offices("县财政局、某办", "en")
     ('教科局、县委编办', 'Education Bureau, Party Committee Staffing Office', 'Finance Bureau, 某办')
     """
     units = units_of(words)
@@ -123,18 +110,12 @@ def _units(value: str) -> int:
     return len(value.encode("utf-16-le", "replace")) // 2
 
 
-def sheet_title(value: object, taken: Collection[str] = ()) -> str:
+def _sheet_title(value: object, taken: Collection[str] = ()) -> str:
     """Return a title a worksheet may bear: at most 31 units, none of ``[]:*?/\\``, and not taken yet.
-
-    Parameters
-    ----------
-    value : object
-    taken : collection of str
-        Names that are taken.
 
     Examples
     --------
-    >>> sheet_title("a/b:c"), sheet_title("A", ["a"]), sheet_title("")
+    >>> _sheet_title("a/b:c"), _sheet_title("A", ["a"]), _sheet_title("")
     ('a b c', 'A (2)', 'Sheet')
     """
     lower = {title.casefold() for title in taken}

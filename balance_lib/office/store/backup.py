@@ -18,7 +18,7 @@ from sqlalchemy.exc import OperationalError
 
 import balance_lib
 from balance_lib.office.store import evidence, trail
-from balance_lib.office.store.engine import HEAD, migrate, revision
+from balance_lib.office.store.engine import HEAD, _migrate, revision
 from balance_lib.office.store.models import TABLES
 from balance_lib.office.store.refused import StoreError
 
@@ -107,14 +107,14 @@ def read(engine: Engine, folder: Path, source: Path, *, replace: bool = False) -
                     raise StoreError("evidence_damaged", sha=sha[:12])
             with engine.execution_options(writes=True).begin() as connection:
                 _clear(connection, replace)
-                migrate(connection, str(head["revision"]))
+                _migrate(connection, str(head["revision"]))
                 counts = {n: _fill(connection, t, archive) for n, t in _tables(connection).items()}
                 if counts != head["rows"]:
                     raise StoreError("not_a_backup", file=source.name)
                 # The rows refer to these files: they stand before the rows can be seen.
                 for sha in shas:
-                    evidence.keep(folder, archive.read(f"evidence/{sha}"))
-                migrate(connection, HEAD)
+                    evidence._keep(folder, archive.read(f"evidence/{sha}"))
+                _migrate(connection, HEAD)
     except (StoreError, OperationalError):  # ours, or the database's own trouble
         raise
     except OSError as error:

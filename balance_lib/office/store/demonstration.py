@@ -60,7 +60,7 @@ def _build(county: County, target: Path) -> None:
         made = Path(tempfile.mkdtemp(dir=target.parent, prefix=".making-"))
         try:
             store = Store.at(made)
-            fill(store, county)
+            _fill(store, county)
             store.close()
             made.rename(target)  # another process may have been first: then its store stands
         finally:
@@ -82,20 +82,16 @@ def days(county: County, standard: Standard) -> list[date]:
     return [starts + timedelta(days=round(part * (ends - starts).days)) for part in PARTS]
 
 
-def fill(store: Store, county: County) -> None:
+def _fill(store: Store, county: County) -> None:
     """Fill a store with a demonstration county's office work.
 
-    Parameters
-    ----------
-    store : Store
-        Empty; its trail bears the days of the plan, not those of the building.
-    county : County
+    ``store``: empty; its trail bears the days of the plan, not those of the building.
     """
     standard = standards.load(str(county.plan))
     desk = _Desk(store, county, standard)
     dates = days(county, standard)
     for turn, on in enumerate(dates):
-        with trail.clock(datetime(on.year, on.month, on.day, 9, turn, tzinfo=UTC), _seed(county.county_id, str(turn))):
+        with trail._clock(datetime(on.year, on.month, on.day, 9, turn, tzinfo=UTC), _seed(county.county_id, str(turn))):
             desk.ledger(on, turn)
             desk.tasks(on)
             desk.field(on, turn, dates)

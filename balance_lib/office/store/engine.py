@@ -70,19 +70,12 @@ def upgrade(engine: Engine) -> bool:
             connection.execute(text("SELECT pg_advisory_xact_lock(:lock)"), {"lock": LOCK})
         if revision(connection) == HEAD:
             return False
-        migrate(connection, HEAD)
+        _migrate(connection, HEAD)
         return True
 
 
-def migrate(connection: Connection, to: str) -> None:
-    """Run the migrations up to a version, in the transaction that is open.
-
-    Parameters
-    ----------
-    connection : Connection
-    to : str
-        Revision to go to.
-    """
+def _migrate(connection: Connection, to: str) -> None:
+    """Run the migrations up to a version, in the transaction that is open."""
     from alembic import command
     from alembic.config import Config
 

@@ -34,13 +34,8 @@ INSIDE = {"docx": "word/", "xlsx": "xl/"}
 COLUMNS = [c.name for c in TABLE.columns]
 
 
-def kind_of(name: str, content: bytes) -> str:
+def _kind_of(name: str, content: bytes) -> str:
     """Return what kind of file this is, by its name and by its content.
-
-    Parameters
-    ----------
-    name : str
-    content : bytes
 
     Raises
     ------
@@ -74,14 +69,8 @@ def _office(content: bytes, folder: str) -> bool:
     return "[Content_Types].xml" in names and any(name.startswith(folder) for name in names) and not macros
 
 
-def keep(folder: Path, content: bytes) -> str:
-    """Write bytes under their hash, whole or not at all, and return the hash; what stands already is left alone.
-
-    Parameters
-    ----------
-    folder : Path
-    content : bytes
-    """
+def _keep(folder: Path, content: bytes) -> str:
+    """Write bytes under their hash, whole or not at all, and return the hash; what stands already is left alone."""
     sha = hashlib.sha256(content).hexdigest()
     target = _path_of(folder, sha)
     if target.is_file():
@@ -129,7 +118,7 @@ def read(folder: Path, sha: str) -> bytes:
     return content
 
 
-def index(  # noqa: PLR0913 (a record's fields)
+def _index(  # noqa: PLR0913 (a record's fields)
     connection: Connection,
     *,
     sha: str,
@@ -145,15 +134,8 @@ def index(  # noqa: PLR0913 (a record's fields)
 ) -> str:
     """Write a file into the index; return the id of the row.
 
-    Parameters
-    ----------
-    connection : Connection
-    sha : str
-    kind : str
-    size : int
-        Bytes.
-    name, who, county_id, standard_id, entry_id, task, stamp
-        As for :meth:`Store.add_evidence`.
+    ``name``, ``who``, ``county_id``, ``standard_id``, ``entry_id``, ``task``, ``stamp``: as for
+    :meth:`Store.add_evidence`.
     """
     at, new = trail.now(), trail.fresh_id()
     told = {
@@ -171,16 +153,8 @@ def index(  # noqa: PLR0913 (a record's fields)
     return new
 
 
-def listed(connection: Connection, county_id: str, standard_id: str | None, entry_id: str | None) -> pd.DataFrame:
-    """Return the index of a county's evidence, newest first.
-
-    Parameters
-    ----------
-    connection : Connection
-    county_id : str
-    standard_id : str, optional
-    entry_id : str, optional
-    """
+def _listed(connection: Connection, county_id: str, standard_id: str | None, entry_id: str | None) -> pd.DataFrame:
+    """Return the index of a county's evidence, newest first."""
     asked = select(*(TABLE.c[name] for name in COLUMNS)).where(TABLE.c.county_id == county_id)
     if standard_id is not None:
         asked = asked.where(TABLE.c.standard_id == standard_id)

@@ -54,14 +54,14 @@ def record_finding(
             evidence = county.tables["evidence"]
             before, known = _row(evidence, row), _row(seen, row)
             if before != known and before != {key: row[key] for key in SAID}:
-                raise _conflict(trail.last(connection, subject))
+                raise _conflict(trail._last(connection, subject))
             kept = evidence[~_same(evidence, row)]
             try:
                 county.with_tables(evidence=pd.DataFrame([*kept.to_dict("records"), dict(row)])).save(folder)
                 break
             except ChangedError:  # a command wrote into the folder: the finding is added to what stands now
                 continue
-        trail.write_next(connection, subject, who=name, action="record", before=before or {},
+        trail._write_next(connection, subject, who=name, action="record", before=before or {},
                          after={key: row[key] for key in SAID}, stamp=stamp,
                          note=f"{row['item_id']} {row['year']}")  # fmt: skip
     return before is not None
@@ -97,7 +97,7 @@ def keep_import(
     note = trail.shortened("、".join(files))
     with store.writing() as connection:
         county.save(folder)
-        trail.write_next(connection, subject, who=name, action="import", before={}, after=dict(rows), stamp=stamp,
+        trail._write_next(connection, subject, who=name, action="import", before={}, after=dict(rows), stamp=stamp,
                          note=note)  # fmt: skip
 
 

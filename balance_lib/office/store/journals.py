@@ -88,18 +88,12 @@ def add(connection: Connection, name: str, values: Mapping[str, Any], owner: Own
     return str(standing["row_id"])
 
 
-def change(
+def _change(
     connection: Connection, name: str, row_id: str, changes: Mapping[str, Any], owner: Owner, *, version: int
 ) -> int:
     """Change a row, if nobody else has since ``version``; return its new version.
 
-    Parameters
-    ----------
-    connection : Connection
-    changes : mapping of str to object
-    owner : Owner
-    name, row_id, version
-        As for :meth:`Store.write_journal`.
+    ``name``, ``row_id``, ``version``: as for :meth:`Store.write_journal`.
 
     Raises
     ------
@@ -117,15 +111,10 @@ def change(
     return _save(connection, name, before, clean, owner, "edit")
 
 
-def remove(connection: Connection, name: str, row_id: str, owner: Owner, *, version: int) -> None:
+def _remove(connection: Connection, name: str, row_id: str, owner: Owner, *, version: int) -> None:
     """Take a row off the list; what it said stays in the trail.
 
-    Parameters
-    ----------
-    connection : Connection
-    owner : Owner
-    name, row_id, version
-        As for :meth:`Store.remove_from_journal`.
+    ``name``, ``row_id``, ``version``: as for :meth:`Store.remove_from_journal`.
 
     Raises
     ------
@@ -135,18 +124,10 @@ def remove(connection: Connection, name: str, row_id: str, owner: Owner, *, vers
     _save(connection, name, _at(connection, name, row_id, version), {"removed_at": trail.now()}, owner, "remove")
 
 
-def take(connection: Connection, name: str, given: Iterable[Mapping[str, Any]], owner: Owner) -> tuple[int, int, int]:
+def _take(connection: Connection, name: str, given: Iterable[Mapping[str, Any]], owner: Owner) -> tuple[int, int, int]:
     """Take in checked rows of a table: how many are new, how many changed what stood there, how many say the same.
 
     A cell left blank does not wipe out what stands.
-
-    Parameters
-    ----------
-    connection : Connection
-    name : str
-    given : Iterable[mapping of str to object]
-        Rows to take in.
-    owner : Owner
     """
     journal, new, changed, same = _journal(name), 0, 0, 0
     for values in given:
@@ -158,7 +139,7 @@ def take(connection: Connection, name: str, given: Iterable[Mapping[str, Any]], 
             continue
         told = {f: v for f, v in clean.items() if v not in (None, "") and v != standing[f]}
         if told:
-            change(connection, name, standing["row_id"], told, owner, version=standing["version"])
+            _change(connection, name, standing["row_id"], told, owner, version=standing["version"])
         changed, same = changed + bool(told), same + (not told)
     return new, changed, same
 

@@ -29,16 +29,12 @@ TOLD = tuple(
 LENGTHS = {"person": trail.NAME_MOST, "measure": trail.TEXT_MOST, "lead_unit": 200}
 
 
-def open_entries(
+def _open_entries(
     connection: Connection, problems: pd.DataFrame, county_id: str, standard_id: str, *, who: str, stamp: Stamp
 ) -> tuple[int, int]:
     """Open an entry for every problem that has none; return how many were opened and how many stood already.
 
-    Parameters
-    ----------
-    connection : Connection
-    problems, county_id, standard_id, who, stamp
-        As for :meth:`Store.open_ledger`.
+    ``problems``, ``county_id``, ``standard_id``, ``who``, ``stamp``: as for :meth:`Store.open_ledger`.
     """
     at, opened = trail.now(), 0
     for row in problems.to_dict("records"):
@@ -91,15 +87,8 @@ def entry(connection: Connection, entry_id: str) -> Entry:
     return Entry(**found)
 
 
-def entries(connection: Connection, county_id: str, standard_id: str | None) -> pd.DataFrame:
-    """Return a county's ledger in the order it was opened; columns as in :class:`balance_lib.office.workplan.Entry`.
-
-    Parameters
-    ----------
-    connection : Connection
-    county_id : str
-    standard_id : str, optional
-    """
+def _entries(connection: Connection, county_id: str, standard_id: str | None) -> pd.DataFrame:
+    """Return a county's ledger in the order it was opened; columns as in :class:`balance_lib.office.workplan.Entry`."""
     asked = select(*(TABLE.c[name] for name in COLUMNS)).where(TABLE.c.county_id == county_id)
     if standard_id is not None:
         asked = asked.where(TABLE.c.standard_id == standard_id)
@@ -107,7 +96,7 @@ def entries(connection: Connection, county_id: str, standard_id: str | None) -> 
     return trail.frame(connection, asked, COLUMNS)
 
 
-def step(
+def _step(
     connection: Connection,
     entry_id: str,
     action: str,
@@ -120,16 +109,7 @@ def step(
 ) -> Entry:
     """Take one step with an entry, if it still is what the person saw.
 
-    Parameters
-    ----------
-    connection : Connection
-    who : str
-        Who does it; recorded in the trail.
-    version : int
-        Version the change was made from; another one is refused.
-    changes : mapping of str to object
-    entry_id, action, stamp, note
-        As for :meth:`Store.act`.
+    ``entry_id``, ``action``, ``stamp``, ``note``: as for :meth:`Store.act`.
 
     Raises
     ------
@@ -168,27 +148,22 @@ def _conflict(connection: Connection, found: Entry) -> ConflictError:
     return ConflictError(version=found.version, who=who, at=at)
 
 
-def recheck(connection: Connection, county_id: str, evaluation: Evaluation, *, who: str, stamp: Stamp) -> pd.DataFrame:
+def _recheck(connection: Connection, county_id: str, evaluation: Evaluation, *, who: str, stamp: Stamp) -> pd.DataFrame:
     """Hold a ledger against newly computed values: close what meets the line, open again what has fallen back.
 
-    Parameters
-    ----------
-    connection : Connection
-        Open connection to the store.
-    county_id, evaluation, who, stamp
-        As for :meth:`Store.recheck`.
+    ``county_id``, ``evaluation``, ``who``, ``stamp``: as for :meth:`Store.recheck`.
 
     Returns
     -------
     DataFrame
         entry_id, school_id, code, stage, action, value, required: one row an entry that changed.
     """
-    found = entries(connection, county_id, evaluation.standard.id)
+    found = _entries(connection, county_id, evaluation.standard.id)
     standing = [Entry(**_fields(row)) for row in found.to_dict("records")]
     rows = []
     for asked in workplan.recheck(standing, evaluation):
         before = asked.entry
-        after = step(connection, before.entry_id, asked.action, who=who, version=before.version, stamp=stamp,
+        after = _step(connection, before.entry_id, asked.action, who=who, version=before.version, stamp=stamp,
                      changes=asked.changes)  # fmt: skip
         rows.append(
             (after.entry_id, after.school_id, after.code, after.stage, asked.action, after.value, after.required)

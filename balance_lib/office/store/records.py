@@ -20,7 +20,7 @@ TOLD = ("state", "due", "done_on", "note")
 COLUMNS = ["record_id", "task", *TOLD, "version", "changed_at", "county_hash", "standard_version", "software"]
 
 
-def record(  # noqa: PLR0913 (a record's fields)
+def _record(  # noqa: PLR0913 (a record's fields)
     connection: Connection,
     county_id: str,
     standard_id: str,
@@ -36,11 +36,8 @@ def record(  # noqa: PLR0913 (a record's fields)
 ) -> int:
     """Record how a task stands, if nobody else has since ``version`` (0: no record yet); return the new version.
 
-    Parameters
-    ----------
-    connection : Connection
-    county_id, standard_id, task, state, who, version, stamp, due, done_on, note
-        As for :meth:`Store.record_task`.
+    ``county_id``, ``standard_id``, ``task``, ``state``, ``who``, ``version``, ``stamp``, ``due``, ``done_on``,
+    ``note``: as for :meth:`Store.record_task`.
 
     Raises
     ------
@@ -75,15 +72,8 @@ def record(  # noqa: PLR0913 (a record's fields)
     return version + 1
 
 
-def records(connection: Connection, county_id: str, standard_id: str) -> pd.DataFrame:
-    """Return what is recorded of a plan's tasks: task, state, due, done_on, note, version and what it rests on.
-
-    Parameters
-    ----------
-    connection : Connection
-    county_id : str
-    standard_id : str
-    """
+def _records(connection: Connection, county_id: str, standard_id: str) -> pd.DataFrame:
+    """Return what is recorded of a plan's tasks: task, state, due, done_on, note, version and what it rests on."""
     asked = select(*(TABLE.c[name] for name in COLUMNS))
     asked = asked.where((TABLE.c.county_id == county_id) & (TABLE.c.standard_id == standard_id)).order_by(TABLE.c.task)
     return trail.frame(connection, asked, COLUMNS)

@@ -68,25 +68,17 @@ def add(
     return new
 
 
-def change(connection: Connection, scenario_id: str, *, version: int, author: str, stamp: Stamp, **changes: str) -> int:
+def _change(
+    connection: Connection, scenario_id: str, *, version: int, author: str, stamp: Stamp, **changes: str
+) -> int:
     """Change a scenario's name or text, if nobody else has since ``version``; return the new version.
-
-    Parameters
-    ----------
-    connection : Connection
-    scenario_id : str
-    version : int
-        Version the change was made from; another one is refused.
-    author : str
-    stamp : Stamp
-    **changes : str
 
     Raises
     ------
     ConflictError
         If it was changed since; nothing is written.
     """
-    before = get(connection, scenario_id)
+    before = _get(connection, scenario_id)
     who, at = trail.name_of(author), trail.now()
     clean = {"name": _name, "yaml": _text}
     new = {name: clean[name](value) for name, value in changes.items()}
@@ -100,21 +92,17 @@ def change(connection: Connection, scenario_id: str, *, version: int, author: st
     return version + 1
 
 
-def remove(connection: Connection, scenario_id: str, *, version: int, author: str, stamp: Stamp) -> None:
+def _remove(connection: Connection, scenario_id: str, *, version: int, author: str, stamp: Stamp) -> None:
     """Take a scenario off the list; what it said stays in the trail.
 
-    Parameters
-    ----------
-    connection : Connection
-    scenario_id, version, author, stamp
-        As for :meth:`Store.remove_scenario`.
+    ``scenario_id``, ``version``, ``author``, ``stamp``: as for :meth:`Store.remove_scenario`.
 
     Raises
     ------
     ConflictError
         If it was changed since ``version``; nothing is written.
     """
-    before, at, who = get(connection, scenario_id), trail.now(), trail.name_of(author)
+    before, at, who = _get(connection, scenario_id), trail.now(), trail.name_of(author)
     same = (TABLE.c.scenario_id == scenario_id) & (TABLE.c.version == version)
     if connection.execute(update(TABLE).where(same).values(removed_at=at, version=version + 1)).rowcount != 1:  # type: ignore[arg-type]
         raise _conflict(connection, scenario_id)
@@ -123,15 +111,8 @@ def remove(connection: Connection, scenario_id: str, *, version: int, author: st
                 after={"removed_at": at}, stamp=stamp)  # fmt: skip
 
 
-def get(connection: Connection, scenario_id: str, version: int | None = None) -> SavedScenario:
+def _get(connection: Connection, scenario_id: str, version: int | None = None) -> SavedScenario:
     """Return a scenario by its id, as it stands or as it was in an earlier version.
-
-    Parameters
-    ----------
-    connection : Connection
-    scenario_id : str
-    version : int, optional
-        Version the change was made from; another one is refused.
 
     Raises
     ------
@@ -158,14 +139,8 @@ def _earlier(connection: Connection, saved: SavedScenario, version: int) -> Save
                    standard_version=last["standard_version"], software=last["software"])  # fmt: skip
 
 
-def listed(connection: Connection, county_id: str) -> pd.DataFrame:
-    """Return a county's scenarios without their texts, last changed first.
-
-    Parameters
-    ----------
-    connection : Connection
-    county_id : str
-    """
+def _listed(connection: Connection, county_id: str) -> pd.DataFrame:
+    """Return a county's scenarios without their texts, last changed first."""
     heads = [name for name in COLUMNS if name != "yaml"]
     asked = select(*(TABLE.c[name] for name in heads)).where(TABLE.c.county_id == county_id)
     asked = asked.where(TABLE.c.removed_at.is_(None)).order_by(TABLE.c.changed_at.desc(), TABLE.c.scenario_id)
@@ -174,7 +149,7 @@ def listed(connection: Connection, county_id: str) -> pd.DataFrame:
 
 def _conflict(connection: Connection, scenario_id: str) -> ConflictError:
     """Return the error that tells who changed a scenario, as it stands now: somebody may have saved a moment ago."""
-    now, found = get(connection, scenario_id), trail.history(connection, subject_id=scenario_id)
+    now, found = _get(connection, scenario_id), trail.history(connection, subject_id=scenario_id)
     return ConflictError(version=now.version, who="" if found.empty else str(found["who"].iloc[-1]), at=now.changed_at)
 
 

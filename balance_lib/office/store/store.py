@@ -79,7 +79,7 @@ class Store(Database):
                     standard_id=standard_id,
                     stamp=stamp,
                 )
-            scenarios.change(
+            scenarios._change(
                 connection, scenario_id, version=version or 0, author=author, stamp=stamp, name=name, yaml=yaml
             )
             return scenario_id
@@ -100,27 +100,19 @@ class Store(Database):
         if not self.exists:
             raise NotFoundError("scenario", scenario_id)
         with self.reading() as connection:
-            return scenarios.get(connection, scenario_id, version)
+            return scenarios._get(connection, scenario_id, version)
 
     def scenarios(self, county_id: str) -> pd.DataFrame:
         """Return a county's saved scenarios without their texts, last changed first."""
         if not self.exists:
             return pd.DataFrame(columns=[name for name in scenarios.COLUMNS if name != "yaml"])
         with self.reading() as connection:
-            return scenarios.listed(connection, county_id)
+            return scenarios._listed(connection, county_id)
 
-    def remove_scenario(self, scenario_id: str, *, version: int, author: str, stamp: Stamp) -> None:
-        """Take a scenario off the list; what it said stays in the trail.
-
-        Parameters
-        ----------
-        scenario_id : str
-        version : int
-        author : str
-        stamp : Stamp
-        """
+    def _remove_scenario(self, scenario_id: str, *, version: int, author: str, stamp: Stamp) -> None:
+        """Take a scenario off the list; what it said stays in the trail."""
         with self.writing() as connection:
-            scenarios.remove(connection, scenario_id, version=version, author=author, stamp=stamp)
+            scenarios._remove(connection, scenario_id, version=version, author=author, stamp=stamp)
 
     # Ledger ----------------------------------------------------------------------------------------------------
 
@@ -144,7 +136,7 @@ class Store(Database):
         """
         name = trail.name_of(who)
         with self.writing() as connection:
-            return ledgers.open_entries(connection, problems, county_id, standard_id, who=name, stamp=stamp)
+            return ledgers._open_entries(connection, problems, county_id, standard_id, who=name, stamp=stamp)
 
     def ledger(self, county_id: str, standard_id: str | None = None) -> pd.DataFrame:
         """Return a county's ledger as it stands: the columns of ``workplan.Entry`` and what each entry rests on.
@@ -157,7 +149,7 @@ class Store(Database):
         if not self.exists:
             return pd.DataFrame(columns=ledgers.COLUMNS)
         with self.reading() as connection:
-            return ledgers.entries(connection, county_id, standard_id)
+            return ledgers._entries(connection, county_id, standard_id)
 
     def entry(self, entry_id: str) -> Entry:
         """Return one entry.
@@ -200,7 +192,7 @@ class Store(Database):
         """
         name = trail.name_of(who)
         with self.writing() as connection:
-            return ledgers.step(
+            return ledgers._step(
                 connection, entry_id, action, who=name, version=version, stamp=stamp, note=note, changes=changes
             ).version
 
@@ -216,7 +208,7 @@ class Store(Database):
         """
         name = trail.name_of(who)
         with self.writing() as connection:
-            return ledgers.recheck(connection, county_id, evaluation, who=name, stamp=stamp)
+            return ledgers._recheck(connection, county_id, evaluation, who=name, stamp=stamp)
 
     def history(
         self, county_id: str | None = None, standard_id: str | None = None, subject_id: str | None = None,
@@ -276,7 +268,7 @@ class Store(Database):
         """
         name = trail.name_of(who)
         with self.writing() as connection:
-            return records.record(
+            return records._record(
                 connection, county_id, standard_id, task, state=state, who=name, version=version, stamp=stamp, due=due,
                 done_on=done_on, note=note,
             )  # fmt: skip
@@ -292,7 +284,7 @@ class Store(Database):
         if not self.exists:
             return pd.DataFrame(columns=records.COLUMNS)
         with self.reading() as connection:
-            return records.records(connection, county_id, standard_id)
+            return records._records(connection, county_id, standard_id)
 
     # Journals --------------------------------------------------------------------------------------------------
 
@@ -344,7 +336,7 @@ class Store(Database):
         with self.writing() as connection:
             if row_id is None:
                 return journals.add(connection, name, values, owner)
-            journals.change(connection, name, row_id, values, owner, version=version)
+            journals._change(connection, name, row_id, values, owner, version=version)
             return row_id
 
     def remove_from_journal(
@@ -364,7 +356,7 @@ class Store(Database):
         """
         owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
         with self.writing() as connection:
-            journals.remove(connection, name, row_id, owner, version=version)
+            journals._remove(connection, name, row_id, owner, version=version)
 
     def take_into_journal(
         self, name: str, rows: Iterable[Mapping[str, Any]], *, county_id: str, standard_id: str, who: str, stamp: Stamp
@@ -386,7 +378,7 @@ class Store(Database):
         """
         owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
         with self.writing() as connection:
-            return journals.take(connection, name, rows, owner)
+            return journals._take(connection, name, rows, owner)
 
     # Evidence --------------------------------------------------------------------------------------------------
 
@@ -421,17 +413,17 @@ class Store(Database):
             If it is of no accepted kind, too large, or not what its name says; nothing is kept.
         """
         role.need_to_write()
-        person, kind = trail.name_of(who), evidence.kind_of(name, content)
-        sha = evidence.keep(self.folder / "evidence", content)
+        person, kind = trail.name_of(who), evidence._kind_of(name, content)
+        sha = evidence._keep(self.folder / "evidence", content)
         facts = {"county_id": county_id, "standard_id": standard_id, "entry_id": entry_id, "task": task, "stamp": stamp}
         for left in reversed(range(TRIES)):
             try:
                 with self.writing() as connection:
                     if entry_id:
                         standing = ledgers.entry(connection, entry_id)
-                        ledgers.step(connection, entry_id, "attach", who=person, version=standing.version, stamp=stamp,
+                        ledgers._step(connection, entry_id, "attach", who=person, version=standing.version, stamp=stamp,
                                      note=f"{evidence.shown_name(name)} {sha[:12]}", changes={})  # fmt: skip
-                    evidence.index(connection, sha=sha, name=name, kind=kind, size=len(content), who=person, **facts)  # type: ignore[arg-type]
+                    evidence._index(connection, sha=sha, name=name, kind=kind, size=len(content), who=person, **facts)  # type: ignore[arg-type]
                 return sha
             except ConflictError:
                 # A file is added to whatever the entry is now; it overwrites nothing.
@@ -451,7 +443,7 @@ class Store(Database):
         if not self.exists:
             return pd.DataFrame(columns=evidence.COLUMNS)
         with self.reading() as connection:
-            return evidence.listed(connection, county_id, standard_id, entry_id)
+            return evidence._listed(connection, county_id, standard_id, entry_id)
 
     def evidence_bytes(self, sha256: str) -> bytes:
         """Return a file by its hash, held against it."""

@@ -42,16 +42,8 @@ _CLOCK: ContextVar[tuple[datetime, random.Random] | None] = ContextVar("clock", 
 
 
 @contextmanager
-def clock(moment: datetime, seed: int) -> Iterator[None]:
-    """Let what is written meanwhile bear a given moment and ids that follow from a seed: for made-up offices alone.
-
-    Parameters
-    ----------
-    moment : datetime
-        The moment.
-    seed : int
-        Seed of chance.
-    """
+def _clock(moment: datetime, seed: int) -> Iterator[None]:
+    """Let what is written meanwhile bear a given moment and ids that follow from a seed: for made-up offices alone."""
     token = _CLOCK.set((moment, random.Random(seed)))
     try:
         yield
@@ -168,29 +160,16 @@ def write(
     connection.execute(insert(Change), rows)
 
 
-def last(connection: Connection, subject: Subject) -> Mapping[str, Any] | None:
-    """Return the newest row of a subject's trail.
-
-    Parameters
-    ----------
-    connection : Connection
-    subject : Subject
-    """
+def _last(connection: Connection, subject: Subject) -> Mapping[str, Any] | None:
+    """Return the newest row of a subject's trail."""
     asked = select(Change.__table__).where((Change.subject == subject.kind) & (Change.subject_id == subject.subject_id))
     found = connection.execute(asked.order_by(Change.change_id.desc()).limit(1)).mappings().first()
     return None if found is None else dict(found)
 
 
-def write_next(connection: Connection, subject: Subject, **facts: Any) -> None:
-    """Write a change of what is kept elsewhere: its versions are counted by the trail itself.
-
-    Parameters
-    ----------
-    connection : Connection
-    subject : Subject
-    **facts : object
-    """
-    before = last(connection, subject)
+def _write_next(connection: Connection, subject: Subject, **facts: Any) -> None:
+    """Write a change of what is kept elsewhere: its versions are counted by the trail itself."""
+    before = _last(connection, subject)
     write(connection, subject, at=now(), version=1 if before is None else before["version"] + 1, **facts)
 
 

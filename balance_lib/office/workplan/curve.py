@@ -8,7 +8,7 @@ from datetime import date
 
 import pandas as pd
 
-from balance_lib.office.workplan.units import dated, planned_share
+from balance_lib.office.workplan.units import _planned_share, dated
 
 COLUMNS = ("day", "planned_share", "actual_share")
 
@@ -59,7 +59,7 @@ def curve(tasks: pd.DataFrame, on: date, *, starts: date, seen: Iterable[tuple[d
         if known <= day <= on:
             found = next((done for when, done in reversed(looked) if when <= day), set()) if day < on else now
             actual = len((found & names) | {t for t, when in recorded.items() if when <= day}) / len(rows)
-        out.append((day, planned_share(rows, day), actual))
+        out.append((day, _planned_share(rows, day), actual))
     return pd.DataFrame(out, columns=list(COLUMNS))
 
 

@@ -54,7 +54,7 @@ def place_table(milestones: pd.DataFrame, county: County, standard: Standard, on
     rows = []
     for (kind, place), mine in named(milestones, county).groupby(["place_kind", "place"], sort=False):
         items = mine.to_dict("records")
-        planned, actual = shares(items, on)
+        planned, actual = _shares(items, on)
         late = sorted((i for i in items if i["planned_on"] <= on and not _done(i, on)), key=lambda i: i["planned_on"])
         ahead = [i["planned_on"] for i in items if i["planned_on"] > on and not _done(i, on)]
         town = items[0]["township"]
@@ -71,14 +71,8 @@ def place_table(milestones: pd.DataFrame, county: County, standard: Standard, on
     return pd.DataFrame({name: pd.Series([r[name] for r in rows], dtype=_type(name)) for name in COLUMNS})
 
 
-def shares(items: Sequence[Mapping[str, Any]], on: date) -> tuple[float, float]:
+def _shares(items: Sequence[Mapping[str, Any]], on: date) -> tuple[float, float]:
     """Return which share of the work should be done on a day, and which is; NaN where there is none.
-
-    Parameters
-    ----------
-    items : Sequence[mapping of str to object]
-    on : date
-        Day it is judged on.
 
     Returns
     -------
@@ -113,7 +107,7 @@ def place_curve(milestones: pd.DataFrame, on: date) -> pd.DataFrame:
     days = dues | {i["done_on"] for i in items if _done(i, on)} | {min(dues) - timedelta(days=1), on}
     rows = []
     for day in sorted(days):
-        planned, actual = shares(items, day)
+        planned, actual = _shares(items, day)
         rows.append((day, planned, actual if day <= on else math.nan))
     return pd.DataFrame(rows, columns=["day", "planned_share", "actual_share"])
 
@@ -144,7 +138,7 @@ def pilots_against_rest(milestones: pd.DataFrame, county: County, standard: Stan
     out = []
     for pilot in (True, False):
         mine = rows[rows["pilot"] == pilot]
-        planned, actual = shares(mine.to_dict("records"), on)
+        planned, actual = _shares(mine.to_dict("records"), on)
         out.append((pilot, len(mine.drop_duplicates(["place_kind", "place"])), len(mine), planned, actual))
     return pd.DataFrame(out, columns=heads)
 

@@ -16,7 +16,7 @@ from balance_lib.locale import text
 from balance_lib.office.workplan.offices import Offices
 from balance_lib.office.workplan.stages import Stage, stage_on, stages
 from balance_lib.office.workplan.tasks import Task, tasks
-from balance_lib.office.workplan.units import unit_table
+from balance_lib.office.workplan.units import _unit_table
 from balance_lib.plain import plain, records
 from balance_lib.standards import Standard
 
@@ -129,8 +129,8 @@ class Register:
 
     @cached_property
     def units(self) -> pd.DataFrame:
-        """Return every office with what it owes; see :func:`balance_lib.office.workplan.units.unit_table`."""
-        return unit_table(self.tasks, self.offices_by_task, self.on)
+        """Return every office with what it owes; see :func:`balance_lib.office.workplan.units._unit_table`."""
+        return _unit_table(self.tasks, self.offices_by_task, self.on)
 
     def laggards(self) -> pd.DataFrame:
         """Return the units that are behind the plan, furthest behind first."""

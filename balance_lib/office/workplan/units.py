@@ -12,18 +12,14 @@ STATUS_COLUMNS = ("done", "on_course", "late", "due_before_adoption", "blocked",
 COLUMNS = ("unit", "lead", "cooperating", *STATUS_COLUMNS, "next_due", "planned_share", "actual_share", "behind")
 
 
-def unit_table(tasks: pd.DataFrame, units: Mapping[str, tuple[Sequence[str], Sequence[str]]], on: date) -> pd.DataFrame:
+def _unit_table(
+    tasks: pd.DataFrame, units: Mapping[str, tuple[Sequence[str], Sequence[str]]], on: date
+) -> pd.DataFrame:
     """Return every unit of a plan with its tasks by status.
 
     Statuses and shares speak of the tasks a unit leads. ``planned_share`` is how much of its dated tasks should be done
     when each grows evenly over its own span, ``actual_share`` the share that is done, ``behind`` the first less the
     second where that is positive. Tasks of every year and standing duties have no place in the shares.
-
-    Parameters
-    ----------
-    tasks : DataFrame
-    units : mapping of task to (leading units, cooperating units)
-    on : date
 
     Returns
     -------
@@ -67,14 +63,8 @@ def dated(tasks: pd.DataFrame) -> pd.DataFrame:
     return tasks[(tasks["recurring"] == "") & tasks["due"].notna()]
 
 
-def planned_share(tasks: pd.DataFrame, on: date) -> float:
-    """Return which share of dated tasks should be done on a day, each growing over its own span.
-
-    Parameters
-    ----------
-    tasks : DataFrame
-    on : date
-    """
+def _planned_share(tasks: pd.DataFrame, on: date) -> float:
+    """Return which share of dated tasks should be done on a day, each growing over its own span."""
     return math.fsum(_planned(s, d, on) for s, d in zip(tasks["starts"], tasks["due"], strict=True)) / len(tasks)
 
 
@@ -95,7 +85,7 @@ def shares(tasks: pd.DataFrame, on: date) -> tuple[float, float]:
     rows = dated(tasks)
     if rows.empty:
         return math.nan, math.nan
-    return planned_share(rows, on), float((rows["status"] == "done").mean())
+    return _planned_share(rows, on), float((rows["status"] == "done").mean())
 
 
 def _row(unit: str, mine: pd.DataFrame, helps: int, on: date) -> dict[str, object]:

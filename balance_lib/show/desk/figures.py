@@ -18,15 +18,15 @@ from balance_lib.show.desk.places import OPENED, check_stage
 from balance_lib.show.plots import trends
 from balance_lib.show.plots.base import (
     AXIS,
+    _add_head,
+    _lay_out_panels,
+    _titled,
     add_bars,
-    add_head,
     add_line,
     axis_of,
     blank,
-    lay_out_panels,
     status_fills,
     status_of,
-    titled,
 )
 from balance_lib.show.plots.judged import DASHES
 from balance_lib.show.plots.trends import Panel
@@ -120,7 +120,7 @@ def contributions(found: Evaluation, indicator: str, stage: str, lang: str | Non
     rows = rows[(rows["stage"] == stage) & (rows["indicator"] == indicator)]
     county = OPENED.get(str(found.provenance["county_hash"]))
     figure = plots.contribution_bars(rows, names=school_names(county, lang) if county else None, lang=lang)
-    return titled(figure, f"{labels[indicator]}{locale.bracket(text(f'stage.{stage}', lang), lang)}")
+    return _titled(figure, f"{labels[indicator]}{locale.bracket(text(f'stage.{stage}', lang), lang)}")
 
 
 def coefficients_over_years(county: Any, standard: Standard, stage: str, lang: str | None) -> go.Figure:
@@ -185,7 +185,7 @@ def history(
         path = forecast.item_path(found.county, found.standard, item, to=to)
         lamp = outlook.LAMP_OF.get(outlook.state(path), "no_data")
         panel = Panel(label, path.rows, lamp, outlook.word(path).render(lang), wanted.due, unit)
-        return trends.outlook(panel, lang=lang)
+        return trends._outlook(panel, lang=lang)
     return plots.gap_over_time(found.item(item), label=label, unit=unit, deadline=wanted.due, lang=lang)
 
 
@@ -218,7 +218,7 @@ def _panels(rows: pd.DataFrame, by: str, title: str, lang: str) -> go.Figure:
     across = {"tickformat": "d", "dtick": max(1, (years[1] - years[0]) // 2), "tick0": years[0], "showgrid": False,
               "range": [years[0] - 0.5, years[1] + 0.5], "tickfont": {"size": 11}}  # fmt: skip
     up = {"range": [0, top], "nticks": 4, "tickfont": {"size": 11}}
-    return lay_out_panels(figure, len(names), min(4, max(1, len(names))), x=across, y=up)
+    return _lay_out_panels(figure, len(names), min(4, max(1, len(names))), x=across, y=up)
 
 
 def _one_panel(figure: go.Figure, rows: pd.DataFrame, at: int, name: str, lang: str) -> None:
@@ -234,7 +234,7 @@ def _one_panel(figure: go.Figure, rows: pd.DataFrame, at: int, name: str, lang: 
             hovertemplate="%{fullData.name} %{x}: %{y:,.4~g}<extra></extra>", **on,
         )  # fmt: skip
     add_line(figure, [int(year) for year in line.index], list(line), text("plot.line", lang), **on)
-    add_head(figure, at, f"<b>{name if len(name) <= 14 else name[:13] + '…'}</b>")
+    _add_head(figure, at, f"<b>{name if len(name) <= 14 else name[:13] + '…'}</b>")
 
 
 def outcome(found: Outcome, most: int, lang: str | None) -> go.Figure:
@@ -289,7 +289,7 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
     wanted = ("moved", "farther", "far", "broken", "cv_over", "not_met", "running_yuan", "building_yuan")
     shown = [name for name in wanted if table[name].notna().any()]  # fmt: skip
     figure = blank(text("desk.plot.compare", lang), lang, height=500)
-    lay_out_panels(figure, len(shown), 4, x={"showticklabels": False, "nticks": 4})
+    _lay_out_panels(figure, len(shown), 4, x={"showticklabels": False, "nticks": 4})
     names = [str(name) if len(str(name)) <= 14 else f"{str(name)[:13]}…" for name in table.index]
     for at, column in enumerate(shown):
         axis = axis_of(at)
@@ -302,7 +302,7 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
             xaxis=f"x{axis}", yaxis=f"y{axis}", hovertemplate="%{y}: %{x:,.0f}<extra></extra>",
             marker={"color": [palette.SERIES[n % len(palette.SERIES)] for n in range(len(table))]},
         )  # fmt: skip
-        add_head(figure, at, f"<b>{text(f'desk.plot.{column}', lang)}</b>")
+        _add_head(figure, at, f"<b>{text(f'desk.plot.{column}', lang)}</b>")
     return figure.update_layout(barmode="overlay")
 
 
@@ -328,8 +328,8 @@ def remedy(found: RemedyPlan, what: str, lang: str | None) -> go.Figure:
     from balance_lib.show.plots import remedies
 
     lang = lang or locale.spoken()
-    drawn = {"kinds": remedies.plan_by_kind, "bound": remedies.cost_compared,
-             "coefficients": remedies.coefficients_before_after}  # fmt: skip
+    drawn = {"kinds": remedies._plan_by_kind, "bound": remedies._cost_compared,
+             "coefficients": remedies._coefficients_before_after}  # fmt: skip
     if what not in drawn:
         raise ValueError(f"what={what!r}: kinds, bound or coefficients")
     return drawn[what](found, lang)
@@ -357,7 +357,7 @@ def forecast(found: Forecast, village: str | None, school: str | None, lang: str
     lang = lang or locale.spoken()
     what = "village" if village else "school"
     names = locale.names_by(f"{what}_id", county.tables[f"{what}s"], lang)
-    return titled(figure, str(names.get(village or school, county.name(lang))), top=72)
+    return _titled(figure, str(names.get(village or school, county.name(lang))), top=72)
 
 
 def projection(
@@ -379,4 +379,4 @@ def projection(
     if rows.empty:
         raise NotFoundError("school" if school else "village", school or village, [])
     past = pd.DataFrame({"year": [], "stage": [], "pupils": []}) if counted is None else counted
-    return trends.enrolment(past, rows, base=found.base, lang=lang or locale.spoken())
+    return trends._enrolment(past, rows, base=found.base, lang=lang or locale.spoken())

@@ -95,7 +95,7 @@ class _Chart(go.Figure):
         """Return the figure as an SVG document."""
         from balance_lib.show.plots import picture  # matplotlib: only who looks at a picture pays for it
 
-        return picture.svg(self, width)
+        return picture._svg(self, width)
 
     def _repr_mimebundle_(self, *_: Any, **__: Any) -> dict[str, Any]:
         """Show the live figure where plotly lives, and leave a picture for where it does not."""
@@ -136,30 +136,18 @@ def blank(title: str, lang: str, *, height: float) -> go.Figure:
             "yaxis": AXIS,
         }
     )
-    return titled(figure, title) if title else figure
+    return _titled(figure, title) if title else figure
 
 
-def titled(figure: go.Figure, title: str, top: int = 56) -> go.Figure:
-    """Put words at the head of a figure, and ``top`` pixels for them and a legend.
-
-    Parameters
-    ----------
-    figure : Figure
-    title : str
-    top : int
-        Pixels above the axes.
-    """
+def _titled(figure: go.Figure, title: str, top: int = 56) -> go.Figure:
+    """Put words at the head of a figure, and ``top`` pixels for them and a legend."""
     return figure.update_layout(title={"text": title, "x": 0, "xref": "paper", "font": {"size": 16}}, margin={"t": top})
 
 
-def legend_below(figure: go.Figure, y: float = -0.12) -> go.Figure:
+def _legend_below(figure: go.Figure, y: float = -0.12) -> go.Figure:
     """Put the legend under the axes: names may be long, or the title leaves them no room above.
 
-    Parameters
-    ----------
-    figure : Figure
-    y : float
-        Where the legend begins, in heights of the axes below them.
+    ``y``: where the legend begins, in heights of the axes below them.
     """
     return figure.update_layout(legend={"y": y, "yanchor": "top", "x": 0, "xanchor": "left"})
 
@@ -183,20 +171,11 @@ def add_line(figure: go.Figure, years: Sequence[float], values: Any, name: str, 
     return figure.add_scatter(x=years, y=values, mode="lines", name=name, line=look, hovertemplate=hover, **more)
 
 
-def add_band(figure: go.Figure, rows: pd.DataFrame, name: str, fill: str, **more: Any) -> go.Figure:
+def _add_band(figure: go.Figure, rows: pd.DataFrame, name: str, fill: str, **more: Any) -> go.Figure:
     """Add the band between ``low`` and ``high`` of rows by year.
 
-    Parameters
-    ----------
-    figure : Figure
-    rows : DataFrame
-        year, low, high, in the unit of the axis.
-    name : str
-        Said in the legend.
-    fill : str
-        Colour, with its transparency.
-    **more
-        Of the scatter, such as its axes.
+    ``rows``: year, low, high, in the unit of the axis. ``fill``: colour, with its transparency. ``more``: of the
+    scatter, such as its axes.
     """
     years = whole(rows["year"])
     return figure.add_scatter(
@@ -220,18 +199,10 @@ def add_bars(figure: go.Figure, lengths: Any, names: Any, words: Any, **more: An
     return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, zeroline=False)
 
 
-def add_limits(figure: go.Figure, limits: Any, places: Any, name: str, size: int = 22) -> go.Figure:
+def _add_limits(figure: go.Figure, limits: Any, places: Any, name: str, size: int = 22) -> go.Figure:
     """Mark on lying bars or points what each is held to.
 
-    Parameters
-    ----------
-    figure : Figure
-    limits, places : array-like, shape (bars,)
-        In the unit of the axis; the bars' names.
-    name : str
-        Said in the legend and on hover.
-    size : int
-        Pixels.
+    ``limits``, ``places``: in the unit of the axis; the bars' names. ``name``: said in the legend and on hover.
     """
     look = {"symbol": "line-ns-open", "size": size, "color": palette.LIMIT, "line": {"width": 3}}
     hover = f"{name} %{{x}}<extra></extra>"
@@ -243,16 +214,10 @@ def axis_of(panel: int) -> str:
     return "" if panel == 0 else str(panel + 1)
 
 
-def lay_out_panels(figure: go.Figure, panels: int, columns: int, *, x: Any = None, y: Any = None) -> go.Figure:
+def _lay_out_panels(figure: go.Figure, panels: int, columns: int, *, x: Any = None, y: Any = None) -> go.Figure:
     """Set axes side by side, row by row, with room above each for its head; ``x`` and ``y`` are the axes' looks.
 
-    Parameters
-    ----------
-    figure : Figure
-    panels, columns : int
-        How many panels there are, and how many stand beside each other.
-    x, y : dict, optional
-        Looks of the axes.
+    ``panels``, ``columns``: how many panels there are, and how many stand beside each other.
     """
     lines, last = max(1, math.ceil(panels / columns)), columns - 1
     for panel in range(panels):
@@ -266,15 +231,10 @@ def lay_out_panels(figure: go.Figure, panels: int, columns: int, *, x: Any = Non
     return figure.update_layout(showlegend=False)
 
 
-def add_head(figure: go.Figure, panel: int, words: str) -> go.Figure:
+def _add_head(figure: go.Figure, panel: int, words: str) -> go.Figure:
     """Write over a panel what it shows.
 
-    Parameters
-    ----------
-    figure : Figure
-    panel : int
-        From 0, row by row.
-    words : str
+    ``panel``: from 0, row by row.
     """
     axis = axis_of(panel)
     return figure.add_annotation(
@@ -307,19 +267,12 @@ def harmless(node: Any) -> Any:
     return node
 
 
-def said(words: str, lang: str, *, height: float = 160) -> go.Figure:
-    """Return a figure that says why there is nothing to draw, instead of axes around nothing.
-
-    Parameters
-    ----------
-    words : str
-    lang : {"zh", "en"}
-    height : float
-    """
+def _said(words: str, lang: str, *, height: float = 160) -> go.Figure:
+    """Return a figure that says why there is nothing to draw, instead of axes around nothing."""
     figure = blank("", lang, height=height)
     figure.update_xaxes(visible=False).update_yaxes(visible=False)
     place = {"x": 0.5, "y": 0.5, "xref": "paper", "yref": "paper", "showarrow": False}
-    return figure.add_annotation(text=wrap(words, 20), font={"size": 16, "color": palette.MUTED}, **place)
+    return figure.add_annotation(text=_wrap(words, 20), font={"size": 16, "color": palette.MUTED}, **place)
 
 
 def nothing(figure: str, lang: str) -> go.Figure:
@@ -331,7 +284,7 @@ def nothing(figure: str, lang: str) -> go.Figure:
         Its name under ``plot.nothing``.
     lang : {"zh", "en"}
     """
-    return said(locale.text(f"plot.nothing.{figure}", lang), lang)
+    return _said(locale.text(f"plot.nothing.{figure}", lang), lang)
 
 
 def room(*columns: pd.Series) -> list[float]:
@@ -374,14 +327,8 @@ def whole(years: pd.Series) -> list[int]:
     return [int(year) for year in years]
 
 
-def month_axis(figure: go.Figure, lang: str) -> go.Figure:
-    """Write dates on the axis as people of the language do: 2022年7月, Jul 2022; days where one looks that closely.
-
-    Parameters
-    ----------
-    figure : Figure
-    lang : {"zh", "en"}
-    """
+def _month_axis(figure: go.Figure, lang: str) -> go.Figure:
+    """Write dates on the axis as people of the language do: 2022年7月, Jul 2022; days where one looks that closely."""
     month, year = ("%Y年%-m月", "%Y年") if lang == "zh" else ("%b %Y", "%Y")
     stops = [
         {"dtickrange": [None, "M1"], "value": "%Y-%m-%d"},
@@ -391,14 +338,8 @@ def month_axis(figure: go.Figure, lang: str) -> go.Figure:
     return figure.update_xaxes(type="date", hoverformat="%Y-%m-%d", tickformatstops=stops)
 
 
-def year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
-    """Tick whole years only, and leave half a year on both sides; an axis without years stays as it is.
-
-    Parameters
-    ----------
-    figure : Figure
-    years : sequence of int
-    """
+def _year_axis(figure: go.Figure, years: Sequence[int]) -> go.Figure:
+    """Tick whole years only, and leave half a year on both sides; an axis without years stays as it is."""
     if not years:
         return figure
     low, high = min(years), max(years)
@@ -446,16 +387,8 @@ def short(value: float) -> str:
     return "" if math.isnan(value) else f"{value:,.2f}".rstrip("0").rstrip(".")
 
 
-def wrap(label: str, width: int = 5) -> str:
-    """Break a column's head into lines: Chinese after so many characters, words where they end.
-
-    Parameters
-    ----------
-    label : str
-        Words beside or above the figure.
-    width : int
-        Width.
-    """
+def _wrap(label: str, width: int = 5) -> str:
+    """Break a column's head into lines: Chinese after so many characters, words where they end."""
     if " " in label and not re.search("[\u4e00-\u9fff]", label):
         return "<br>".join(textwrap.wrap(label, 3 * width))
     lines = [label[at : at + width] for at in range(0, len(label), width)]

@@ -15,11 +15,13 @@ from balance_lib.evaluation.figures import figure
 from balance_lib.locale import text
 from balance_lib.show.plots.base import (
     COEFFICIENT,
+    _add_limits,
+    _legend_below,
+    _wrap,
+    _year_axis,
     add_bars,
-    add_limits,
     add_line,
     blank,
-    legend_below,
     nothing,
     room,
     short,
@@ -27,8 +29,6 @@ from balance_lib.show.plots.base import (
     status_markers,
     status_of,
     whole,
-    wrap,
-    year_axis,
 )
 
 # Seven dashes and symbols against eight colours: 56 lines differ before one comes again.
@@ -81,14 +81,14 @@ def gap_over_time(
     figure.update_yaxes(
         title={"text": unit, "standoff": 8} if unit else None, range=room(rows["value"], rows["threshold"])
     )
-    return year_axis(figure, years)
+    return _year_axis(figure, years)
 
 
 def _schools_over_time(rows: pd.DataFrame, label: str, unit: str, lang: str) -> go.Figure:
     """Draw a line for each school against the line they are held to."""
     figure = blank(label, lang, height=420 + 14 * math.ceil(rows["school_id"].nunique() / 2))
     line = rows.groupby("year", as_index=False)["threshold"].first()
-    add_line(legend_below(figure), whole(line["year"]), line["threshold"], text("plot.line", lang))
+    add_line(_legend_below(figure), whole(line["year"]), line["threshold"], text("plot.line", lang))
     for at, (school, mine) in enumerate(rows.groupby("school_id", sort=False)):
         name = str(mine["name"].iloc[0]) if "name" in mine else str(school)
         figure.add_scatter(
@@ -100,7 +100,7 @@ def _schools_over_time(rows: pd.DataFrame, label: str, unit: str, lang: str) -> 
     figure.update_yaxes(
         title={"text": unit, "standoff": 8} if unit else None, range=room(rows["value"], rows["threshold"])
     )
-    return year_axis(figure, whole(rows["year"]))
+    return _year_axis(figure, whole(rows["year"]))
 
 
 def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str = "zh") -> go.Figure:
@@ -120,7 +120,7 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     # A coefficient without a limit is shown, not judged.
     limits = rows["limit"].isna()
     statuses = ["not_applicable" if free else status_of(met) for met, free in zip(rows["met"], limits, strict=True)]
-    y = [wrap(labels[name], 10) for name in rows["indicator"]]  # a phone has no room for a long name in one line
+    y = [_wrap(labels[name], 10) for name in rows["indicator"]]  # a phone has no room for a long name in one line
     lines = max(name.count("<br>") + 1 for name in y)
     figure = blank("", lang, height=ROW_PX * (0.9 + 0.6 * lines) * len(rows) + 90)
     missing = rows["n_missing"] if "n_missing" in rows else pd.Series(0, index=rows.index)
@@ -128,7 +128,7 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
         figure, rows["cv"], y, None, marker=status_fills(statuses), hovertemplate="%{y}: %{x}<extra></extra>",
         showlegend=False,
     )  # fmt: skip
-    add_limits(figure, rows["limit"], y, text("plot.limit", lang))
+    _add_limits(figure, rows["limit"], y, text("plot.limit", lang))
     for name, value, limit, status, lacking in zip(y, rows["cv"], rows["limit"], statuses, missing, strict=True):
         words = _coefficient(value, limit, status, lacking, lang)
         figure.add_annotation(x=0.69, xref="paper", y=name, text=words, showarrow=False, xanchor="left", align="left")
@@ -151,14 +151,14 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
     drawn = [name for name in labels if name in set(rows.loc[rows["cv"].notna(), "indicator"])]
     if not drawn:
         return nothing("coefficients", lang)
-    figure = legend_below(blank("", lang, height=380 + 24 * math.ceil(len(drawn) / 2)))
+    figure = _legend_below(blank("", lang, height=380 + 24 * math.ceil(len(drawn) / 2)))
     for position, indicator in enumerate(drawn):
         line = rows[rows["indicator"] == indicator].sort_values("year")
         colour, dash = palette.SERIES[position % len(palette.SERIES)], DASHES[position % len(DASHES)]
         figure.add_scatter(
             x=whole(line["year"]),
             y=line["cv"],
-            name=wrap(labels[indicator], 18),
+            name=_wrap(labels[indicator], 18),
             mode="lines+markers",
             line={"color": colour, "dash": dash, "width": 2},
             marker={"symbol": SYMBOLS[position % len(SYMBOLS)], "size": 8},
@@ -170,7 +170,7 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
         add_line(figure, ends, [limit, limit], f"{text('plot.limit', lang)} {limit:g}", hoverinfo="skip")
     figure.update_yaxes(title={"text": text("plot.cv", lang), "standoff": 8}, rangemode="tozero",
                         hoverformat=COEFFICIENT)  # fmt: skip
-    return year_axis(figure, years).update_layout(hovermode="x unified")
+    return _year_axis(figure, years).update_layout(hovermode="x unified")
 
 
 def contribution_bars(

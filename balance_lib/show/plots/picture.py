@@ -32,14 +32,10 @@ SYMBOLS = {"circle": "o", "square": "s", "diamond": "D", "triangle-up": "^", "cr
 PLACES = {"top": (0, 7, "center", "bottom"), "bottom": (0, -7, "center", "top"), "middle": (0, 0, "center", "center")}
 
 
-def svg(figure: go.Figure, width: int = WIDTH_PX) -> str:
+def _svg(figure: go.Figure, width: int = WIDTH_PX) -> str:
     """Return a figure as an SVG document.
 
-    Parameters
-    ----------
-    figure : plotly Figure
-    width : int
-        Pixels; the height is the figure's own.
+    ``width``: pixels; the height is the figure's own.
     """
     import matplotlib as mpl
     from matplotlib import font_manager

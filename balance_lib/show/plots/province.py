@@ -12,42 +12,34 @@ from balance_lib import palette
 from balance_lib.locale import text
 from balance_lib.show.plots.base import (
     COEFFICIENT,
-    add_band,
+    _add_band,
+    _legend_below,
+    _year_axis,
     add_line,
     blank,
     hatched,
-    legend_below,
     nothing,
     whole,
-    year_axis,
 )
 
 
 def _below(figure: go.Figure) -> go.Figure:
     """Put the legend below: these figures stand in half a page, where a title leaves it no room above."""
-    legend_below(figure, -0.2)
+    _legend_below(figure, -0.2)
     return figure.update_layout(title={"font": {"size": 15}, "y": 0.95, "yanchor": "top"}, margin={"t": 68, "b": 72})
 
 
-def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.nan, lang: str = "zh") -> go.Figure:
+def _coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.nan, lang: str = "zh") -> go.Figure:
     """Draw a coefficient of many counties over the years: the middle one, and the middle eight in ten.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        year, low, middle, high, counties: one row a year.
-    label : str
-        What coefficient it is.
-    limit : float
-        Its limit; NaN where it has none.
-    lang : {"zh", "en"}
+    ``rows``: year, low, middle, high, counties: one row a year. ``limit``: its limit; NaN where it has none.
     """
     if rows["middle"].isna().all():
         return nothing("spread", lang)
     figure = _below(blank(text("province.trend.title", lang, figure=label), lang, height=400))
     years = whole(rows["year"])
     known = rows.dropna(subset=["low", "high"])
-    add_band(figure, known, text("province.trend.band", lang), "rgba(86,180,233,0.35)")
+    _add_band(figure, known, text("province.trend.band", lang), "rgba(86,180,233,0.35)")
     figure.add_scatter(
         x=years,
         y=rows["middle"],
@@ -61,19 +53,14 @@ def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.na
     if years and not math.isnan(limit):
         ends = [years[0] - 0.5, years[-1] + 0.5]
         add_line(figure, ends, [limit, limit], text("province.trend.line", lang, limit=f"{limit:g}"))
-    return year_axis(figure.update_yaxes(rangemode="tozero", hoverformat=COEFFICIENT), years)
+    return _year_axis(figure.update_yaxes(rangemode="tozero", hoverformat=COEFFICIENT), years)
 
 
-def expected_years(counts: Mapping[str, int], late: Mapping[str, int], words: Sequence[str], lang: str) -> go.Figure:
+def _expected_years(counts: Mapping[str, int], late: Mapping[str, int], words: Sequence[str], lang: str) -> go.Figure:
     """Draw how many counties come to meet a standard when; those that come too late are hatched.
 
-    Parameters
-    ----------
-    counts, late : mapping of word to int
-        Counties in time (or without a date), and counties after their date.
-    words : sequence of str
-        The bars in order: "met now", years, "never".
-    lang : {"zh", "en"}
+    ``counts``, ``late``: counties in time (or without a date), and counties after their date. ``words``: the bars in
+    order: "met now", years, "never".
     """
     if not (any(counts.values()) or any(late.values())):
         return nothing("spread", lang)

@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from balance_lib import palette
 from balance_lib.locale import bracket, text
 from balance_lib.planning.remedies import RemedyPlan
-from balance_lib.show.plots.base import COEFFICIENT, add_bars, add_limits, blank, hatched, nothing
+from balance_lib.show.plots.base import COEFFICIENT, _add_limits, add_bars, blank, hatched, nothing
 
 WAN = 1e4
 # What is paid once and what is paid every year: by colour, and by hatching.
@@ -20,14 +20,8 @@ KIND_COLOURS = dict(
 )
 
 
-def cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
-    """Draw a plan's cost beside the proved bound and the cost of planning by hand.
-
-    Parameters
-    ----------
-    plan : RemedyPlan
-    lang : {"zh", "en"}
-    """
+def _cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
+    """Draw a plan's cost beside the proved bound and the cost of planning by hand."""
     found = {"bound": plan.bound_yuan, "plan": plan.cost_yuan, "greedy": plan.greedy_yuan}
     if plan.greedy_yuan == plan.greedy_yuan and plan.budget_yuan == plan.budget_yuan:
         found.pop("greedy")  # a plan within a budget does not do what planning by hand would have done
@@ -43,14 +37,8 @@ def cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     return figure.update_layout(showlegend=False).update_xaxes(range=[0, 1.18 * most], tickformat=",.0f")
 
 
-def plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
-    """Draw what a plan spends on building, buying, hiring, training, rotation and funds, once and every year.
-
-    Parameters
-    ----------
-    plan : RemedyPlan
-    lang : {"zh", "en"}
-    """
+def _plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
+    """Draw what a plan spends on building, buying, hiring, training, rotation and funds, once and every year."""
     rows = plan.lines.groupby("kind")[["once_yuan", "yearly_yuan"]].sum() / WAN
     kinds = [kind for kind in KIND_COLOURS if kind in rows.index and rows.loc[kind].sum() > 0]
     if not kinds:
@@ -65,14 +53,8 @@ def plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     return figure.update_layout(barmode="stack").update_xaxes(tickformat=",.0f")
 
 
-def plan_phases(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
-    """Draw what a plan spends each year, once and running, against the year's budget where there is one.
-
-    Parameters
-    ----------
-    plan : RemedyPlan
-    lang : {"zh", "en"}
-    """
+def _plan_phases(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
+    """Draw what a plan spends each year, once and running, against the year's budget where there is one."""
     rows = plan.phases
     if rows.empty:
         return nothing("spending", lang)
@@ -97,14 +79,8 @@ def plan_phases(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     return figure.update_layout(barmode="stack").update_xaxes(type="category").update_yaxes(tickformat=",.0f")
 
 
-def coefficients_before_after(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
-    """Draw every coefficient that has a limit, now and after the plan, against the limit.
-
-    Parameters
-    ----------
-    plan : RemedyPlan
-    lang : {"zh", "en"}
-    """
+def _coefficients_before_after(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
+    """Draw every coefficient that has a limit, now and after the plan, against the limit."""
     rows = plan.coefficients[plan.coefficients["limit"].notna()].iloc[::-1]
     if rows.empty:
         return nothing("coefficients", lang)
@@ -125,20 +101,15 @@ def coefficients_before_after(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
             marker={"symbol": symbol, "size": 11, "color": colour, "line": {"width": 2, "color": colour}},
             hovertemplate="%{y}: %{x}<extra></extra>",
         )
-    add_limits(figure, rows["limit"], names, text("remedy.plot.limit", lang), 18)
+    _add_limits(figure, rows["limit"], names, text("remedy.plot.limit", lang), 18)
     figure.update_xaxes(rangemode="tozero", tickformat=".2f", hoverformat=COEFFICIENT)
     return figure.update_yaxes(type="category")
 
 
-def marginal_bars(rows: pd.DataFrame, *, names: Mapping[str, str], lang: str = "zh") -> go.Figure:
+def _marginal_bars(rows: pd.DataFrame, *, names: Mapping[str, str], lang: str = "zh") -> go.Figure:
     """Draw where the next money closes most.
 
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of ``remedies.marginal``, best first, with a column ``label`` of what is done.
-    names : mapping of school_id to str
-    lang : {"zh", "en"}
+    ``rows``: rows of ``remedies.marginal``, best first, with a column ``label`` of what is done.
     """
     if rows.empty:
         return nothing("marginal", lang)

@@ -18,7 +18,8 @@ from balance_lib import palette
 from balance_lib.locale import text
 from balance_lib.show.plots.base import (
     AXIS,
-    add_band,
+    _add_band,
+    _wrap,
     add_line,
     axis_of,
     blank,
@@ -27,7 +28,6 @@ from balance_lib.show.plots.base import (
     short,
     status_markers,
     whole,
-    wrap,
 )
 
 BAND = "rgba(11, 79, 138, 0.18)"
@@ -69,17 +69,11 @@ def waiting(lang: str = "zh") -> go.Figure:
     return blank("", lang, height=380).update_xaxes(visible=False).update_yaxes(visible=False)
 
 
-def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
-    """Draw one figure large: counted years, the path with its band, the line, the deadline and the verdict.
-
-    Parameters
-    ----------
-    panel : Panel
-    lang : {"zh", "en"}
-    """
+def _outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
+    """Draw one figure large: counted years, the path with its band, the line, the deadline and the verdict."""
     if panel.rows["value"].isna().all():
         return nothing("outlook", lang)
-    figure = blank(wrap(panel.title, 17 if lang == "zh" else 12), lang, height=400)
+    figure = blank(_wrap(panel.title, 17 if lang == "zh" else 12), lang, height=400)
     below = {"y": -0.12, "x": 0.0, "xanchor": "left", "yanchor": "top"}  # no title is so long that it meets the legend
     figure.update_layout(margin={"l": 16, "r": 24, "t": 96, "b": 64}, legend=below)
     figure.update_layout(title={"font": {"size": 14}, "y": 1, "yref": "container", "yanchor": "top", "pad": {"t": 12}})
@@ -90,15 +84,8 @@ def outlook(panel: Panel, *, lang: str = "zh") -> go.Figure:
     return figure
 
 
-def multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") -> go.Figure:
+def _multiples(panels: Sequence[Panel], *, columns: int = 3, lang: str = "zh") -> go.Figure:
     """Draw figures side by side, each with its line, deadline, path and band, and its verdict in a word.
-
-    Parameters
-    ----------
-    panels : sequence of Panel
-    columns : int
-        Pictures in a row.
-    lang : {"zh", "en"}
 
     Returns
     -------
@@ -149,7 +136,7 @@ def _draw(figure: go.Figure, panel: Panel, axis: str, lang: str, *, legend: bool
     counted, ahead = rows[~rows["projected"]], rows[rows["projected"]]
     joined = pd.concat([counted.dropna(subset=["value"]).tail(1), ahead])
     if len(ahead):
-        add_band(figure, joined, text("trends.plot.band", lang, level=80), BAND, showlegend=legend, **on)
+        _add_band(figure, joined, text("trends.plot.band", lang, level=80), BAND, showlegend=legend, **on)
     line = text("trends.plot.line", lang)
     add_line(figure, whole(rows["year"]), rows["threshold"], line, showlegend=legend, **on)
     if len(ahead):
@@ -247,20 +234,13 @@ def _head(figure: go.Figure, panel: Panel) -> None:
     )  # fmt: skip
 
 
-def enrolment(
+def _enrolment(
     counted: pd.DataFrame, projected: pd.DataFrame, *, base: int, level: float = 0.8, lang: str = "zh"
 ) -> Any:
     """Draw a county's or a school's pupils by stage: counted years, then the projection with its band.
 
-    Parameters
-    ----------
-    counted : DataFrame
-        year, stage, pupils up to the base year.
-    projected : DataFrame
-        year, stage, pupils, low, high from the base year on.
-    base : int
-    level : float
-    lang : {"zh", "en"}
+    ``counted``: year, stage, pupils up to the base year. ``projected``: year, stage, pupils, low, high from the base
+    year on.
     """
     if projected.empty:
         return nothing("enrolment", lang)
@@ -269,7 +249,7 @@ def enrolment(
         rows = projected[projected["stage"] == stage].sort_values("year")
         past = counted[(counted["stage"] == stage) & (counted["year"] <= base)].sort_values("year")
         name, colour = text(f"stage.{stage}", lang), STAGE_COLOURS[stage]
-        add_band(
+        _add_band(
             figure, rows, f"{name} {text('trends.plot.band', lang, level=round(100 * level))}", STAGE_BANDS[stage],
             fillpattern={"shape": STAGE_PATTERNS[stage], "fgcolor": colour, "bgcolor": STAGE_BANDS[stage],
                          "fgopacity": 0.35, "size": 7, "solidity": 0.15},

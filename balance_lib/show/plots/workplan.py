@@ -9,7 +9,7 @@ import plotly.graph_objects as go
 
 from balance_lib import palette
 from balance_lib.locale import text
-from balance_lib.show.plots.base import blank, month_axis, nothing
+from balance_lib.show.plots.base import _month_axis, blank, nothing
 
 
 def progress(rows: pd.DataFrame, on: date, *, lang: str = "zh") -> go.Figure:
@@ -45,7 +45,7 @@ def progress(rows: pd.DataFrame, on: date, *, lang: str = "zh") -> go.Figure:
     _day(figure, on, late=on - first > (last - first) / 2)
     figure.update_yaxes(range=[0, 1.05], tickformat=".0%")
     figure.update_xaxes(range=_at_least(first, last))
-    return month_axis(figure, lang).update_layout(legend={"y": 1.02}, margin={"t": 60})
+    return _month_axis(figure, lang).update_layout(legend={"y": 1.02}, margin={"t": 60})
 
 
 def _at_least(first: date, last: date, days: int = 62) -> list[str]:

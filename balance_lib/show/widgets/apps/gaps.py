@@ -83,7 +83,7 @@ class Gaps(Page):
         """Put small multiples into a box; another number of panels is another figure, its axes are not the old ones."""
         old = box.children
         lang = self.model.lang
-        box.children = [SlimFigure(trend_plots.multiples(panels, lang=lang), lang=lang)] if panels else []
+        box.children = [SlimFigure(trend_plots._multiples(panels, lang=lang), lang=lang)] if panels else []
         for figure in old:
             figure.close()
 
@@ -163,7 +163,7 @@ class Gaps(Page):
         said = [found.crossing.reason.render(lang), found.tested.render(lang) if found.tested else ""]
         judged = Markup(" ").join((lamp(result.status, lang), result.reason.render(lang) + run))
         self.reason.value = part("lines", lang, [judged, *said])
-        self.chart.replace(trend_plots.outlook(self.outlook.panel(result), lang=lang))
+        self.chart.replace(trend_plots._outlook(self.outlook.panel(result), lang=lang))
 
     def _show_matrix(self) -> None:
         model = self.model
@@ -252,7 +252,7 @@ class Gaps(Page):
 
     def _show_pupils(self) -> None:
         lang, found = self.model.lang, self.outlook.projection(self._settings())
-        self.pupils.replace(trend_plots.enrolment(self.outlook.counted(), found.county, base=found.base, lang=lang))
+        self.pupils.replace(trend_plots._enrolment(self.outlook.counted(), found.county, base=found.base, lang=lang))
         test = found.back_test.sentence(lang) if found.back_test else ""
         notes = [self.text("trends.page.band"), test, *(note.render(lang) for note in found.notes)]
         self.pupil_note.value = part("lines", lang, notes)

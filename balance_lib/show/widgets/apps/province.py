@@ -114,7 +114,7 @@ class Province(Page):
         self.ranking.value = province_views.ranking(self.found, lang)
         self.late.value = province_views.late(self.found, lang)
         self.weak.value = province_views.weak(self.found, lang)
-        self.dates.replace(plots.expected_years(*province_views.dates(self.found, lang), lang))
+        self.dates.replace(plots._expected_years(*province_views.dates(self.found, lang), lang))
         name = f"province-{self.found.year}-{self.found.standard}.csv"
         link = views.download(
             name, province_views.ranking_csv(self.found, lang), "text/csv", self.text("province.export")
@@ -189,7 +189,7 @@ class Province(Page):
         stage, name = self.figure.value
         rows, limit = province_views.spread(self.found, stage, name)
         label = next(label for label, value in self.figure.options if value == (stage, name))
-        self.trend.replace(plots.coefficient_spread(rows, label=label, limit=limit, lang=self.model.lang))
+        self.trend.replace(plots._coefficient_spread(rows, label=label, limit=limit, lang=self.model.lang))
 
 
 def _indicators(standard: str) -> dict[str, Any]:

@@ -17,11 +17,11 @@ from balance_lib.evaluation import number
 from balance_lib.locale import names_by, text
 from balance_lib.planning import remedies
 from balance_lib.show.plots.remedies import (
-    coefficients_before_after,
-    cost_compared,
-    marginal_bars,
-    plan_by_kind,
-    plan_phases,
+    _coefficients_before_after,
+    _cost_compared,
+    _marginal_bars,
+    _plan_by_kind,
+    _plan_phases,
 )
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps.page import block, heading, html
@@ -151,11 +151,11 @@ class RemedyPanel(W.VBox):
         best = best.assign(label=[plan.catalogue.all[a].label(lang) for a in best["action"]])
         has_limits = plan.coefficients["limit"].notna().any()
         charts: list[tuple[SlimFigure, bool, Callable[[], Any]]] = [
-            (self.costs, plan.cost_yuan > 0, lambda: cost_compared(plan, lang)),
-            (self.kinds, plan.cost_yuan > 0, lambda: plan_by_kind(plan, lang)),
-            (self.phases, plan.cost_yuan > 0, lambda: plan_phases(plan, lang)),
-            (self.coefficients, bool(has_limits), lambda: coefficients_before_after(plan, lang)),
-            (self.bars, len(best) > 0, lambda: marginal_bars(best, names=names, lang=lang)),
+            (self.costs, plan.cost_yuan > 0, lambda: _cost_compared(plan, lang)),
+            (self.kinds, plan.cost_yuan > 0, lambda: _plan_by_kind(plan, lang)),
+            (self.phases, plan.cost_yuan > 0, lambda: _plan_phases(plan, lang)),
+            (self.coefficients, bool(has_limits), lambda: _coefficients_before_after(plan, lang)),
+            (self.bars, len(best) > 0, lambda: _marginal_bars(best, names=names, lang=lang)),
         ]
         for chart, wanted, draw in charts:
             chart.layout.autosize = True
