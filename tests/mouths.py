@@ -132,7 +132,7 @@ class _Lamps(HTMLParser):
 def overview(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Read the overview's list of items."""
     lamps = _Lamps()
-    lamps.feed(views.lamp_grid(found, lambda **state: "", LANG))
+    lamps.feed(views._lamp_grid(found, lambda **state: "", LANG))
     codes = found.standard.by_code  # the heads of the parts are bold too
     return {code: Said(status, shown=words) for code, (status, words) in lamps.found.items() if code in codes}
 
@@ -141,7 +141,7 @@ def gaps(county: County, found: Evaluation) -> Mapping[str, Said]:
     """Count the marks of the gaps page's table of schools, column by column."""
     out: dict[str, Said] = {}
     for stage in ("primary", "junior", "all"):
-        content = views.matrix(found, county, LANG, stage, only_short=False)
+        content = views._matrix(found, county, LANG, stage, only_short=False)
         codes = [head.split(" ")[0] for head in re.findall(r"<th[^>]*>([^<]*)</th>", content)][1:]
         marks: dict[str, list[str]] = {code: [] for code in codes}
         for row in re.findall(r"<tr>(<td.*?)</tr>", content):
@@ -162,7 +162,7 @@ def cards(county: County, found: Evaluation) -> Mapping[str, Said]:
 
     Where the standard announces a count of its own the first card shows that, and the requirements under it.
     """
-    content = card_views.cards(found, None, LANG)
+    content = card_views._cards(found, None, LANG)
     seen = re.findall(r"<h3>(.*?)</h3><p class=\"bl-figure\">(.*?)</p>.*?<p>(.*?)</p></section>", content, re.S)
     cards = {title: (figure, note) for title, figure, note in seen}
     titles = {name: text(f"page.card.{name}", LANG) for name in ("met", "not_met", "not_met_parts", "open")}

@@ -283,7 +283,7 @@ def test_figures_are_measured_once(page) -> None:
     page.radius.value = 7.0
     assert walk.reach is reach
     assert walk.catchments() is areas
-    assert walk_views.links_of(walk, "village", "nobody") == []
+    assert walk_views._links_of(walk, "village", "nobody") == []
     assert np.array_equal(walk.table().metres.shape, np.array(METRES).shape)
 
 

@@ -93,7 +93,7 @@ def test_the_ranking_is_by_verdict_then_by_what_is_missing(shown: ProvinceDatase
     verdicts = dict(zip(found.rows["county"], found.rows["verdict"], strict=True))
     assert verdicts["乙县"] == "fail" and list(found.rows["county"])[-1] == "乙县"
     assert list(found.late["county"]) == ["乙县"]
-    ranking = province_views.ranking(found, "zh")
+    ranking = province_views._ranking(found, "zh")
     assert "甲县&lt;b&gt;" in ranking and "<b>" not in ranking
     assert "满意度" in province_views.late(found, "zh")
 
@@ -101,13 +101,13 @@ def test_the_ranking_is_by_verdict_then_by_what_is_missing(shown: ProvinceDatase
 def test_sentence_map_and_dates_agree(shown: ProvinceDataset) -> None:
     found = Standing.of(shown, "basic_2012", 2020)
     passed = int((found.rows["verdict"] == "pass").sum())
-    assert f"{passed}个县通过" in province_views.sentence(found, "zh")
-    assert "1 will miss their date" in province_views.sentence(found, "en")
-    drawn = province_views.outline_map(found, "zh")
+    assert f"{passed}个县通过" in province_views._sentence(found, "zh")
+    assert "1 will miss their date" in province_views._sentence(found, "en")
+    drawn = province_views._outline_map(found, "zh")
     assert drawn.count("<path ") == 3 and "甲县&lt;b&gt;" in drawn
-    counts, late, words = province_views.dates(found, "zh")
+    counts, late, words = province_views._dates(found, "zh")
     assert sum(counts.values()) + sum(late.values()) == 3 and set(counts) | set(late) <= set(words)
-    text = province_views.ranking_csv(found, "zh").decode("utf-8-sig")
+    text = province_views._ranking_csv(found, "zh").decode("utf-8-sig")
     assert text.count("\n") == 4 and text.splitlines()[0].startswith("县文件夹")
 
 
@@ -148,6 +148,6 @@ def test_the_start_page_leads_to_the_province_where_there_is_one(
 
 
 def test_what_most_counties_lack_is_counted_without_those_that_lack_the_figure(shown: ProvinceDataset) -> None:
-    found = province_views.weak(Standing.of(shown, "basic_2012", 2020), "zh")
+    found = province_views._weak(Standing.of(shown, "basic_2012", 2020), "zh")
     mine = next(part for part in found.split("<tr>") if "满意度" in part)
     assert re.findall(r'<td class="bl-number"[^>]*>(.*?)</td>', mine) == ["1", "2", "1"]

@@ -47,7 +47,7 @@ def test_the_first_screen_says_whether_when_what_who_and_how_much(library, count
         assert (f"{counts['not_met']}项未达标" in screen.sentence) == (counts["not_met"] > 0)
     else:  # the count the standard announces stands first, also on the first card
         assert f"：{official.n}项中{len(official.met)}项达标" in screen.sentence
-        cards = card_views.cards(model.evaluation, None, "zh")
+        cards = card_views._cards(model.evaluation, None, "zh")
         assert cards.index(f"{len(official.met)} / {official.n}") < cards.index("未达标的要求")
     assert re.search(r"\d{4}学年|不能定|即可认定", screen.when)
     assert len(screen.obstacles) == min(3, len(screen.steps)) > 0
@@ -91,7 +91,7 @@ def test_a_forecast_that_missed_its_band_names_no_year(library, monkeypatch) -> 
     told, tested = first.when(found, paths)
     assert told.key == "leader.when.unknown" and tested.key == "leader.tested.missed"
     wait = len(found.with_status(*first.UNDECIDED))
-    assert told.params["m"] == sum(r.status == "not_met" for r in first.pressing(found, paths)) + wait
+    assert told.params["m"] == sum(r.status == "not_met" for r in first._pressing(found, paths)) + wait
     # A county too young to hold its forecasts against later years is still told the year they give.
     monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", None)
     told, tested = first.when(found, paths)
@@ -127,17 +127,17 @@ def test_the_map_is_never_all_grey(library, county, standard) -> None:
 
 def test_the_owner_of_a_national_item_is_the_countys_own(library) -> None:
     model, _ = shown(library, "akqi", "quality_2017")
-    assert first.responsible(model.standard.item("L2-primary"), model) == ("教科局", "教科局")
-    assert first.responsible(model.standard.item("G12"), model) == ("教科局", "教科局、各中小学")
+    assert first._responsible(model.standard.item("L2-primary"), model) == ("教科局", "教科局")
+    assert first._responsible(model.standard.item("G12"), model) == ("教科局", "教科局、各中小学")
 
 
 @pytest.mark.parametrize("county", ["chuzhou", "jiaohe", "wuxi"])
 def test_what_a_plan_does_not_measure_has_no_owner_in_it(library, county) -> None:
     """Items that only evidence shows are not the same item: the plan's first one lent its unit to all of them."""
     model, _ = shown(library, county, "quality_2017")
-    assert first.responsible(model.standard.item("V1"), model) == ("", "")
+    assert first._responsible(model.standard.item("V1"), model) == ("", "")
     model, _ = shown(library, "chuzhou", "quality_2017")
-    assert first.responsible(model.standard.item("G8"), model)[0] == "师资队伍建设组"
+    assert first._responsible(model.standard.item("G8"), model)[0] == "师资队伍建设组"
 
 
 def test_garbled_pronunciations_are_left_out_of_quotes_and_nothing_else() -> None:
@@ -155,8 +155,8 @@ def test_templates_escape_what_a_county_calls_its_schools() -> None:
 def test_every_link_of_the_overview_names_something_there_is(library, county) -> None:
     model, outlook = shown(library, county, None)
     screen = first.first_screen(model, outlook)
-    found = views.lamp_grid(model.evaluation, model.query, "zh") + screen.html("zh")
-    found += views.school_ranking(model.evaluation, model.county, model.query, "zh")
+    found = views._lamp_grid(model.evaluation, model.query, "zh") + screen.html("zh")
+    found += views._school_ranking(model.evaluation, model.county, model.query, "zh")
     found += render("next_steps", "zh", steps=screen.steps, note="")
     links = [urlsplit(unescape(href)) for href in re.findall(r'href="([^"#]+)"', found)]
     pages = {file.stem for file in (ROOT / "dashboards").glob("*.ipynb")}

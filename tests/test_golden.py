@@ -42,11 +42,11 @@ def test_the_worst_school_stands_first() -> None:
     }
     county = towns.county([towns.school(x) for x in bad], [towns.school_year(x, **v) for x, v in bad.items()])
     found = evaluation.evaluate(county, QUALITY, year=2020)
-    shown = bare(views.school_ranking(found, county, lambda **_: "", "zh"))
+    shown = bare(views._school_ranking(found, county, lambda **_: "", "zh"))
     assert shown.index("b校") < shown.index("c校")
     short = {s: len(labels) for s, labels in views.shortfalls(found, "zh").items()}
     assert short["b"] > short["c"] > 0
-    top = bare(views.school_ranking(found, county, lambda **_: "", "zh", most=1))
+    top = bare(views._school_ranking(found, county, lambda **_: "", "zh", most=1))
     assert "b校" in top and "c校" not in top
 
 
@@ -82,18 +82,18 @@ def test_the_countdown_runs_to_the_next_date_not_to_the_last(demo_dir: Path) -> 
         {r.item.due for r in found.with_status("not_met", *evaluation.OPEN) if r.item.due and r.item.due >= on}
     )
     assert len(dates) > 2
-    shown = bare(card_views.cards(found, None, "zh", 4))
+    shown = bare(card_views._cards(found, None, "zh", 4))
     assert dates[0].isoformat() in shown and dates[-1].isoformat() not in shown
     assert text("page.card.days", "zh", n=(dates[0] - on).days) in shown and "任务逾期4项" in shown
     today = evaluation.evaluate(county, standard, year=2021, on=dates[0])
-    assert text("page.card.days", "zh", n=0) in bare(card_views.cards(today, None, "zh", 0))
+    assert text("page.card.days", "zh", n=0) in bare(card_views._cards(today, None, "zh", 0))
 
 
 def test_the_page_of_the_plan_counts_down_to_the_next_task(demo_dir: Path) -> None:
     register = RunModel(Library((demo_dir,)), {"county": "wuxi", "on": "2016-12-15"}).register
     rows = register.tasks[~register.tasks["status"].isin(["done", "not_started"]) & register.tasks["due"].notna()]
     dates = sorted(due for due in rows["due"] if due >= register.on)
-    shown = bare(register_views.cards(register, pd.DataFrame({"state": [], "days_late": []}), "zh"))
+    shown = bare(register_views._cards(register, pd.DataFrame({"state": [], "days_late": []}), "zh"))
     assert dates[0].isoformat() in shown and dates[-1].isoformat() not in shown
     assert f"{dates.count(dates[0])}" in shown
 
@@ -125,7 +125,7 @@ def test_the_province_s_share_is_the_median_county_s(shares: list[float], middle
     """The province's share wrong: a sum, a mean, or the share of those outside."""
     rows = pd.DataFrame({"verdict": "fail", "share": shares, "not_met": 1.0, "in_time": None})
     standing = province_views.Standing(None, "quality_2017", 2020, rows, 0)  # type: ignore[arg-type]
-    shown = province_views.cards(standing, "zh")
+    shown = province_views._cards(standing, "zh")
     (card,) = [c for c in shown.split("bl-card") if text("province.cards.walk", "zh") in c]
     figure = re.search(r'bl-figure">([^<]+)<', card)
     assert figure is not None and re.match(rf"{middle}(\.0)?%", figure[1])
@@ -134,7 +134,7 @@ def test_the_province_s_share_is_the_median_county_s(shares: list[float], middle
 def test_the_province_counts_verdicts_not_their_opposites() -> None:
     rows = pd.DataFrame({"verdict": ["pass", "fail", "fail", "undetermined"], "share": 0.5, "not_met": 1.0,
                          "in_time": [True, False, None, None]})  # fmt: skip
-    shown = province_views.cards(province_views.Standing(None, "x", 2020, rows, 0), "zh")  # type: ignore[arg-type]
+    shown = province_views._cards(province_views.Standing(None, "x", 2020, rows, 0), "zh")  # type: ignore[arg-type]
     told = {}
     for key in ("passed", "failed", "open", "late"):
         (card,) = [c for c in shown.split("bl-card") if f"<h3>{text(f'province.cards.{key}', 'zh')}</h3>" in c]
@@ -150,7 +150,7 @@ def test_the_start_page_and_the_overview_count_the_same_overdue_tasks(demo_dir: 
     late = workplan.register_of(model.county, model.standard, found.on, found=found).counts()["late"]
     start = re.sub(r">\s+<", "><", str(apps.Index(model).cards.value))
     assert f'<p class="bl-figure">{late}</p><p>{text("page.index.workplan", "zh")}' in start
-    said = bare(card_views.cards(found, None, "zh", model.overdue()))
+    said = bare(card_views._cards(found, None, "zh", model.overdue()))
     if late:
         assert f"任务逾期{late}项" in said or re.search(rf"{late} *项任务逾期|{late} .*任务逾期", said)
     else:

@@ -12,7 +12,7 @@ from balance_lib.data.intake.bring import bring_in
 from balance_lib.locale import text
 from balance_lib.show.widgets import apps
 from balance_lib.show.widgets.apps.page import Page
-from balance_lib.show.widgets.lacking import lacks
+from balance_lib.show.widgets.lacking import _lacks
 from balance_lib.show.widgets.library import Library
 
 GROUND = ("*.tif", "*.geojson", "edges.csv", "nodes.csv", "scenarios", "forms")
@@ -52,7 +52,7 @@ def county(request: pytest.FixtureRequest, demo_dir: Path, tmp_path_factory: pyt
 def test_every_page_opens_and_says_what_to_add(county: Path, name: str) -> None:
     shown = page(name, county.parent)
     assert shown.problem.value == ""
-    found = lacks(shown.model.county, shown.model.year)
+    found = _lacks(shown.model.county, shown.model.year)
     if name == "Consolidation" and "schools" not in found:  # pupils are counted at their schools
         assert shown.lacking.value == shown.body.layout.display == ""
         assert text("scenarios.basis_warning.schools") in shown.verdict.value

@@ -42,7 +42,7 @@ def test_kilometres_agree_with_the_ellipsoid(lat: float) -> None:
 
 
 def test_every_place_lies_where_the_index_says(made: County) -> None:
-    found = county_map.geometry(made)
+    found = county_map._geometry(made)
     index, middle = found.index, tuple(found.index["middle"])
     schools = made.tables["schools"]
     start = index["schools"]["start"]
@@ -59,7 +59,7 @@ def test_every_place_lies_where_the_index_says(made: County) -> None:
 def test_labels_lie_inside_their_township(made: County) -> None:
     from shapely.geometry import Point, Polygon
 
-    found = county_map.geometry(made)
+    found = county_map._geometry(made)
     for town in found.index["townships"]:
         (start, count) = town["rings"][0]
         assert Polygon(found.xy[start : start + count]).contains(Point(town["at"]))
@@ -67,7 +67,7 @@ def test_labels_lie_inside_their_township(made: County) -> None:
 
 
 def test_a_school_without_coordinates_is_counted_not_drawn(made: County) -> None:
-    found = county_map.geometry(_without_coordinates(made, "S3"))
+    found = county_map._geometry(_without_coordinates(made, "S3"))
     assert found.index["unplaced"] == 1
     assert "S3" not in found.schools
     assert len(found.schools) == 35

@@ -562,7 +562,7 @@ def test_a_figure_has_the_digits_that_tell_it_from_its_line() -> None:
 def test_a_cell_of_the_gaps_page_stands_on_its_side_of_the_line() -> None:
     county = towns.county([towns.school("a")], [towns.school_year("a", teaching_area_m2=449.6)])
     found = evaluation.evaluate(county, "quality_2017", 2020)
-    shown = views.matrix(found, county, "zh", "primary", only_short=False)
+    shown = views._matrix(found, county, "zh", "primary", only_short=False)
     assert found.item("L4-primary").value == pytest.approx(4.496) and "4.496" in shown and ">✗ 4.50<" not in shown
 
 

@@ -23,7 +23,7 @@ from balance_lib.scenarios.sliders import State
 from balance_lib.show.widgets import apps, trial_views
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
-from balance_lib.show.widgets.walking import choice_for
+from balance_lib.show.widgets.walking import _choice_for
 from balance_lib.standards import STAGES
 from tests import scenario_towns, towns
 
@@ -112,9 +112,9 @@ def juniors(tmp_path: Path) -> Path:
 
 def test_the_walking_page_opens_on_a_stage_that_has_pupils(juniors: Path) -> None:
     county = County.open(juniors / "toy")
-    assert choice_for(county, 2020, "primary") == choice_for(county, 2020, "g4_6") == "junior"
+    assert _choice_for(county, 2020, "primary") == _choice_for(county, 2020, "g4_6") == "junior"
     both = towns.county([towns.school("a")], [towns.school_year("a"), towns.school_year("a", "junior")])
-    assert [choice_for(both, 2020, c) for c in ("g4_6", "junior")] == ["g4_6", "junior"]
+    assert [_choice_for(both, 2020, c) for c in ("g4_6", "junior")] == ["g4_6", "junior"]
     page = apps.Access(PageModel(Library((juniors,)), {"county": "toy"}))
     assert page.problem.value == "" and page.stage.value == "junior"
     assert page.walk is not None and page.walk.stage == "junior"
@@ -127,8 +127,8 @@ def test_an_outcome_on_estimated_attendance_carries_a_warning_everywhere(tmp_pat
     for lang in ("zh", "en"):
         warning = text("scenarios.basis_warning.estimated", lang)
         assert guessed.as_dict(lang)["warning"] == warning and told.as_dict(lang)["warning"] is None
-        assert warning in html.unescape(trial_views.headline(guessed, lang))
-        assert "bl-banner" not in trial_views.headline(told, lang)
+        assert warning in html.unescape(trial_views._headline(guessed, lang))
+        assert "bl-banner" not in trial_views._headline(told, lang)
     folder = bare.save(tmp_path / "toy")
     file = tmp_path / "keep all.yaml"
     file.write_text(nothing.to_yaml(), encoding="utf-8")

@@ -265,9 +265,9 @@ def test_without_villages_rolls_move_whole_and_nothing_is_said_of_ways(lang: str
     ways = small.coverage[["mean_m", "max_m", "within_share", "far", "young_over"]]
     assert ways[small.coverage["when"] == "after"].isna().all(axis=None)
     assert small.coverage["unknown"].sum() == 2 * (168 + 130)  # the 20 who board do not walk
-    cards = trial_views.outcome_cards(small, lang, small)
+    cards = trial_views._outcome_cards(small, lang, small)
     assert cards.count(text("status.no_data", lang)) == 2 and "nan" not in cards  # beyond walking, young too long
-    head = trial_views.headline(small, lang)
+    head = trial_views._headline(small, lang)
     assert text("layout.fact.far", lang, n="–", was="–") in head and str(small.warning(lang)) in html.unescape(head)
 
 

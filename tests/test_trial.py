@@ -93,7 +93,7 @@ def test_hosts_teach_all_that_closes_and_the_nearest_comes_first(made) -> None:
 def test_lines_of_the_tick_are_those_of_the_outcome(made) -> None:
     made.change(sliders=State(minimum_enrolment=40, walk_primary_m=3000))
     tick, found = made.tick(), made.outcome()
-    fast = trial.moves_at(made.board(), tick, (3000, 5000)).set_index(["start", "to"]).sort_index()
+    fast = trial._moves_at(made.board(), tick, (3000, 5000)).set_index(["start", "to"]).sort_index()
     whole = trial.moves_of(found).set_index(["start", "to"]).sort_index()
     assert fast.index.tolist() == whole.index.tolist() == [("v1", "A"), ("v2", "A")]
     assert fast["pupils"].tolist() == whole["pupils"].tolist() == [30, 18]

@@ -139,7 +139,7 @@ def test_a_guard_can_be_triggered_and_reads_clearly(rule: str) -> None:
     said = "".join(b.sentence("zh") for b in mine)
     assert words in said, said
     assert not re.search(r"[{}]|nan|None|scenarios\.|_", said), said
-    shown = trial_views.rules(found, "zh")
+    shown = trial_views._rules(found, "zh")
     assert any(b.mend("zh") in shown for b in mine) or len(found.breaks) > trial_views.MOST_BREAKS
     assert all(b.sentence("en") != b.sentence("zh") for b in mine)
 

@@ -102,7 +102,7 @@ def test_the_overview(
     classes, notes, label = first.colours(model)
     shown += ["== decision", *first.decision(model, outlook), "== map", label]
     shown += [f"{school} {classes[school]} {notes.get(school, '')}" for school in sorted(classes)[:MOST]]
-    shown += ["== cards", page(card_views.cards(model.evaluation, None, lang))]
+    shown += ["== cards", page(card_views._cards(model.evaluation, None, lang))]
     assert "\n".join(shown) == snapshot
 
 
@@ -110,7 +110,7 @@ def test_the_overview(
 def test_tables_of_the_gaps_page(library: Library, snapshot: SnapshotAssertion, county: str) -> None:
     model = PageModel(library, {"county": county})
     assert page(views.needs(model.evaluation, "zh")) == snapshot(name="needs")
-    assert page(views.matrix(model.evaluation, model.county, "zh", "primary", only_short=True)) == snapshot(
+    assert page(views._matrix(model.evaluation, model.county, "zh", "primary", only_short=True)) == snapshot(
         name="matrix"
     )
     assert render.evaluation(model.evaluation, "zh") == snapshot(name="command")
@@ -187,9 +187,9 @@ def test_tables_of_the_plan_s_page(
     model = RunModel(library, {"county": county, "on": on})
     register = model.register
     shown = [
-        register_views.sentence(register, "zh"), register_views.cards(register, model.ledger(), "zh"),
-        register_views.stage_table(register, "zh"), register_views.inspection_table(register, "zh"),
-        register_views.unit_table(register.units, "zh"), register_views.task_table(register.tasks, "zh", 40),
+        register_views._sentence(register, "zh"), register_views._cards(register, model.ledger(), "zh"),
+        register_views._stage_table(register, "zh"), register_views._inspection_table(register, "zh"),
+        register_views._unit_table(register.units, "zh"), register_views._task_table(register.tasks, "zh", 40),
     ]  # fmt: skip
     assert page("\n".join(shown)) == snapshot
 

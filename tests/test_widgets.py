@@ -13,7 +13,7 @@ import pytest
 
 from balance_lib.data.county import County
 from balance_lib.show.widgets import apps, views
-from balance_lib.show.widgets.apps.overview import since
+from balance_lib.show.widgets.apps.overview import _since
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
 from balance_lib.show.widgets.names import school_names
@@ -98,8 +98,8 @@ def test_overview_names_the_school_that_falls_short(library) -> None:
 
 def test_gap_runs_since_the_first_year_in_a_row(library) -> None:
     model = PageModel(library)
-    assert since(model.history_of("L2-primary"), "L2-primary", 2020) == 2019
-    assert since(model.history_of("L1-primary"), "L1-primary", 2020) is None
+    assert _since(model.history_of("L2-primary"), "L2-primary", 2020) == 2019
+    assert _since(model.history_of("L1-primary"), "L1-primary", 2020) is None
 
 
 @pytest.fixture
@@ -253,7 +253,7 @@ def test_faulty_upload_cannot_be_saved(library, tmp_path) -> None:
 
 def test_exports_carry_what_they_rest_on(library) -> None:
     model = PageModel(library)
-    items = views.items_csv(model.evaluation, "zh").decode("utf-8-sig")
+    items = views._items_csv(model.evaluation, "zh").decode("utf-8-sig")
     assert model.county.hash in items and "quality_2017" in items and "True" in items  # synthetic
     problems = views.problems_csv(model.evaluation, model.county, "zh").decode("utf-8-sig")
     assert problems.splitlines()[0].startswith("学校代码,学校")

@@ -134,7 +134,7 @@ def test_pages_of_plans_without_stages_or_dates_stand(demo):
         "86,223" in made.units.value and "10,393万元" in made.units.value and "每年改造薄弱学校2所" in made.units.value
     )
     works = workplan.programme(made.model.standard)
-    assert works and "103.93 million yuan" in register_views.works_html(works, made.model.on, 0.0, "en")
+    assert works and "103.93 million yuan" in register_views._works_html(works, made.model.on, 0.0, "en")
 
 
 def test_page_of_a_day_before_all_figures_speaks_of_dates_alone(demo):
@@ -321,7 +321,7 @@ def test_months_read_as_people_of_the_language_write_them(demo):
 
 def test_table_of_units_shows_no_empty_columns(demo):
     found = RunModel(demo, {"county": "akqi", "on": "2022-06-24"}).register
-    shown = register_views.unit_table(found.units, "zh")
+    shown = register_views._unit_table(found.units, "zh")
     assert "期限早于方案印发" in shown and "受阻" not in shown
 
 

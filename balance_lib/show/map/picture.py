@@ -38,14 +38,10 @@ BAR_KM = (0.5, 1, 2, 5, 10, 20, 50, 100)
 Floats = npt.NDArray[np.float64]
 
 
-def svg(chart: SchematicMap, width: int = WIDTH) -> str:
+def _svg(chart: SchematicMap, width: int = WIDTH) -> str:
     """Return the map as it stands as an SVG document; no script, no address, every style written out.
 
-    Parameters
-    ----------
-    chart : SchematicMap
-    width : int
-        Pixels; the height follows the map's own and its legend.
+    ``width``: pixels; the height follows the map's own and its legend.
     """
     return Xml.tostring(_Picture(chart, width).draw(), encoding="unicode")
 

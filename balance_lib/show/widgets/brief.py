@@ -131,7 +131,7 @@ def _curves(model: PageModel, outlook: Outlook) -> list[_Curve]:
     """
     out = []
     paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
-    for result in first_screen.pressing(model.evaluation, paths):
+    for result in first_screen._pressing(model.evaluation, paths):
         path = paths.get(result.item.code)
         if path is None or path.rows["value"].notna().sum() < 2:
             continue

@@ -12,19 +12,10 @@ from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import card, lamp
 
 
-def cards(found: Evaluation, before: Evaluation | None, lang: str, late: int | None = None) -> str:
+def _cards(found: Evaluation, before: Evaluation | None, lang: str, late: int | None = None) -> str:
     """Return the four to six figures a leader looks at, each with its year, its line and a lamp.
 
     ``late`` is how many of the plan's tasks are overdue; None where it has none.
-
-    Parameters
-    ----------
-    found : Evaluation
-    before : Evaluation, optional
-        Of the year before.
-    lang : {"zh", "en"}
-    late : int, optional
-        Tasks overdue.
 
     Returns
     -------
@@ -126,14 +117,8 @@ def _countdown_card(found: Evaluation, late: int | None, lang: str) -> str:
                 "not_due", lang)  # fmt: skip
 
 
-def coefficient_verdict(found: Evaluation, lang: str) -> str:
-    """Return how the difference coefficients stand in a sentence: how many exceed their limit, the largest.
-
-    Parameters
-    ----------
-    found : Evaluation
-    lang : {"zh", "en"}
-    """
+def _coefficient_verdict(found: Evaluation, lang: str) -> str:
+    """Return how the difference coefficients stand in a sentence: how many exceed their limit, the largest."""
     judged = found.cv[found.cv["limit"].notna()]
     known = [met for met in judged["met"] if met is not None]
     over, unknown = sum(met is False for met in known), len(judged) - len(known)

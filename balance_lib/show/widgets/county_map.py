@@ -51,7 +51,7 @@ class CountyMap(SchematicMap):
     ) -> None:
         self.county, self.lang = county, lang
         self.year = year if year is not None else (county.years[-1] if county.years else 0)
-        self.places: Geometry = geometry(_with_sites(county, sites), lang)
+        self.places: Geometry = _geometry(_with_sites(county, sites), lang)
         marks = marks or county.marks
         told = locale.banners(marks, lang)
         badge = locale.text(f"banner.badge_{'synthetic' if marks['synthetic'] else 'estimated'}", lang)
@@ -110,15 +110,10 @@ def _village_pupils(county: County, year: int) -> Any:
     return ages.sum(axis=1, min_count=2)
 
 
-def geometry(county: County, lang: str = "zh") -> Geometry:
+def _geometry(county: County, lang: str = "zh") -> Geometry:
     """Collect and project everything of a county that a map draws.
 
     Places without coordinates are left out and counted: ``index["unplaced"]`` schools.
-
-    Parameters
-    ----------
-    county : County
-    lang : {"zh", "en"}
     """
     buffer, english = PointBuffer(), county.townships_en if lang == "en" else {}
     county = county.spoken(lang)

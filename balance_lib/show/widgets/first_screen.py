@@ -83,11 +83,11 @@ def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
     """
     found, lang = model.evaluation, model.lang
     paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
-    waiting = pressing(found, paths)
+    waiting = _pressing(found, paths)
     told, tested = when(found, paths)
     return FirstScreen(
         verdict=found.verdict,
-        sentence=verdict_words(found, lang),
+        sentence=_verdict_words(found, lang),
         score=found.score.sentence(lang) if found.score is not None else "",
         when=told.render(lang),
         tested=tested.render(lang) if tested is not None else "",
@@ -95,7 +95,7 @@ def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
     )
 
 
-def verdict_words(found: Evaluation, lang: str) -> str:
+def _verdict_words(found: Evaluation, lang: str) -> str:
     """Return the verdict in few words, by the count the standard itself announces where it announces one."""
     counts = found.counts()
     waiting = sum(counts[status] for status in OPEN)
@@ -113,16 +113,11 @@ def verdict_words(found: Evaluation, lang: str) -> str:
     )  # fmt: skip
 
 
-def pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResult]:
+def _pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResult]:
     """Return the open items, the most pressing first.
 
     What fails stands before what is only not known; what was due first before what is due later; what no trend will
     mend before what mends itself; and what can be built or hired before what only follows from such items.
-
-    Parameters
-    ----------
-    found : Evaluation
-    paths : mapping of str to ItemPath
     """
 
     def key(result: ItemResult) -> tuple[Any, ...]:
@@ -149,7 +144,7 @@ def when(found: Evaluation, paths: Mapping[str, ItemPath]) -> tuple[Message, Mes
     (Message, Message or None)
         The answer, and how well the same forecasts did in earlier years.
     """
-    failing = [r for r in pressing(found, paths) if r.status not in UNDECIDED]
+    failing = [r for r in _pressing(found, paths) if r.status not in UNDECIDED]
     waiting = found.with_status(*UNDECIDED)
     if not failing:
         key = "open" if waiting else "now"
@@ -184,7 +179,7 @@ def _tested(paths: Sequence[ItemPath]) -> tuple[Message | None, bool]:
 
 def _step(result: ItemResult, path: ItemPath | None, model: PageModel) -> _Step:
     item, found, lang = result.item, model.evaluation, model.lang
-    unit, owner = responsible(item, model)
+    unit, owner = _responsible(item, model)
     past = item.due is not None and item.due < found.on
     early = found.standard.due_before_adoption(item)
     due = (deadline_words(item.deadline, lang) or text("page.no_date", lang)) + (" *" if early else "")
@@ -261,16 +256,11 @@ def _lacking(result: ItemResult, rows: pd.DataFrame, model: PageModel) -> pd.Ser
     return lacking if whole and np.isfinite(lacking).all() else None
 
 
-def responsible(item: Item, model: PageModel) -> tuple[str, str]:
+def _responsible(item: Item, model: PageModel) -> tuple[str, str]:
     """Return the first unit that leads an item, and all of them as people read them.
 
     A national standard names no unit of a county: where the county's own plan measures the same thing, its unit leads.
     What only evidence shows is not measured, so two such items are not the same thing.
-
-    Parameters
-    ----------
-    item : Item
-    model : PageModel
     """
     from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
 

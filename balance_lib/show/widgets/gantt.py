@@ -14,7 +14,7 @@ from balance_lib.office.workplan import STATUSES, harmless
 from balance_lib.palette import TASKS
 from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.style import lamp
-from balance_lib.show.widgets.views import category
+from balance_lib.show.widgets.views import _category
 
 WARNS = ("late", "blocked")
 
@@ -92,7 +92,7 @@ def _group(name: str, rows: Sequence[dict[str, Any]], scale: _Scale, lang: str) 
     words = [text(f"workplan.part.{status}", lang, n=n) for status, n in counts.items() if n]
     total = text("workplan.plot.group", lang, n=len(rows))
     return {
-        "label": category(name, lang) if name else text("workplan.plot.no_group", lang),
+        "label": _category(name, lang) if name else text("workplan.plot.no_group", lang),
         "counts": text("workplan.sentence_stop", lang).join([total, *words]),
         "open": any(counts[status] for status in WARNS),
         "rows": [_row(row, scale, lang) for row in rows],

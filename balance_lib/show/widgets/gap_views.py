@@ -24,14 +24,8 @@ FEW = 12  # rows a table shows without being scrolled
 SIGNS = {">=": "≥", "<=": "≤", ">": ">", "<": "<", "==": "="}
 
 
-def items(paths: Sequence[ItemPath], lang: str) -> Markup:
-    """Return the open items with the date each reaches its line, or why not.
-
-    Parameters
-    ----------
-    paths : sequence of ItemPath
-    lang : {"zh", "en"}
-    """
+def _items(paths: Sequence[ItemPath], lang: str) -> Markup:
+    """Return the open items with the date each reaches its line, or why not."""
     body = []
     for found in paths:
         state = outlook.state(found)
@@ -53,21 +47,13 @@ def items(paths: Sequence[ItemPath], lang: str) -> Markup:
     return views.table(heads, body, numeric=[1], empty=empty, whole=len(body) <= FEW)
 
 
-def crossings(
+def _crossings(
     found: Paths, evaluated: Evaluation, names: dict[str, str], lang: str, *, of: str, only_short: bool = True
 ) -> Markup:
     """Return schools (or townships) with what they lack in units and the year they reach the line.
 
-    Parameters
-    ----------
-    found : Paths
-    evaluated : Evaluation
-    names : dict of str to str
-    lang : {"zh", "en"}
-    of : str
-        Whose figures: ``school``, ``township`` or ``county``.
-    only_short : bool
-        Whether only what falls short is listed.
+    ``of``: whose figures: ``school``, ``township`` or ``county``. ``only_short``: whether only what falls short is
+    listed.
     """
     last = found.rows[~found.rows["projected"]].groupby("id").last()
     rows = found.crossings.set_index("id")
@@ -112,14 +98,8 @@ def _year(year: float) -> int:
     return int(year) if year == year else 0
 
 
-def growth(rules: Sequence[GrowthRule], lang: str) -> Markup:
-    """Return the growth rules with their figures, a line a year.
-
-    Parameters
-    ----------
-    rules : sequence of GrowthRule
-    lang : {"zh", "en"}
-    """
+def _growth(rules: Sequence[GrowthRule], lang: str) -> Markup:
+    """Return the growth rules with their figures, a line a year."""
     body = []
     for rule in rules:
         item = rule.result.item
@@ -175,15 +155,10 @@ def _falls(evaluated: Evaluation, table: pd.DataFrame, lang: str) -> Markup:
     return views.table(heads, body, numeric=range(2, 2 + len(years)), empty=empty, whole=True)
 
 
-def coefficients(evaluated: Evaluation, county: object, lang: str) -> Markup:
+def _coefficients(evaluated: Evaluation, county: object, lang: str) -> Markup:
     """Return the test of yearly falls for the county's history.
 
-    Parameters
-    ----------
-    evaluated : Evaluation
-    county : object
-        The county, as a key.
-    lang : {"zh", "en"}
+    ``county``: the county, as a key.
     """
     return _falls(evaluated, history_of_coefficients(county, evaluated.standard), lang)  # type: ignore[arg-type]
 
@@ -221,15 +196,8 @@ def schools(found: Projection, names: dict[str, str], stage: str, year: int, lan
     return views.table(heads, body, numeric=range(1, 6))
 
 
-def projection_csv(found: Projection, names: dict[str, str], lang: str) -> bytes:
-    """Return the schools' and villages' pupils to come as CSV a spreadsheet opens.
-
-    Parameters
-    ----------
-    found : Projection
-    names : dict of str to str
-    lang : {"zh", "en"}
-    """
+def _projection_csv(found: Projection, names: dict[str, str], lang: str) -> bytes:
+    """Return the schools' and villages' pupils to come as CSV a spreadsheet opens."""
     schools_ = found.schools.drop(columns="stirred").rename(columns={"school_id": "id"}).assign(of="school", band="")
     villages = found.villages.rename(columns={"village_id": "id"}).assign(of="village")
     table = pd.concat([schools_, villages], ignore_index=True)

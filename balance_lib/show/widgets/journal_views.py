@@ -46,15 +46,8 @@ def said(standard: Standard, code: str | None, otherwise: str, lang: str) -> Mar
     return part("line", lang, text("journal.page.said", lang, code=code, label=item.label(lang), quote=quote))
 
 
-def pair_table(rows: pd.DataFrame, lang: str) -> Markup:
-    """Return the pairs with their latest visit, overdue ones first.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of the table.
-    lang : {"zh", "en"}
-    """
+def _pair_table(rows: pd.DataFrame, lang: str) -> Markup:
+    """Return the pairs with their latest visit, overdue ones first."""
     body = [
         [
             lamp(LAMPS[row["status"]], lang, text(f"journal.status.{row['status']}", lang)),
@@ -74,15 +67,8 @@ def pair_table(rows: pd.DataFrame, lang: str) -> Markup:
     return views.table(heads, body, numeric=[4, 8], empty=empty) + rest(len(rows) - MOST, lang)
 
 
-def visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
-    """Return the visit log, latest first.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    lang : {"zh", "en"}
-    most : int
-    """
+def _visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
+    """Return the visit log, latest first."""
     body = [
         [day(row["visited_on"]), over(safe(row["department"]), row["visitor"]), safe(row["place_name"]),
          over(safe(row["found"], LONG), _entry(row["entry_id"], lang)), day(_known(row["next_on"]))]
@@ -92,15 +78,8 @@ def visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
     return views.table(heads, body, empty=text("journal.page.no_visits", lang)) + rest(len(rows) - most, lang)
 
 
-def place_table(rows: pd.DataFrame, lang: str) -> Markup:
-    """Return the places' progress on their own schedules, furthest behind first.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of the table.
-    lang : {"zh", "en"}
-    """
+def _place_table(rows: pd.DataFrame, lang: str) -> Markup:
+    """Return the places' progress on their own schedules, furthest behind first."""
     first = {True: text("workplan.page.pilot", lang), False: "", None: ""}
     body = [
         [
@@ -122,14 +101,8 @@ def place_table(rows: pd.DataFrame, lang: str) -> Markup:
     return views.table(heads, body, numeric=[3, 4, 5, 6, 7], empty=empty) + rest(len(rows) - MOST, lang)
 
 
-def pilot_table(rows: pd.DataFrame, lang: str) -> Markup:
-    """Return those that start first beside all others.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    lang : {"zh", "en"}
-    """
+def _pilot_table(rows: pd.DataFrame, lang: str) -> Markup:
+    """Return those that start first beside all others."""
     body = [
         [text(f"journal.group.{'pilot' if row['pilot'] else 'rest'}", lang), row["places"], row["items"],
          percent(row["planned_share"]), percent(row["actual_share"])]
@@ -138,15 +111,8 @@ def pilot_table(rows: pd.DataFrame, lang: str) -> Markup:
     return views.table(_head("group places items planned actual", lang), body, numeric=[1, 2, 3, 4])
 
 
-def report_table(rows: pd.DataFrame, lang: str) -> Markup:
-    """Return each unit's latest progress report, overdue ones first.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of the table.
-    lang : {"zh", "en"}
-    """
+def _report_table(rows: pd.DataFrame, lang: str) -> Markup:
+    """Return each unit's latest progress report, overdue ones first."""
     body = [
         [safe(row["reporter"]), day(row["last_on"]), row["reports"],
          *(safe(row[name], LONG) for name in ("achieved", "trouble", "next_steps")), day(row["next_on"]),
@@ -158,15 +124,8 @@ def report_table(rows: pd.DataFrame, lang: str) -> Markup:
     return views.table(heads, body, numeric=[2, 7], empty=text("journal.page.no_reports", lang))
 
 
-def works_table(rows: pd.DataFrame, lang: str) -> Markup:
-    """Return the works of each township and year beside what the plan asks for, shortest first.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of the table.
-    lang : {"zh", "en"}
-    """
+def _works_table(rows: pd.DataFrame, lang: str) -> Markup:
+    """Return the works of each township and year beside what the plan asks for, shortest first."""
     body = [
         [safe(row["township"]), row["year"], _figure(row["required"]), row["listed"], row["done"],
          *(_figure(row[name]) for name in ("area_m2", "area_done_m2", "investment_yuan")),
@@ -178,15 +137,8 @@ def works_table(rows: pd.DataFrame, lang: str) -> Markup:
     return views.table(heads, body, numeric=range(2, 9), empty=empty) + rest(len(rows) - MOST, lang)
 
 
-def option(row: dict[str, Any], key: tuple[str, ...]) -> str:
-    """Return a row of a journal as one line to choose by.
-
-    Parameters
-    ----------
-    row : dict of str to object
-    key : tuple[str, ...]
-        Columns that make the key.
-    """
+def _option(row: dict[str, Any], key: tuple[str, ...]) -> str:
+    """Return a row of a journal as one line to choose by."""
     parts = (_said(row.get("place_name") if name == "place" else row[name]) for name in key if name != "place_kind")
     return harmless(" · ".join(parts), 90)
 

@@ -15,13 +15,8 @@ NEEDS = {
 }  # fmt: skip
 
 
-def lacks(county: County, year: int) -> dict[str, int]:
+def _lacks(county: County, year: int) -> dict[str, int]:
     """Return what of places and attendance a county lacks wholly in a year, and how many rows wait for it.
-
-    Parameters
-    ----------
-    county : County
-    year : int
 
     Returns
     -------
@@ -38,32 +33,20 @@ def lacks(county: County, year: int) -> dict[str, int]:
     return found
 
 
-def blocks(model: PageModel, page: str) -> bool:
-    """Tell whether a page has nothing to show: neither who goes where nor where any school lies is known.
-
-    Parameters
-    ----------
-    model : PageModel
-    page : str
-    """
-    return page == "consolidation" and set(NEEDS[page]) <= set(lacks(model.county, model.year))
+def _blocks(model: PageModel, page: str) -> bool:
+    """Tell whether a page has nothing to show: neither who goes where nor where any school lies is known."""
+    return page == "consolidation" and set(NEEDS[page]) <= set(_lacks(model.county, model.year))
 
 
-def panel(model: PageModel, page: str) -> str:
+def _panel(model: PageModel, page: str) -> str:
     """Return what a page lacks of the county shown; empty where it lacks nothing.
-
-    Parameters
-    ----------
-    model : PageModel
-    page : str
-        Name of the page.
 
     Returns
     -------
     str
         HTML.
     """
-    found = lacks(model.county, model.year) if page in NEEDS and model.year else {}
+    found = _lacks(model.county, model.year) if page in NEEDS and model.year else {}
     shown = {name: n for name, n in found.items() if name in NEEDS[page]}
     if not shown or (page == "consolidation" and "schools" not in shown):
         return ""  # the page then says itself whether attendance is estimated, or counted at the schools

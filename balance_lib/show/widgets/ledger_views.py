@@ -13,7 +13,7 @@ from balance_lib.locale import text
 from balance_lib.office.workplan import harmless, trail_words
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.markup import part
-from balance_lib.show.widgets.register_views import LINE_MOST, MOST, NAME_MOST, day, head, over, rest, safe
+from balance_lib.show.widgets.register_views import LINE_MOST, MOST, NAME_MOST, _head, day, over, rest, safe
 from balance_lib.show.widgets.style import lamp
 from balance_lib.standards import Standard
 
@@ -26,23 +26,14 @@ def _state_lamp(row: Mapping[str, Any], lang: str) -> Markup:
     return lamp(LAMP[shown], lang, row["state_word"])
 
 
-def ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
-    """Return the ledger: who puts what right by when, how old it is, how late.
-
-    Parameters
-    ----------
-    rows : DataFrame
-        Rows of the table.
-    lang : {"zh", "en"}
-    most : int
-        How many are named at most.
-    """
+def _ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
+    """Return the ledger: who puts what right by when, how old it is, how late."""
     body = [_ledger_row(row, lang) for row in rows.head(most).to_dict("records")]
     names = (
         "status", "school", "item", "value", "required", "measure", "person", "due", "age", "late_days", "evidence",
     )  # fmt: skip
     empty = text("workplan.page.no_ledger", lang)
-    table = views.table(head(names, lang), body, numeric=[3, 4, 8, 9, 10], empty=empty)
+    table = views.table(_head(names, lang), body, numeric=[3, 4, 8, 9, 10], empty=empty)
     return table + rest(len(rows) - most, lang)
 
 
@@ -63,14 +54,8 @@ def _ledger_row(row: Mapping[str, Any], lang: str) -> list[object]:
     ]
 
 
-def entry_html(row: Mapping[str, Any], lang: str) -> Markup:
-    """Return one entry of the ledger in words, with its version: what the person sees before changing it.
-
-    Parameters
-    ----------
-    row : mapping of str to object
-    lang : {"zh", "en"}
-    """
+def _entry_html(row: Mapping[str, Any], lang: str) -> Markup:
+    """Return one entry of the ledger in words, with its version: what the person sees before changing it."""
     facts = text(
         "workplan.page.entry",
         lang,
@@ -87,16 +72,8 @@ def entry_html(row: Mapping[str, Any], lang: str) -> Markup:
     return part("line", lang, Markup(" ").join(words))
 
 
-def history_table(rows: pd.DataFrame, standard: Standard, lang: str) -> Markup:
-    """Return the changes, newest first: when, who, what, before, after.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    standard : Standard
-        Of the entries.
-    lang : {"zh", "en"}
-    """
+def _history_table(rows: pd.DataFrame, standard: Standard, lang: str) -> Markup:
+    """Return the changes, newest first: when, who, what, before, after."""
     body = [
         [_moment(row["at"]), safe(row["who"]), text(f"workplan.action.{row['action']}", lang),
          text(f"workplan.field.{row['field']}", lang) if row["field"] else "–",
@@ -104,7 +81,7 @@ def history_table(rows: pd.DataFrame, standard: Standard, lang: str) -> Markup:
         for row in trail_words(rows, standard, lang).iloc[::-1].to_dict("records")
     ]  # fmt: skip
     names = ("at", "who", "action", "field", "before_value", "after_value", "note", "version")
-    return views.table(head(names, lang), body, numeric=[7], empty=text("workplan.page.no_history", lang))
+    return views.table(_head(names, lang), body, numeric=[7], empty=text("workplan.page.no_history", lang))
 
 
 def _moment(at: datetime) -> str:

@@ -169,15 +169,8 @@ def _word(status: str, year: float, to: int) -> Message:
     return Message(f"trends.word.{status}", {"year": int(year) if year == year else 0, "to": to})
 
 
-def summary(found: Evaluation, paths: list[ItemPath], lang: str) -> str:
-    """Say in one sentence how the open items stand.
-
-    Parameters
-    ----------
-    found : Evaluation
-    paths : list of ItemPath
-    lang : {"zh", "en"}
-    """
+def _summary(found: Evaluation, paths: list[ItemPath], lang: str) -> str:
+    """Say in one sentence how the open items stand."""
     states = [state(path) for path in paths]
     if not paths:
         lined = [r.status for r in found.items if r.counts and r.threshold == r.threshold]

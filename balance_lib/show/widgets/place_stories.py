@@ -15,7 +15,7 @@ from balance_lib.data import tables
 from balance_lib.evaluation import number
 from balance_lib.locale import bracket, text
 from balance_lib.show.widgets.markup import render
-from balance_lib.show.widgets.walk_views import MOST_VILLAGES, distance, plain
+from balance_lib.show.widgets.walk_views import MOST_VILLAGES, _distance, plain
 from balance_lib.show.widgets.walking import CHOICES, Walking
 
 
@@ -31,14 +31,8 @@ class _Section:
     note: str = ""
 
 
-def story_of_village(walk: Walking, village_id: str, lang: str) -> str:
+def _story_of_village(walk: Walking, village_id: str, lang: str) -> str:
     """Tell a village's story: its pupils, where they go, what is nearest, and how other ways of measuring see it.
-
-    Parameters
-    ----------
-    walk : Walking
-    village_id : str
-    lang : {"zh", "en"}
 
     Returns
     -------
@@ -55,15 +49,8 @@ def story_of_village(walk: Walking, village_id: str, lang: str) -> str:
                  last=_supply_line(walk, village_id, lang))  # fmt: skip
 
 
-def story_of_school(walk: Walking, school_id: str, lang: str) -> str:
-    """Tell a school's story: its pupils, how far they come, its catchment.
-
-    Parameters
-    ----------
-    walk : Walking
-    school_id : str
-    lang : {"zh", "en"}
-    """
+def _story_of_school(walk: Walking, school_id: str, lang: str) -> str:
+    """Tell a school's story: its pupils, how far they come, its catchment."""
     reach = walk.reach
     at = int(np.flatnonzero((reach.schools["school_id"] == school_id).to_numpy())[0])
     row, rows = reach.schools.iloc[at], reach.rows[reach.rows["school"] == at]
@@ -127,7 +114,7 @@ def _attends(walk: Walking, rows: pd.DataFrame, lang: str) -> _Section:
     for at, row in rows.sort_values(["school", "band"]).iterrows():
         school = "–" if row["school"] < 0 else str(reach.schools["name_zh"].iloc[row["school"]])
         bands = text(f"page.access.bands.{row['band']}", lang)
-        way = distance(float(reach.own_m[at]), lang, reach.table.limit_m)
+        way = _distance(float(reach.own_m[at]), lang, reach.table.limit_m)
         minutes = _minutes(float(reach.own_min[at]), lang)
         body.append([school, bands, number(row["pupils"]), way, minutes])
     heads = [text(f"page.access.{name}", lang) for name in ("school", "band", "day", "distance", "minutes")]
@@ -144,7 +131,7 @@ def _nearest(walk: Walking, at: int, rows: pd.DataFrame, lang: str) -> _Section:
             school = index[group, at]
             if school >= 0:
                 name = str(reach.schools["name_zh"].iloc[school])
-                body.append([name, bands, distance(float(metres[group, at]), lang)])
+                body.append([name, bands, _distance(float(metres[group, at]), lang)])
     heads = [text(f"page.access.{name}", lang) for name in ("school", "band", "distance")]
     empty = text("page.access.no_way", lang)
     return _Section(text("page.access.story.nearest", lang), heads, body, [2], empty)
@@ -161,7 +148,7 @@ def _compare(walk: Walking, at: int, lang: str) -> list[_Section]:
         school, metres = reach.first[group, at], float(reach.first_m[group, at])
         name = "–" if school < 0 else str(reach.schools["name_zh"].iloc[school])
         word = text(f"distance.mode.{mode}", lang)
-        way = distance(metres, lang, reach.table.limit_m)
+        way = _distance(metres, lang, reach.table.limit_m)
         body.append([word, name, way, _minutes(float(reach.first_min[group, at]), lang)])
     heads = [text(f"page.access.{name}", lang) for name in ("mode", "nearest", "distance", "minutes")]
     note = text("page.access.story.compare_note", lang)
@@ -187,7 +174,7 @@ def _serves(walk: Walking, rows: pd.DataFrame, lang: str) -> str:
     village = rows["village"].iloc[far]
     facts = {
         "day": number(pupils.sum()), "villages": rows["village"].nunique(), "share": access.percent(share),
-        "radius": number(walk.radius_m / 1000), "farthest": distance(float(metres[far]), lang, reach.table.limit_m),
+        "radius": number(walk.radius_m / 1000), "farthest": _distance(float(metres[far]), lang, reach.table.limit_m),
         "village": "–" if village < 0 else str(reach.villages["name_zh"].iloc[village]),
     }  # fmt: skip
     return text("page.access.story.serves", lang, **facts)
@@ -202,7 +189,7 @@ def _from(walk: Walking, rows: pd.DataFrame, lang: str) -> list[_Section]:
     frame = frame.sort_values("metres", ascending=False, kind="stable", na_position="last")
     body = [
         [str(reach.villages["name_zh"].iloc[at]), number(row["pupils"]),
-         distance(float(row["metres"]), lang, reach.table.limit_m)]
+         _distance(float(row["metres"]), lang, reach.table.limit_m)]
         for at, row in frame.head(MOST_VILLAGES).iterrows()
     ]  # fmt: skip
     heads = [text(f"page.access.{name}", lang) for name in ("village", "day", "distance")]

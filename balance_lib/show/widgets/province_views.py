@@ -95,14 +95,8 @@ class Standing:
         return str(other if isinstance(other, str) and other else row.name_zh)
 
 
-def standards_of(province: ProvinceDataset, lang: str) -> list[tuple[str, str]]:
-    """Return the standards of a dataset: title and id.
-
-    Parameters
-    ----------
-    province : ProvinceDataset
-    lang : {"zh", "en"}
-    """
+def _standards_of(province: ProvinceDataset, lang: str) -> list[tuple[str, str]]:
+    """Return the standards of a dataset: title and id."""
     query = f"SELECT DISTINCT title_{lang} AS title, standard FROM standard_items ORDER BY standard DESC"
     return [(str(row.title), str(row.standard)) for row in province.sql(query).itertuples()]
 
@@ -112,14 +106,8 @@ def years_of(province: ProvinceDataset) -> list[int]:
     return [int(year) for year in province.sql("SELECT DISTINCT year FROM verdicts ORDER BY year")["year"]]
 
 
-def sentence(found: Standing, lang: str) -> Markup:
-    """Say in one sentence how the counties stand.
-
-    Parameters
-    ----------
-    found : Standing
-    lang : {"zh", "en"}
-    """
+def _sentence(found: Standing, lang: str) -> Markup:
+    """Say in one sentence how the counties stand."""
     verdicts = found.rows["verdict"]
     told = text(
         "province.sentence",
@@ -136,14 +124,8 @@ def sentence(found: Standing, lang: str) -> Markup:
     return part("verdict", lang, told + more)
 
 
-def cards(found: Standing, lang: str) -> Markup:
-    """Return the figures leaders ask for first.
-
-    Parameters
-    ----------
-    found : Standing
-    lang : {"zh", "en"}
-    """
+def _cards(found: Standing, lang: str) -> Markup:
+    """Return the figures leaders ask for first."""
     rows, n = found.rows, len(found.rows)
     verdicts = rows["verdict"]
 
@@ -163,14 +145,8 @@ def cards(found: Standing, lang: str) -> Markup:
     return part("grid", lang, shown)
 
 
-def ranking(found: Standing, lang: str) -> Markup:
-    """Return the counties in order, the best first.
-
-    Parameters
-    ----------
-    found : Standing
-    lang : {"zh", "en"}
-    """
+def _ranking(found: Standing, lang: str) -> Markup:
+    """Return the counties in order, the best first."""
     keys = ("rank", "county", "verdict", "met", "short", "open", "share", "expected", "due")
     heads = [text(f"province.head.{key}", lang) for key in keys]
     body = []
@@ -239,14 +215,8 @@ def _holding_back(found: Standing, lang: str) -> dict[str, list[str]]:
     return out
 
 
-def weak(found: Standing, lang: str) -> Markup:
-    """Return the items most counties do not meet: what the province itself may have to see to.
-
-    Parameters
-    ----------
-    found : Standing
-    lang : {"zh", "en"}
-    """
+def _weak(found: Standing, lang: str) -> Markup:
+    """Return the items most counties do not meet: what the province itself may have to see to."""
     title, note = text("province.weak.title", lang), text("province.weak.about", lang)
     rows = found.province.sql(
         f"SELECT s.label_{lang} AS label, i.stage, count(*) FILTER (status = 'not_met') AS short, "
@@ -263,14 +233,8 @@ def weak(found: Standing, lang: str) -> Markup:
     return views.panel(title, views.table(heads, body, numeric=(1, 2, 3)), note)
 
 
-def outline_map(found: Standing, lang: str) -> Markup:
-    """Return a schematic map of the counties, coloured and marked by their verdict.
-
-    Parameters
-    ----------
-    found : Standing
-    lang : {"zh", "en"}
-    """
+def _outline_map(found: Standing, lang: str) -> Markup:
+    """Return a schematic map of the counties, coloured and marked by their verdict."""
     import shapely
 
     shapes = found.province.sql("SELECT county, geometry FROM counties WHERE geometry IS NOT NULL")
@@ -339,14 +303,8 @@ def spread(found: Standing, stage: str, indicator: str) -> tuple[pd.DataFrame, f
     return rows, math.nan if pd.isna(line) else float(line)
 
 
-def dates(found: Standing, lang: str) -> tuple[dict[str, int], dict[str, int], list[str]]:
-    """Count the counties by the year they come to meet the standard: in time, too late, and the bars in order.
-
-    Parameters
-    ----------
-    found : Standing
-    lang : {"zh", "en"}
-    """
+def _dates(found: Standing, lang: str) -> tuple[dict[str, int], dict[str, int], list[str]]:
+    """Count the counties by the year they come to meet the standard: in time, too late, and the bars in order."""
     counts: dict[str, int] = {}
     too_late: dict[str, int] = {}
     late_ones = set(found.late["county"])
@@ -360,14 +318,8 @@ def dates(found: Standing, lang: str) -> tuple[dict[str, int], dict[str, int], l
     return counts, too_late, [*words, text("province.never", lang), text("province.unknown", lang)]
 
 
-def ranking_csv(found: Standing, lang: str) -> bytes:
-    """Return the whole ranking as a CSV that spreadsheet programs open.
-
-    Parameters
-    ----------
-    found : Standing
-    lang : {"zh", "en"}
-    """
+def _ranking_csv(found: Standing, lang: str) -> bytes:
+    """Return the whole ranking as a CSV that spreadsheet programs open."""
     rows = found.rows
     name = [found.name(row, lang) for row in rows.itertuples()]
     frame = rows.assign(name=name, expected=[_expected(row, lang) for row in rows.itertuples()], due=rows["due_year"])
@@ -377,16 +329,8 @@ def ranking_csv(found: Standing, lang: str) -> bytes:
     return as_csv(frame[keys].set_axis([text(f"province.csv.{key}", lang) for key in keys], axis=1))
 
 
-def foot(found: Standing, years: int, lang: str) -> Markup:
-    """Say where the figures are from.
-
-    Parameters
-    ----------
-    found : Standing
-    years : int
-        How many years.
-    lang : {"zh", "en"}
-    """
+def _foot(found: Standing, years: int, lang: str) -> Markup:
+    """Say where the figures are from."""
     told = text("province.foot", lang, path=found.province.path.name, software=found.province.software,
                 n=len(found.rows), years=years)  # fmt: skip
     return part("muted", lang, told)

@@ -49,40 +49,23 @@ def over(words: object, second: str, most: int = NAME_MOST) -> Markup:
     return part("over", "zh", words, safe(second, most) if second else "")
 
 
-def head(names: tuple[str, ...], lang: str) -> list[str]:
-    """Return the heads of a table.
-
-    Parameters
-    ----------
-    names : tuple[str, ...]
-    lang : {"zh", "en"}
-    """
+def _head(names: tuple[str, ...], lang: str) -> list[str]:
+    """Return the heads of a table."""
     return [text(f"workplan.head.{name}", lang) for name in names]
 
 
-def sentence(found: Register, lang: str) -> Markup:
-    """Return where the plan stands: one lamp, one sentence.
-
-    Parameters
-    ----------
-    found : Register
-    lang : {"zh", "en"}
-    """
+def _sentence(found: Register, lang: str) -> Markup:
+    """Return where the plan stands: one lamp, one sentence."""
     counts = found.counts()
     status = next((s for s in ("late", "blocked", "due_before_adoption") if counts[s]), "on_course")
     status = "done" if counts["done"] and counts["done"] == len(found.tasks) else status
     return part("verdict", lang, found.sentence(lang), TASKS[status], _task_lamp(status, lang))
 
 
-def cards(found: Register, ledger: pd.DataFrame | None, lang: str) -> Markup:
+def _cards(found: Register, ledger: pd.DataFrame | None, lang: str) -> Markup:
     """Return the figures a leader looks at: done, late, blocked, the next date, the ledger.
 
-    Parameters
-    ----------
-    found : Register
-    ledger : DataFrame, optional
-        Entries of the ledger; without it nothing is said of it.
-    lang : {"zh", "en"}
+    ``ledger``: entries of the ledger; without it nothing is said of it.
     """
     counts, total = found.counts(), len(found.tasks)
     planned, actual = shares(found.tasks, found.on)
@@ -117,14 +100,8 @@ def _next_card(found: Register, lang: str) -> Markup:
     return card(title, text("page.card.days", lang, n=(due - found.on).days), note, None, lang)
 
 
-def stage_table(found: Register, lang: str) -> Markup:
-    """Return the plan's stages with their days and how many of their tasks are done and late.
-
-    Parameters
-    ----------
-    found : Register
-    lang : {"zh", "en"}
-    """
+def _stage_table(found: Register, lang: str) -> Markup:
+    """Return the plan's stages with their days and how many of their tasks are done and late."""
     name = "label_zh" if lang == "zh" else "label_en"
     sign = {"over": "not_applicable", "current": "not_due", "ahead": "not_applicable"}
     rows = [
@@ -132,66 +109,40 @@ def stage_table(found: Register, lang: str) -> Markup:
          day(row["starts"]), day(row["ends"]), row["tasks"], row["done"], row["late"]]
         for row in found.stages.to_dict("records")
     ]  # fmt: skip
-    heads = head(("status", "stage", "starts", "ends", "tasks", "done", "late"), lang)
+    heads = _head(("status", "stage", "starts", "ends", "tasks", "done", "late"), lang)
     return views.table(heads, rows, numeric=[4, 5, 6], empty=text("workplan.no_stage", lang))
 
 
-def inspection_table(found: Register, lang: str) -> Markup | str:
-    """Return the inspections the plan looks forward to, by date; empty where it names none.
-
-    Parameters
-    ----------
-    found : Register
-    lang : {"zh", "en"}
-    """
+def _inspection_table(found: Register, lang: str) -> Markup | str:
+    """Return the inspections the plan looks forward to, by date; empty where it names none."""
     codes = found.standard.plan.inspections if found.standard.plan else ()
     rows = found.tasks[found.tasks["task"].isin(codes)].sort_values("due", kind="stable")
     body = [
         [_task_lamp(row["status"], lang), _task(row, lang), day(row["due"]), safe(_days(row["days_left"], lang))]
         for row in rows.to_dict("records")
     ]
-    return views.table(head(("status", "inspection", "due", "remark"), lang), body) if body else ""
+    return views.table(_head(("status", "inspection", "due", "remark"), lang), body) if body else ""
 
 
-def doubts(found: Register, lang: str) -> Markup:
-    """Return what is doubtful in the plan's own wording and how it is read, folded; empty where nothing is.
-
-    Parameters
-    ----------
-    found : Register
-    lang : {"zh", "en"}
-    """
+def _doubts(found: Register, lang: str) -> Markup:
+    """Return what is doubtful in the plan's own wording and how it is read, folded; empty where nothing is."""
     return part("doubts", lang, [note.get(lang, note["zh"]) for note in found.standard.notes])
 
 
-def group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> Markup:
-    """Return the plan's working groups with what each has done.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    units : DataFrame
-    lang : {"zh", "en"}
-    """
+def _group_table(rows: pd.DataFrame, units: pd.DataFrame, lang: str) -> Markup:
+    """Return the plan's working groups with what each has done."""
     mine = units.set_index("unit")
     body = []
     for row in rows.rename(columns={"code": "task"}).to_dict("records"):
         known = mine.loc[row["unit"]] if row["unit"] in mine.index else {"done": 0, "late": 0}
         body.append([_task(row, lang), row["tasks"], known["done"], known["late"] or ""])
-    return views.table(head(("group", "tasks", "done", "late"), lang), body, numeric=[1, 2, 3])
+    return views.table(_head(("group", "tasks", "done", "late"), lang), body, numeric=[1, 2, 3])
 
 
-def task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
-    """Return tasks with status, leading unit, date and what they wait for.
-
-    Parameters
-    ----------
-    tasks : DataFrame
-    lang : {"zh", "en"}
-    most : int
-    """
+def _task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
+    """Return tasks with status, leading unit, date and what they wait for."""
     rows = [_task_row(row, lang) for row in tasks.head(most).to_dict("records")]
-    heads = head(("status", "task", "unit", "due", "finding", "remark"), lang)
+    heads = _head(("status", "task", "unit", "due", "finding", "remark"), lang)
     return views.table(heads, rows, empty=text("workplan.page.no_task", lang)) + rest(len(tasks) - most, lang)
 
 
@@ -236,14 +187,8 @@ def _days(left: int | None, lang: str) -> str:
     return "" if left is None else text(f"workplan.cli.{'days' if left >= 0 else 'over'}", lang, n=abs(left))
 
 
-def unit_table(units: pd.DataFrame, lang: str) -> Markup:
-    """Return every unit with what it owes: by status, next date, planned against actual; no column without a figure.
-
-    Parameters
-    ----------
-    units : DataFrame
-    lang : {"zh", "en"}
-    """
+def _unit_table(units: pd.DataFrame, lang: str) -> Markup:
+    """Return every unit with what it owes: by status, next date, planned against actual; no column without a figure."""
     told = ("cooperating", "done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
     statuses = [status for status in told if units[status].any()]
     rows = [
@@ -251,9 +196,9 @@ def unit_table(units: pd.DataFrame, lang: str) -> Markup:
          percent(row["planned_share"]), percent(row["actual_share"]), day(row["next_due"])]
         for row in units.to_dict("records")
     ]  # fmt: skip
-    heads = head(("any_unit", "lead"), lang)
+    heads = _head(("any_unit", "lead"), lang)
     heads += [text(f"workplan.{'head' if s == 'cooperating' else 'status'}.{s}", lang) for s in statuses]
-    heads += head(("planned", "actual", "next_due"), lang)
+    heads += _head(("planned", "actual", "next_due"), lang)
     numeric = range(1, len(heads) - 1)
     return views.table(heads, rows, numeric=numeric, empty=text("workplan.page.no_unit", lang))
 
@@ -270,33 +215,20 @@ def day(value: Any) -> Markup | str:
     return part("unbroken", "zh", value.isoformat())
 
 
-def township_table(rows: pd.DataFrame, lang: str) -> Markup:
-    """Return the townships' progress, those that start first marked.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    lang : {"zh", "en"}
-    """
+def _township_table(rows: pd.DataFrame, lang: str) -> Markup:
+    """Return the townships' progress, those that start first marked."""
     pilot = {True: text("workplan.page.pilot", lang), False: "", None: "–"}
     body = [
         [safe(row["township"]), pilot[row["pilot"]], row["schools"], row["checks"], row["met"], row["not_met"],
          row["no_data"] or "", percent(row["met_share"])]
         for row in rows.to_dict("records")
     ]  # fmt: skip
-    heads = head(("township", "pilot", "schools", "checks", "met", "not_met", "no_data", "share"), lang)
+    heads = _head(("township", "pilot", "schools", "checks", "met", "not_met", "no_data", "share"), lang)
     return views.table(heads, body, numeric=[2, 3, 4, 5, 6, 7], empty=text("workplan.page.no_township", lang))
 
 
-def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
-    """Return the schedule counted back from the dates; what can no longer be done in time is said in words.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    lang : {"zh", "en"}
-    most : int
-    """
+def _schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
+    """Return the schedule counted back from the dates; what can no longer be done in time is said in words."""
     body = []
     for row in rows.head(most).to_dict("records"):
         word = text(f"workplan.page.{'impossible' if row['impossible'] else 'possible'}", lang)
@@ -305,22 +237,13 @@ def schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
              day(row["needed_by"]), row["lead_days"], day(row["latest_start"]), row["slack_days"],
              safe(row["before"])]
         )  # fmt: skip
-    heads = head(("status", "task", "due", "needed_by", "lead_days", "latest_start", "slack", "before"), lang)
+    heads = _head(("status", "task", "due", "needed_by", "lead_days", "latest_start", "slack", "before"), lang)
     empty = text("workplan.page.no_schedule", lang)
     return views.table(heads, body, numeric=[4, 6], empty=empty) + rest(len(rows) - most, lang)
 
 
-def works_html(found: Programme, on: date, required: float, lang: str) -> Markup:
-    """Return a programme of works: what the plan wants each year, area and cost, planned and done.
-
-    Parameters
-    ----------
-    found : Programme
-    on : date
-    required : float
-        How many are required.
-    lang : {"zh", "en"}
-    """
+def _works_html(found: Programme, on: date, required: float, lang: str) -> Markup:
+    """Return a programme of works: what the plan wants each year, area and cost, planned and done."""
     plan = text(
         "workplan.page.works",
         lang,
@@ -341,7 +264,7 @@ def works_html(found: Programme, on: date, required: float, lang: str) -> Markup
         [row["year"], number(row["per_township"]), *(_whole(row[c]) for c in ("townships", "required", "cumulative"))]
         for row in found.yearly.to_dict("records")
     ]
-    heads = head(("year", "each", "townships", "projects", "cumulative"), lang)
+    heads = _head(("year", "each", "townships", "projects", "cumulative"), lang)
     return part("lines", lang, [plan, done]) + views.table(heads, rows, numeric=[1, 2, 3, 4])
 
 
@@ -356,14 +279,8 @@ def _whole(value: float) -> str:
     return "–" if value != value else f"{value:,.0f}"
 
 
-def achievement_table(rows: pd.DataFrame, lang: str) -> Markup:
-    """Return what the plan or report says has been reached, with the source's words.
-
-    Parameters
-    ----------
-    rows : DataFrame
-    lang : {"zh", "en"}
-    """
+def _achievement_table(rows: pd.DataFrame, lang: str) -> Markup:
+    """Return what the plan or report says has been reached, with the source's words."""
     body = []
     for row in rows.rename(columns={"code": "task"}).to_dict("records"):
         figure = f"{row['value']:,.10g}{unit(row['unit'])[lang]}" if row["value"] == row["value"] else row["words"]
@@ -374,7 +291,7 @@ def achievement_table(rows: pd.DataFrame, lang: str) -> Markup:
             [_task(row, lang), kind, safe(figure), safe(deadline_words(row["deadline"] or "–", lang)),
              safe(row["quote"], LINE_MOST), safe(told), safe(years or "–", 600)]
         )  # fmt: skip
-    heads = head(("achievement", "kind", "value", "when", "quote", "agrees", "by_year"), lang)
+    heads = _head(("achievement", "kind", "value", "when", "quote", "agrees", "by_year"), lang)
     return views.table(heads, body, numeric=[2])
 
 

@@ -260,15 +260,10 @@ def moves_of(outcome: Outcome) -> pd.DataFrame:
     return _lines(start, moves["to_id"], moves["pupils"], broken)
 
 
-def moves_at(board: Board, tick: Tick, radius_m: Sequence[float]) -> pd.DataFrame:
+def _moves_at(board: Board, tick: Tick, radius_m: Sequence[float]) -> pd.DataFrame:
     """Return the moves of a tick as lines on the map: start, to, pupils, class.
 
-    Parameters
-    ----------
-    board : Board
-    tick : Tick
-    radius_m : sequence of float
-        Walking radius of primary and junior pupils.
+    ``radius_m``: walking radius of primary and junior pupils.
     """
     there = tick.to >= 0
     villages, schools = np.array([*board.villages, ""], dtype=object), np.array(board.schools, dtype=object)

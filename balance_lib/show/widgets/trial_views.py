@@ -31,14 +31,8 @@ SEVERITY_LAMPS = {"forbids": "not_met", "breaks": "not_met", "warns": "evidence"
 MOST_BREAKS = 12
 
 
-def headline(outcome: Outcome, lang: str) -> Markup:
-    """Return the outcome as a headline and four facts in a place of one height; the whole sentence is on demand.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    lang : {"zh", "en"}
-    """
+def _headline(outcome: Outcome, lang: str) -> Markup:
+    """Return the outcome as a headline and four facts in a place of one height; the whole sentence is on demand."""
     moves, breaking = outcome.moves, outcome.against_rules
     key = "unchanged" if outcome.status == "unchanged" else "done"
     closed, ways = _closed(outcome), outcome.coverage.groupby("when")[list(WAYS)].sum().to_dict("index")
@@ -85,15 +79,8 @@ def _proof(outcome: Outcome, lang: str) -> str:
     return text("page.consolidation.proof.gap", lang, gap=f"{100 * gap:.2f}%" if math.isfinite(gap) else "–")
 
 
-def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> Markup:
-    """Return who is affected as the sliders have it now: few figures, at once.
-
-    Parameters
-    ----------
-    tick : Tick
-    before : dict[str, dict of str to float]
-    lang : {"zh", "en"}
-    """
+def _first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> Markup:
+    """Return who is affected as the sliders have it now: few figures, at once."""
     cover, was = (
         {name: sum(found[stage][name] for stage in STAGES if stage in found) for name in (*WAYS, "young_over")}
         for found in (tick.cover, before)
@@ -113,15 +100,8 @@ def first_cards(tick: Tick, before: dict[str, dict[str, float]], lang: str) -> M
     return shown if tick.proven else shown + part("muted", lang, text("page.consolidation.provisional", lang))
 
 
-def outcome_cards(outcome: Outcome, lang: str, before: Outcome | None = None) -> Markup:
-    """Return who is affected by a whole outcome; what the last move changed is told and marked.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    lang : {"zh", "en"}
-    before : Outcome, optional
-    """
+def _outcome_cards(outcome: Outcome, lang: str, before: Outcome | None = None) -> Markup:
+    """Return who is affected by a whole outcome; what the last move changed is told and marked."""
     figures, extra = _figures_of(outcome)
     last = {} if before is None else {key: value for key, (value, _) in _figures_of(before)[0].items()}
     return _cards(figures, extra, lang, last)
@@ -186,14 +166,8 @@ def _km(metres: float, lang: str) -> str:
     return "–" if not math.isfinite(metres) else text("page.access.km", lang, km=f"{metres / 1000:.1f}")
 
 
-def affected(outcome: Outcome, lang: str) -> Markup:
-    """Return the villages that lose most, worst first, by name.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    lang : {"zh", "en"}
-    """
+def _affected(outcome: Outcome, lang: str) -> Markup:
+    """Return the villages that lose most, worst first, by name."""
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("village", "pupils", "extra", "way")]
     rows = []
     for row in outcome.spoken(outcome.worst, lang).itertuples():
@@ -217,14 +191,8 @@ def _needs(row: Any, lang: str) -> list[str]:
     return [text(f"page.consolidation.need.{key}", lang, n=number(n)) for n, key in parts if n > 0]
 
 
-def shares(outcome: Outcome, lang: str) -> Markup:
-    """Return which groups bear the change: by township, urban or rural, and grade band.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    lang : {"zh", "en"}
-    """
+def _shares(outcome: Outcome, lang: str) -> Markup:
+    """Return which groups bear the change: by township, urban or rural, and grade band."""
     found = outcome.spoken(outcome.shares, lang)
     found = found[found["moved"] > 0]
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("group", "moved", "share", "extra", "way", "far")]
@@ -245,14 +213,8 @@ def _group(by: str, group: Any, lang: str) -> str:
     return text(f"page.consolidation.location.{group}", lang) if by == "location" else group
 
 
-def gains(outcome: Outcome, lang: str) -> Markup:
-    """Return what changes for the county: before and after, with the difference.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    lang : {"zh", "en"}
-    """
+def _gains(outcome: Outcome, lang: str) -> Markup:
+    """Return what changes for the county: before and after, with the difference."""
     rows = [[name, *said] for name, said in _figures(outcome, lang)]
     heads = [text(f"page.consolidation.head.{h}", lang) for h in ("figure", "before", "after", "change")]
     note = part("muted", lang, text("page.consolidation.costs_note", lang))
@@ -315,14 +277,8 @@ def _signed(change: float, digits: int = 0) -> str:
     return words if float(words.replace(",", "")) else "0"
 
 
-def rules(outcome: Outcome, lang: str) -> Markup:
-    """Return the rules it breaks: which, where, how far, and what would mend it; those that were broken before last.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    lang : {"zh", "en"}
-    """
+def _rules(outcome: Outcome, lang: str) -> Markup:
+    """Return the rules it breaks: which, where, how far, and what would mend it; those that were broken before last."""
     found = sorted(outcome.breaks, key=lambda b: (not b.new, list(SEVERITY_LAMPS).index(b.severity)))
     if not found:
         return part("line", lang, text("page.consolidation.no_breaks", lang))
@@ -373,16 +329,10 @@ def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> Markup:
     return warning + views.table(heads, rows, list(range(1, len(heads))))
 
 
-def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], float], lang: str) -> Markup:
+def _coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], float], lang: str) -> Markup:
     """Return how many difference coefficients lie beyond their limit as the sliders have it now.
 
-    Parameters
-    ----------
-    board : Board
-    tick : Tick
-    limits : dict[tuple[str, str], float]
-        Limits of the coefficients by stage and indicator.
-    lang : {"zh", "en"}
+    ``limits``: limits of the coefficients by stage and indicator.
     """
     over = known = lacking = 0
     for s, stage in enumerate(STAGES):
@@ -396,14 +346,8 @@ def coefficient_line(board: Board, tick: Tick, limits: dict[tuple[str, str], flo
     return _beyond(over, known, lacking, lang)
 
 
-def outcome_coefficients(outcome: Outcome, lang: str) -> Markup:
-    """Return how many difference coefficients lie beyond their limit, of a whole outcome.
-
-    Parameters
-    ----------
-    outcome : Outcome
-    lang : {"zh", "en"}
-    """
+def _outcome_coefficients(outcome: Outcome, lang: str) -> Markup:
+    """Return how many difference coefficients lie beyond their limit, of a whole outcome."""
     rows = outcome.after.cv[outcome.after.cv["limit"].notna()]
     found = Counter(rows["met"])  # True, False, None: the evaluation has judged them
     return _beyond(found[False], found[False] + found[True], found[None], lang)
@@ -427,15 +371,10 @@ _CHOICES = {"location": "location", "rank": "rank", "kind_before": "kind", "kind
 _DECIMALS = {"m": 0, "metres": 0, "min": 1, "minutes": 1, "yuan": 0, "class": 1, "share": 3}
 
 
-def table_csv(found: Outcome, name: str, lang: str) -> bytes:
+def _table_csv(found: Outcome, name: str, lang: str) -> bytes:
     """Return a table of an outcome as people read it: heads and codes in words, figures rounded, and what it rests on.
 
-    Parameters
-    ----------
-    found : Outcome
-    name : str
-        ``moves``, ``affected``, ``schools``, ``costs`` or ``coverage``.
-    lang : {"zh", "en"}
+    ``name``: ``moves``, ``affected``, ``schools``, ``costs`` or ``coverage``.
     """
     table = getattr(found, name)
     columns = {text(f"page.consolidation.csv.{column}", lang): _said(table[column], column, lang) for column in table}

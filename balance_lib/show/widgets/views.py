@@ -79,16 +79,8 @@ def download(name: str, content: bytes, kind: str, label: str) -> Markup:
     return part("download", "zh", name, f"data:{kind};base64,{data}", label)
 
 
-def stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang: str) -> pd.DataFrame:
-    """Return a table each row of which says what it rests on: rows are cut out and sent on.
-
-    Parameters
-    ----------
-    frame : DataFrame
-    county : County
-    standard : Standard, optional
-    lang : {"zh", "en"}
-    """
+def _stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang: str) -> pd.DataFrame:
+    """Return a table each row of which says what it rests on: rows are cut out and sent on."""
     from balance_lib.office.store import Stamp  # only who downloads pays for the room
 
     told = {text(f"workplan.csv.stamp_{name}", lang): value for name, value in vars(Stamp.of(county, standard)).items()}
@@ -127,15 +119,10 @@ def synthetic(county: County, lang: str) -> Markup:
     return Markup().join(banner(words, "synthetic") for words in banners(county.marks, lang))
 
 
-def lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> Markup:
+def _lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> Markup:
     """Return every required item as a lamp with a word, folded as the standard groups them: what fails comes first.
 
-    Parameters
-    ----------
-    found : Evaluation
-    query : callable
-        :meth:`PageModel.query`: each item links to its own place on the page of gaps.
-    lang : {"zh", "en"}
+    ``query``: :meth:`PageModel.query`: each item links to its own place on the page of gaps.
     """
     groups: dict[str, list[ItemResult]] = {}
     for result in (r for r in found.items if r.counts):
@@ -156,7 +143,7 @@ def lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> Markup
             }
             for result in sorted(results, key=lambda r: ORDER.index(r.status))
         ]
-        told = {"title": category(name, lang), "met": status.count("met"), "failing": failing, "waiting": waiting}
+        told = {"title": _category(name, lang), "met": status.count("met"), "failing": failing, "waiting": waiting}
         parts.append({**told, "rows": items})
     parts.sort(key=lambda part: (-part["failing"], -part["waiting"]))
     return render("lamp_grid", lang, parts=parts)
@@ -200,29 +187,13 @@ def readable(quote: str) -> str:
     return _PRONOUNCED.sub("", quote)
 
 
-def category(name: str, lang: str) -> str:
-    """Return the name of a group of items for people; a group named in the source's own words stands as it is.
-
-    Parameters
-    ----------
-    name : str
-    lang : {"zh", "en"}
-    """
+def _category(name: str, lang: str) -> str:
+    """Return the name of a group of items for people; a group named in the source's own words stands as it is."""
     return text(f"category.{name}", lang) if has(f"category.{name}") else name
 
 
-def school_ranking(found: Evaluation, county: County, query: Callable[..., str], lang: str, most: int = 12) -> Markup:
-    """Return the schools with the most items short, worst first, and what they are short of.
-
-    Parameters
-    ----------
-    found : Evaluation
-    county : County
-    query : Callable[..., str]
-        Query string of the address.
-    lang : {"zh", "en"}
-    most : int
-    """
+def _school_ranking(found: Evaluation, county: County, query: Callable[..., str], lang: str, most: int = 12) -> Markup:
+    """Return the schools with the most items short, worst first, and what they are short of."""
     towns = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")["township"]
     worst = sorted(shortfalls(found, lang).items(), key=lambda pair: (-len(pair[1]), pair[0]))
     names = school_names(county, lang)
@@ -269,15 +240,8 @@ def _plain(value: object) -> str:
     return "–" if value is None or (isinstance(value, float) and value != value) else str(value)
 
 
-def change(found: Evaluation, before: Evaluation | None, lang: str) -> Markup:
-    """Return what changed against the year before: newly met, newly short.
-
-    Parameters
-    ----------
-    found : Evaluation
-    before : Evaluation, optional
-    lang : {"zh", "en"}
-    """
+def _change(found: Evaluation, before: Evaluation | None, lang: str) -> Markup:
+    """Return what changed against the year before: newly met, newly short."""
     if before is None:
         return part("muted", lang, text("page.card.no_before", lang))
     was = {r.item.code: r.status for r in before.items}
@@ -296,18 +260,10 @@ def change(found: Evaluation, before: Evaluation | None, lang: str) -> Markup:
     return table(heads, rows, empty=text("page.no_change", lang, year=before.year))
 
 
-def matrix(found: Evaluation, county: County, lang: str, stage: str, only_short: bool = True) -> Markup:
+def _matrix(found: Evaluation, county: County, lang: str, stage: str, only_short: bool = True) -> Markup:
     """Return the schools against the items judged school by school: a mark, a word and the figure in each cell.
 
-    Parameters
-    ----------
-    found : Evaluation
-    county : County
-    lang : {"zh", "en"}
-    stage : str
-        ``primary`` or ``junior``.
-    only_short : bool
-        Whether only what falls short is listed.
+    ``only_short``: whether only what falls short is listed.
     """
     columns = [r for r in found.items if r.counts and r.by_school is not None and r.item.stage in (stage, "all")]
     taught = set(found.schools.loc[found.schools["stage"] == stage, "school_id"])
@@ -403,14 +359,8 @@ def needs(found: Evaluation, lang: str) -> Markup:
     )
 
 
-def items_csv(found: Evaluation, lang: str) -> bytes:
-    """Return every item with its finding as CSV a spreadsheet opens, with what it rests on.
-
-    Parameters
-    ----------
-    found : Evaluation
-    lang : {"zh", "en"}
-    """
+def _items_csv(found: Evaluation, lang: str) -> bytes:
+    """Return every item with its finding as CSV a spreadsheet opens, with what it rests on."""
     rows = found.as_dict(lang)["items"]
     frame = pd.DataFrame(rows)
     frame["notes"] = [" ".join(row["notes"]) for row in rows]
@@ -473,4 +423,4 @@ def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
             "synthetic": found.synthetic,
         }
     ).rename(columns={name: text(f"page.csv.{name}", lang) for name in heads})
-    return as_csv(stamped(frame, county, found.standard, lang))
+    return as_csv(_stamped(frame, county, found.standard, lang))

@@ -17,7 +17,7 @@ from balance_lib.locale import listed, text
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import card, lamp
-from balance_lib.show.widgets.views import stamped
+from balance_lib.show.widgets.views import _stamped
 from balance_lib.show.widgets.views import table as rows_table
 from balance_lib.show.widgets.walking import CHOICES, Walking
 
@@ -26,16 +26,11 @@ MOST_TOWNSHIPS = 40  # a county has about thirty; whatever there is more stands 
 MOST_NAMES = 5
 
 
-def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
+def _distance(metres: float, lang: str, limit_m: float | None = None) -> str:
     """Return a distance for people: kilometres with one decimal, two below 1 km; never a guess for an unknown one.
 
-    Parameters
-    ----------
-    metres : float
-        NaN where no way is known, infinite where it is farther than was looked.
-    lang : {"zh", "en"}
-    limit_m : float, optional
-        How far was looked, metres.
+    ``metres``: NaN where no way is known, infinite where it is farther than was looked. ``limit_m``: how far was
+    looked, metres.
     """
     if math.isnan(metres):
         return text("page.access.no_way", lang)
@@ -44,16 +39,8 @@ def distance(metres: float, lang: str, limit_m: float | None = None) -> str:
     return text("page.access.km", lang, km=f"{metres / 1000:.{1 if metres >= 1000 else 2}f}")
 
 
-def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> Markup:
-    """Return the verdict: who lives within, who does not, and by which way of measuring.
-
-    Parameters
-    ----------
-    walk : Walking
-    found : CoverageCount
-    villages : int
-    lang : {"zh", "en"}
-    """
+def _sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> Markup:
+    """Return the verdict: who lives within, who does not, and by which way of measuring."""
     reach, to, limit = walk.reach, walk.target, walk.limit()
     year = walk.year
     stage = text(f"page.access.stages.{walk.choice}", lang)
@@ -75,14 +62,8 @@ def sentence(walk: Walking, found: CoverageCount, villages: int, lang: str) -> M
     return part("verdict", lang, said, status, lamp(status, lang) if status else None, small)
 
 
-def map_title(walk: Walking, lang: str) -> str:
-    """Return what heads and names the picture of the map.
-
-    Parameters
-    ----------
-    walk : Walking
-    lang : {"zh", "en"}
-    """
+def _map_title(walk: Walking, lang: str) -> str:
+    """Return what heads and names the picture of the map."""
     return text(
         "page.access.map_title", lang, county=walk.county.name(lang), year=walk.year,
         stage=text(f"page.access.stages.{walk.choice}", lang), radius=number(walk.radius_m / 1000),
@@ -90,17 +71,8 @@ def map_title(walk: Walking, lang: str) -> str:
     )  # fmt: skip
 
 
-def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: int, lang: str) -> Markup:
-    """Return the figures side by side: attended and nearest school, who is outside, time, and the reported rate.
-
-    Parameters
-    ----------
-    walk : Walking
-    own : CoverageCount
-    nearest : CoverageCount
-    villages : int
-    lang : {"zh", "en"}
-    """
+def _cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: int, lang: str) -> Markup:
+    """Return the figures side by side: attended and nearest school, who is outside, time, and the reported rate."""
     to, reach = walk.target, walk.reach
     mode = text(f"distance.mode.{walk.mode}", lang)
     chosen = own if to == "own" else nearest
@@ -115,14 +87,8 @@ def cards(walk: Walking, own: CoverageCount, nearest: CoverageCount, villages: i
     return part("grid", lang, [each for each in out if each])
 
 
-def ranking(walk: Walking, lang: str) -> Markup:
-    """Return the townships with their coverage, lowest first, each with a bar.
-
-    Parameters
-    ----------
-    walk : Walking
-    lang : {"zh", "en"}
-    """
+def _ranking(walk: Walking, lang: str) -> Markup:
+    """Return the townships with their coverage, lowest first, each with a bar."""
     found = access.by_township(walk.reach, walk.radius_m, walk.target)
     found = found[found["pupils"] > 0]
     names = [name or text("page.access.no_town", lang) for name in found["township"].head(MOST_TOWNSHIPS)]
@@ -178,14 +144,8 @@ def villages(walk: Walking, found: pd.DataFrame, left: int, lang: str) -> Markup
     return shown + part("muted", lang, text("page.access.more", lang, n=left) if left > 0 else "")
 
 
-def notes(walk: Walking, lang: str) -> Markup:
-    """Return what every number rests on: what is left out, what is missing and named.
-
-    Parameters
-    ----------
-    walk : Walking
-    lang : {"zh", "en"}
-    """
+def _notes(walk: Walking, lang: str) -> Markup:
+    """Return what every number rests on: what is left out, what is missing and named."""
     reach = walk.reach
     lines = [note.render(lang) for note in reach.notes()]
     lines += [text("page.access.nearest_note", lang), text("page.access.circles_note", lang)]
@@ -204,15 +164,8 @@ def notes(walk: Walking, lang: str) -> Markup:
     return part("lines", lang, lines, "muted")
 
 
-def links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
-    """Return (village_id, school_id) of the ways that belong to a place: attended, or nearest.
-
-    Parameters
-    ----------
-    walk : Walking
-    kind : {"school", "village"}
-    place_id : str
-    """
+def _links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
+    """Return (village_id, school_id) of the ways that belong to a place: attended, or nearest."""
     reach = walk.reach
     side = reach.villages["village_id"] if kind == "village" else reach.schools["school_id"]
     at = np.flatnonzero((side == place_id).to_numpy())
@@ -228,14 +181,8 @@ def links_of(walk: Walking, kind: str, place_id: str) -> list[tuple[str, str]]:
     return list(zip(names[0][pairs["village"]], names[1][pairs["school"]], strict=True))
 
 
-def villages_csv(walk: Walking, lang: str) -> bytes:
-    """Return every village, band and school with its distances as CSV a spreadsheet opens.
-
-    Parameters
-    ----------
-    walk : Walking
-    lang : {"zh", "en"}
-    """
+def _villages_csv(walk: Walking, lang: str) -> bytes:
+    """Return every village, band and school with its distances as CSV a spreadsheet opens."""
     reach = walk.reach
     at, group, school = (reach.rows[name].to_numpy() for name in ("village", "group", "school"))
     near, second = reach.first[group, at], reach.second[group, at]
@@ -254,27 +201,14 @@ def villages_csv(walk: Walking, lang: str) -> bytes:
     return _csv(walk, frame.sort_values("own_m", ascending=False, kind="stable"), lang)
 
 
-def townships_csv(walk: Walking, lang: str) -> bytes:
-    """Return the townships' coverage as CSV a spreadsheet opens.
-
-    Parameters
-    ----------
-    walk : Walking
-    lang : {"zh", "en"}
-    """
+def _townships_csv(walk: Walking, lang: str) -> bytes:
+    """Return the townships' coverage as CSV a spreadsheet opens."""
     found = access.by_township(walk.reach, walk.radius_m, walk.target)
     return _csv(walk, found.assign(share=found["share"].round(4)), lang)
 
 
-def near_schools(found: pd.DataFrame, lang: str) -> Markup:
-    """Return what lies near schools: counts by kind, then the list, what breaks a rule marked.
-
-    Parameters
-    ----------
-    found : DataFrame
-        Rows that are counted or shown.
-    lang : {"zh", "en"}
-    """
+def _near_schools(found: pd.DataFrame, lang: str) -> Markup:
+    """Return what lies near schools: counts by kind, then the list, what breaks a rule marked."""
     if found.empty:
         return part("line", lang, text("page.access.near_none", lang))
     lines = [
@@ -320,7 +254,7 @@ def _farthest_card(walk: Walking, lang: str) -> Markup | str:
     aim = text(f"access.target.{to}", lang)
     mode = text(f"distance.mode.{walk.mode}", lang)
     note = text("page.access.card.farthest_note", lang, village=village, to=aim, mode=mode)
-    return card(text("page.access.card.farthest", lang), distance(metres, lang, reach.table.limit_m), note)
+    return card(text("page.access.card.farthest", lang), _distance(metres, lang, reach.table.limit_m), note)
 
 
 def _time_card(walk: Walking, lang: str) -> Markup | str:
@@ -352,7 +286,7 @@ def _bar(share: float, lang: str) -> Markup:
 
 
 def _place(name: object, metres: float, lang: str, limit_m: float | None) -> Markup | str:
-    said = distance(metres, lang, limit_m)
+    said = _distance(metres, lang, limit_m)
     return part("coded", lang, said, name) if isinstance(name, str) else said
 
 
@@ -382,4 +316,4 @@ def _csv(walk: Walking, frame: pd.DataFrame, lang: str) -> bytes:
         "stage": text(f"page.access.stages.{walk.choice}", lang), "synthetic": int(walk.county.synthetic),
     }  # fmt: skip
     frame = frame.assign(**head).rename(columns=lambda name: text(f"page.access.csv.{name}", lang))
-    return as_csv(stamped(frame, walk.county, walk.page.standard, lang))
+    return as_csv(_stamped(frame, walk.county, walk.page.standard, lang))

@@ -28,16 +28,8 @@ REPORTED = "pupils_in_zone"
 SUPPLY_STEPS = (0.5, 0.8, 1.2)  # against the county's mean: where the classes of 2SFCA divide
 
 
-def choice_for(county: County, year: int, wanted: str) -> str:
-    """Return the choice to open on: the wanted one where the county has pupils of its stage, else a stage that has.
-
-    Parameters
-    ----------
-    county : County
-    year : int
-    wanted : str
-        Ids that are looked for.
-    """
+def _choice_for(county: County, year: int, wanted: str) -> str:
+    """Return the choice to open on: the wanted one where the county has pupils of its stage, else a stage that has."""
     rows = county.table("school_years", year)
     taught = set(rows.loc[rows["pupils"] > 0, "stage"])
     return wanted if CHOICES[wanted][0] in taught else next((c for c in CHOICES if c in taught), wanted)

@@ -18,7 +18,7 @@ from balance_lib.show.widgets.apps.page import Page, block, heading, html
 from balance_lib.show.widgets.county_map import CountyMap
 from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import banner
-from balance_lib.show.widgets.walking import CHOICES, COLOURS, Walking, choice_for
+from balance_lib.show.widgets.walking import CHOICES, COLOURS, Walking, _choice_for
 
 SETTLED_S = 0.5  # exports and counts that need not follow the hand are made when it rests
 LEAST_KM, MOST_KM, STEP_KM = 0.5, 10.0, 0.1
@@ -120,7 +120,7 @@ class Access(Page):
     def _start(self) -> None:
         """Begin with a county: its map, its ways of measuring, its own radius."""
         county = self.model.county
-        opens = choice_for(county, self.model.year, self.stage.value)
+        opens = _choice_for(county, self.model.year, self.stage.value)
         self.quietly(lambda: setattr(self.stage, "value", opens))
         self.walk = Walking(self.model, county.spoken(self.model.lang), self.model.year, self.stage.value)
         self.chart = CountyMap(county, self.model.year, lang=self.model.lang)
@@ -299,9 +299,9 @@ class Access(Page):
         most = walk_views.MOST_VILLAGES
         worst = access.outside(walk.reach, walk.radius_m, walk.target, order=self.order.value, most=most)
         return [
-            walk_views.sentence(walk, chosen, beyond, lang),
-            walk_views.cards(walk, own, nearest, beyond, lang),
-            views.panel(self.text("page.access.ranking"), walk_views.ranking(walk, lang)),
+            walk_views._sentence(walk, chosen, beyond, lang),
+            walk_views._cards(walk, own, nearest, beyond, lang),
+            views.panel(self.text("page.access.ranking"), walk_views._ranking(walk, lang)),
             walk_views.villages(walk, worst, beyond + unknown - len(worst), lang),
         ]
 
@@ -319,8 +319,8 @@ class Access(Page):
         stem = f"{self.model.county_id}-{self.model.year}-{walk.choice}-{walk.mode}-{walk.radius_m:.0f}m"
         areas = json.dumps(access.as_geojson(walk.catchments()), ensure_ascii=False).encode()
         files = {
-            "villages": (walk_views.villages_csv(walk, lang), "villages.csv", "text/csv"),
-            "townships": (walk_views.townships_csv(walk, lang), "townships.csv", "text/csv"),
+            "villages": (walk_views._villages_csv(walk, lang), "villages.csv", "text/csv"),
+            "townships": (walk_views._townships_csv(walk, lang), "townships.csv", "text/csv"),
             "areas": (areas, "catchments.geojson", "application/geo+json"),
         }
         links = [
@@ -329,8 +329,8 @@ class Access(Page):
         ]
         self.export.value = part("box", lang, links)
         if self.chart is not None:
-            self.chart.title = walk_views.map_title(walk, lang)
-        self.foot.value = walk_views.notes(walk, lang) + views.provenance(self.model.evaluation, lang)
+            self.chart.title = walk_views._map_title(walk, lang)
+        self.foot.value = walk_views._notes(walk, lang) + views.provenance(self.model.evaluation, lang)
         self._show_story()
 
     def _clicked(self, place: dict[str, Any]) -> None:
@@ -346,9 +346,9 @@ class Access(Page):
             self.story.value = part("story", lang, part("muted", lang, self.text("page.access.hint")))
             return
         kind, place = self._shown
-        tell = place_stories.story_of_village if kind == "village" else place_stories.story_of_school
+        tell = place_stories._story_of_village if kind == "village" else place_stories._story_of_school
         self.story.value = part("story", lang, tell(walk, place, lang))
-        self.chart.set_links(walk_views.links_of(walk, kind, place))
+        self.chart.set_links(walk_views._links_of(walk, kind, place))
 
     def _show_near(self) -> None:
         """List what lies near schools: of the file uploaded, else of the county folder."""
@@ -362,4 +362,4 @@ class Access(Page):
             return
         found = access.near_schools(county.spoken(lang), points, year=self.model.year)
         note = part("muted", lang, self.text("page.access.near_note"))
-        self.near.value = walk_views.near_schools(found, lang) + note
+        self.near.value = walk_views._near_schools(found, lang) + note

@@ -63,7 +63,7 @@ class Balance(Page):
         self.indicator.options = options
         names = [name for _, name in options]
         self.indicator.value = chosen if chosen in names else next(iter(names), None)
-        self.verdict.value = card_views.coefficient_verdict(found, lang)
+        self.verdict.value = card_views._coefficient_verdict(found, lang)
         self.foot.value = views.provenance(found, lang)
         self._show_stage()
 

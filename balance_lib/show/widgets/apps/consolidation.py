@@ -319,12 +319,12 @@ class Consolidation(TrialHost):
         self.back.disabled, self.again.disabled = not plan.past, not plan.future
         tick = plan.tick()
         board, lang = plan.board(), self.model.lang
-        said = trial_views.first_cards(tick, plan.cover_today(), lang)
+        said = trial_views._first_cards(tick, plan.cover_today(), lang)
         with chart.hold_sync():
             if self.when.value == "after":
                 self._draw_tick(tick)
         self.first.value = said
-        self.coefficients.value = trial_views.coefficient_line(board, tick, plan.limits(), lang)
+        self.coefficients.value = trial_views._coefficient_line(board, tick, plan.limits(), lang)
         self._follow_in_page()
 
     def _follow_in_page(self) -> None:
@@ -348,7 +348,7 @@ class Consolidation(TrialHost):
             classes, legend=looks.layout_classes(self.model.lang), label=self.text("page.consolidation.legend")
         )
         limit = [1000 * self.walk[s].value if not self.walk[s].disabled else np.inf for s in STAGES]
-        self._draw_lines(chart, trial.moves_at(board, tick, limit))
+        self._draw_lines(chart, trial._moves_at(board, tick, limit))
 
     def _classes(self, more: dict[str, str]) -> dict[str, str]:
         assert self.plan is not None
@@ -419,15 +419,15 @@ class Consolidation(TrialHost):
         except Exception:
             self.verdict.value = banner(self.text("page.consolidation.cannot"), "error")
             raise
-        self.verdict.value = trial_views.headline(found, lang)
-        self.first.value = trial_views.outcome_cards(found, lang, self._before)
+        self.verdict.value = trial_views._headline(found, lang)
+        self.first.value = trial_views._outcome_cards(found, lang, self._before)
         self._before = found
-        self.coefficients.value = trial_views.outcome_coefficients(found, lang)
+        self.coefficients.value = trial_views._outcome_coefficients(found, lang)
         panel = views.panel
-        self.affected.value = panel(self.text("page.consolidation.affected"), trial_views.affected(found, lang))
-        self.gains.value = panel(self.text("page.consolidation.gains"), trial_views.gains(found, lang))
-        self.rules.value = panel(self.text("page.consolidation.rules"), trial_views.rules(found, lang))
-        self.shares.value = panel(self.text("page.consolidation.shares"), trial_views.shares(found, lang))
+        self.affected.value = panel(self.text("page.consolidation.affected"), trial_views._affected(found, lang))
+        self.gains.value = panel(self.text("page.consolidation.gains"), trial_views._gains(found, lang))
+        self.rules.value = panel(self.text("page.consolidation.rules"), trial_views._rules(found, lang))
+        self.shares.value = panel(self.text("page.consolidation.shares"), trial_views._shares(found, lang))
         book = part("muted", lang, found.bookkeeping.sentence(lang))
         self.foot.value = book + views.provenance(found.after, lang)
         self.quietly(self.tools.show)

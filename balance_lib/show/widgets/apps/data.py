@@ -55,7 +55,7 @@ class Data(Page):
         self.target.value = self.target.value or model.county_id
         if self._offered != (model.county_id, model.year):  # what the office typed itself stays
             self._offered, self.return_year.value = (model.county_id, model.year), model.year
-        self.faults.value = fault_table(check.check(model.county), f"{model.county_id}-faults.csv", lang)
+        self.faults.value = _fault_table(check.check(model.county), f"{model.county_id}-faults.csv", lang)
         open_items = found.with_status(*UNDECIDED)
         rows = [
             [lamp(r.status, lang), part("coded", lang, r.item.code, r.item.label(lang)), r.reason.render(lang),
@@ -81,7 +81,7 @@ class Data(Page):
         """Show what is wrong with the folder: a new return may mend it."""
         self.target.value = self.target.value or self.model.county_id
         _, faults = check.check_folder(self.model.library.folders()[self.model.county_id])
-        self.faults.value = fault_table(
+        self.faults.value = _fault_table(
             suppression.told_faults(faults), f"{self.model.county_id}-faults.csv", self.model.lang
         )
         self.missing.value = self.trail.value = self.foot.value = self.filled.value = ""
@@ -182,7 +182,7 @@ class Data(Page):
         rows = [[tables.table(t).label(lang), n] for t, n in done.rows.items()]
         what = views.table([self.text("page.head.table"), self.text("page.head.rows")], rows, numeric=[1])
         dropped = self.text("page.data.dropped", names="、".join(done.dropped)) if done.dropped else ""
-        return head + what + part("line", lang, dropped) + fault_table(done.faults, "import-faults.csv", lang)
+        return head + what + part("line", lang, dropped) + _fault_table(done.faults, "import-faults.csv", lang)
 
     # Evidence --------------------------------------------------------------------------------------------------
 
@@ -263,16 +263,8 @@ def _value(field: str, value: str, lang: str) -> str:
 XLSX = "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet"
 
 
-def fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) -> Markup:
-    """Return every fault as a table, worst first, with the whole list to download.
-
-    Parameters
-    ----------
-    faults : sequence of Fault
-    name : str
-    lang : {"zh", "en"}
-    most : int
-    """
+def _fault_table(faults: Sequence[Fault], name: str, lang: str, most: int = 300) -> Markup:
+    """Return every fault as a table, worst first, with the whole list to download."""
     ordered = sorted(suppression.told_faults(faults), key=lambda f: (f.severity != "error", f.file, f.row or 0))
     rows: list[dict[str, Any]] = [fault.as_dict(lang) for fault in ordered]
     columns = ("severity", "file", "row", "column", "found", "expected", "hint")

@@ -68,8 +68,8 @@ class VisitDesk(_Desk):
         said = journal_views.said(model.standard, code, "journal.page.no_pairing", lang)
         said += part("line", lang, self.text("journal.page.no_names") if code else "")
         return [
-            (title, said + journal_views.pair_table(pairs, lang)),
-            (self.text("journal.page.log", n=len(visits)), journal_views.visit_table(visits, lang)),
+            (title, said + journal_views._pair_table(pairs, lang)),
+            (self.text("journal.page.log", n=len(visits)), journal_views._visit_table(visits, lang)),
         ]
 
 
@@ -105,17 +105,17 @@ class PlaceDesk(_Desk):
         if plan and plan.pilots:
             first = self.text("workplan.page.first", n=len(plan.pilots), names="、".join(plan.pilots))
             said += part("line", lang, first)
-        out = [(title, said + journal_views.place_table(places, lang))]
+        out = [(title, said + journal_views._place_table(places, lang))]
         pilots = workplan.pilots_against_rest(model.journal("milestones"), model.county, model.standard, model.on)
         if len(pilots) and len(places):
-            out.append((self.text("journal.page.pilots"), journal_views.pilot_table(pilots, lang)))
+            out.append((self.text("journal.page.pilots"), journal_views._pilot_table(pilots, lang)))
         late = int((reports["days_late"] > 0).sum())
         said = journal_views.said(model.standard, asked, "journal.page.no_reporting", lang)
         said += part("line", lang, self.text("journal.page.no_interval") if asked else "")
-        table = journal_views.report_table(reports, lang)
+        table = journal_views._report_table(reports, lang)
         out.append((self.text("journal.page.reports", n=len(reports), late=late), said + table))
         works = workplan.works_table(model.journal("works"), model.county, model.standard, model.on)
         if len(works):
-            table = journal_views.works_table(model.county.translated(works, lang), lang)
+            table = journal_views._works_table(model.county.translated(works, lang), lang)
             out.append((self.text("journal.page.works"), table))
         return out

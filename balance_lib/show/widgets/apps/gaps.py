@@ -12,7 +12,7 @@ from balance_lib.evaluation.schools import indicator_items
 from balance_lib.forecast import ProjectionSettings, growth_rules
 from balance_lib.show.plots import trends as trend_plots
 from balance_lib.show.widgets import gap_views, outlook, request, views
-from balance_lib.show.widgets.apps.overview import since
+from balance_lib.show.widgets.apps.overview import _since
 from balance_lib.show.widgets.apps.page import Page, block, html
 from balance_lib.show.widgets.figure import SlimFigure
 from balance_lib.show.widgets.markup import part
@@ -54,7 +54,7 @@ class Gaps(Page):
         paths = [self.outlook.item(result.item.code) for result in self.outlook.open_items()]
         verdict = "pass" if found.verdict == "pass" else "fail" if paths else "undetermined"
         status = {"pass": "met", "fail": "not_met", "undetermined": "evidence"}[verdict]
-        self.sentence.value = part("verdict", lang, outlook.summary(found, paths, lang), status)
+        self.sentence.value = part("verdict", lang, outlook._summary(found, paths, lang), status)
         self._stale = set(self.parts)
         self._show_part()
 
@@ -127,7 +127,7 @@ class Gaps(Page):
             self._offer(self.shown, self.shown.options, "all")
         self._turn_sheets()
         paths = [self.outlook.item(r.item.code) for r in self.outlook.open_items()]
-        self.dates.value = views.panel(self.text("trends.page.dates"), gap_views.items(paths, lang))
+        self.dates.value = views.panel(self.text("trends.page.dates"), gap_views._items(paths, lang))
         self.needs.value = views.panel(self.text("page.gaps.needs"), views.needs(found, lang))
         stem = f"{found.county_id}-{found.year}-{found.standard.id}"
         problems = views.problems_csv(found, self.model.county, lang)
@@ -157,7 +157,7 @@ class Gaps(Page):
         if not self.item.value:
             return
         result, lang = self.model.evaluation.item(self.item.value), self.model.lang
-        first = since(self.model.history_of(self.item.value), self.item.value, self.model.year)
+        first = _since(self.model.history_of(self.item.value), self.item.value, self.model.year)
         run = "" if first is None else " " + self.text("page.gaps.since", year=first)
         found = self.outlook.item(self.item.value)
         said = [found.crossing.reason.render(lang), found.tested.render(lang) if found.tested else ""]
@@ -167,7 +167,7 @@ class Gaps(Page):
 
     def _show_matrix(self) -> None:
         model = self.model
-        content = views.matrix(model.evaluation, model.county, model.lang, self.stage.value, self.only_short.value)
+        content = views._matrix(model.evaluation, model.county, model.lang, self.stage.value, self.only_short.value)
         self.matrix.value = views.panel(self.text("page.gaps.matrix"), content)
 
     # Schools, townships, county: one indicator's paths and the year each place reaches the line.
@@ -212,7 +212,7 @@ class Gaps(Page):
         said = [self.text(note, n=len(panels), to=self.outlook.to), found.tested.render(lang) if panels else ""]
         self.place_note.value = part("lines", lang, said)
         self._draw(self.places, panels)
-        table = gap_views.crossings(found, self.model.evaluation, self.outlook.names(), lang, of=self.of.value)
+        table = gap_views._crossings(found, self.model.evaluation, self.outlook.names(), lang, of=self.of.value)
         self.crossings.value = views.panel(self.text("trends.page.when"), table)
 
     # Pupils to come: the assumptions, the county's curve, every school.
@@ -259,7 +259,7 @@ class Gaps(Page):
         years = [(self.text("page.school_year", year=year, after=year + 1), year) for year in found.years]
         if tuple(years) != self.target.options:
             self._offer(self.target, years, found.years[min(9, len(found.years) - 1)])
-        data = gap_views.projection_csv(found, self.outlook.names(), lang)
+        data = gap_views._projection_csv(found, self.outlook.names(), lang)
         stem = f"{found.county_id}-{found.base}-{found.to}-pupils.csv"
         self.pupil_export.value = views.download(stem, data, "text/csv", self.text("trends.page.export"))
         self._show_pupil_table()
@@ -283,8 +283,8 @@ class Gaps(Page):
     def _fill_rules(self) -> None:
         model, lang = self.model, self.model.lang
         rules = growth_rules(model.county, model.standard, year=model.year)
-        self.growth.value = views.panel(self.text("trends.page.growth"), gap_views.growth(rules, lang))
-        table = gap_views.coefficients(model.evaluation, model.county, lang)
+        self.growth.value = views.panel(self.text("trends.page.growth"), gap_views._growth(rules, lang))
+        table = gap_views._coefficients(model.evaluation, model.county, lang)
         self.falls.value = views.panel(self.text("trends.page.falls"), table)
 
     # The cheapest way to close what is open: a widget of its own, loaded when its tab is opened.

@@ -11,7 +11,7 @@ from balance_lib.evaluation.schools import COMPOSITE
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps import province
 from balance_lib.show.widgets.apps.page import Page, html
-from balance_lib.show.widgets.first_screen import verdict_words
+from balance_lib.show.widgets.first_screen import _verdict_words
 from balance_lib.show.widgets.markup import render
 from balance_lib.standards import STAGES
 
@@ -44,7 +44,7 @@ class Index(Page):
             "workplan": self._plan(),
             "data": (str(counts["no_data"] + counts["evidence"]), self.text("page.index.data")),
         }
-        self.verdict.value = render("verdict", lang, verdict=found.verdict, sentence=verdict_words(found, lang))
+        self.verdict.value = render("verdict", lang, verdict=found.verdict, sentence=_verdict_words(found, lang))
         if (counties := province.passed(self.model.library, self.model.standard_id)) is not None:
             figures["province"] = (counties, "" if counties == "–" else self.text("page.index.province"))
         ways = [{"name": name, "figure": figure, "unit": unit} for name, (figure, unit) in figures.items()]

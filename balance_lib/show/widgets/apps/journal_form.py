@@ -97,7 +97,7 @@ class JournalForm(W.VBox):
             return
         rows = self.model.journal(self.journal.name)
         shown = workplan.named(rows, self.model.county) if "place" in rows else rows
-        options = [(journal_views.option(r, self.journal.key_fields), r["row_id"]) for r in shown.to_dict("records")]
+        options = [(journal_views._option(r, self.journal.key_fields), r["row_id"]) for r in shown.to_dict("records")]
         before = self.row.value
         self._filling = True
         try:
@@ -187,6 +187,6 @@ class JournalForm(W.VBox):
         self.told.value = banner(self.text("journal.page.taken", journal=title, **names))
 
     def _tell(self, faults: Any) -> None:
-        from balance_lib.show.widgets.apps.data import fault_table
+        from balance_lib.show.widgets.apps.data import _fault_table
 
-        self.told.value = fault_table(faults, f"{self.journal.name}-faults.csv", self.model.lang)
+        self.told.value = _fault_table(faults, f"{self.journal.name}-faults.csv", self.model.lang)

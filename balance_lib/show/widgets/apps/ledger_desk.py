@@ -91,7 +91,7 @@ class LedgerDesk(W.VBox):
     def update(self) -> None:
         """Show the ledger as it stands."""
         rows = self.model.ledger(self.state.value)
-        content = ledger_views.ledger_table(rows, self.model.lang)
+        content = ledger_views._ledger_table(rows, self.model.lang)
         title = self.text("workplan.page.ledger", n=len(rows), **ledger_counts(rows))
         self.listed.value = views.panel(title, content)
         columns = (rows[name] for name in ("state_word", "school", "code", "item", "stage_word"))
@@ -119,13 +119,13 @@ class LedgerDesk(W.VBox):
         rows = self.model.ledger()
         row = rows[rows["entry_id"] == chosen].to_dict("records")[0]
         self.seen = self.model.saved.entry(chosen)
-        self.shown.value = ledger_views.entry_html({**row, **vars(self.seen)}, lang)
+        self.shown.value = ledger_views._entry_html({**row, **vars(self.seen)}, lang)
         self.measure.value, self.person.value = self.seen.measure, self.seen.person
         self.due.value, self.note.value = self.seen.due, ""
         for action, button in self.buttons.items():
             button.disabled = not workplan.allowed(self.seen, action)
         history = self.model.saved.history(subject_id=chosen)
-        table = ledger_views.history_table(history, self.model.standard, lang)
+        table = ledger_views._history_table(history, self.model.standard, lang)
         self.trail.value = views.panel(self.text("workplan.page.history"), table)
         self.files.value = self._files(chosen)
 

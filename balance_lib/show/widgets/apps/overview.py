@@ -52,16 +52,16 @@ class Overview(Page):
         screen = first_screen(model, self.outlook)
         self.verdict.value = screen.html(lang)
         self.decision.value = render("decision", lang, words=self.text("leader.decide.reckoning"), href="")
-        self.cards.value = card_views.cards(found, before, lang, self.model.overdue())
+        self.cards.value = card_views._cards(found, before, lang, self.model.overdue())
         early = any(found.standard.due_before_adoption(r.item) for r in found.items)
         note = self.text("page.before_adoption_note", adopted=found.standard.adopted) if early else ""
         self.steps.value = views.panel(
             self.text("page.overview.steps"), render("next_steps", lang, steps=screen.steps, note=note)
         )
-        self.changed.value = views.panel(self.text("page.overview.change"), views.change(found, before, lang))
-        self.lamps.value = views.panel(self.text("page.overview.items"), views.lamp_grid(found, model.query, lang))
+        self.changed.value = views.panel(self.text("page.overview.change"), views._change(found, before, lang))
+        self.lamps.value = views.panel(self.text("page.overview.items"), views._lamp_grid(found, model.query, lang))
         self.ranking.value = views.panel(
-            self.text("page.overview.schools"), views.school_ranking(found, model.county, model.query, lang)
+            self.text("page.overview.schools"), views._school_ranking(found, model.county, model.query, lang)
         )
         self._draw()
         self.export.value = self._export(found)
@@ -98,7 +98,7 @@ class Overview(Page):
         lang, stem = self.model.lang, f"{found.county_id}-{found.year}-{found.standard.id}"
         links = [
             views.download(
-                f"{stem}-items.csv", views.items_csv(found, lang), "text/csv", self.text("page.export.items")
+                f"{stem}-items.csv", views._items_csv(found, lang), "text/csv", self.text("page.export.items")
             ),
             views.download(
                 f"{stem}-problems.csv",
@@ -110,20 +110,15 @@ class Overview(Page):
         return part("box", lang, links) + views.provenance(found, lang)
 
 
-def since(history: pd.DataFrame, code: str, year: int) -> int | None:
+def _since(history: pd.DataFrame, code: str, year: int) -> int | None:
     """Return the first year of the run of years, ending in ``year``, in which an item was not met.
 
-    Parameters
-    ----------
-    history : DataFrame
-        Values and statuses by year.
-    code : str
-    year : int
+    ``history``: values and statuses by year.
 
     Examples
     --------
     >>> rows = pd.DataFrame({"year": [1, 2, 3], "code": "A", "status": ["not_met", "met", "not_met"]})
-    >>> since(rows, "A", 3)
+    >>> _since(rows, "A", 3)
     3
     """
     mine = history[(history["code"] == code) & (history["year"] <= year)].sort_values("year", ascending=False)

@@ -184,8 +184,8 @@ class Page(W.VBox):
             self.without_county()
             raise self.model.fault
         self.note.value = views.synthetic(self.model.county, self.model.lang)
-        self.lacking.value = lacking.panel(self.model, self.name)
-        self._blocked = lacking.blocks(self.model, self.name)
+        self.lacking.value = lacking._panel(self.model, self.name)
+        self._blocked = lacking._blocks(self.model, self.name)
         if not self._blocked:
             self.update()
 

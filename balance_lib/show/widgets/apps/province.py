@@ -65,7 +65,7 @@ def passed(library: Library, standard: str) -> str | None:
 
 
 def _passed(data: ProvinceDataset, standard: str) -> str:
-    there = [name for _, name in province_views.standards_of(data, "zh")]
+    there = [name for _, name in province_views._standards_of(data, "zh")]
     standard = standard if standard in there else next(iter(there), standard)
     rows = data.sql(
         "SELECT count(*) FILTER (verdict = 'pass') AS passed, count(*) AS n FROM verdicts WHERE standard = ? "
@@ -108,19 +108,19 @@ class Province(Page):
         self.note.value = (
             banner(self.text("province.synthetic"), "synthetic") if self.found.rows["synthetic"].any() else ""
         )
-        self.sentence.value = province_views.sentence(self.found, lang)
-        self.cards.value = province_views.cards(self.found, lang)
-        self.chart.value = province_views.outline_map(self.found, lang)
-        self.ranking.value = province_views.ranking(self.found, lang)
+        self.sentence.value = province_views._sentence(self.found, lang)
+        self.cards.value = province_views._cards(self.found, lang)
+        self.chart.value = province_views._outline_map(self.found, lang)
+        self.ranking.value = province_views._ranking(self.found, lang)
         self.late.value = province_views.late(self.found, lang)
-        self.weak.value = province_views.weak(self.found, lang)
-        self.dates.replace(plots._expected_years(*province_views.dates(self.found, lang), lang))
+        self.weak.value = province_views._weak(self.found, lang)
+        self.dates.replace(plots._expected_years(*province_views._dates(self.found, lang), lang))
         name = f"province-{self.found.year}-{self.found.standard}.csv"
         link = views.download(
-            name, province_views.ranking_csv(self.found, lang), "text/csv", self.text("province.export")
+            name, province_views._ranking_csv(self.found, lang), "text/csv", self.text("province.export")
         )
         self.export.value = part("box", self.model.lang, [link])
-        self.foot.value = province_views.foot(self.found, len(self.year.options), lang)
+        self.foot.value = province_views._foot(self.found, len(self.year.options), lang)
         self._show_figures()
 
     def _chooser(self) -> W.Box:
@@ -143,7 +143,7 @@ class Province(Page):
     def _offer(self, data: ProvinceDataset | None) -> None:
         if data is None:
             return
-        self.standard.options = province_views.standards_of(data, self.model.lang)
+        self.standard.options = province_views._standards_of(data, self.model.lang)
         self.standard.value = self.standard.options[0][1] if self.standard.options else None
         years = province_views.years_of(data)
         self.year.options = [(self.text("page.school_year", year=y, after=y + 1), y) for y in years]

@@ -198,7 +198,7 @@ class Files(W.VBox):
         plan = found.scenario.to_yaml().encode()
         links = [views.download(f"{stem}.yaml", plan, "text/yaml", self.words("export.yaml"))]
         for name in TABLES:
-            content = trial_views.table_csv(found, name, lang)
+            content = trial_views._table_csv(found, name, lang)
             links.append(views.download(f"{stem}-{name}.csv", content, "text/csv", self.words(f"export.{name}")))
         return part("box", self.page.model.lang, links)
 

@@ -68,9 +68,9 @@ class Workplan(Page):
             self._renew_filters()
         finally:
             self._renewing = False
-        self.sentence.value = register_views.sentence(found, lang)
+        self.sentence.value = register_views._sentence(found, lang)
         lost = model.lost
-        self.cards.value = register_views.cards(found, model.ledger() if lost is None else None, lang)
+        self.cards.value = register_views._cards(found, model.ledger() if lost is None else None, lang)
         if lost is not None:
             told = f"{lost.message(lang)} {self.text('workplan.page.without_records')}"
             self.problem.value = banner(told, "error")
@@ -151,7 +151,7 @@ class Workplan(Page):
         elif at == 3:
             self.schedule.value = views.panel(
                 self.text("workplan.page.schedule"),
-                register_views.schedule_table(model.schedule, lang),
+                register_views._schedule_table(model.schedule, lang),
                 self.text("workplan.page.schedule_note"),
             )
         elif at in (5, 6) and model.lost is None:
@@ -161,9 +161,9 @@ class Workplan(Page):
 
     def _show_stages(self) -> None:
         found, lang = self.model.register, self.model.lang
-        content = register_views.stage_table(found, lang) + register_views.doubts(found, lang)
+        content = register_views._stage_table(found, lang) + register_views._doubts(found, lang)
         panels = [views.panel(self.text("workplan.page.stages"), content, self._note())]
-        if ahead := register_views.inspection_table(found, lang):
+        if ahead := register_views._inspection_table(found, lang):
             panels.append(views.panel(self.text("workplan.page.inspections"), ahead))
         self.stages.value = part("box", lang, panels, "stack")
 
@@ -173,25 +173,25 @@ class Workplan(Page):
 
     def _show_units(self) -> None:
         model, lang, found = self.model, self.model.lang, self.model.register
-        parts = [(self.text("workplan.page.units"), register_views.unit_table(found.units, lang))]
+        parts = [(self.text("workplan.page.units"), register_views._unit_table(found.units, lang))]
         behind = found.laggards()
         if len(behind):
-            parts.insert(0, (self.text("workplan.page.laggards"), register_views.unit_table(behind, lang)))
+            parts.insert(0, (self.text("workplan.page.laggards"), register_views._unit_table(behind, lang)))
         groups = workplan.groups(model.standard)
         if len(groups):
-            parts.append((self.text("workplan.page.groups"), register_views.group_table(groups, found.units, lang)))
+            parts.append((self.text("workplan.page.groups"), register_views._group_table(groups, found.units, lang)))
         works = workplan.programme(model.standard, model.county, model.judged)
         if works is not None:
             required = workplan.required_by(works, model.on)
             parts.append(
-                (self.text("workplan.page.works_title"), register_views.works_html(works, model.on, required, lang))
+                (self.text("workplan.page.works_title"), register_views._works_html(works, model.on, required, lang))
             )
         reached = workplan.achievements(model.standard, model.county)
         if len(reached):
-            parts.append((self.text("workplan.page.achievements"), register_views.achievement_table(reached, lang)))
+            parts.append((self.text("workplan.page.achievements"), register_views._achievement_table(reached, lang)))
         if model.judged is not None:
             rows = model.county.translated(workplan.townships(model.judged, model.county), lang)
-            parts.append((self.text("workplan.page.townships"), register_views.township_table(rows, lang)))
+            parts.append((self.text("workplan.page.townships"), register_views._township_table(rows, lang)))
         self.units.value = part("box", lang, [views.panel(title, content) for title, content in parts], "stack")
 
     def _schedule(self) -> W.Widget:
@@ -241,7 +241,7 @@ class Workplan(Page):
     def _show_tasks(self) -> None:
         lang, rows = self.model.lang, self.model.tasks
         heading = self.text("workplan.page.tasks", n=len(rows))
-        self.listed.value = views.panel(heading, register_views.task_table(rows, lang))
+        self.listed.value = views.panel(heading, register_views._task_table(rows, lang))
         name = "label_zh" if lang == "zh" else "label_en"
         options = [
             (workplan.harmless(f"{task} {label}", 80), task)
