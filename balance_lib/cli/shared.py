@@ -131,7 +131,13 @@ def options_of(kind: type) -> Callable[[Callable[..., None]], Callable[..., None
 
 @contextmanager
 def faults_told(as_json: bool, lang: str) -> Iterator[None]:
-    """Tell what is at fault with the data or the files in one clear text, and exit 1."""
+    """Tell what is at fault with the data or the files in one clear text, and exit 1.
+
+    Parameters
+    ----------
+    as_json : bool
+    lang : {"zh", "en"}
+    """
     try:
         yield
     except DataError as error:
@@ -159,7 +165,17 @@ def _write_faults(file: Path, faults: Sequence[Fault], lang: str) -> None:
 
 
 def print_result(as_json: bool, result: dict[str, Any], plain: str, *, err: bool = False) -> None:
-    """Print a result: as JSON for programs, where it comes from first, or in words."""
+    """Print a result: as JSON for programs, where it comes from first, or in words.
+
+    Parameters
+    ----------
+    as_json : bool
+    result : dict of str to object
+    plain : str
+        The result in words.
+    err : bool
+        Words go to standard error; JSON never does.
+    """
     first = {"provenance": result["provenance"]} if "provenance" in result else {}
     result = first | {name: value for name, value in result.items() if name != "provenance"}
     # JSON always goes to standard output: a program reads it whatever the exit code.

@@ -86,7 +86,9 @@ class _Checker:
         self.opening = {o.school_id for o in self.effective if isinstance(o, ops.Open)}
         self.closing = {o.school_id for o in self.effective if isinstance(o, ops.Close | ops.Merge)}
 
-    def fault(self, rule: str, operation: ops.Operation | None, column: str, found: Any = None, **params: Any) -> Fault:
+    def _fault(
+        self, rule: str, operation: ops.Operation | None, column: str, found: Any = None, **params: Any
+    ) -> Fault:
         row = None if operation is None else self.scenario.operations.index(operation) + 1
         return Fault(f"scenario_{rule}", self.file, row, column, found, params=params)
 
@@ -96,32 +98,32 @@ class _Checker:
     def head(self) -> Iterator[Fault]:
         scenario = self.scenario
         if scenario.county_id != self.county.county_id:
-            yield self.fault("county", None, "county", scenario.county_id, county=self.county.county_id)
+            yield self._fault("county", None, "county", scenario.county_id, county=self.county.county_id)
         if scenario.year not in self.county.years:
             known = ", ".join(str(year) for year in self.county.years)
-            yield self.fault("year", None, "year", scenario.year, known=known)
+            yield self._fault("year", None, "year", scenario.year, known=known)
         if not 0 <= scenario.judged_year - scenario.year <= FURTHEST:
             params = {"first": scenario.year, "last": scenario.year + FURTHEST}
-            yield self.fault("target", None, "target_year", scenario.target_year, **params)
+            yield self._fault("target", None, "target_year", scenario.target_year, **params)
 
     def settings(self) -> Iterator[Fault]:
         settings, least = self.scenario.settings, default("never_board_below")
         if settings.boarding_from_grade < least:
-            yield self.fault("young_board", None, "boarding_from_grade", settings.boarding_from_grade)
+            yield self._fault("young_board", None, "boarding_from_grade", settings.boarding_from_grade)
         positive = ("walk_primary_m", "walk_junior_m", "class_cap_primary", "class_cap_junior", "reach_primary_m",
                     "reach_junior_m", "size_cap_single",
                     "size_cap_through", "young_minutes", "bus_kph")  # fmt: skip
         for name in positive:
             value = getattr(settings, name)
             if value is not None and not value > 0:
-                yield self.fault("positive", None, name, value)
+                yield self._fault("positive", None, name, value)
         if settings.bus_minutes is not None and not settings.bus_minutes >= 0:
-            yield self.fault("positive", None, "bus_minutes", settings.bus_minutes)
+            yield self._fault("positive", None, "bus_minutes", settings.bus_minutes)
         if not settings.births_percent > -100:
-            yield self.fault("births", None, "births_percent", settings.births_percent)
+            yield self._fault("births", None, "births_percent", settings.births_percent)
         for name, value in settings.unit_costs:
             if name not in unit_costs() or not value >= 0:
-                yield self.fault("unit_cost", None, name, value, known=", ".join(unit_costs()))
+                yield self._fault("unit_cost", None, name, value, known=", ".join(unit_costs()))
 
     def each(self) -> Iterator[Fault]:
         for operation in self.effective:
@@ -129,14 +131,14 @@ class _Checker:
             if not known and not isinstance(operation, ops.Open):
                 rule = "closed_already" if operation.school_id in self.kinds else "school"
                 rule = "stages_untold" if operation.school_id in self.whole else rule
-                yield self.fault(rule, operation, operation.verb, self.told(operation.school_id),
+                yield self._fault(rule, operation, operation.verb, self.told(operation.school_id),
                                  year=self.scenario.year)  # fmt: skip
             for village in set(getattr(operation, "villages", ())) - self.villages:
-                yield self.fault("village", operation, "villages", village)
+                yield self._fault("village", operation, "villages", village)
             if isinstance(operation, ops.Close | ops.Merge | ops.ConvertStage) and "senior" in self.taught.get(
                 operation.school_id, ()
             ):
-                yield self.fault("senior", operation, operation.verb, self.told(operation.school_id))
+                yield self._fault("senior", operation, operation.verb, self.told(operation.school_id))
             yield from self.others(operation)
             yield from self.values(operation)
             yield from self.kind(operation)
@@ -146,33 +148,35 @@ class _Checker:
         """Look at the other schools an operation names."""
         for other in dict.fromkeys(operation.others()):
             if other not in self.there and other not in self.opening:
-                yield self.fault("school", operation, "into", other)
+                yield self._fault("school", operation, "into", other)
             elif other in self.closing and other != operation.school_id:
                 rule = "cycle" if self.comes_back(operation.school_id) else "receiver_closes"
-                yield self.fault(rule, operation, operation.verb, self.told(other))
+                yield self._fault(rule, operation, operation.verb, self.told(other))
             elif other == operation.school_id:
-                yield self.fault("itself", operation, operation.verb, self.told(other))
+                yield self._fault("itself", operation, operation.verb, self.told(other))
         if isinstance(operation, ops.Merge) and operation.into in self.there and operation.school_id in self.there:
             lacking = sorted(self.stages(operation.school_id) - self.stages(operation.into))
             special = {self.kinds.get(school) == "special" for school in (operation.school_id, operation.into)}
             if len(special) > 1:
-                yield self.fault("special", operation, "into", self.told(operation.into))
+                yield self._fault("special", operation, "into", self.told(operation.into))
             elif lacking:
-                yield self.fault("stage_lacking", operation, "into", self.told(operation.into), stages=_stages(lacking))
+                yield self._fault(
+                    "stage_lacking", operation, "into", self.told(operation.into), stages=_stages(lacking)
+                )
         if isinstance(operation, ops.Attach):
             hosts = {o.school_id for o in self.effective if isinstance(o, ops.Attach | ops.ToPoint)}
             if operation.host_id in hosts or self.kinds.get(operation.host_id) == "teaching_point":
-                yield self.fault("host_is_point", operation, "to", self.told(operation.host_id))
+                yield self._fault("host_is_point", operation, "to", self.told(operation.host_id))
 
     def kind(self, operation: ops.Operation) -> Iterator[Fault]:
         """Look for a kind of school the operation is not for; a special school's pupils have nowhere else to go."""
         kind = self.kinds.get(operation.school_id, "primary")
         if isinstance(operation, ops.ConvertStage) and kind == "special":
-            yield self.fault("special_convert", operation, "to", operation.to)
+            yield self._fault("special_convert", operation, "to", operation.to)
         fit = {ops.ToPoint: ("primary",), ops.Attach: ("primary", "teaching_point")}.get(type(operation), (kind,))
         if kind not in fit:
             told = self.told(operation.school_id)
-            yield self.fault("not_primary", operation, operation.verb, told, kind=_kind(kind))
+            yield self._fault("not_primary", operation, operation.verb, told, kind=_kind(kind))
 
     def rolls(self, operation: ops.Operation) -> Iterator[Fault]:
         """Look for rolls nobody recorded: who would move, what it would cost and what would be met is not known.
@@ -188,7 +192,7 @@ class _Checker:
         for school in dict.fromkeys(changed):
             here = {operation.stage} if isinstance(operation, ops.Resize) else stages
             if any((school, stage) in self.uncounted for stage in here):
-                yield self.fault("untold", operation, "pupils", self.told(school), year=self.scenario.year)
+                yield self._fault("untold", operation, "pupils", self.told(school), year=self.scenario.year)
 
     def stages(self, school_id: str) -> set[str]:
         """Return the compulsory stages a school teaches in the baseline, and any it is converted to."""
@@ -209,18 +213,18 @@ class _Checker:
         match operation:
             case ops.ToPoint():
                 if operation.top_grade not in (3, 6):
-                    yield self.fault("top_grade", operation, "top_grade", operation.top_grade)
+                    yield self._fault("top_grade", operation, "top_grade", operation.top_grade)
             case ops.Resize():
                 if operation.stage not in STAGES:
-                    yield self.fault("stage", operation, "stage", operation.stage)
+                    yield self._fault("stage", operation, "stage", operation.stage)
                 if operation.classes <= 0:
-                    yield self.fault("positive", operation, "classes", operation.classes)
+                    yield self._fault("positive", operation, "classes", operation.classes)
             case ops.Boarding():
                 if operation.places < 0:
-                    yield self.fault("positive", operation, "places", operation.places)
+                    yield self._fault("positive", operation, "places", operation.places)
             case ops.BusLine():
                 if not operation.minutes > 0:
-                    yield self.fault("positive", operation, "minutes", operation.minutes)
+                    yield self._fault("positive", operation, "minutes", operation.minutes)
             case ops.ConvertStage():
                 yield from self.convert(operation)
             case ops.Open():
@@ -228,29 +232,29 @@ class _Checker:
 
     def convert(self, operation: ops.ConvertStage) -> Iterator[Fault]:
         if operation.to not in _KINDS_TO:
-            yield self.fault("convert_to", operation, "to", operation.to)
+            yield self._fault("convert_to", operation, "to", operation.to)
         elif operation.to in (*STAGES, "nine_year") and operation.villages and operation.classes <= 0:
-            yield self.fault("positive", operation, "classes", operation.classes)
+            yield self._fault("positive", operation, "classes", operation.classes)
 
     def open(self, operation: ops.Open) -> Iterator[Fault]:
         school_id, known = operation.school_id, operation.school_id in self.kinds
         if school_id in self.there:
-            yield self.fault("open_already", operation, "open", self.told(school_id), year=self.scenario.year)
+            yield self._fault("open_already", operation, "open", self.told(school_id), year=self.scenario.year)
         kind = operation.kind or self.kinds.get(school_id, "")
         if kind not in ("primary", "junior", "nine_year", "teaching_point"):
-            yield self.fault("open_kind", operation, "kind", kind or None)
+            yield self._fault("open_kind", operation, "kind", kind or None)
         for name in ("lon", "lat") if school_id not in self.placed else ():
             if getattr(operation, name) is None:
-                yield self.fault("open_needs", operation, name)
+                yield self._fault("open_needs", operation, name)
         for name in () if known else ("name_zh", "township"):
             if not getattr(operation, name):
-                yield self.fault("open_needs", operation, name)
+                yield self._fault("open_needs", operation, name)
         if not sum(layout._opening_classes(self.county, operation, self.scenario.year).values()) > 0:
-            yield self.fault("positive", operation, "classes_primary", 0)
+            yield self._fault("positive", operation, "classes_primary", 0)
         columns = tables.table("school_years").columns
         for column, amount in operation.gives:
             if column not in columns or not columns[column].numeric or not amount >= 0:
-                yield self.fault("gives", operation, "gives", column)
+                yield self._fault("gives", operation, "gives", column)
 
     def together(self) -> Iterator[Fault]:
         """Look for operations on the same school that contradict each other."""
@@ -259,16 +263,16 @@ class _Checker:
             first = done.get(operation.school_id)
             if first is not None and not self.agree(first, operation):
                 params = {"first": _verb(first.verb), "second": _verb(operation.verb)}
-                yield self.fault("conflict", operation, operation.verb, self.told(operation.school_id), **params)
+                yield self._fault("conflict", operation, operation.verb, self.told(operation.school_id), **params)
             done.setdefault(operation.school_id, operation)
         seen: set[tuple[str, ...]] = set()
         for operation in (o for o in self.effective if not o.structural):
             if operation.school_id in self.closing:
-                yield self.fault("conflict", operation, operation.verb, self.told(operation.school_id),
+                yield self._fault("conflict", operation, operation.verb, self.told(operation.school_id),
                                  first=_verb("close"), second=_verb(operation.verb))  # fmt: skip
             key = (operation.verb, operation.school_id, getattr(operation, "stage", ""))
             if key in seen and not isinstance(operation, ops.BusLine):
-                yield self.fault("conflict", operation, operation.verb, self.told(operation.school_id),
+                yield self._fault("conflict", operation, operation.verb, self.told(operation.school_id),
                                  first=_verb(operation.verb), second=_verb(operation.verb))  # fmt: skip
             seen.add(key)
 
@@ -287,6 +291,6 @@ class _Checker:
     def procedure(self) -> Iterator[Fault]:
         for parents in self.scenario.procedure.parents:
             if parents.school_id not in self.kinds:
-                yield self.fault("school", None, "parents", parents.school_id)
+                yield self._fault("school", None, "parents", parents.school_id)
             if not 0 <= parents.opposed <= parents.asked:
-                yield self.fault("parents", None, "parents", f"{parents.opposed}/{parents.asked}")
+                yield self._fault("parents", None, "parents", f"{parents.opposed}/{parents.asked}")

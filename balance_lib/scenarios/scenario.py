@@ -212,17 +212,17 @@ class _Reader:
     def __init__(self, file: str) -> None:
         self.file, self.faults = file, list[Fault]()
 
-    def fault(self, rule: str, column: str, found: Any = None, row: int | None = None) -> None:
+    def _fault(self, rule: str, column: str, found: Any = None, row: int | None = None) -> None:
         self.faults.append(Fault(rule, self.file, row, column, found))
 
     def known(self, raw: Mapping[str, Any], names: Iterable[str], row: int | None = None) -> None:
         for name in raw:
             if name not in tuple(names):
-                self.fault("scenario_unknown", str(name), raw[name], row)
+                self._fault("scenario_unknown", str(name), raw[name], row)
 
     def needed(self, raw: Mapping[str, Any], name: str) -> Any:
         if raw.get(name) in (None, ""):
-            self.fault("required", name)
+            self._fault("required", name)
         return raw.get(name)
 
     def whole(self, raw: Mapping[str, Any], name: str, needed: bool = True) -> int | None:
@@ -230,37 +230,37 @@ class _Reader:
         if value is None or value == "":
             return None
         if isinstance(value, bool) or not isinstance(value, int):
-            self.fault("whole", name, value)
+            self._fault("whole", name, value)
             return None
         return value
 
-    def mapping(self, raw: Any, name: str) -> Mapping[str, Any]:
+    def _mapping(self, raw: Any, name: str) -> Mapping[str, Any]:
         if raw is None or isinstance(raw, Mapping):
             return raw or {}
-        self.fault("scenario_form", name, raw)
+        self._fault("scenario_form", name, raw)
         return {}
 
     def operations(self, raw: Any) -> tuple[Operation, ...]:
         if raw is None or isinstance(raw, list):
-            found = [self.operation(one, row) for row, one in enumerate(raw or [], start=1)]
+            found = [self._operation(one, row) for row, one in enumerate(raw or [], start=1)]
             return tuple(one for one in found if one is not None)
-        self.fault("scenario_form", "operations", raw)
+        self._fault("scenario_form", "operations", raw)
         return ()
 
-    def operation(self, raw: Any, row: int) -> Operation | None:
+    def _operation(self, raw: Any, row: int) -> Operation | None:
         if not isinstance(raw, Mapping):
-            self.fault("scenario_form", "operations", raw, row)
+            self._fault("scenario_form", "operations", raw, row)
             return None
         try:
             return ops.from_dict(dict(raw))
         except KeyError as error:
-            self.fault("scenario_operation", str(error.args[0]), raw.get(error.args[0]), row)
+            self._fault("scenario_operation", str(error.args[0]), raw.get(error.args[0]), row)
         except (TypeError, ValueError) as error:
-            self.fault("scenario_value", str(error.args[0]), None, row)
+            self._fault("scenario_value", str(error.args[0]), None, row)
         return None
 
     def settings(self, raw: Any) -> Settings:
-        given = self.mapping(raw, "settings")
+        given = self._mapping(raw, "settings")
         names = {spec.name: spec for spec in fields(Settings)}
         self.known(given, names)
         usable = {}
@@ -269,31 +269,31 @@ class _Reader:
                 try:
                     usable[name] = _setting(name, str(names[name].type), value)
                 except (TypeError, ValueError):
-                    self.fault("scenario_value", name, value)
+                    self._fault("scenario_value", name, value)
         return Settings(**usable)
 
     def procedure(self, raw: Any) -> Procedure:
-        given = self.mapping(raw, "procedure")
+        given = self._mapping(raw, "procedure")
         self.known(given, (*STEPS, "parents"))
-        steps = tuple(self.step(name, given.get(name)) for name in STEPS)
+        steps = tuple(self._step(name, given.get(name)) for name in STEPS)
         listed = given.get("parents") or []
-        parents = [self.parents(one, row) for row, one in enumerate(listed, start=1)]
+        parents = [self._parents(one, row) for row, one in enumerate(listed, start=1)]
         return Procedure(steps, tuple(p for p in parents if p is not None))
 
-    def step(self, name: str, raw: Any) -> ProcedureStep:
+    def _step(self, name: str, raw: Any) -> ProcedureStep:
         if isinstance(raw, bool):
             return ProcedureStep(name, raw)
-        given = self.mapping(raw, name)
+        given = self._mapping(raw, name)
         self.known(given, ("done", "on", "document"))
         on = given.get("on") or ""
         on = on.isoformat() if isinstance(on, datetime.date) else str(on)
         return ProcedureStep(name, bool(given.get("done", False)), on, str(given.get("document") or ""))
 
-    def parents(self, raw: Any, row: int) -> Parents | None:
+    def _parents(self, raw: Any, row: int) -> Parents | None:
         try:
             return Parents(str(raw["school"]), int(raw["asked"]), int(raw["opposed"]))
         except (KeyError, TypeError, ValueError):
-            self.fault("scenario_value", "parents", raw, row)
+            self._fault("scenario_value", "parents", raw, row)
             return None
 
 

@@ -65,7 +65,7 @@ class TickComputation:
         counts, largest = board.own_classes.copy(), np.full_like(board.own_classes, np.nan)
         counts[self.shut | ~board.there] = 0.0
         touched[self.shut | ~board.there] = False
-        self.loops.class_table(
+        self.loops._class_table(
             touched, flows.loads, board.row_grades, board.rooms, np.array(self.caps, dtype=float), counts, largest
         )
         return counts, largest

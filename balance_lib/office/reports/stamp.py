@@ -162,6 +162,11 @@ class ReportStamp:
 def said_day(when: date | str, lang: str = "zh") -> str:
     """Return a day, or a deadline as a plan writes it, as an official paper does; what is no date stays as it is.
 
+    Parameters
+    ----------
+    when : date or str
+    lang : {"zh", "en"}
+
     Examples
     --------
     >>> said_day(date(2023, 8, 31)), said_day("2022-03"), said_day("2022"), said_day("ongoing")

@@ -323,7 +323,16 @@ def _told(field: str, given: object, item: Item | None, line: object, lang: str)
 
 
 def decimals_of(field: str, value: float, line: float, item: Item | None) -> int:
-    """Return how many decimals a value, line or gap of an item is printed with wherever it stands."""
+    """Return how many decimals a value, line or gap of an item is printed with wherever it stands.
+
+    Parameters
+    ----------
+    field : {"value", "required", "gap"}
+    value, line : float
+        The figure and what is required, in the item's unit.
+    item : Item, optional
+        None where the standard has no such item.
+    """
     unit_of = item.judged_unit if item else ""
     against = {"value": (line, item.operator if item else ">="), "gap": (0.0, ">=")}.get(field, (line, ">="))
     return figures.decimals(value, unit_of, *against)
