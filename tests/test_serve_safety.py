@@ -106,7 +106,7 @@ def test_viewer_writes_nothing_to_the_store(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setenv(visitor.VARIABLE, visitor.VIEWER)
     for act in (
         lambda: store.save_scenario("a: 2", name="n", author="a", county_id="c", stamp=Stamp()),
-        lambda: store._remove_scenario(kept, version=1, author="a", stamp=Stamp()),
+        lambda: store.remove_scenario(kept, version=1, author="a", stamp=Stamp()),
         lambda: store.add_evidence("a.pdf", b"%PDF-1", who="a", county_id="c", stamp=Stamp()),
         lambda: store.restore(tmp_path / "b.zip", replace=True),
     ):

@@ -264,7 +264,7 @@ def test_scenario_comes_back_by_its_id_letter_by_letter(store):
         store.save_scenario("c: 3\n", name="撤并三", version=1, **again)
     assert store.scenario(sid).yaml == "b: 2\n"
     assert store.scenarios("toy")["name"].tolist() == ["撤并二"] and store.scenarios("other").empty
-    store._remove_scenario(sid, version=2, author="王", stamp=STAMP)
+    store.remove_scenario(sid, version=2, author="王", stamp=STAMP)
     with pytest.raises(NotFoundError):
         store.scenario(sid)
     assert yaml in set(store.history(subject_id=sid)["after"])

@@ -16,12 +16,27 @@ class Utc(TypeDecorator[datetime]):
     impl = DateTime
     cache_ok = True
 
-    def _process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return the moment in UTC, without its zone."""
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return the moment in UTC, without its zone.
+
+        Parameters
+        ----------
+        value : datetime, optional
+            The moment.
+        dialect : Dialect
+            Database the value goes to.
+        """
         return None if value is None else value.astimezone(UTC).replace(tzinfo=None)
 
-    def _process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
-        """Return the moment with its zone."""
+    def process_result_value(self, value: Any, dialect: Dialect) -> datetime | None:
+        """Return the moment with its zone.
+
+        Parameters
+        ----------
+        value : object
+        dialect : Dialect
+            Database the value goes to.
+        """
         return None if value is None else value.replace(tzinfo=UTC)
 
 

@@ -109,8 +109,16 @@ class Store(Database):
         with self.reading() as connection:
             return scenarios._listed(connection, county_id)
 
-    def _remove_scenario(self, scenario_id: str, *, version: int, author: str, stamp: Stamp) -> None:
-        """Take a scenario off the list; what it said stays in the trail."""
+    def remove_scenario(self, scenario_id: str, *, version: int, author: str, stamp: Stamp) -> None:
+        """Take a scenario off the list; what it said stays in the trail.
+
+        Parameters
+        ----------
+        scenario_id : str
+        version : int
+        author : str
+        stamp : Stamp
+        """
         with self.writing() as connection:
             scenarios._remove(connection, scenario_id, version=version, author=author, stamp=stamp)
 

@@ -98,7 +98,7 @@ def middle_of(lonlat: Floats) -> tuple[float, float]:
     return (round(float(low[0] + high[0]) / 2, 4), round(float(low[1] + high[1]) / 2, 4))
 
 
-def _of_frames(
+def of_frames(
     schools: Any,
     villages: Any = None,
     outline: Any = None,
@@ -109,7 +109,10 @@ def _of_frames(
 ) -> Geometry:
     """Collect and project what a map draws from GeoDataFrames; see :class:`balance_lib.show.map.SchematicMap`.
 
-    ``schools``, ``villages``, ``outline``, ``townships``, ``rivers``, ``roads``: all but the schools may be missing.
+    Parameters
+    ----------
+    schools, villages, outline, townships, rivers, roads : GeoDataFrame
+        All but the schools may be missing.
 
     Raises
     ------

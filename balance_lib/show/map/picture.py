@@ -38,10 +38,14 @@ BAR_KM = (0.5, 1, 2, 5, 10, 20, 50, 100)
 Floats = npt.NDArray[np.float64]
 
 
-def _svg(chart: SchematicMap, width: int = WIDTH) -> str:
+def svg(chart: SchematicMap, width: int = WIDTH) -> str:
     """Return the map as it stands as an SVG document; no script, no address, every style written out.
 
-    ``width``: pixels; the height follows the map's own and its legend.
+    Parameters
+    ----------
+    chart : SchematicMap
+    width : int
+        Pixels; the height follows the map's own and its legend.
     """
     return Xml.tostring(_Picture(chart, width).draw(), encoding="unicode")
 
