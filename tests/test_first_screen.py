@@ -107,6 +107,8 @@ def test_one_thing_can_be_decided_today(library, county, standard, said) -> None
     model, outlook = shown(library, county, standard)
     words, href = first.decision(model, outlook)
     assert said in words and href.split(".")[0] in ("gaps", "data")
+    if county == "huixian":
+        assert f"item={model.evaluation.with_status(*first.UNDECIDED)[0].item.code}" in href
 
 
 def test_rooms_are_counted_in_rooms(library) -> None:

@@ -57,6 +57,9 @@ def test_the_sentence_names_the_village_that_loses_most() -> None:
     affected = pd.DataFrame({"village": ["远村", "近村"], "worst_metres": [6100.0, 900.0]})
     said = tell._losses(moves, affected, 30.0, "zh")
     assert "远村" in said and "近村" not in said and "6.1" in said
+    unmeasured = tell._losses(moves, affected.assign(worst_metres=np.nan), 30.0, "zh")
+    assert "远村" in unmeasured and "近村" not in unmeasured, "the first is the worst where no way is known"
+    assert "98,765" in tell._change(-987_654_321.0, "zh") and "98,765" in tell._change(987_654_321.0, "en")
 
 
 def test_a_demonstration_outcome_names_its_worst_village(demo_dir: Path) -> None:

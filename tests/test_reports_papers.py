@@ -13,6 +13,7 @@ import struct
 import subprocess
 import warnings
 import zipfile
+from collections import defaultdict
 from dataclasses import replace
 from datetime import date
 from pathlib import Path
@@ -285,6 +286,18 @@ def test_periods_cover_every_day_once(days: list[date]) -> None:
     assert spans[0][1] <= min(days) and spans[-1][2] >= max(days) and len({name for name, _, _ in spans}) == len(spans)
     for (_, _, end), (_, start, _) in itertools.pairwise(spans):
         assert (start - end).days == 1
+
+
+def test_a_schedule_of_a_year_and_a_half_has_months_a_longer_one_quarters() -> None:
+    assert len(lists._periods([date(2021, 1, 31), date(2022, 6, 1)])) == 18
+    assert len(lists._periods([date(2021, 1, 31), date(2022, 7, 1)])) == 7
+
+
+def test_what_a_school_lacks_is_listed_as_its_language_lists(found: Evaluation) -> None:
+    names = defaultdict(str)
+    chinese, english = (" ".join(str(row[2]) for row in findings._failing_schools(found, names, lang))
+                        for lang in ("zh", "en"))  # fmt: skip
+    assert "；" in chinese and "; " in english and "；" not in english
 
 
 # ---------------------------------------------------------------- a scenario's argument

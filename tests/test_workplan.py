@@ -142,6 +142,8 @@ def test_chuzhou_on_2012_08_15_is_in_phase_3_with_12_groups_and_8_pilot_township
 def test_chuzhou_pilots_are_marked_in_the_county(demo_dir):
     county, standard = County.open(demo_dir / "chuzhou"), standards.load("chuzhou_2011")
     assert sum(first is True for first in workplan.pilots(standard, county).values()) == 8
+    rows = workplan.townships(evaluation.evaluate(county, standards.load("quality_2017"), year=2011), county)
+    assert list(rows.index) == list(range(len(rows))) and rows["met_share"].is_monotonic_increasing
 
 
 def test_jiaohe_yearly_works_are_two_weak_schools_a_township(demo_dir):
