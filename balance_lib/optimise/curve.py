@@ -137,6 +137,8 @@ class Curve:
         """
         from balance_lib.optimise import median, tree
 
+        if p not in self._searches:
+            self._searches[p] = median.begin(self.table, self.opens[p])
         search = self._searches[p]
         if self._master is None:
             known = self.values[list(self._searches)]

@@ -33,7 +33,7 @@ from balance_lib.compiled import Flags, Floats, Ints, compiled
 
 # First step and largest share of a new answer; turns without progress that shorten the step, to no less than this;
 # turns after which progress is judged, and the share at which too little of it is the end.
-FIRST_STEP, FIRST_SHARE, PATIENCE, LEAST_STEP, WHILE, LEAST_SHARE = 0.3, 0.1, 20, 1e-4, 50, 2e-3
+FIRST_STEP, FIRST_SHARE, PATIENCE, LEAST_STEP, WHILE, LEAST_SHARE = 0.03, 0.5, 20, 1e-4, 50, 2e-3
 
 
 class Bound(NamedTuple):
@@ -77,7 +77,7 @@ def volume(u: Floats, n_sites: int) -> Volume:
 
 def again(state: Volume) -> Volume:
     """Return the start of another ascent from where one has ended: steps and shares as at first, values kept."""
-    state.figures[1:3], state.figures[4:] = (FIRST_STEP / 3, FIRST_SHARE), (0.0, -np.inf)
+    state.figures[1:3], state.figures[4:] = (FIRST_STEP, FIRST_SHARE), (0.0, -np.inf)
     state.at[:] = state.u
     return state
 

@@ -233,7 +233,7 @@ def _search(state: Any, upper: float) -> _MedianSearch:
     """Start the multipliers between the costs of the nearest open site and the next."""
     nearest, second = state.d1, state.d2
     multipliers = nearest + np.minimum(second - nearest, nearest.mean() + 1e-9) / 2
-    return _MedianSearch(upper, state.is_open.copy(), -np.inf, multipliers)
+    return _MedianSearch(upper, state.is_open.copy(), -np.inf, multipliers, status=state.keep.astype(np.int8))
 
 
 def _through_cover(problem: Problem, table: Sorted, p: int, control: Control) -> _MedianSearch | Solution:

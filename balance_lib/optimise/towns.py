@@ -24,7 +24,7 @@ from balance_lib.optimise.solution import Flags, Floats, Ints
 
 # Towns are worth while when the largest has at most this share of the points; seconds of one proof at first, and how
 # many times that of the next one of the same town.
-LARGEST, FIRST_S, LONGER = 0.7, 0.5, 2.0
+LARGEST, FIRST_S, LONGER = 0.7, 1.0, 3.0
 
 
 @dataclass(eq=False)
@@ -87,10 +87,12 @@ def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: An
     n = table.near.shape[0]
     idle = ~np.isin(town[n:], town[:n])  # sites without anybody
     towns = _Towns(_drawn(table, town, search, aim), p - int(table.keep[idle].sum()))
+    value = np.inf
     while True:
-        plan, chosen = towns.best([one.curve.values for one in towns.parts])
-        if plan < search.upper * (1 - 1e-12):
-            search.upper, search.is_open = plan, towns.opened(chosen, table, p)
+        if value > (value := sum(one.curve.values[np.isfinite(one.curve.values)].sum() for one in towns.parts)):
+            plan, chosen = towns.best([one.curve.values for one in towns.parts])
+            if plan < search.upper * (1 - 1e-12):
+                search.upper, search.is_open = plan, towns.opened(chosen, table, p)
         bound, chosen = towns.best([one.bounds for one in towns.parts])
         search.bound = max(search.bound, aim.rounded(min(bound, search.upper)))
         control.tell(search.upper, search.bound, median.spread(table, search.is_open, aim.n_sites))
@@ -130,12 +132,9 @@ class _Towns:
     def look(self, town: int, k: int, lacking: float, control: Control) -> None:
         """Prove more of a town with k sites: what lacks of the whole bound is enough."""
         one = self.parts[town]
-        if k not in one.seconds:
-            one.seconds[k] = FIRST_S
-            one.curve.relax(k)
-            return
-        one.curve.branch(k, control.part(one.seconds[k]), one.bounds[k] + lacking)
-        one.seconds[k] *= LONGER
+        seconds = one.seconds.get(k, FIRST_S)
+        one.curve.branch(k, control.part(seconds), one.bounds[k] + lacking)
+        one.seconds[k] = LONGER * seconds
 
     def opened(self, chosen: list[int], table: Any, p: int) -> Flags:
         """Return the plan of so many sites in each town; what p has beyond them is opened where it saves most."""
@@ -171,6 +170,7 @@ def _drawn(table: Any, town: Ints, search: Any, aim: Any) -> list[_Town]:
             curves[same] = Curve.of(small, aim), {}
         worth = np.sort(rho[sites])
         least = search.multipliers[points].sum() + np.concatenate(([np.inf], np.cumsum(worth)))
+        least = np.maximum(least, 0.0)  # no cost is negative
         least[1 : int(keep.sum())] = np.inf
         parts.append(_Town(points, sites, least, *curves[same]))
     return parts
