@@ -97,8 +97,9 @@ def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: An
         search.bound = max(search.bound, aim.rounded(min(bound, search.upper)))
         control.tell(search.upper, search.bound, median.spread(table, search.is_open, aim.n_sites))
         cut = aim.cut(search.upper)
-        if bound >= cut or control.stopped:
-            return bool(bound >= cut)
+        proven = bound >= cut - 1e-9 * abs(cut)  # sums of parts are rounded
+        if proven or control.stopped:
+            return bool(proven)
         apart = [one.curve.values[k] - one.bounds[k] for one, k in zip(towns.parts, chosen, strict=True)]
         worst = int(np.argmax(apart))
         if apart[worst] <= 1e-9 * abs(search.upper):
