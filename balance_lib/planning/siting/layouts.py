@@ -181,8 +181,8 @@ class CountyLayout:
         limit = np.inf if goals.max_distance_m is None else goals.max_distance_m
         found = {
             "max_distance": self.metres > limit,
-            "radius": self.travel.stranded if goals.radius else none,
-            "young": self.travel.young_minutes > minutes if goals.young else none,
+            "radius": self.travel.table(lambda ways: ways.stranded) if goals.radius else none,
+            "young": self.travel.table(lambda ways: ways.young_minutes > minutes) if goals.young else none,
         }
         for table in found.values():
             table[np.arange(self.home.size), self.home] = False
@@ -191,10 +191,13 @@ class CountyLayout:
     @cached_property
     def by_bus(self) -> Flags:
         """Return the pairs that only the radius or the minutes of grades 1 to 3 bar, and a bus would open."""
-        bars, travel = self.barred, self.travel
-        in_time = ~travel.has_young[:, None] | (travel.bus_minutes <= self.baseline.settings.number("young_minutes"))
-        fits = np.isfinite(travel.bus_minutes) & (in_time | (not self.goals.young))
-        return (bars["radius"] | bars["young"]) & ~bars["max_distance"] & fits
+        bars, minutes = self.barred, self.baseline.settings.number("young_minutes")
+        out = (bars["radius"] | bars["young"]) & ~bars["max_distance"]
+        point, site = np.nonzero(out)
+        bus = self.travel.pairs(point, site).bus_minutes
+        in_time = ~self.travel.has_young[point] | (bus <= minutes) | (not self.goals.young)
+        out[point, site] = np.isfinite(bus) & in_time
+        return out
 
     @cached_property
     def allowed_m(self) -> Floats:
@@ -222,13 +225,10 @@ class CountyLayout:
         """Return the layout with so many times the pupils in every village; places stay as they are."""
         here = np.stack([np.bincount(self.home, b, self.school_ids.size) for b in self.by_band.T], axis=1)
         free = (self.free + here * (1 - factor)).clip(min=0.0)
-        ways = self.travel
-        travel = replace(
-            ways, riders=ways.riders * factor, boarders=ways.boarders * factor, beds_wanted=ways.beds_wanted * factor
-        )
+        by_band, boarding = self.by_band * factor, self.boarding * factor
         return replace(
-            self, free=np.where(self.new[:, None], self.free, free), pupils=self.pupils * factor, travel=travel,
-            by_band=self.by_band * factor, boarding=self.boarding * factor,
+            self, free=np.where(self.new[:, None], self.free, free), pupils=self.pupils * factor, by_band=by_band,
+            boarding=boarding, travel=replace(self.travel, by_band=by_band, boarding=boarding),
         )  # fmt: skip
 
     def changes(self, is_open: Flags) -> tuple[str, ...]:
@@ -300,7 +300,7 @@ def _draw(
     room = drawn if goals.capacity else _roomy(start, drawn.scenario, stage, ids[~new])
     free = (room.places[bands].to_numpy()[sites] - here).clip(min=0.0)
     towns = frame["township"].fillna("").to_numpy(dtype=object)[sites]
-    travel = Travel.of(arrays, points, village, sites, pupils, boarding)
+    travel = Travel(arrays, village, sites, pupils, boarding, bands)
     told = points.assign(metres=metres[np.arange(len(points)), home])
     return CountyLayout(
         stage, goals, ids, told, extra, metres, pupils.sum(axis=1), pupils, boarding, home, free,

@@ -184,18 +184,19 @@ class Question:
             row, columns, values = zip(*entries, strict=True)
             self._row(row, columns, values, np.full(rows, -np.inf), 0.0)
 
-    @property
-    def measure(self) -> Floats:
-        """Return what is measured of a pair where a rule gives way: minutes or metres."""
-        travel = self.base.layout.travel
-        return {"young": travel.young_minutes, "bus": travel.bus_minutes}.get(self.gives, self.base.layout.metres)
+    def measure(self, used: Flags) -> Floats:
+        """Return what is measured of pairs where a rule gives way: minutes or metres."""
+        point, site = self.point[used], self.site[used]
+        if self.gives not in ("young", "bus"):
+            return self.base.layout.metres[point, site]
+        ways = self.base.layout.travel.pairs(point, site)
+        return ways.young_minutes if self.gives == "young" else ways.bus_minutes
 
     def _give_way(self, active: Ints, row: Ints) -> None:
         """Let pairs a rule bars be used, at the price of the farthest of them."""
         far = self.given_way
-        table = self.measure
         most = self._column(1.0)
-        value = table[self.point[far], self.site[far]]
+        value = self.measure(far)
         rows, at = np.unique(row[far], return_inverse=True)
         self._row(np.concatenate((at, np.arange(rows.size))),
                   np.concatenate((self.column[far], np.full(rows.size, most))),
@@ -273,7 +274,7 @@ class Question:
     def _beds(self) -> None:
         """Put (8)."""
         drawn = self.base.layout
-        wanted = np.where(self.stays, 0.0, drawn.travel.beds_wanted[self.point, self.site])
+        wanted = np.where(self.stays, 0.0, drawn.travel.pairs(self.point, self.site).beds_wanted)
         if not wanted.any():
             return
         beds = drawn.drawn.beds.reindex(list(drawn.school_ids)).fillna(0.0).to_numpy()
@@ -313,7 +314,7 @@ class Question:
         """Put (11): columns t_j >= load / ratio (whole) and f_j >= load, floored, where loads may change."""
         drawn, rates = self.base.layout, self.base.rates
         stay = self._who_never_moves(drawn.pupils)
-        pairs_stay = float(self._who_never_moves(rates.pair[np.arange(drawn.home.size), drawn.home]).sum())
+        pairs_stay = float(self._who_never_moves(rates.pair(np.arange(drawn.home.size), drawn.home)).sum())
         sites, rank = np.unique(self.site, return_inverse=True)
         k = sites.size
         whole = [self._column(whole=True) for _ in range(k)]
@@ -332,7 +333,7 @@ class Question:
         parts: list[tuple[Any, Any, Any]] = [
             (zero, sites, rates.fixed[sites]), (zero, whole, np.full(k, rates.teacher)),
             (zero, funded, np.full(k, rates.funds)),
-            (np.zeros(self.point.size), self.column, rates.pair[self.point, self.site]),
+            (np.zeros(self.point.size), self.column, rates.pair(self.point, self.site)),
         ]  # fmt: skip
         if self.gives == "running_budget":
             parts.append((np.zeros(1), self._slacks(1), [-1.0]))

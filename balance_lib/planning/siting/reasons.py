@@ -74,7 +74,7 @@ def _rules(drawn: CountyLayout, schools: int | None) -> Sequence[str]:
         "young": drawn.barred["young"].any(),
         "bus": drawn.by_bus.any() and goals.running_budget_yuan is None,
         "places": goals.capacity,
-        "beds": goals.radius and drawn.travel.beds_wanted.any(),
+        "beds": goals.radius and drawn.travel.table(lambda ways: ways.beds_wanted > 0).any(),
         "min_size": goals.min_size is not None,
         "township": goals.township_minimum,
         "building_budget": goals.building_budget_yuan is not None and drawn.new.any(),
@@ -90,7 +90,7 @@ def _reason(rule: str, question: Question, values: Floats) -> Reason:
         return Reason(name, (), (), float(question.schools or 0), round(float(values[: question.m].sum())))
     if rule in ("max_distance", "radius", "young", "bus"):
         used = question.given_way & (values[question.column] > 0.5)
-        farthest = float(question.measure[question.point[used], question.site[used]].max(initial=0.0))
+        farthest = float(question.measure(used).max(initial=0.0))
         points = tuple(np.unique(question.point[used]).tolist())
         if rule in ("young", "bus"):
             settings = drawn.baseline.settings

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib.optimise.solution import Floats
+from balance_lib.optimise.solution import Floats, Ints
 from balance_lib.planning.siting.layouts import CountyLayout
 from balance_lib.scenarios import default
 
@@ -30,8 +30,9 @@ class Rates:
         Yuan a year of a school that is open, whoever attends.
     building : array of float, shape (sites,)
         Yuan, once, of a new school.
-    pair : array of float, shape (points, sites)
-        Yuan a year for bus and boarding of those who go there.
+    drawn : CountyLayout
+    rider, boarder : float
+        Yuan a year of a pupil by bus, and of one who boards.
     classes, least_funded : arrays of float, shape (sites,)
         Teachers needed, and pupils paid for, at least.
     teacher, funds : float
@@ -43,7 +44,9 @@ class Rates:
 
     fixed: Floats
     building: Floats
-    pair: Floats
+    drawn: CountyLayout
+    rider: float
+    boarder: float
     classes: Floats
     least_funded: Floats
     teacher: float
@@ -64,18 +67,22 @@ class Rates:
         classes = frame[f"classes_{stage}"].astype(float).fillna(0.0).to_numpy()
         rooms = (frame["classes_primary"] + frame["classes_junior"]).astype(float).fillna(0.0).to_numpy()
         built = [given.get(s, n * price("classroom")) for s, n in zip(drawn.school_ids, rooms, strict=True)]
-        boarder = price("boarder") + price("board_subsidy")
-        pair = price("bus_rider") * drawn.travel.riders + boarder * drawn.travel.boarders
-        rows, before = np.arange(drawn.home.size), drawn.boarding.sum(axis=1)
-        pair[rows, drawn.home] = price("bus_rider") * _staying_riders(drawn) + boarder * before
         least = np.where(small, default("small_school"), 0.0)
         ratio = default(f"pupils_per_teacher_{stage}")
         found = cls(
-            fixed, np.where(drawn.new, np.array(built, float), 0.0), pair, classes * default("teachers_per_class"),
-            least, price("teacher"), price(f"public_funds_{stage}"), ratio, 0.0,
+            fixed, np.where(drawn.new, np.array(built, float), 0.0), drawn, price("bus_rider"),
+            price("boarder") + price("board_subsidy"), classes * default("teachers_per_class"), least,
+            price("teacher"), price(f"public_funds_{stage}"), ratio, 0.0,
         )  # fmt: skip
-        now = found.running(~drawn.new, drawn.rolls) + float(pair[rows, drawn.home].sum())
+        now = found.running(~drawn.new, drawn.rolls) + float(found.pair(np.arange(drawn.home.size), drawn.home).sum())
         return replace(found, staying=now)
+
+    def pair(self, point: Ints, site: Ints) -> Floats:
+        """Return the yuan a year for bus and boarding of pupils of points at sites; today's riders ride at home too."""
+        drawn, ways = self.drawn, self.drawn.travel.pairs(point, site)
+        stays, before = drawn.home[point] == site, drawn.boarding[point].sum(axis=1)
+        riders = np.where(stays, np.where(ways.riders > 0, drawn.pupils[point] - before, 0.0), ways.riders)
+        return self.rider * riders + self.boarder * np.where(stays, before, ways.boarders)
 
     def running(self, is_open: Any, loads: Floats) -> float:
         """Return what schools with so many pupils cost a year, bus and boarding apart.
@@ -94,10 +101,3 @@ class Rates:
         """Return the teachers needed, and the pupils paid for, at schools with so many pupils."""
         teachers = np.maximum(np.ceil(loads / self.pupils_per_teacher - 1e-9), self.classes)
         return teachers, np.maximum(loads, self.least_funded)
-
-
-def _staying_riders(drawn: CountyLayout) -> Floats:
-    """Return who rides to today's school once buses run: day pupils beyond the radius."""
-    rows = np.arange(drawn.home.size)
-    rides = drawn.travel.riders[rows, drawn.home] > 0
-    return np.where(rides, drawn.pupils - drawn.boarding.sum(axis=1), 0.0)
