@@ -7,17 +7,22 @@ from collections import defaultdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from balance_lib import scenarios
 from balance_lib.data.county import County
+from balance_lib.data.crs import convert
 from balance_lib.data.intake import aliases, bring
 from balance_lib.data.intake.coordinates import pair
 from balance_lib.data.intake.result import Imported
 from balance_lib.data.intake.wide import read_wide
 from balance_lib.data.intake.xlsx import SourceFile
+from balance_lib.data.tables.kinds import STAGES_OF
+from balance_lib.standards import STAGES
 
 
 def read(text: str, mapping: Any = None, name: str = "schools.csv") -> Imported:
@@ -179,3 +184,50 @@ def test_a_point_in_one_cell_as_gis_programs_write_it(lon: float, lat: float, fo
     found = pair(texts[form])
     assert found is not None and [c.value for c in found] == pytest.approx([lon, lat])
     assert form == 4 or [c.axis for c in found] == ["lon", "lat"]
+
+
+METRES = {
+    "EPSG:25832": (567991.0, 5941534.0),
+    "EPSG:32614": (504319.4, 2189872.2),
+    "EPSG:4523": (35601712.5, 3759000.0),
+}
+
+
+@pytest.mark.parametrize("code", METRES)
+@pytest.mark.parametrize("said", [True, False])
+def test_the_projection_a_mapping_names_is_that_of_features_whose_file_names_none(code: str, said: bool) -> None:
+    crs = (
+        {"crs": {"type": "name", "properties": {"name": f"urn:ogc:def:crs:{code.replace(':', '::')}"}}} if said else {}
+    )
+    feature = {"type": "Feature", "geometry": {"type": "Point", "coordinates": METRES[code]},
+               "properties": {"code": "1", "name": "A", "level": "primary", "roll": 9}}  # fmt: skip
+    layer = json.dumps({"type": "FeatureCollection", **crs, "features": [feature]})
+    found = read(layer, {"crs": code, "sources": [{"known": True}]}, "schools.geojson")  # --crs WGS84 stands beside it
+    place = found.tables["schools"][["lon", "lat"]].to_numpy()
+    assert found.ok and place == pytest.approx(np.transpose(convert(*np.transpose([METRES[code]]), code, "WGS84")))
+
+
+@settings(max_examples=15, deadline=None)
+@given(st.permutations(["Ref", "Wording", "Latitud", "Longitud", "Matricula"]))
+def test_a_list_of_which_only_code_and_name_are_unknown_is_asked_for_the_code(heads: list[str]) -> None:
+    cells = {"Ref": "A{i}", "Wording": "w", "Latitud": "9.{i}", "Longitud": "-80.{i}", "Matricula": "{i}0"}
+    lines = [",".join(heads), *(",".join(cells[h].format(i=i) for h in heads) for i in (1, 2, 3))]
+    assert answered(read("\n".join(lines)), "key_wanted")["sources"][0]["columns"] == {"Ref": "school_id"}
+    bare = [[cell for cell, h in zip(line.split(","), heads, strict=True) if h in ("Ref", "Wording")] for line in lines]
+    line = answered(read("\n".join(map(",".join, bare))), "header_unknown")["sources"][0]["columns"]
+    assert line == {"Ref": "school_id", "Wording": "schools.name_zh"}
+
+
+@pytest.mark.parametrize("kind", ["nine_year", "complete_secondary", "twelve_year"])
+def test_a_school_that_tells_one_figure_for_all_stages_is_there_in_map_and_layout(tmp_path: Path, kind: str) -> None:
+    text = f"Code,Name,Level,Roll\n1,A,primary,40\n2,B,primary,30\n3,C,{kind},90\n"
+    done = bring.bring_in([SourceFile("schools.csv", text.encode())], tmp_path / "c", year=2023, crs="WGS84")
+    assert done.county is not None and "stages_together" in {f.rule for f in done.faults}
+    rows = done.county.tables["school_years"]
+    assert rows.loc[rows["stage"] == "shared", "pupils"].tolist() == [90.0], "no pupil is lost"
+    start = scenarios.base.of(done.county, scenarios.Scenario.empty(done.county, 2023))
+    assert start.schools["there"].all() and {s for s, _ in start.untold} == {"3"}
+    stages = {stage for stage in STAGES if "3" in set(rows.loc[rows["stage"] == stage, "school_id"])}
+    assert stages == set(STAGES_OF[kind]) & set(STAGES)
+    bare = done.county.with_tables(school_years=rows[~((rows["school_id"] == "3") & rows["pupils"].isna())])
+    assert ("3", "junior") in scenarios.base.of(bare, scenarios.Scenario.empty(bare, 2023)).rolls, "a table by hand"

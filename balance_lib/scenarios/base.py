@@ -86,9 +86,14 @@ class Base:
 
     @cached_property
     def rolls(self) -> dict[tuple[str, str], float]:
-        """Return the pupils of each school and compulsory stage; NaN where nobody recorded them."""
+        """Return the pupils of each school and compulsory stage; NaN where nobody recorded them.
+
+        A through-school that tells all its pupils in one figure is there, and has pupils of each stage nobody counted.
+        """
         columns = (self.rows[name].tolist() for name in ("school_id", "stage", "pupils"))
-        return {(school, stage): n for school, stage, n in zip(*columns, strict=True) if stage in STAGES}
+        told = {(school, stage): n for school, stage, n in zip(*columns, strict=True) if stage in STAGES}
+        schools = {school for school, _ in told}
+        return told | {key: math.nan for key in self._nobody_counted(self.year) if key[0] not in schools}
 
     @cached_property
     def groups(self) -> pd.DataFrame:
@@ -117,10 +122,11 @@ class Base:
         Nobody knows how many pupils would leave them, or how many more they can take.
         """
         year = self.year if self.counted is None else self.counted
-        rows, going = self.county.table("school_years", year), self.county.table("attendance", year)
-        schools = self.schools
-        found = _uncounted(rows, going, dict(zip(schools.index, schools["kind"], strict=True)))
-        return pd.MultiIndex.from_tuples(found, names=["school_id", "stage"])
+        return pd.MultiIndex.from_tuples(self._nobody_counted(year), names=["school_id", "stage"])
+
+    def _nobody_counted(self, year: int) -> list[tuple[str, str]]:
+        kinds = _first_of(self.county.tables["schools"], "kind") | kinds_of(self.rows)
+        return _uncounted(self.county.table("school_years", year), self.county.table("attendance", year), kinds)
 
     def _missing(self, going: pd.DataFrame) -> dict[tuple[str, str], float]:
         """Return the recorded pupils of each school and stage less those who attend it."""
@@ -243,16 +249,16 @@ def _uncounted(rows: pd.DataFrame, going: pd.DataFrame, kinds: Mapping[Any, Any]
     """Return the schools and stages of a year whose roll nobody recorded.
 
     ``rows``: school_id, stage, pupils of one year. ``going``: attendance of that year: a stage that is attended and has
-    no row has no recorded roll either. ``kinds``: a through-school that reports one compulsory stage alone has pupils
-    of the other nobody counted.
+    no row has no recorded roll either. ``kinds``: a through-school that reports one compulsory stage alone, or one
+    figure for all, has pupils nobody counted.
     """
     told: dict[str, set[str]] = {}
     found: set[tuple[str, str]] = set()
     for school, stage, pupils in zip(*(rows[name].tolist() for name in ("school_id", "stage", "pupils")), strict=True):
-        if stage in STAGES:
-            told.setdefault(school, set()).add(stage)
-            if pupils != pupils:
-                found.add((school, stage))
+        if stage in STAGES or stage == "shared":
+            told.setdefault(school, set()).update({stage} - {"shared"})
+        if stage in STAGES and pupils != pupils:
+            found.add((school, stage))
     for school, stages in told.items():
         taught = set(STAGES_OF.get(str(kinds.get(school)), ())) & set(STAGES)
         found |= {(school, stage) for stage in taught - stages}

@@ -211,7 +211,7 @@ def _written(
     """Write a county with what lies beside it, if nothing is wrong; ``staging`` None writes nothing."""
     faults = list({repr(fault): fault for fault in faults}.values())
     rows = {table: len(frame) for table, frame in given.tables.items() if len(frame)}
-    if not rows and not given.layers and not given.ground:
+    if not rows and not given.layers and not given.ground and not _broken(faults):
         faults.append(Fault("nothing_read", into.name))
     good = county is not None and not _broken(faults)
     if good and county is not None and staging is not None:
@@ -224,6 +224,7 @@ def _joined(given: Imported, into: Path, name: str | None, year: int | None) -> 
     """Join what was read to the county that stands there, or make a new one; and check what it makes."""
     if any(fault.severity == "error" for fault in given.faults):
         return None, list(given.faults)
+    given = _with_stages(given, year)
     if (into / META).is_file():
         old, faults = County.read(into)
         tables.require([fault for fault in faults if not _mended(fault, given)])
@@ -231,7 +232,6 @@ def _joined(given: Imported, into: Path, name: str | None, year: int | None) -> 
             return None, [*given.faults, *told]
         county, faults = merge(old, given)
     else:
-        given = _with_years(given, year)
         faults = list(given.faults)
         said = given.meta.get("name_zh")
         if name and said and name != said:
@@ -253,18 +253,31 @@ def _joined(given: Imported, into: Path, name: str | None, year: int | None) -> 
     return county, faults + origins.told(broken, county.tables, county.origins or origins.read(county.path))
 
 
-def _with_years(given: Imported, year: int | None) -> Imported:
-    """Return an import in which schools without any figure of a year have a row a stage that knows nothing."""
-    schools = given.tables.get("schools")
-    if year is None or schools is None or schools.empty or len(given.tables.get("school_years", ())):
+def _with_stages(given: Imported, year: int | None) -> Imported:
+    """Return an import in which each school has a row for every stage it teaches; one nobody counted knows nothing.
+
+    So are lists of schools without any figure, and through-schools that tell one figure for all stages together.
+    """
+    schools, rows = given.tables.get("schools"), given.tables.get("school_years")
+    if schools is None or schools.empty:
         return given
-    rows = [
-        {"school_id": school, "year": float(year), "stage": stage}
-        for school, kind in zip(schools["school_id"], schools["kind"], strict=True)
-        for stage in STAGES_OF.get(kind, ("shared",))
+    kinds = dict(zip(schools["school_id"], schools["kind"], strict=True))
+    if rows is None or rows.empty:
+        lacking = {(school, float(year)): "no_figures" for school in kinds} if year is not None else {}
+    else:
+        told = rows.groupby(["school_id", "year"])["stage"].agg(set)
+        lacking = {key: "stages_together" for key, stages in told.items() if stages == {"shared"}}
+    new = [
+        {"school_id": school, "year": at, "stage": stage}
+        for (school, at), rule in lacking.items()
+        for stage in STAGES_OF.get(kinds.get(school), ("shared",) if rule == "no_figures" else ())
     ]
-    told = Fault("no_figures", tables.table("schools").file, None, None, len(schools), "warning")
-    frames = {**given.tables, "school_years": tables.conform(pd.DataFrame(rows), "school_years")}
+    if not new:
+        return given
+    blank = tables.conform(pd.DataFrame(new), "school_years")
+    rule = next(iter(lacking.values()))
+    told = Fault(rule, tables.table("schools").file, None, None, len({row["school_id"] for row in new}), "warning")
+    frames = {**given.tables, "school_years": blank if rows is None or rows.empty else pd.concat([rows, blank])}
     return replace(given, tables=frames, faults=[*given.faults, told])
 
 

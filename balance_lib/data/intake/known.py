@@ -98,7 +98,8 @@ def _score(paths: Sequence[block.Path], subject: str, given: SourceMapping) -> i
     }
     found |= mine
     names = {h if isinstance(h, str) else h.column for h in found}
-    return len(found) if names & {"school_id", "village_id", "name_zh"} else 0
+    keyed = names & {"school_id", "village_id", "name_zh"}
+    return len(found) if keyed or (len(found) > FEWEST_COLUMNS and names - {"lon", "lat"}) else 0
 
 
 def _mapping(grid: Grid, header: Header, subject: str, given: SourceMapping) -> tuple[SourceMapping, list[Fault]]:
@@ -255,14 +256,7 @@ def _codeless(grid: Grid, header: Header, spec: SourceMapping, fixed: str, in_pl
     code = tables.table(fixed).key[0]
     if any(t.column == code for targets in spec.columns.values() for t in targets):
         return []
-    rows = [row for row in grid.rows[header.last + 1 :] if sum(map(bool, row)) > 1]
-    own = [
-        i
-        for i, path in enumerate(header.paths)
-        if path and not _personal_path(path) and not _place(path) and _tells_apart(rows, i)
-    ]
-    words = frozenset(map(aliases.key, aliases.dictionary()["code_words"]))
-    own.sort(key=lambda i: not any(word in aliases.key(header.paths[i][-1]) for word in words))
+    own = like_codes(grid, header)
     named = {
         i
         for label, targets in spec.columns.items()
@@ -276,6 +270,15 @@ def _codeless(grid: Grid, header: Header, spec: SourceMapping, fixed: str, in_pl
     told = {"to": f"{fixed}.{code}", "line": f'{{"{first}": {to}}}'}
     rule = "key_wanted" if own else "key_nowhere"
     return [Fault(rule, grid.label, header.last + 1, code, shown or None, params=told)] if in_play else []
+
+
+def like_codes(grid: Grid, header: Header) -> list[int]:
+    """Return the columns that differ in every row, as a code does: first those whose header has a word of codes."""
+    rows = [row for row in grid.rows[header.last + 1 :] if sum(map(bool, row)) > 1]
+    open_to = [i for i, path in enumerate(header.paths) if path and not _personal_path(path) and not _place(path)]
+    words = frozenset(map(aliases.key, aliases.dictionary()["code_words"]))
+    own = [i for i in open_to if _tells_apart(rows, i)]
+    return sorted(own, key=lambda i: not any(word in aliases.key(header.paths[i][-1]) for word in words))
 
 
 def _place(path: block.Path) -> bool:

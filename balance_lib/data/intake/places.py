@@ -173,15 +173,14 @@ def _handle(source: SourceFile, content: bytes | None) -> Any:
 
 def _system(frame: Any, declared: str | None, source: SourceFile) -> tuple[str | None, list[Fault]]:
     """Return what the longitudes and latitudes are once the file's own projection is undone."""
-    if declared is not None and declared not in CRS_NAMES:
+    if declared is not None and not crs.known(declared):
         raise NotFoundError("crs", declared, CRS_NAMES)
-    if frame.crs is None:
-        if declared is None:
-            return None, [Fault("crs_file", source.name, params={"known": ", ".join(CRS_NAMES)})]
-        return declared, []
-    if declared is None and _is_bare_geojson(source):
+    if frame.crs is None and declared is None:
+        return None, [Fault("crs_file", source.name, params={"known": ", ".join(CRS_NAMES)})]
+    silent = frame.crs is None or _is_bare_geojson(source)
+    if declared is None and silent:
         return "WGS84", [Fault("crs_by_standard", source.name, severity="warning")]
-    return declared or "WGS84", []
+    return (declared if silent or declared in CRS_NAMES else None) or "WGS84", []
 
 
 def _is_bare_geojson(source: SourceFile) -> bool:

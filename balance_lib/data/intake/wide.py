@@ -87,7 +87,7 @@ def read_wide(
     faults += told
     read, told = pieces.read(blocks, year=year)
     faults += told
-    read, told, conversions = located(read, crs or (given.crs if given else None), given.within if given else None)
+    read, told, conversions = located(read, (given.crs if given else None) or crs, given.within if given else None)
     frames, more, origins = pieces.join(read)
     faults += told
     faults += [fault for fault in more if not _told(fault, faults)]
@@ -170,7 +170,7 @@ def _mapped_blocks(
     wanted = [spec for spec in given.sources if spec.takes_file(source.name)]
     if not wanted:
         return [], [Fault("no_source", source.name, params={"known": ", ".join(s.file for s in given.sources)})]
-    grids, faults = _grids(source, declared or given.crs, next((s.encoding for s in wanted if s.encoding), None))
+    grids, faults = _grids(source, given.crs or declared, next((s.encoding for s in wanted if s.encoding), None))
     if not grids:
         return [], faults
     taken: set[str] = set()
@@ -337,7 +337,9 @@ def _unheaded(grid: Grid) -> Fault:
     header = block.find_header(grid, lambda paths: sum(map(bool, paths)))
     names = [header.name(i) for i, path in enumerate(header.paths) if path] if header else []
     shown = ", ".join(names[:MOST_SHOWN]) + (" …" if len(names) > MOST_SHOWN else "")
-    line = ", ".join(f'"{name}": {to}' for name, to in zip(names, ("school_id", "schools.name_zh"), strict=False))
+    own = [header.name(i) for i in known.like_codes(grid, header)] if header else []
+    first = dict.fromkeys([*own[:1], *(name for name in names if aliases.heading([name]) is None), *names])
+    line = ", ".join(f'"{name}": {to}' for name, to in zip(first, ("school_id", "schools.name_zh"), strict=False))
     return Fault(
         "header_unknown" if len(names) > 1 else "headerless",
         grid.label,
