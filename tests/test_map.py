@@ -74,6 +74,23 @@ def test_a_school_without_coordinates_is_counted_not_drawn(made: County) -> None
     assert not np.isnan(found.xy).any()
 
 
+@pytest.mark.parametrize(("lon", "lat"), [(-84.0, -90.0), (9.0, 0.0)])
+def test_a_school_at_the_end_of_the_world_is_counted_and_does_not_spoil_the_map(
+    made: County, lon: float, lat: float
+) -> None:
+    schools = made.tables["schools"].copy()
+    schools.loc[0, ["lon", "lat"]] = lon, lat
+    lost = county_map.geometry(made.with_tables(schools=schools))
+    assert lost.index["unplaced"] == 1 and np.abs(lost.xy).max() < 1000 and len(lost.schools) == len(schools) - 1
+
+
+def test_a_school_whose_roll_nobody_recorded_is_on_the_map(made: County) -> None:
+    rows = made.tables["school_years"].copy()
+    rows.loc[rows["school_id"] == rows["school_id"].iloc[0], "pupils"] = np.nan
+    unknown, known = CountyMap(made.with_tables(school_years=rows), 2023), CountyMap(made, 2023)
+    assert unknown._kinds == known._kinds and np.isnan(np.frombuffer(unknown._pupils, np.float32)[0])
+
+
 def test_a_county_with_schools_only_is_drawn() -> None:
     full = county()
     bare = replace(full, layers={}, tables={name: full.tables[name] for name in ("schools", "school_years")})

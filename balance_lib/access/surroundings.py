@@ -117,7 +117,7 @@ def near_schools(
     schools = county.tables["schools"].drop_duplicates("school_id").dropna(subset=["lon", "lat"])
     if year is not None:
         years = county.table("school_years", year)
-        schools = schools[schools["school_id"].isin(set(years.loc[years["pupils"] > 0, "school_id"]))]
+        schools = schools[schools["school_id"].isin(set(years.loc[years["pupils"] != 0, "school_id"]))]
     kinds = {word: entry for entry in _kinds() for word in entry["kinds"]}
     rules = [kinds.get(str(kind).strip().lower(), NO_RULE) for kind in points["kind"]]
     limit = np.array([rule["limit_m"] for rule in rules], dtype=float)

@@ -134,7 +134,7 @@ def _chart(county: County, year: int, stage: str | None, lang: str, height: int 
     chart.title = " · ".join(filter(None, words))
     if stage is not None:
         rows = county.tables["school_years"]
-        rows = rows[(rows["year"] == year) & (rows["stage"] == stage) & (rows["pupils"] > 0)]
+        rows = rows[(rows["year"] == year) & (rows["stage"] == stage) & (rows["pupils"] != 0)]
         names = [entry["key"] for entry in chart.places.index["kinds"]]
         taught = set(rows["school_id"])
         there = zip(chart.places.schools, chart._kinds, strict=True)

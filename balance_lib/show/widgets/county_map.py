@@ -16,6 +16,9 @@ from balance_lib.show.map.geometry import OTHER, SHAPES, Floats, PointBuffer, mi
 from balance_lib.show.map.looks import WORDS
 from balance_lib.show.widgets import looks
 
+# No county is as wide: a point farther from the middle of the others is a slip of the pen.
+WIDEST_KM = 1000.0
+
 
 class CountyMap(SchematicMap):
     """Show a county's schools and villages in a school year.
@@ -74,10 +77,13 @@ class CountyMap(SchematicMap):
                 self.set_trait(name, value)
 
     def _of_year(self, year: int) -> dict[str, bytes]:
-        """Return what changes with the year: kinds (255 = not open), pupils of schools, pupils of villages."""
+        """Return what changes with the year: kinds (255 = not open), pupils of schools, pupils of villages.
+
+        A school whose roll nobody recorded is open all the same; its pupils are NaN.
+        """
         rows = self.county.tables["school_years"]
-        rows = rows[(rows["year"] == year) & (rows["stage"] != "shared") & rows["pupils"].notna()]
-        pupils = rows.groupby("school_id")["pupils"].sum()
+        rows = rows[(rows["year"] == year) & (rows["stage"] != "shared")]
+        pupils = rows.groupby("school_id")["pupils"].sum(min_count=1)
         general = self.county.tables["schools"].set_index("school_id")["kind"]
         kind = general.to_dict() | rows.dropna(subset=["kind"]).set_index("school_id")["kind"].to_dict()
         at = {entry["key"]: position for position, entry in enumerate(self.places.index["kinds"])}
@@ -161,7 +167,13 @@ def _there(index: Mapping[str, Any], name: str) -> bool:
 
 
 def _placed(frame: pd.DataFrame) -> pd.DataFrame:
-    return frame[frame["lon"].notna() & frame["lat"].notna()].reset_index(drop=True)
+    """Leave out rows without a place, and with one so far from the others that the map would show nothing else."""
+    here = frame[frame["lon"].notna() & frame["lat"].notna()]
+    lonlat = here[["lon", "lat"]].to_numpy(dtype=float)
+    if len(here):
+        near = np.hypot(*project(lonlat, (np.median(lonlat[:, 0]), np.median(lonlat[:, 1]))).T) <= WIDEST_KM
+        here = here[near] if 2 * near.sum() > len(here) else here
+    return here.reset_index(drop=True)
 
 
 def _points(frame: pd.DataFrame, key: str, buffer: PointBuffer) -> dict[str, Any]:
