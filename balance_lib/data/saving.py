@@ -22,13 +22,7 @@ REPLACED = ".replaced"
 
 
 def version_of(folder: Path) -> str:
-    """Return what changes with every save: a digest of the folder and its files as the system lists them.
-
-    Parameters
-    ----------
-    folder : Path
-        Empty text if it does not stand.
-    """
+    """Return what changes with every save: a digest of the folder and its files; "" where it does not stand."""
     try:
         parts = [(".", folder.stat().st_ino, 0, 0)]
         for file in sorted(folder.iterdir()):

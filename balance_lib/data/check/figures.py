@@ -62,13 +62,7 @@ _EPSILON = 1e-6
 
 
 def check(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
-    """Yield every figure of a single row, school or year that contradicts another.
-
-    Parameters
-    ----------
-    frames : dict of str to DataFrame
-        Conforming tables by name.
-    """
+    """Yield every figure of a single row, school or year that contradicts another."""
     yield from _parts(frames)
     years = frames["school_years"]
     yield from _classes(years)

@@ -48,13 +48,7 @@ def _known_items() -> Mapping[str, Mapping[str, Any]]:
 
 
 def check(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
-    """Yield every county figure and record of evidence that is unknown, out of range or contradicts another.
-
-    Parameters
-    ----------
-    frames : dict of str to DataFrame
-        Conforming tables by name.
-    """
+    """Yield every county figure and record of evidence that is unknown, out of range or contradicts another."""
     items = frames["county_years"].dropna(subset=["item"])
     known = _known_items()
     lost = items[~items["item"].isin(known)]

@@ -39,13 +39,7 @@ Array = NDArray[np.float64]
 
 
 def check(county: County) -> Iterator[Fault]:
-    """Yield every place that cannot be right.
-
-    Parameters
-    ----------
-    county : County
-        Its layers, if any, are taken to be in the county's own coordinate system.
-    """
+    """Yield every place that cannot be right; layers are taken to be in the county's own coordinate system."""
     frames = county.tables
     for name in PLACED:
         yield from _points(name, frames[name])

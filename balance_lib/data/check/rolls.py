@@ -19,13 +19,7 @@ COMPULSORY = ("primary", "junior")
 
 
 def check(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
-    """Yield every contradiction between schools, their stages, townships and who attends them.
-
-    Parameters
-    ----------
-    frames : dict of str to DataFrame
-        Conforming tables by name.
-    """
+    """Yield every contradiction between schools, their stages, townships and who attends them."""
     schools, years = frames["schools"], _with_kind(frames)
     yield from _pupils(years)
     yield from _stages(years)

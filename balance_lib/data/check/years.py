@@ -33,13 +33,7 @@ ITEM_JUMP = 100.0
 
 
 def check(frames: dict[str, pd.DataFrame]) -> Iterator[Fault]:
-    """Yield every break over the years.
-
-    Parameters
-    ----------
-    frames : dict of str to DataFrame
-        Conforming tables by name.
-    """
+    """Yield every break over the years."""
     years, schools = frames["school_years"], frames["schools"].drop_duplicates("school_id")
     yield from _jumps(years)
     yield from _item_jumps(frames["county_years"])

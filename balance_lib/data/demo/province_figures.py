@@ -34,6 +34,10 @@ SHARED = [  # what a nine-year school reports once for the whole school
     "music_rooms_96", "music_rooms_73", "music_rooms_61", "art_rooms", "art_rooms_90", "art_rooms_67", "art_rooms_61",
     "unsafe_area_m2", "funded_pupils", "public_budget_yuan", "public_final_yuan", "training_budget_yuan",
 ]  # fmt: skip
+NOBODY = (
+    "teachers_master", "teachers_doctor", "teachers_arts", "visiting_pe", "visiting_music", "visiting_fine_art",
+    "visiting_arts", "transfers_in_3y", "transfers_out_3y", "deaths_3y",
+)  # fmt: skip
 MONITORED = ("chinese", "maths", "science", "pe", "arts", "moral")
 
 
@@ -291,8 +295,6 @@ def _staff(base: pd.DataFrame, rows: dict[str, Any], strong: bool, random: Rando
             "teachers": teachers,
             "teachers_college": np.where(junior, teachers - degree, degree // 2),
             "teachers_bachelor": np.where(junior, degree, degree - degree // 2),
-            "teachers_master": 0,
-            "teachers_doctor": 0,
             "teachers_backbone": np.ceil(rows["backbone_teachers"] * pupils / 100),
             "teachers_certified": teachers,
             "teachers_trained_360h": trained,
@@ -302,16 +304,8 @@ def _staff(base: pd.DataFrame, rows: dict[str, Any], strong: bool, random: Rando
             "teachers_pe": pe,
             "teachers_music": music,
             "teachers_fine_art": music,
-            "teachers_arts": 0,
-            "visiting_pe": 0,
-            "visiting_music": 0,
-            "visiting_fine_art": 0,
-            "visiting_arts": 0,
-            "graduates": pupils // base["grades"],
-            "entrants_3y_ago": pupils // base["grades"],
-            "transfers_in_3y": 0,
-            "transfers_out_3y": 0,
-            "deaths_3y": 0,
+            **dict.fromkeys(("graduates", "entrants_3y_ago"), pupils // base["grades"]),
+            **dict.fromkeys(NOBODY, 0),
         }
     )
 
@@ -323,12 +317,9 @@ def _rooms(base: pd.DataFrame, rows: dict[str, Any], strong: bool, random: Rando
     return pd.DataFrame(
         {
             "teaching_area_m2": np.round(rows["teaching_area"] * pupils),
-            "indoor_sports_m2": 0,
             "office_area_m2": np.round(0.6 * pupils),
             "gym_m2": np.where(pupils > 900, np.minimum(field, 600), 0),
             "sports_field_m2": np.where(pupils > 900, field - np.minimum(field, 600), field),
-            "leased_sports_m2": 0,
-            "other_sports_m2": 0,
             "equipment_yuan": np.round(rows["equipment"] * pupils),
             "multimedia_rooms": np.ceil(rows["multimedia_rooms"] * pupils / 100),
             "computers": np.ceil(pupils * 0.15),
@@ -337,8 +328,8 @@ def _rooms(base: pd.DataFrame, rows: dict[str, Any], strong: bool, random: Rando
             **{f"{room}_rooms": need for room in ("music", "art")},
             "music_rooms_96": need - lacks,
             "art_rooms_90": need - lacks,
-            **dict.fromkeys(("music_rooms_73", "music_rooms_61", "art_rooms_67", "art_rooms_61"), 0),
-            "unsafe_area_m2": 0,
+            **dict.fromkeys(("music_rooms_73", "music_rooms_61", "art_rooms_67", "art_rooms_61", "unsafe_area_m2"), 0),
+            **dict.fromkeys(("indoor_sports_m2", "leased_sports_m2", "other_sports_m2"), 0),
         }
     )
 

@@ -28,13 +28,7 @@ Row = dict[str, Any]
 
 
 def texts(made: County) -> dict[str, str]:
-    """Return the example scenarios of a demonstration county: file name -> YAML.
-
-    Parameters
-    ----------
-    made : County
-        With the layout of all its years: the historical scenarios are what its tables say happened.
-    """
+    """Return the example scenarios of a demonstration county: file name -> YAML; past ones are what its tables say."""
     return {f"{name}.yaml": text for name, text in _EXAMPLES[made.county_id](made).items()}
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 from balance_lib._errors import Fault, spans
 from balance_lib.data.intake import aliases
@@ -152,22 +153,10 @@ def match(label: str, columns: Sequence[Path]) -> list[int]:
         wanted = by_letter[1]
         return [i for i in range(len(columns)) if letters(i) == wanted]
     folded = aliases.key(label)
-    for spelling in (_with_slashes, _run_together, _lowest):
+    for spelling in ("/".join, "".join, itemgetter(-1)):  # the whole path, the same run together, its lowest heading
         if found := [i for i, path in enumerate(columns) if path and aliases.key(spelling(path)) == folded]:
             return found
     return []
-
-
-def _with_slashes(path: Path) -> str:
-    return "/".join(path)
-
-
-def _run_together(path: Path) -> str:
-    return "".join(path)
-
-
-def _lowest(path: Path) -> str:
-    return path[-1]
 
 
 def rows_of_data(

@@ -270,7 +270,7 @@ def _with_stages(given: Imported, year: int | None) -> Imported:
     new = [
         {"school_id": school, "year": at, "stage": stage}
         for (school, at), rule in lacking.items()
-        for stage in STAGES_OF.get(kinds.get(school), ("shared",) if rule == "no_figures" else ())
+        for stage in STAGES_OF.get(str(kinds.get(school)), ("shared",) if rule == "no_figures" else ())
     ]
     if not new:
         return given

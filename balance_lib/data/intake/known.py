@@ -19,6 +19,8 @@ from balance_lib.data.intake.xlsx import letters
 FEWEST_COLUMNS = 2
 # Words of a column shown where it is asked what it means.
 SHOWN = 4
+# Headers shown of a sheet none of whose headers is known.
+MOST_SHOWN = 12
 
 _NUMBER = re.compile(r"-?\d+(?:[.,]\d+)*")
 _DECIMAL = re.compile(r"-?\d+[.,]\d+")
@@ -48,6 +50,18 @@ def understand(grid: Grid, given: SourceMapping | None = None) -> Understood | F
         alone where it may be a list of schools as well as of villages, and the file's name does not say.
     """
     return (_canonical(grid) if given is None else None) or _by_aliases(grid, given or SourceMapping({}))
+
+
+def unheaded(grid: Grid) -> Fault:
+    """Say which headers a sheet has, none of them known, and the line that says what they mean."""
+    header = block.find_header(grid, lambda paths: sum(map(bool, paths)))
+    names = [header.name(i) for i, path in enumerate(header.paths) if path] if header else []
+    shown = ", ".join(names[:MOST_SHOWN]) + (" …" if len(names) > MOST_SHOWN else "")
+    own = [header.name(i) for i in _like_codes(grid, header)] if header else []
+    first = dict.fromkeys([*own[:1], *(name for name in names if aliases.heading([name]) is None), *names])
+    line = ", ".join(f'"{name}": {to}' for name, to in zip(first, ("school_id", "schools.name_zh"), strict=False))
+    rule = "header_unknown" if len(names) > 1 else "headerless"
+    return Fault(rule, grid.label, None, None, shown or None, params={"line": line})
 
 
 def _canonical(grid: Grid) -> Understood | None:
@@ -256,7 +270,7 @@ def _codeless(grid: Grid, header: Header, spec: SourceMapping, fixed: str, in_pl
     code = tables.table(fixed).key[0]
     if any(t.column == code for targets in spec.columns.values() for t in targets):
         return []
-    own = like_codes(grid, header)
+    own = _like_codes(grid, header)
     named = {
         i
         for label, targets in spec.columns.items()
@@ -272,7 +286,7 @@ def _codeless(grid: Grid, header: Header, spec: SourceMapping, fixed: str, in_pl
     return [Fault(rule, grid.label, header.last + 1, code, shown or None, params=told)] if in_play else []
 
 
-def like_codes(grid: Grid, header: Header) -> list[int]:
+def _like_codes(grid: Grid, header: Header) -> list[int]:
     """Return the columns that differ in every row, as a code does: first those whose header has a word of codes."""
     rows = [row for row in grid.rows[header.last + 1 :] if sum(map(bool, row)) > 1]
     open_to = [i for i, path in enumerate(header.paths) if path and not _personal_path(path) and not _place(path)]

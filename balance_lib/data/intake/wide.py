@@ -23,8 +23,6 @@ __all__ = ["read_wide"]
 MOST_ROWS = 200_000
 # In the place of a header: the number of the row, for lists without a code.
 ROW_NUMBER = "#"
-# Headers shown of a sheet none of whose headers is known.
-MOST_SHOWN = 12
 
 
 def read_wide(
@@ -159,7 +157,7 @@ def _known_blocks(source: SourceFile, declared: str | None) -> tuple[list[CutShe
     blocks, told = _cut_as_known(grids, None)
     faults += told
     if len(grids) > 1 and not blocks and not any(f.severity == "error" for f in faults):
-        faults.append(_unheaded(max(grids, key=lambda grid: len(grid.rows))))
+        faults.append(known.unheaded(max(grids, key=lambda grid: len(grid.rows))))
     return blocks, faults
 
 
@@ -206,7 +204,9 @@ def _cut_as_mapped(grids: Sequence[Grid], spec: SourceMapping) -> tuple[list[Cut
     for grid, header in headed:
         if header is None:
             faults.append(
-                Fault("no_header", grid.label, params={"known": ", ".join(labels[:8])}) if labels else _unheaded(grid)
+                Fault("no_header", grid.label, params={"known": ", ".join(labels[:8])})
+                if labels
+                else known.unheaded(grid)
             )
             continue
         cut, told = _cut(grid, spec, header)
@@ -224,7 +224,7 @@ def _cut_as_known(grids: Sequence[Grid], spec: SourceMapping | None) -> tuple[li
     for grid in [g for i, g in enumerate(grids, 1) if (spec or SourceMapping({})).takes_sheet(g.sheet, i, g.hidden)]:
         understood = known.understand(grid, spec)
         if understood is None or isinstance(understood, Fault):
-            unknown = _unheaded(grid) if spec or len(grids) == 1 else _left_sheet(grid)
+            unknown = known.unheaded(grid) if spec or len(grids) == 1 else _left_sheet(grid)
             faults.append(understood or unknown)
             continue
         header, whole, told = understood
@@ -330,24 +330,6 @@ def _impersonal(target: Target) -> bool:
 
 def _left_sheet(grid: Grid) -> Fault:
     return Fault("sheet_left_out", grid.file, None, None, grid.sheet, "warning")
-
-
-def _unheaded(grid: Grid) -> Fault:
-    """Say which headers a sheet has, none of them known, and the line that says what they mean."""
-    header = block.find_header(grid, lambda paths: sum(map(bool, paths)))
-    names = [header.name(i) for i, path in enumerate(header.paths) if path] if header else []
-    shown = ", ".join(names[:MOST_SHOWN]) + (" …" if len(names) > MOST_SHOWN else "")
-    own = [header.name(i) for i in known.like_codes(grid, header)] if header else []
-    first = dict.fromkeys([*own[:1], *(name for name in names if aliases.heading([name]) is None), *names])
-    line = ", ".join(f'"{name}": {to}' for name, to in zip(first, ("school_id", "schools.name_zh"), strict=False))
-    return Fault(
-        "header_unknown" if len(names) > 1 else "headerless",
-        grid.label,
-        None,
-        None,
-        shown or None,
-        params={"line": line},
-    )
 
 
 # Coordinates and provenance ----------------------------------------------------------------------------------------

@@ -78,7 +78,13 @@ class Rates:
         return replace(found, staying=now)
 
     def pair(self, point: Ints, site: Ints) -> Floats:
-        """Return the yuan a year for bus and boarding of pupils of points at sites; today's riders ride at home too."""
+        """Return the yuan a year for bus and boarding of the pupils of points at sites.
+
+        Parameters
+        ----------
+        point, site : array of int, shape (pairs,)
+            At their own school day pupils beyond the radius ride once buses run.
+        """
         drawn, ways = self.drawn, self.drawn.travel.pairs(point, site)
         stays, before = drawn.home[point] == site, drawn.boarding[point].sum(axis=1)
         riders = np.where(stays, np.where(ways.riders > 0, drawn.pupils[point] - before, 0.0), ways.riders)

@@ -77,7 +77,13 @@ class Travel:
         return np.asarray(self.by_band[:, self.bands.index("g1_3")] > 0)
 
     def pairs(self, point: Any, site: Any) -> Ways:
-        """Return how the pupils of points get to sites, both numbered as the layout does; shapes are broadcast."""
+        """Return how the pupils of points get to sites.
+
+        Parameters
+        ----------
+        point, site : int or array of int
+            Numbered as in the layout; their shapes are broadcast.
+        """
         arrays, settings = self.arrays, self.arrays.layout.scenario.settings
         village, school = self.village[point], self.sites[site]
         metres, walking = arrays.metres[village, school], arrays.minutes[village, school]
