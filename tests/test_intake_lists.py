@@ -229,5 +229,11 @@ def test_a_school_that_tells_one_figure_for_all_stages_is_there_in_map_and_layou
     assert start.schools["there"].all() and {s for s, _ in start.untold} == {"3"}
     stages = {stage for stage in STAGES if "3" in set(rows.loc[rows["stage"] == stage, "school_id"])}
     assert stages == set(STAGES_OF[kind]) & set(STAGES)
+    known = "Code,Stage,Pupils\n" + "".join(f"3,{stage},7\n" for stage in sorted(stages))
+    for more in (known, text):  # the rolls of the stages, and the total once more: it blanks none of them
+        again = bring.bring_in([SourceFile("schools.csv", more.encode())], tmp_path / "c", year=2023, crs="WGS84")
+        assert again.county is not None, [fault.sentence("en") for fault in again.faults]
+        kept = again.county.tables["school_years"].set_index(["school_id", "stage"])["pupils"]
+        assert {kept["3", stage] for stage in stages} == {7.0} and kept["3", "shared"] == 90.0
     bare = done.county.with_tables(school_years=rows[~((rows["school_id"] == "3") & rows["pupils"].isna())])
     assert ("3", "junior") in scenarios.base.of(bare, scenarios.Scenario.empty(bare, 2023)).rolls, "a table by hand"

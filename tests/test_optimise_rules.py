@@ -115,7 +115,7 @@ def test_grades_one_to_three_neither_board_nor_walk_too_long(toy: County):
     goals = Goals(schools=2, may_close=["C"], **FREE | {"radius": True})
     assert siting.propose(toy, "primary", goals, scenario=beds, judge=False).solution.status == "infeasible"
     travel = CountyLayout.of(toy, "primary", replace(goals, young=True)).travel
-    minutes = travel.pairs(-1, np.arange(travel.sites.size)).young_minutes
+    minutes = travel.pairs(-1, np.arange(travel.beds.size)).young_minutes
     walks = empty(toy, young_minutes=float(np.floor(minutes[1])))
     in_time = Goals(schools=2, may_close=["C"], **FREE | {"young": True})
     young = siting.propose(toy, "primary", in_time, scenario=walks, judge=False)

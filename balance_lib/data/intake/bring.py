@@ -224,14 +224,14 @@ def _joined(given: Imported, into: Path, name: str | None, year: int | None) -> 
     """Join what was read to the county that stands there, or make a new one; and check what it makes."""
     if any(fault.severity == "error" for fault in given.faults):
         return None, list(given.faults)
-    given = _with_stages(given, year)
     if (into / META).is_file():
         old, faults = County.read(into)
         tables.require([fault for fault in faults if not _mended(fault, given)])
         if told := _turned(given, old):
             return None, [*given.faults, *told]
-        county, faults = merge(old, given)
+        county, faults = merge(old, _with_stages(given, None, old.tables["school_years"]))
     else:
+        given = _with_stages(given, year, None)
         faults = list(given.faults)
         said = given.meta.get("name_zh")
         if name and said and name != said:
@@ -253,31 +253,33 @@ def _joined(given: Imported, into: Path, name: str | None, year: int | None) -> 
     return county, faults + origins.told(broken, county.tables, county.origins or origins.read(county.path))
 
 
-def _with_stages(given: Imported, year: int | None) -> Imported:
+def _with_stages(given: Imported, year: int | None, old: pd.DataFrame | None) -> Imported:
     """Return an import in which each school has a row for every stage it teaches; one nobody counted knows nothing.
 
-    So are lists of schools without any figure, and through-schools that tell one figure for all stages together.
+    So are lists of schools without any figure, and through-schools that tell one figure for all stages together. What
+    stands in the county already (``old``) is left as it is.
     """
     schools, rows = given.tables.get("schools"), given.tables.get("school_years")
     if schools is None or schools.empty:
         return given
     kinds = dict(zip(schools["school_id"], schools["kind"], strict=True))
+    lacking: dict[Any, tuple[str, ...]]
     if rows is None or rows.empty:
-        lacking = {(school, float(year)): "no_figures" for school in kinds} if year is not None else {}
+        lacking = {} if year is None else {(school, float(year)): ("shared",) for school in kinds}
     else:
-        told = rows.groupby(["school_id", "year"])["stage"].agg(set)
-        lacking = {key: "stages_together" for key, stages in told.items() if stages == {"shared"}}
+        stages = pd.concat([rows, old]).groupby(["school_id", "year"])["stage"].agg(set)
+        lacking = {key: () for key, has in stages.items() if has == {"shared"}}
     new = [
         {"school_id": school, "year": at, "stage": stage}
-        for (school, at), rule in lacking.items()
-        for stage in STAGES_OF.get(str(kinds.get(school)), ("shared",) if rule == "no_figures" else ())
+        for (school, at), otherwise in lacking.items()
+        for stage in STAGES_OF.get(str(kinds.get(school)), otherwise)
     ]
     if not new:
         return given
-    blank = tables.conform(pd.DataFrame(new), "school_years")
-    rule = next(iter(lacking.values()))
+    parts = [frame for frame in (rows, tables.conform(pd.DataFrame(new), "school_years")) if frame is not None]
+    rule = "no_figures" if rows is None or rows.empty else "stages_together"
     told = Fault(rule, tables.table("schools").file, None, None, len({row["school_id"] for row in new}), "warning")
-    frames = {**given.tables, "school_years": blank if rows is None or rows.empty else pd.concat([rows, blank])}
+    frames = {**given.tables, "school_years": pd.concat(parts, ignore_index=True)}
     return replace(given, tables=frames, faults=[*given.faults, told])
 
 

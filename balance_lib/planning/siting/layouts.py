@@ -300,7 +300,7 @@ def _draw(
     room = drawn if goals.capacity else _roomy(start, drawn.scenario, stage, ids[~new])
     free = (room.places[bands].to_numpy()[sites] - here).clip(min=0.0)
     towns = frame["township"].fillna("").to_numpy(dtype=object)[sites]
-    travel = Travel(arrays, village, sites, pupils, boarding, bands)
+    travel = Travel.of(arrays, village, sites, pupils, boarding, bands)
     told = points.assign(metres=metres[np.arange(len(points)), home])
     return CountyLayout(
         stage, goals, ids, told, extra, metres, pupils.sum(axis=1), pupils, boarding, home, free,

@@ -66,9 +66,11 @@ class Question:
         if self.worthwhile is not None:
             held |= ~self.worthwhile[0][point, site] & ~stays & ~by_zone
         villages = drawn.points["village_id"].to_numpy()
-        zone = list(zip(villages[point], site.tolist(), strict=True))
+        zoned = np.flatnonzero(by_zone)
+        zone = dict(zip(zoned.tolist(), zip(villages[point[zoned]], site[zoned].tolist(), strict=True), strict=True))
         out = {zone[k] for k in np.flatnonzero(held & by_zone)}  # a village goes to a new school whole or not at all
-        keep = ~held & ~np.array([z and pair in out for z, pair in zip(by_zone, zone, strict=True)], np.bool_)
+        keep = ~held
+        keep[[k for k, pair in zone.items() if pair in out]] = False
         self.point, self.site, self.stays, self.by_zone = point[keep], site[keep], stays[keep], by_zone[keep]
         self.given_way = barred[self.gives][keep] if self.gives in barred else np.zeros(keep.sum(), np.bool_)
         self.m = drawn.new.size
@@ -165,7 +167,8 @@ class Question:
         drawn = self.base.layout
         if self.split or drawn.baseline.settings.assignment == "transport":
             return
-        goes = ~self.stays & ~self.by_zone
+        several = drawn.points["village_id"].duplicated(keep=False).to_numpy()
+        goes = ~self.stays & ~self.by_zone & several[self.point]
         column = dict(zip(zip(self.point[goes], self.site[goes], strict=True), self.column[goes], strict=True))
         sites: dict[int, list[int]] = {}
         for i, j in column:
@@ -252,7 +255,8 @@ class Question:
             self._row(np.concatenate((at, at)), np.concatenate((lacking, np.full(sites.size, most))),
                       np.repeat([1.0, -1.0], sites.size), np.full(sites.size, -np.inf), 0.0)  # fmt: skip
         self._row(*_joined(parts), np.zeros(sites.size), np.inf)
-        columns = {(i, j): c for i, j, c in zip(self.point, self.site, self.column, strict=True)}
+        table = zip(self.point, self.site, self.column, strict=True) if self.pulled else ()
+        columns = {(i, j): c for i, j, c in table}
         pulled = [(columns[i, j], k) for i, j, k in self.pulled if (i, j) in columns]
         rows = np.repeat(np.arange(len(pulled)), 2)
         self._row(rows, np.ravel(pulled), 1.0, np.full(len(pulled), -np.inf), 1.0)
@@ -394,9 +398,10 @@ class Question:
         """Return a scenario's plan as columns to start from; None where it uses a pair the model has not."""
         values = np.zeros(self.size)
         values[: self.m] = trial.choice.flags
-        villages = self.base.layout.points["village_id"].to_numpy()
-        given = set(trial.choice.zones)
-        zoned = np.array([(villages[i], j) in given for i, j in zip(self.point, self.site, strict=True)], np.bool_)
+        village, given = self.base.layout.points["village_id"].to_numpy()[self.point], set(trial.choice.zones)
+        zoned = np.zeros(self.point.size, np.bool_)
+        for name, j in given:
+            zoned |= (village == name) & (self.site == j)
         used = (trial.assignment[self.point] == self.site) & (self.by_zone == zoned)
         values[self.column[used]] = 1.0
         return values if used.sum() == np.unique(self.point).size and not self._more else None
