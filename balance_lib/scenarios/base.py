@@ -86,10 +86,7 @@ class Base:
 
     @cached_property
     def rolls(self) -> dict[tuple[str, str], float]:
-        """Return the pupils of each school and compulsory stage; NaN where nobody recorded them.
-
-        A through-school that tells all its pupils in one figure is there, and has pupils of each stage nobody counted.
-        """
+        """Return the pupils of each school and compulsory stage; NaN where nobody counted them (one figure for all)."""
         columns = (self.rows[name].tolist() for name in ("school_id", "stage", "pupils"))
         told = {(school, stage): n for school, stage, n in zip(*columns, strict=True) if stage in STAGES}
         schools = {school for school, _ in told}

@@ -174,16 +174,10 @@ def _county(base: Skeleton, made: Mapping[str, pd.DataFrame], layers: Mapping[st
 def _schools(base: Skeleton, schools: list[layout.School], ground: terrain.DemoTerrain) -> pd.DataFrame:
     lon, lat = ground.degrees([s.x for s in schools], [s.y for s in schools])
     built = [max(s.founded, s.opened) for s in schools]
+    as_made = ("school_id", "name_zh", "name_en", "kind", "township", "founder", "location", "rank")
     return pd.DataFrame(
-        {
-            "school_id": [s.school_id for s in schools],
-            "name_zh": [s.name_zh for s in schools],
-            "name_en": [s.name_en for s in schools],
-            "kind": [s.kind for s in schools],
-            "township": [s.township for s in schools],
-            "founder": [s.founder for s in schools],
-            "location": [s.location for s in schools],
-            "rank": [s.rank for s in schools],
+        {name: [getattr(s, name) for s in schools] for name in as_made}
+        | {
             "boarding": [int(s.boarding) for s in schools],
             "lon": lon,
             "lat": lat,

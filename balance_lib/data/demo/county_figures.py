@@ -118,12 +118,5 @@ def _ledger(schools: list[School], years: list[int]) -> pd.DataFrame:
 
 
 def _ledger_items(skeleton: Skeleton) -> list[str]:
-    if skeleton.name != "jiaohe":
-        return []
-    return [
-        "urban_schools",
-        "village_primaries_closed",
-        "village_primaries_to_points",
-        "teaching_points_closed",
-        "township_up_merged",
-    ]
+    done = ["village_primaries_closed", "village_primaries_to_points", "teaching_points_closed", "township_up_merged"]
+    return ["urban_schools", *done] if skeleton.name == "jiaohe" else []

@@ -74,10 +74,6 @@ class DemoTerrain:
             Longitudes in degrees.
         lat : object
             Latitudes in degrees.
-
-        Returns
-        -------
-        (object, object)
         """
         x, y = self._to_metres.transform(lon, lat)
         return np.asarray(x), np.asarray(y)
@@ -91,10 +87,6 @@ class DemoTerrain:
             Eastings in metres.
         y : object
             Northings in metres.
-
-        Returns
-        -------
-        (object, object)
         """
         lon, lat = self._to_metres.transform(x, y, direction="INVERSE")
         return np.round(lon, 5), np.round(lat, 5)
@@ -108,10 +100,6 @@ class DemoTerrain:
             Rows of the raster.
         columns : object
             Columns of the raster.
-
-        Returns
-        -------
-        (object, object)
         """
         x = self.x0 + (np.asarray(columns) + 0.5) * self.cell
         return x, self.y0 - (np.asarray(rows) + 0.5) * self.cell
@@ -125,10 +113,6 @@ class DemoTerrain:
             Eastings in metres.
         y : object
             Northings in metres.
-
-        Returns
-        -------
-        (object, object)
         """
         rows = np.floor((self.y0 - np.asarray(y)) / self.cell).astype(int)
         columns = np.floor((np.asarray(x) - self.x0) / self.cell).astype(int)

@@ -98,18 +98,18 @@ class _Writer:
 
     def title(self, key: str) -> None:
         """Write one bold line."""
-        self.sheet.append([styled(self.sheet, locale.text(f"intake.{self.section}.{key}", self.lang), "head")])
-        self.line += 1
+        self._put([locale.text(f"intake.{self.section}.{key}", self.lang)], "head")
 
     def head(self, *keys: str) -> None:
         """Write the header of a list."""
-        texts = [locale.text(f"intake.{self.section}.head.{key}", self.lang) for key in keys]
-        self.sheet.append([styled(self.sheet, text, "optional") for text in texts])
-        self.line += 1
+        self._put([locale.text(f"intake.{self.section}.head.{key}", self.lang) for key in keys], "optional")
 
     def row(self, *texts: str) -> None:
         """Write one row; long texts wrap within their column."""
-        self.sheet.append([styled(self.sheet, text, "plain") for text in texts])
+        self._put(texts, "plain")
+
+    def _put(self, texts: Sequence[str], role: str) -> None:
+        self.sheet.append([styled(self.sheet, text, role) for text in texts])
         self.line += 1
 
     def paragraph(self, text: str) -> None:

@@ -76,10 +76,6 @@ def read_county_form(
         The file.
     year : int, optional
         School year; the last one without.
-
-    Returns
-    -------
-    (dict of str to DataFrame, list of Fault)
     """
     found = gather(read_forms(SourceFile.of(source), year=year, wanted="county"))
     return found.tables, found.faults

@@ -202,10 +202,6 @@ def read_county(sheet: WorkbookSheet, place: str) -> tuple[dict[str, Any], list[
     ----------
     sheet : WorkbookSheet
     place : str
-
-    Returns
-    -------
-    (dict of str to object, list of Fault)
     """
     labels = {
         label_key(text): key
