@@ -100,6 +100,14 @@ def test_lines_of_the_tick_are_those_of_the_outcome(made) -> None:
     assert fast["class"].tolist() == ["fine", "breaks"]  # 2 km and 4 km
 
 
+def test_a_way_nobody_knows_is_no_line_within_the_rules() -> None:
+    full = scenario_towns.county(attendance=False)
+    bare = full.with_tables(**{name: full.tables[name].iloc[:0] for name in ("villages", "village_years")})
+    found = scenarios.evaluate(bare, Scenario.empty(bare, YEAR).with_operations(Close(school_id="C")))
+    lines = trial.moves_of(found)
+    assert len(lines) and not set(lines["class"]) - {"unknown", "breaks"}
+
+
 def test_cells_that_begin_a_formula_are_disarmed_in_exports() -> None:
     import pandas as pd
 

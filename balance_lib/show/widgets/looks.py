@@ -39,9 +39,10 @@ def layout_classes(lang: str) -> list[MapClass]:
 
 
 def move_classes(lang: str) -> list[LinkClass]:
-    """Return how moves are drawn: within the rules, and those that break one."""
+    """Return how moves are drawn: within the rules, those nobody knows it of, and those that break one."""
     return [
         LinkClass("fine", text("page.consolidation.line.fine", lang), palette.MUTED),
+        LinkClass("unknown", text("page.consolidation.line.unknown", lang), palette.MUTED, dashed=True),
         LinkClass("breaks", text("page.consolidation.line.breaks", lang), palette.LIMIT, dashed=True),
     ]
 

@@ -257,7 +257,7 @@ def moves_of(outcome: Outcome) -> pd.DataFrame:
         return pd.DataFrame(columns=["start", "to", "pupils", "class"])
     start = moves["village_id"].where(moves["village_id"].fillna("") != "", moves["from_id"])
     broken = (moves["overflow"] > 0) | (moves["far"] > 0)
-    return _lines(start, moves["to_id"], moves["pupils"], broken)
+    return _lines(start, moves["to_id"], moves["pupils"], broken, moves["metres_after"].isna())
 
 
 def _moves_at(board: Board, tick: Tick, radius_m: Sequence[float]) -> pd.DataFrame:
@@ -269,14 +269,16 @@ def _moves_at(board: Board, tick: Tick, radius_m: Sequence[float]) -> pd.DataFra
     villages, schools = np.array([*board.villages, ""], dtype=object), np.array(board.schools, dtype=object)
     start = np.where(tick.village[there] >= 0, villages[tick.village[there]], schools[tick.from_[there]])
     limit = np.asarray(radius_m, float)[(tick.band[there] == 2).astype(int)]
-    walks = tick.pupils[there] - tick.boards[there]
-    broken = (tick.over[there] > 0) | ((tick.metres_after[there] > limit) & (walks > 0))
-    return _lines(start, schools[tick.to[there]], tick.pupils[there], broken)
+    metres, walks = tick.metres_after[there], tick.pupils[there] - tick.boards[there]
+    broken = (tick.over[there] > 0) | ((metres > limit) & (walks > 0))
+    return _lines(start, schools[tick.to[there]], tick.pupils[there], broken, np.isnan(metres))
 
 
-def _lines(start: Any, to: Any, pupils: Any, broken: Any) -> pd.DataFrame:
+def _lines(start: Any, to: Any, pupils: Any, broken: Any, unknown: Any) -> pd.DataFrame:
     found = pd.DataFrame({"start": np.asarray(start, object), "to": np.asarray(to, object),
-                          "pupils": np.asarray(pupils, float), "broken": np.asarray(broken, bool)})  # fmt: skip
+                          "pupils": np.asarray(pupils, float), "broken": np.asarray(broken, bool),
+                          "unknown": np.asarray(unknown, bool)})  # fmt: skip
     found = found[found["to"] != ""]
-    found = found.groupby(["start", "to"], as_index=False, sort=False)[["pupils", "broken"]].sum()
-    return found.assign(**{"class": np.where(found["broken"] > 0, "breaks", "fine")})
+    found = found.groupby(["start", "to"], as_index=False, sort=False)[["pupils", "broken", "unknown"]].sum()
+    kinds = np.select([found["broken"] > 0, found["unknown"] > 0], ["breaks", "unknown"], "fine")
+    return found.assign(**{"class": kinds})

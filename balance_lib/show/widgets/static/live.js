@@ -44,17 +44,18 @@ export class Live {
       const start = flow.village >= 0 ? this.villageAt.get(board.villages[flow.village]) : this.behind(flow.from);
       const end = this.schoolAt.get(board.schools[flow.to]);
       if (start === undefined || end === undefined) continue;
-      const line = lines.get(`${start},${end}`) ?? {start, end, pupils: 0, broken: 0};
+      const line = lines.get(`${start},${end}`) ?? {start, end, pupils: 0, look: 0};
       line.pupils += flow.pupils;
-      line.broken |= flow.over > 0 || (flow.after > radius[+(flow.band === 2)] && flow.pupils > flow.boards);
+      const broken = flow.over > 0 || (flow.after > radius[+(flow.band === 2)] && flow.pupils > flow.boards);
+      line.look = Math.max(line.look, broken ? 2 : +Number.isNaN(flow.after)); // fine, unknown, breaks
       lines.set(`${start},${end}`, line);
     }
-    const drawn = [...lines.values()].sort((a, b) => a.broken - b.broken);
+    const drawn = [...lines.values()].sort((a, b) => a.look - b.look);
     return {
       legend: map.looks, value_label: map.label, has_values: false, _notes: [], _classes: view(codes),
       link_legend: map.links, link_label: map.link_label,
       _link_pupils: view(Float32Array.from(drawn, (line) => line.pupils)),
-      _link_classes: view(Uint8Array.from(drawn, (line) => line.broken)),
+      _link_classes: view(Uint8Array.from(drawn, (line) => line.look)),
       _links: view(Uint32Array.from(drawn.flatMap((line) => [line.start, line.end]))),
       radius_km: [...new Set(radius.filter(Number.isFinite).map((m) => Math.round(m) / 1000))],
     };
