@@ -67,7 +67,9 @@ class Question:
             held |= ~self.worthwhile[0][point, site] & ~stays & ~by_zone
         villages = drawn.points["village_id"].to_numpy()
         zoned = np.flatnonzero(by_zone)
-        zone = dict(zip(zoned.tolist(), zip(villages[point[zoned]], site[zoned].tolist(), strict=True), strict=True))
+        zone: dict[Any, Any] = dict(
+            zip(zoned.tolist(), zip(villages[point[zoned]], site[zoned].tolist(), strict=True), strict=True)
+        )
         out = {zone[k] for k in np.flatnonzero(held & by_zone)}  # a village goes to a new school whole or not at all
         keep = ~held
         keep[[k for k, pair in zone.items() if pair in out]] = False
