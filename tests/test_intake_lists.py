@@ -237,3 +237,11 @@ def test_a_school_that_tells_one_figure_for_all_stages_is_there_in_map_and_layou
         assert {kept["3", stage] for stage in stages} == {7.0} and kept["3", "shared"] == 90.0
     bare = done.county.with_tables(school_years=rows[~((rows["school_id"] == "3") & rows["pupils"].isna())])
     assert ("3", "junior") in scenarios.base.of(bare, scenarios.Scenario.empty(bare, 2023)).rolls, "a table by hand"
+
+
+@pytest.mark.parametrize("cell", ["9" * 5000, "-" + "9" * 400, "POINT (1e999 33)", "9" * 308 + ".5"])
+@pytest.mark.parametrize("column", ["Longitude", "Latitude", "Roll"])
+def test_a_figure_no_computer_can_hold_is_a_fault_of_its_cell(cell: str, column: str) -> None:
+    cells = {"Longitude": "106.1", "Latitude": "33", "Roll": "9"} | {column: f'"{cell}"'}
+    found = read(f"Code,Name,Level,{','.join(cells)}\n1,A,primary,{','.join(cells.values())}\n")
+    assert not found.ok and all(len(str(fault.found)) < 400 for fault in found.faults)

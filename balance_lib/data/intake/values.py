@@ -165,8 +165,8 @@ class Reader:
         else:
             both = pair(text) or (None, None)
             found = next((c for c in both if c and c.axis == column), both[part])
-        if found is None:
-            return self._broken("not_a_coordinate", text, row)
+        if found is None or not math.isfinite(found.value):
+            return self._broken("not_a_coordinate", text if found is None else f"{text[:20]}…", row)
         if found.axis not in (None, column):
             return self._broken("other_axis", text, row)
         return found.value
