@@ -80,7 +80,7 @@ def test_a_school_at_the_end_of_the_world_is_counted_and_does_not_spoil_the_map(
 ) -> None:
     schools = made.tables["schools"].copy()
     schools.loc[0, ["lon", "lat"]] = lon, lat
-    lost = county_map.geometry(made.with_tables(schools=schools))
+    lost = county_map._geometry(made.with_tables(schools=schools))
     assert lost.index["unplaced"] == 1 and np.abs(lost.xy).max() < 1000 and len(lost.schools) == len(schools) - 1
 
 
