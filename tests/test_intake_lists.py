@@ -245,3 +245,12 @@ def test_a_figure_no_computer_can_hold_is_a_fault_of_its_cell(cell: str, column:
     cells = {"Longitude": "106.1", "Latitude": "33", "Roll": "9"} | {column: f'"{cell}"'}
     found = read(f"Code,Name,Level,{','.join(cells)}\n1,A,primary,{','.join(cells.values())}\n")
     assert not found.ok and all(len(str(fault.found)) < 400 for fault in found.faults)
+
+
+@pytest.mark.parametrize("odd", ["\x01", "\x1f", "\x7f", "\ud800", "\\ud800", "\t"])
+def test_features_that_only_gdal_can_read_are_read_or_refused_in_words(odd: str) -> None:
+    feature = {"type": "Feature", "geometry": {"type": "Point", "coordinates": [106.1, 33]},
+               "properties": {"code": "1", "name": "A?", "level": "primary", "roll": 9}}  # fmt: skip
+    layer = json.dumps({"type": "FeatureCollection", "features": [feature]}).replace("?", odd)
+    done = read_wide(SourceFile("schools.geojson", layer.encode("utf-8", "surrogatepass")), year=2023, crs="WGS84")
+    assert done.ok or rules(done)

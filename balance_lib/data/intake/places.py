@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import warnings
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,6 +31,7 @@ _AREAS = ("Polygon", "MultiPolygon")
 _DIGITS = 7
 # How a GeoJSON and a GeoPackage (an SQLite file) begin.
 _BEGIN = (b"{", b"[", b"SQLite format 3\0")
+_CRS_MEMBER = re.compile(rb'"crs"\s*:\s*\{')
 
 
 def read_places(
@@ -189,7 +191,7 @@ def _is_bare_geojson(source: SourceFile) -> bool:
         content = stream.read()
     if content.lstrip()[:1] not in (b"{", b"\xef"):
         return False
-    return "crs" not in json.loads(content.decode("utf-8-sig"))
+    return _CRS_MEMBER.search(content) is None  # GDAL reads more than a JSON parser takes
 
 
 def _to_wgs84(frame: Any, system: str, name: str) -> tuple[Any, list[dict[str, Any]]]:
