@@ -26,8 +26,11 @@ import traceback
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
+from functools import cached_property, partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
@@ -206,7 +209,7 @@ class Network:
         tokens = {"BALANCE_TOKEN": PLANNER, "BALANCE_VIEWER_TOKEN": VIEWER, "BALANCE_HOME": str(folder / "home")}
         (folder / "home").mkdir()
         self.served = Served(folder, root=folder / "home", environment=tokens)
-        self.cookie, self.kernel = "", ""
+        self.cookie, self.kernel, self.opened = "", "", contextlib.ExitStack()
 
     def ask(self, method: str, path: str, body: bytes | None = None, **headers: str) -> tuple[int, str]:
         """Send one request byte by byte as it is; return the status and the text of the answer."""
@@ -267,15 +270,8 @@ class Network:
     def sockets(self, dice: random.Random) -> None:
         """Send a viewer's kernel messages no page sends; nothing of its inside comes back."""
         from websockets.exceptions import WebSocketException
-        from websockets.sync.client import connect
 
-        if not self.cookie:
-            self.open()
-        address = f"ws://127.0.0.1:{self.served.port}/api/kernels/{self.kernel}/channels?session_id=s"
-        origin: Any = f"http://127.0.0.1:{self.served.port}"
-        with contextlib.suppress(WebSocketException, OSError), connect(
-            address, additional_headers={"Cookie": self.cookie}, origin=origin, subprotocols=[PROTOCOL], open_timeout=5,
-        ) as channel:  # fmt: skip
+        try:
             for _ in range(5):
                 kind = dice.choice(
                     ["comm_open", "comm_msg", "comm_close", "execute_request", "shutdown_request", word(dice)]
@@ -283,12 +279,38 @@ class Network:
                 content = dice.choice([{"comm_id": word(dice), "data": dice.choice([[], 5, None, {"method": word(dice)}])},
                                        {"code": "import os; print(os.getcwd())"}, {}, {"comm_id": None}])  # fmt: skip
                 sent = message(kind, content)
-                channel.send(sent if dice.random() < 0.7 else fuzz_intake.mutated(sent, dice))
+                self.channel.send(sent if dice.random() < 0.7 else fuzz_intake.mutated(sent, dice))
             with contextlib.suppress(TimeoutError):
                 for _ in range(40):
-                    frame = channel.recv(timeout=0.05)
+                    frame = self.channel.recv(timeout=0.05)
                     text = frame if isinstance(frame, str) else frame.decode("utf-8", "replace")
                     assert not LEAK.search(text), text[:200]
+        except (WebSocketException, OSError):  # hung up on: that is an answer, and the next round opens another
+            self._hang_up()
+        except BaseException:
+            self._hang_up()
+            raise
+        if dice.random() < 0.1:
+            self._hang_up()
+
+    def _hang_up(self) -> None:
+        if channel := vars(self).pop("channel", None):
+            channel.close_socket()
+            self.opened.close()
+
+    @cached_property
+    def channel(self) -> Any:
+        """Return the socket of a viewer's kernel; opened again once the server has hung up."""
+        from websockets.sync.client import connect
+
+        if not self.cookie:
+            self.open()
+        address = f"ws://127.0.0.1:{self.served.port}/api/kernels/{self.kernel}/channels?session_id=s"
+        origin: Any = f"http://127.0.0.1:{self.served.port}"
+        return self.opened.enter_context(
+            connect(address, additional_headers={"Cookie": self.cookie}, origin=origin, subprotocols=[PROTOCOL],
+                    open_timeout=5, close_timeout=5)
+        )  # fmt: skip
 
     def open(self) -> None:
         """Open the page as a viewer."""
@@ -301,25 +323,37 @@ class Network:
         connection.close()
 
 
-@contextlib.contextmanager
-def kinds(place: Path) -> Iterator[dict[str, Attack]]:
-    """Yield the twelve kinds of input."""
-    for name in ("net", "ids", "backups"):
-        (place / name).mkdir()
-    sound, net = fuzz_intake.bases(), Network(place / "net")
-    try:
-        net.open()
-        yield {
-            "HTTP: addresses": net.paths, "HTTP: heads": net.heads, "HTTP: forms": net.forms, "TCP: raw bytes": net.raw,
-            "Sockets: messages": net.sockets, "Uploads: forms, workbooks (XLSX)": of_file("workbook.xlsx", sound),
-            "Uploads: lists (CSV)": of_file("list.csv", sound), "Uploads: places (GeoJSON)": of_file("schools.geojson", sound),
-            "YAML": yaml_text, "Names": names, "Ids": Ids(place / "ids"), "Backups": Backups(place / "backups"),
-        }  # fmt: skip
-        assert net.served.process.poll() is None, "the server ended"
-        assert net.ask("GET", "/login")[0] == 200, "the server no longer answers"
-    finally:
-        with contextlib.suppress(subprocess.TimeoutExpired):  # on a busy machine its kernels take their time
-            net.served.close()
+FILES: dict[str, Callable[[Path], Attack]] = {
+    "Uploads: forms, workbooks (XLSX)": lambda _: of_file("workbook.xlsx", fuzz_intake.bases()),
+    "Uploads: lists (CSV)": lambda _: of_file("list.csv", fuzz_intake.bases()),
+    "Uploads: places (GeoJSON)": lambda _: of_file("schools.geojson", fuzz_intake.bases()),
+    "YAML": lambda _: yaml_text, "Names": lambda _: names, "Ids": Ids, "Backups": Backups,
+}  # fmt: skip
+WAYS_IN = {
+    "HTTP: addresses": Network.paths, "HTTP: heads": Network.heads, "HTTP: forms": Network.forms,
+    "TCP: raw bytes": Network.raw, "Sockets: messages": Network.sockets,
+}  # fmt: skip
+
+
+def by_files(name: str, times: int, seed: int) -> Row:
+    """Try a kind of input that needs no server so often."""
+    with tempfile.TemporaryDirectory() as place:
+        return rounds(FILES[name](Path(place)), times, seed, network=False)
+
+
+def by_network(times: int, seed: int) -> Iterator[tuple[str, Row]]:
+    """Try every way into one running server so often, and hold that it still answers."""
+    with tempfile.TemporaryDirectory() as place:
+        net = Network(Path(place))
+        try:
+            net.open()
+            for name, attack in WAYS_IN.items():
+                yield name, rounds(partial(attack, net), times, seed, network=True)
+            assert net.served.process.poll() is None, "the server ended"
+            assert net.ask("GET", "/login")[0] == 200, "the server no longer answers"
+        finally:
+            with contextlib.suppress(subprocess.TimeoutExpired):  # on a busy machine its kernels take their time
+                net.served.close()
 
 
 def kills(times: int, seed: int) -> dict[str, tuple[int, int]]:
@@ -350,7 +384,10 @@ def table(rows: dict[str, Row], killed: dict[str, tuple[int, int]], lang: str) -
     lines += [f"| **{'合计' if zh else 'all'}** | {total} | {sum(sum(r.wrong.values()) for r in rows.values())} | {sum(r.slow for r in rows.values())} | |",
               "", "| 写入 | 写到一半被强制结束的次数 | 之后不完整 |" if zh else "| write | killed at work | not whole after |", "|---|--:|--:|"]  # fmt: skip
     lines += [f"| {name} | {at_work} | {broken} |" for name, (at_work, broken) in killed.items()]
-    said = f"balance_lib {balance_lib.__version__}, {date.today()}, `python -m benchmarks.attack`"
+    commit = subprocess.run(
+        ["git", "rev-parse", "--short", "HEAD"], cwd=TOP, capture_output=True, text=True, check=False
+    )
+    said = f"balance_lib {balance_lib.__version__} ({commit.stdout.strip()}), {date.today()}, `python -m benchmarks.attack`"
     return "\n".join([*lines, "", said])
 
 
@@ -362,21 +399,13 @@ def main() -> None:
     parser.add_argument("--kills", type=int, default=20, help="of each kind of write")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/security.*.md")
     asked = parser.parse_args()
+    times = math.ceil(asked.inputs / (len(WAYS_IN) + len(FILES)))
     rows: dict[str, Row] = {}
-    with tempfile.TemporaryDirectory() as place, kinds(Path(place)) as attacks:
-        for name, attack in attacks.items():
-            rows[name] = rounds(
-                attack,
-                math.ceil(asked.inputs / len(attacks)),
-                asked.seed,
-                network=name.startswith(("HTTP", "TCP", "Sock")),
-            )
-            print(
-                json.dumps(
-                    {name: [rows[name].tried, rows[name].slow, round(rows[name].longest_s, 1), rows[name].wrong]}
-                ),
-                flush=True,
-            )
+    with ProcessPoolExecutor(2, get_context("spawn")) as beside:  # the server and whoever attacks it mostly wait
+        jobs = {name: beside.submit(by_files, name, times, asked.seed) for name in FILES}
+        for name, row in (*by_network(times, asked.seed), *((name, job.result()) for name, job in jobs.items())):
+            rows[name] = row
+            print(json.dumps({name: [row.tried, row.slow, round(row.longest_s, 1), row.wrong]}), flush=True)
     killed = kills(asked.kills, asked.seed)
     print(table(rows, killed, "en"))
     for lang in ("zh", "en") if asked.write else ():

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ import pandas as pd
 from balance_lib.access.reach import Reach, Target
 from balance_lib.access.walks import Floats, Ints, positions
 from balance_lib.data.county import OUTLINE, TOWNSHIPS, County
+from balance_lib.data.kept import once_per_county
 
 FAR = 20.0  # helper points this many county widths away close the outermost cells; they never bound ground inside
 COLUMNS = ["school_id", "school", "villages", "area_km2", "geometry"]
@@ -45,7 +45,7 @@ class Catchments:
         return float(self.outline.area) / 1e6
 
 
-@lru_cache(maxsize=8)
+@once_per_county
 def ground(county: County) -> Catchments | None:
     """Cut a county into one cell a village: the ground nearer to it than to any other village.
 

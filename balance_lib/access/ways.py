@@ -2,15 +2,12 @@
 
 from __future__ import annotations
 
-from weakref import WeakKeyDictionary
-
 import pandas as pd
 
 from balance_lib.access import distance
 from balance_lib.access.distance import MODES, Direction, Mode, ODTable
 from balance_lib.data.county import County
-
-_MEASURED: WeakKeyDictionary[County, dict[tuple[str, str], ODTable]] = WeakKeyDictionary()
+from balance_lib.data.kept import once_per_county
 
 
 def modes_of(county: County) -> list[Mode]:
@@ -53,8 +50,9 @@ def costs(county: County, mode: Mode = "straight", *, direction: Direction = "th
     --------
     balance_lib.access.distance.od : what measures.
     """
-    kept = _MEASURED.setdefault(county, {})
-    key = (mode, direction if mode == "terrain" else "there")
-    if key not in kept:
-        kept[key] = distance.od(county, mode=mode, direction=direction, **ends(county))
-    return kept[key]
+    return _measured(county, mode, direction if mode == "terrain" else "there")
+
+
+@once_per_county
+def _measured(county: County, mode: Mode, direction: Direction) -> ODTable:
+    return distance.od(county, mode=mode, direction=direction, **ends(county))

@@ -321,6 +321,15 @@ class County(Shown):
         return rows
 
     @cached_property
+    def kept(self) -> dict[Any, dict[Any, Any]]:
+        """Keep what others computed of this county, by whoever computed it; see :mod:`balance_lib.data.kept`."""
+        return {}
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Return what is pickled or copied: not what was computed of it."""
+        return {name: value for name, value in vars(self).items() if name != "kept"}
+
+    @cached_property
     def _rows_of(self) -> dict[tuple[str, int], pd.DataFrame]:
         """Keep the rows of each table and year somebody asked for."""
         return {}

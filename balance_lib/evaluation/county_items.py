@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache, partial
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -13,6 +13,7 @@ import pandas as pd
 
 from balance_lib import standards
 from balance_lib.data.county import County
+from balance_lib.data.kept import keep, once_per_county
 from balance_lib.evaluation import indicators, schools, wording
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.finding import Context, _worst_of, line_of, over_whole, single
@@ -119,11 +120,14 @@ def series_of(county: County, standard: Standard, measure: Measure) -> dict[int,
     return {year: found[year] for year in county.years}
 
 
-@lru_cache(maxsize=512)
 def _series(frames: indicators.Frames, formula: str, blank_is_zero: tuple[str, ...], transform: str) -> CountySeries:
     """Return a county figure by year, made once for all the years that are judged."""
-    values = frames.values("county", formula, blank_is_zero)
-    return CountySeries(frames.column("county", "year").tolist(), values.tolist(), transform)
+
+    def make() -> CountySeries:
+        values = frames.values("county", formula, blank_is_zero)
+        return CountySeries(frames.column("county", "year").tolist(), values.tolist(), transform)
+
+    return keep(frames.series, (formula, blank_is_zero, transform), make, most=512)
 
 
 def _judge_given(item: Item, measure: Measure, context: Context) -> ItemResult:
@@ -159,7 +163,7 @@ def _judge_reported(item: Item, measure: Measure, context: Context) -> ItemResul
     return replace(result, basis="reported", source=source if isinstance(source, str) else "")
 
 
-@lru_cache(maxsize=32)
+@once_per_county
 def _reported(county: County) -> dict[tuple[float, str], tuple[float, Any]]:
     table = county.tables["county_years"]
     keys = zip(table["year"], table["item"], strict=True)
@@ -189,7 +193,7 @@ def _text(value: Any) -> str:
     return value if isinstance(value, str) else ""
 
 
-@lru_cache(maxsize=32)
+@once_per_county
 def _evidence(county: County) -> dict[tuple[Any, Any, Any], list[tuple[Any, Any, Any]]]:
     table = county.tables["evidence"]
     keys = zip(table["standard"], table["item_id"], table["year"], strict=True)

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 from importlib import import_module
 from typing import Any
 
 from balance_lib import standards
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 
 Measures = Mapping[tuple[str, str], Any]
 
@@ -23,7 +23,7 @@ def _measures(county: County, year: int, name: str) -> Measures:
     return {} if spec is None else _measured(county, year, spec["by"])
 
 
-@lru_cache(maxsize=64)
+@once_per_county
 def _measured(county: County, year: int, provider: str) -> Measures:
     module, _, function = provider.partition(":")
     found: Measures = getattr(import_module(module), function)(county, year)

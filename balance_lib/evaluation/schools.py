@@ -12,6 +12,7 @@ import pandas as pd
 
 from balance_lib import inequality
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.evaluation import indicators
 from balance_lib.evaluation.indicators.comparison import TOLERANCE, _holds, gaps, satisfies
 from balance_lib.standards import STAGES, Item, Standard
@@ -257,7 +258,7 @@ class IndicatorSheet:
         return pd.DataFrame({n: c if n == "contribution" else _text(c) for n, c in together.items()})
 
 
-@lru_cache(maxsize=64)
+@once_per_county
 def sheet(county: County, standard: Standard, switches: Switches) -> IndicatorSheet:
     """Return the indicators of a county's schools; computed once for the same county, standard and switches.
 
@@ -271,7 +272,7 @@ def sheet(county: County, standard: Standard, switches: Switches) -> IndicatorSh
     return IndicatorSheet(county, standard, switches)
 
 
-@lru_cache(maxsize=64)
+@once_per_county
 def school_table(county: County, standard: Standard, switches: Switches) -> pd.DataFrame:
     """Compute every indicator of every included school, stage and year, judged against its own line.
 
@@ -309,7 +310,7 @@ def schools_of(county: County, standard: Standard, switches: Switches, year: int
     return found.table(found.rows(year)) if found.names else school_table(county, standard, switches)
 
 
-@lru_cache(maxsize=64)
+@once_per_county
 def _rule_table(county: County, standard: Standard, switches: Switches) -> pd.DataFrame:
     """Judge every included school by the standard's school rule, for stages that have one.
 
@@ -346,7 +347,7 @@ def _rules(parts: list[dict[str, Any] | None]) -> pd.DataFrame:
     return pd.DataFrame({n: _text(c.astype(object)) if n in words else c for n, c in together.items()})
 
 
-@lru_cache(maxsize=64)
+@once_per_county
 def cv_table(county: County, standard: Standard, switches: Switches) -> pd.DataFrame:
     """Compute the difference coefficients of all indicators, by year and stage, and their composite.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from functools import cache, lru_cache, reduce
+from functools import cache, reduce
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from balance_lib import locale, standards
 from balance_lib.data import tables
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.evaluation import indicators
 from balance_lib.evaluation.figures import amount, places_beside, places_of, quantity, rounded
 from balance_lib.evaluation.indicators.comparison import TOLERANCE
@@ -196,7 +197,7 @@ def names(ids: Sequence[Any], county: County, most: int = 3) -> dict[str, str]:
     }
 
 
-@lru_cache(maxsize=32)
+@once_per_county
 def _known(county: County) -> tuple[dict[Any, Any], dict[Any, Any]]:
     """Return the schools' names by id, Chinese and English; a school without an English name keeps its own."""
     table = county.tables["schools"]

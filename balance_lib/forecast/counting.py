@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from balance_lib import evaluation
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.evaluation import RowCounts
 from balance_lib.evaluation.finding import line_of, stages_of
 from balance_lib.evaluation.school_items import rule_floor
@@ -66,7 +66,7 @@ def _of_schools(
     return out, _again(of_item(found.back_test.rows), lines, item, standard, passed)
 
 
-@lru_cache(maxsize=8)
+@once_per_county
 def _counts_of(county: County, standard: Standard, base: int) -> Mapping[str, RowCounts | None]:
     """Judge every item that is counted from schools once, for all who ask about one of them."""
     codes = [item.code for item in standard.judged if is_counted(item)]

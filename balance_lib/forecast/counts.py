@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import pandas as pd
 
 from balance_lib._errors import DataError, Fault, NotFoundError
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.locale import Message
 from balance_lib.standards import STAGES
 
@@ -85,7 +85,7 @@ class Counts:
         return out
 
 
-@lru_cache(maxsize=8)
+@once_per_county
 def read(county: County, base: int | None = None) -> Counts:
     """Read a county's counts.
 

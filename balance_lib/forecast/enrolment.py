@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from functools import lru_cache
-
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.forecast import errors
 from balance_lib.forecast.counts import read
 from balance_lib.forecast.result import Projection
@@ -51,7 +50,7 @@ def project(
     return _projected(county, to, counts.base, settings, bands)
 
 
-@lru_cache(maxsize=24)
+@once_per_county
 def _projected(county: County, to: int, base: int, settings: ProjectionSettings, bands: bool) -> Projection:
     run = Run(county, read(county, base), to, settings)
     run.go()

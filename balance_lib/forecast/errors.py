@@ -5,7 +5,6 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from statistics import NormalDist
 from typing import Any
 
@@ -13,6 +12,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.forecast.counts import BAND_STAGE, BANDS, FIRST_AGE, Counts, read
 from balance_lib.forecast.quantile import _regress
 from balance_lib.forecast.result import BACK_TEST_COLUMNS, BackTest, Projection
@@ -46,7 +46,7 @@ def _banded(projection: Projection, county: County) -> Projection:
     )
 
 
-@lru_cache(maxsize=16)
+@once_per_county
 def _measured(
     county: County, base: int, zoned: bool, migration: str, level: float
 ) -> tuple[dict[str, _Width], BackTest]:
@@ -195,7 +195,7 @@ def _with_band(table: pd.DataFrame, base: int, known: int, width: _Width, unborn
     return table.assign(low=np.maximum(pupils - half, 0.0), high=pupils + half)
 
 
-@lru_cache(maxsize=8)
+@once_per_county
 def _forecasts(county: County, base: int, zoned: bool = True, migration: str = "observed") -> pd.DataFrame:
     """Forecast again from earlier years of the panel and set what was then counted beside it.
 

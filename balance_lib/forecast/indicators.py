@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,6 +11,7 @@ import pandas as pd
 
 from balance_lib._errors import NotFoundError
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.forecast import calibration, path
 from balance_lib.forecast.calibration import Spread
 from balance_lib.forecast.result import BackTest
@@ -118,7 +118,7 @@ def paths(
     return _paths(county, standard, of, stage, indicator, base, base + 10 if to is None else to)
 
 
-@lru_cache(maxsize=32)
+@once_per_county
 def _paths(
     county: County, standard: Standard, of: str, stage: str | None, indicator: str | None, base: int, to: int
 ) -> Paths:
@@ -146,7 +146,7 @@ def _paths(
     )
 
 
-@lru_cache(maxsize=12)
+@once_per_county
 def _measured(county: County, standard: Standard, of: str, base: int) -> tuple[dict[str, Spread], BackTest]:
     """Return how each indicator goes on and how wide its band is, and the back-test of both.
 

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.evaluation import schools
 from balance_lib.forecast.enrolment import project
 from balance_lib.standards import Standard
@@ -69,7 +69,7 @@ class IndicatorSeries:
         return IndicatorSeries(self.index[keep], self.years, self.values[keep], self.pupils[keep], self.lines[keep])
 
 
-@lru_cache(maxsize=12)
+@once_per_county
 def _read_series(county: County, standard: Standard, of: str, base: int) -> IndicatorSeries:
     """Return every series up to a base year; a place or indicator nobody counted has none."""
     table = _table(county, standard, of, base)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -17,6 +16,7 @@ from balance_lib import access
 from balance_lib._errors import NotFoundError
 from balance_lib.access.distance import Mode, ODTable
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.scenarios import estimate, future
 from balance_lib.scenarios.scenario import Scenario
@@ -30,9 +30,6 @@ COMPLETE_FROM = 5  # a small complete primary may have one grade without pupils;
 SMALL = ("primary", "teaching_point")
 OF_TABLE = ("name_zh", "name_en", "township", "location", "rank", "founder", "boarding", "lon", "lat", "host_school_id")
 GROUP_COLUMNS = ["village_id", "school_id", "stage", "band", "pupils", "boarders"]
-
-MOST_KEPT = 24
-T = TypeVar("T")
 
 Floats = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -333,9 +330,6 @@ def _access_pick(costs: Floats, row: Any, column: Any) -> Floats:
     return out
 
 
-_BASES: WeakKeyDictionary[County, dict[Any, Base]] = WeakKeyDictionary()
-
-
 def of(county: County, scenario: Scenario) -> Base:
     """Return the base of a scenario; prepared once for the same county, year and births.
 
@@ -354,34 +348,16 @@ def of(county: County, scenario: Scenario) -> Base:
     if scenario.year not in county.years:
         raise NotFoundError(f"{county.county_id}.years", scenario.year, county.years)
     target = scenario.judged_year
-    key = (scenario.year, target, scenario.settings.births_percent if target != scenario.year else 0.0)
-
-    def make() -> Base:
-        found = _with_attendance(county, scenario.year)
-        if target == scenario.year:
-            return found
-        ahead = future.county(found.county, scenario.year, target, scenario.settings.births_percent)
-        return Base(ahead, target, found.basis, scenario.year)
-
-    return keep(_BASES.setdefault(county, {}), key, make)
+    return _carried(county, scenario.year, target, scenario.settings.births_percent if target != scenario.year else 0.0)
 
 
-def keep(kept: dict[Any, T], key: Any, make: Callable[[], T]) -> T:
-    """Return what a key stands for, made when it is first asked for; the oldest goes when there are too many.
-
-    Parameters
-    ----------
-    kept : dict
-        What was made; changed in place, never longer than :data:`MOST_KEPT`.
-    key : object
-    make : callable
-    """
-    if key not in kept:
-        made = make()
-        while len(kept) >= MOST_KEPT:
-            kept.pop(next(iter(kept)))
-        kept[key] = made
-    return kept[key]
+@once_per_county
+def _carried(county: County, year: int, target: int, births_percent: float) -> Base:
+    """Return the base of a year, carried forward to the one that is judged."""
+    found = _with_attendance(county, year)
+    if target == year:
+        return found
+    return Base(future.county(found.county, year, target, births_percent), target, found.basis, year)
 
 
 def _with_attendance(county: County, year: int) -> Base:

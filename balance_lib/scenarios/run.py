@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import pandas as pd
@@ -13,17 +11,17 @@ import pandas as pd
 from balance_lib import access, evaluation, standards
 from balance_lib._errors import DataError, Fault
 from balance_lib.data.county import County
+from balance_lib.data.kept import keep
 from balance_lib.evaluation import Evaluation
 from balance_lib.scenarios import accounts, base, breaks, changes, faults, layout, moves, riding, verify
 from balance_lib.scenarios.arrays import LayoutArrays
-from balance_lib.scenarios.base import Base, TravelDistances, keep
+from balance_lib.scenarios.base import Base, TravelDistances
 from balance_lib.scenarios.layout import Layout
 from balance_lib.scenarios.result import Outcome
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.standards import Standard
 
 FALLBACK = "quality_2017"
-_JUDGED: WeakKeyDictionary[County, dict[Any, Evaluation]] = WeakKeyDictionary()
 
 
 def apply(county: County, scenario: Scenario) -> County:
@@ -169,7 +167,7 @@ def _judge(
         return judged if whole else replace(judged, provenance={**judged.provenance, "county_hash": found.county.hash})
 
     key = (standard.digest, found.year, ways.table.mode, None if codes is None else tuple(sorted(codes)))
-    return keep(_JUDGED.setdefault(found.county, {}), key, make)
+    return keep(found.county.kept.setdefault(_judge, {}), key, make)
 
 
 def _provenance(

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import lru_cache
 
 import numpy as np
 import pandas as pd
 
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.evaluation.indicators.formula import Formula, names_in
 from balance_lib.evaluation.indicators.frames import Floats, Frames, evaluate
 from balance_lib.standards import STAGES, Indicator, Standard, Variant
@@ -26,7 +26,7 @@ __all__ = [
 ]
 
 
-@lru_cache(maxsize=32)
+@once_per_county
 def _frames(county: County, weights: tuple[tuple[str, float], ...]) -> Frames:
     return Frames(county, dict(weights))
 

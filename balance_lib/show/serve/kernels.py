@@ -10,16 +10,7 @@ from jupyter_client.kernelspec import KernelSpec, KernelSpecManager, NoSuchKerne
 from balance_lib.show.serve import forking
 
 NAME = "python3"
-ARGV = [
-    sys.executable,
-    "-m",
-    forking.MODULE,
-    "-f",
-    "{connection_file}",
-    # Pages leave no history behind, and many kernels at once would fight for its file.
-    "--HistoryManager.enabled=False",
-    "--IPKernelApp.log_level=50",  # its complaints about being stopped are nobody's concern
-]
+ARGV = [sys.executable, "-m", forking.MODULE, "{connection_file}"]
 
 
 class SameInterpreter(KernelSpecManager):

@@ -1,4 +1,4 @@
-"""Be one page's kernel, within its share of memory: ``python -m balance_lib.show.serve.process -f connection.json``.
+"""Be one page's kernel, within its share of memory: ``python -m balance_lib.show.serve.process connection.json``.
 
 A forked kernel runs the same :func:`become`; see :mod:`balance_lib.show.serve.zygote`.
 """
@@ -9,6 +9,7 @@ import os
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -59,20 +60,52 @@ def _unlisted() -> Iterator[None]:
         module.sys = sys
 
 
-def made(argv: list[str]) -> Any:
+@cache
+def kernel_class() -> Any:
+    """Return the class of a page's kernel; made before the fork, since making a class looks at all that it inherits."""
+    from ipykernel.kernelapp import IPKernelApp
+
+    class PageKernelApp(IPKernelApp):  # type: ignore[misc]
+        """Take the settings as they are, and run nothing at the start.
+
+        Jupyter would look at every trait of a hundred classes to read a command line, at every logger to set one up, and
+        IPython at the name of every module: 10 MB that a forked kernel would no longer share.
+        """
+
+        def parse_command_line(self, argv: Any = None) -> None:
+            """Read nothing: there is none."""
+
+        def init_code(self) -> None:
+            """Leave alone what a person may have set up for a console."""
+
+        def _configure_logging(self) -> None:
+            """Leave the loggers of the process as they are."""
+
+        def init_pdb(self) -> None:
+            """Go without a debugger."""
+
+    return PageKernelApp
+
+
+def made(connection_file: str, parent: int = 0) -> Any:
     """Return the kernel application, ready to start.
 
     Parameters
     ----------
-    argv : list of str
-        What follows the module on a kernel's command line.
+    connection_file : str
+        Where the server wrote how it speaks to this kernel.
+    parent : int
+        Process whose end is the kernel's; 0 leaves it to ipykernel.
     """
-    from ipykernel.kernelapp import IPKernelApp
+    from traitlets.config import Config
 
     _limit()
-    app = IPKernelApp.instance()
+    # Pages leave no history behind, and many kernels at once would fight for its file; that a kernel complains of being
+    # stopped is nobody's concern.
+    own = {"connection_file": connection_file, "log_level": 50} | ({"parent_handle": parent} if parent else {})
+    app = kernel_class().instance(config=Config({"IPKernelApp": own, "HistoryManager": {"enabled": False}}))
     with _unlisted():
-        app.initialize(argv)
+        app.initialize([])
     return app
 
 
@@ -81,7 +114,7 @@ def main() -> None:
     if sys.path[0] == "" or Path(sys.path[0]) == Path.cwd():
         del sys.path[0]  # the folder of the pages holds no modules of ours
     without_debugger()
-    made(sys.argv[1:]).start()
+    made(sys.argv[1]).start()
 
 
 if __name__ == "__main__":

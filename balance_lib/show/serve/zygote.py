@@ -4,7 +4,7 @@ Linux only. A kernel started by itself imports pandas, plotly and our pages for 
 itself; forked, it is there in a tenth of that and shares what nobody changes. The zygote runs no thread and no event
 loop of its own, since neither survives a fork; it speaks one JSON line a request over the socket ``FD``::
 
-    {"argv": ["-f", "connection.json"], "env": {...}, "cwd": "..."}   ->   {"pid": 4711}
+    {"file": "connection.json", "env": {...}, "cwd": "..."}   ->   {"pid": 4711}
 
 It ends when the socket closes, and its kernels end with it (ipykernel watches its parent).
 """
@@ -26,7 +26,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from balance_lib.show.serve.process import made, without_debugger
+from balance_lib.show.serve.process import kernel_class, made, without_debugger
 from balance_lib.show.serve.states import answer_at_once
 from balance_lib.show.widgets.request import REHEARSED
 
@@ -36,10 +36,10 @@ COUNTIES = 8
 HEAVY = ("Consolidation", "Access", "Overview")
 # What ipykernel imports only once it starts.
 KERNEL = (
-    "IPython.core.completerlib", "IPython.core.debugger", "IPython.extensions.storemagic", "encodings.idna",
-    "ipykernel.debugger", "ipykernel.eventloops", "ipykernel.heartbeat", "ipykernel.kernelapp",
-    "ipykernel.parentpoller", "ipykernel.zmqshell", "psutil", "tornado.platform.asyncio", "tornado.queues",
-    "websockets.sync.client", "zmq.utils.garbage",
+    "IPython.core.completerlib", "IPython.core.debugger", "IPython.core.oinspect", "IPython.extensions.storemagic",
+    "IPython.utils.wildcard", "encodings.idna", "faulthandler", "ipykernel.debugger", "ipykernel.eventloops",
+    "ipykernel.heartbeat", "ipykernel.kernelapp", "ipykernel.parentpoller", "ipykernel.zmqshell", "psutil",
+    "tornado.platform.asyncio", "tornado.queues", "websockets.sync.client", "zmq.utils.garbage",
 )  # fmt: skip
 
 
@@ -49,6 +49,7 @@ def _load() -> None:
     for name in KERNEL:
         with contextlib.suppress(ImportError):  # another release may have moved it; then each kernel loads it
             importlib.import_module(name)
+    kernel_class()
     from balance_lib.show.widgets import apps  # noqa: F401
 
 
@@ -156,9 +157,8 @@ def _become_kernel(request: dict[str, Any], parent: int) -> None:
         os.chdir(request["cwd"])
         random.seed()
         sys.modules["numpy"].random.seed()
-        sys.argv = ["ipykernel_launcher", *request["argv"]]
         # ipykernel read JPY_PARENT_PID when it was imported: before this fork, where it stood for another parent.
-        app = made([*request["argv"], f"--IPKernelApp.parent_handle={parent}"])
+        app = made(request["file"], parent)
         answer_at_once(app.kernel)
         app.start()
         code = 0

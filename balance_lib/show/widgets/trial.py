@@ -15,9 +15,9 @@ import pandas as pd
 from balance_lib import scenarios
 from balance_lib.access.distance import straight_m
 from balance_lib.data.county import County
+from balance_lib.data.kept import keep
 from balance_lib.data.tables.kinds import STAGES_OF
 from balance_lib.scenarios import Attach, Boarding, Close, Keep, Merge, Operation, Outcome, Resize, Scenario, ToPoint
-from balance_lib.scenarios.base import keep
 from balance_lib.scenarios.board import Board, State, Tick
 from balance_lib.standards import STAGES, Standard
 
