@@ -29,7 +29,7 @@ def once_per_county(make: Callable[Concatenate[County, P], T]) -> Callable[Conca
 
 
 def keep(kept: dict[Any, T], key: Any, make: Callable[[], T], most: int = MOST_KEPT) -> T:
-    """Return what a key stands for, made when it is first asked for; the oldest goes when there are too many.
+    """Return what a key stands for, made when it is first asked for; what was not asked for longest goes first.
 
     Parameters
     ----------
@@ -40,9 +40,8 @@ def keep(kept: dict[Any, T], key: Any, make: Callable[[], T], most: int = MOST_K
     most : int
         So many are kept.
     """
-    if key not in kept:
-        made = make()
-        while len(kept) >= most:
-            kept.pop(next(iter(kept)), None)
-        kept[key] = made
-    return kept[key]
+    found = kept.pop(key) if key in kept else make()
+    while len(kept) >= most:
+        del kept[next(iter(kept))]
+    kept[key] = found
+    return found

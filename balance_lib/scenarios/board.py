@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import cached_property
 from time import perf_counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,6 +15,7 @@ from balance_lib.data.county import County
 from balance_lib.optimise import allocation
 from balance_lib.scenarios import operations as ops
 from balance_lib.scenarios.board_arrays import BoardArrays
+from balance_lib.scenarios.packed import pack, typed_arrays
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.sliders import State, Tick
 from balance_lib.scenarios.tick import TickComputation
@@ -45,6 +48,11 @@ class Board(BoardArrays):
     ) -> None:
         super().__init__(county, scenario, standard, places=places)
         self._boards: dict[float, Board] = {}
+
+    @cached_property
+    def for_page(self) -> dict[str, Any]:
+        """Return its arrays as a page takes them, which then answers the sliders by itself."""
+        return typed_arrays(pack(self))
 
     def scenario(self, state: State) -> Scenario:
         """Return the scenario that says the same as a state of the sliders; ``evaluate`` it for everything else."""

@@ -95,7 +95,9 @@ def evaluate(
     chosen = standard if isinstance(standard, Standard) else standards.load(standard or county.plan or FALLBACK)
     arrays, ways, sent, brought, moved, changed = _carried_out(county, scenario, time_limit_s)
     drawn = arrays.layout
-    after = Base(changed.county, drawn.base.year, drawn.base.basis, drawn.base.counted)
+    after = drawn.base
+    if changed.county is not after.county:
+        after = Base(changed.county, after.year, after.basis, after.counted)
     before = _judge(drawn.base, chosen, ways, codes, whole=True)
     judged = before, _judge(after, chosen, ways, codes, whole=False)
     table = accounts._named(drawn, moved)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -42,6 +42,11 @@ class Geometry:
     index: dict[str, Any]
     schools: list[str] = field(default_factory=list)
     villages: list[str] = field(default_factory=list)
+
+    @cached_property
+    def content(self) -> bytes:
+        """Return the coordinates as they are sent."""
+        return self.xy.tobytes()
 
 
 @lru_cache(maxsize=64)

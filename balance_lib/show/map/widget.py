@@ -147,7 +147,7 @@ class SchematicMap(anywidget.AnyWidget):
         self.colours = COLOURS | dict(colours or {})
         said = WORDS[lang] | dict(words or {})
         super().__init__(
-            _geometry=places.xy.tobytes(),
+            _geometry=places.content,
             _index=places.index,
             _text={key: word.replace("{name}", name) for key, word in said.items()},
             _css=style(self.colours),

@@ -68,7 +68,7 @@ def kernel_class() -> Any:
     class PageKernelApp(IPKernelApp):  # type: ignore[misc]
         """Take the settings as they are, and run nothing at the start.
 
-        Jupyter would look at every trait of a hundred classes to read a command line, at every logger to set one up, and
+        Jupyter would look at every trait of a hundred classes to read a command line, at every logger to set it up, and
         IPython at the name of every module: 10 MB that a forked kernel would no longer share.
         """
 

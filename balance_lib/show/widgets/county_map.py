@@ -11,6 +11,7 @@ import pandas as pd
 from balance_lib import locale, palette
 from balance_lib.data import tables
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.show.map import HIDDEN, Geometry, SchematicMap
 from balance_lib.show.map.geometry import OTHER, SHAPES, Floats, PointBuffer, middle_of, project
 from balance_lib.show.map.looks import WORDS
@@ -54,14 +55,15 @@ class CountyMap(SchematicMap):
     ) -> None:
         self.county, self.lang = county, lang
         self.year = year if year is not None else (county.years[-1] if county.years else 0)
-        self.places: Geometry = _geometry(_with_sites(county, sites), lang)
+        self.sited = _with_sites(county, sites)
+        self.places: Geometry = _geometry(self.sited, lang)
         marks = marks or county.marks
         told = locale.banners(marks, lang)
         badge = locale.text(f"banner.badge_{'synthetic' if marks['synthetic'] else 'estimated'}", lang)
         self._open(
             self.places, lang, name=county.name(lang), synthetic=bool(told), height=height,
             words={"picture_note": " ".join(told), "synthetic": badge}, colours=palette.chrome(),
-            statuses=looks.status_classes(lang), **self._of_year(self.year),
+            statuses=looks.status_classes(lang), **_of_year(self.sited, self.year, lang),
         )  # fmt: skip
 
     @property
@@ -73,26 +75,29 @@ class CountyMap(SchematicMap):
         """Show the schools open in a year, with that year's kinds, pupils and villages."""
         self.year = year
         with self.hold_sync():
-            for name, value in self._of_year(year).items():
+            for name, value in _of_year(self.sited, year, self.lang).items():
                 self.set_trait(name, value)
 
-    def _of_year(self, year: int) -> dict[str, bytes]:
-        """Return what changes with the year: kinds (255 = not open), pupils of schools, pupils of villages.
 
-        A school whose roll nobody recorded is open all the same; its pupils are NaN.
-        """
-        rows = self.county.tables["school_years"]
-        rows = rows[(rows["year"] == year) & (rows["stage"] != "shared")]
-        pupils = rows.groupby("school_id")["pupils"].sum(min_count=1)
-        general = self.county.tables["schools"].set_index("school_id")["kind"]
-        kind = general.to_dict() | rows.dropna(subset=["kind"]).set_index("school_id")["kind"].to_dict()
-        at = {entry["key"]: position for position, entry in enumerate(self.places.index["kinds"])}
-        codes = [at.get(kind.get(i), HIDDEN) if i in pupils.index else HIDDEN for i in self.places.schools]
-        return {
-            "_kinds": np.array(codes, np.uint8).tobytes(),
-            "_pupils": pupils.reindex(self.places.schools).to_numpy(np.float32).tobytes(),
-            "_dots": _village_pupils(self.county, year).reindex(self.places.villages).to_numpy(np.float32).tobytes(),
-        }
+@once_per_county
+def _of_year(county: County, year: int, lang: str) -> dict[str, bytes]:
+    """Return what changes with the year: kinds (255 = not open), pupils of schools, pupils of villages.
+
+    A school whose roll nobody recorded is open all the same; its pupils are NaN.
+    """
+    places = _geometry(county, lang)
+    rows = county.tables["school_years"]
+    rows = rows[(rows["year"] == year) & (rows["stage"] != "shared")]
+    pupils = rows.groupby("school_id")["pupils"].sum(min_count=1)
+    general = county.tables["schools"].set_index("school_id")["kind"]
+    kind = general.to_dict() | rows.dropna(subset=["kind"]).set_index("school_id")["kind"].to_dict()
+    at = {entry["key"]: position for position, entry in enumerate(places.index["kinds"])}
+    codes = [at.get(kind.get(i), HIDDEN) if i in pupils.index else HIDDEN for i in places.schools]
+    return {
+        "_kinds": np.array(codes, np.uint8).tobytes(),
+        "_pupils": pupils.reindex(places.schools).to_numpy(np.float32).tobytes(),
+        "_dots": _village_pupils(county, year).reindex(places.villages).to_numpy(np.float32).tobytes(),
+    }
 
 
 def _with_sites(county: County, sites: pd.DataFrame | None) -> County:
@@ -116,6 +121,7 @@ def _village_pupils(county: County, year: int) -> Any:
     return ages.sum(axis=1, min_count=2)
 
 
+@once_per_county
 def _geometry(county: County, lang: str = "zh") -> Geometry:
     """Collect and project everything of a county that a map draws.
 

@@ -6,6 +6,7 @@ import numpy as np
 
 from balance_lib.data import tables
 from balance_lib.data.county import County
+from balance_lib.data.kept import once_per_county
 from balance_lib.show.widgets.markup import render
 from balance_lib.show.widgets.models import PageModel
 
@@ -15,6 +16,7 @@ NEEDS = {
 }  # fmt: skip
 
 
+@once_per_county
 def _lacks(county: County, year: int) -> dict[str, int]:
     """Return what of places and attendance a county lacks wholly in a year, and how many rows wait for it.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import asdict
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +15,6 @@ from ipywidgets import widget_serialization
 
 from balance_lib import locale
 from balance_lib.scenarios.board import Board
-from balance_lib.scenarios.packed import pack, typed_arrays
 from balance_lib.show.widgets import looks
 from balance_lib.show.widgets.county_map import CountyMap
 
@@ -40,6 +40,7 @@ def legends(lang: str) -> dict[str, Any]:
     }
 
 
+@cache
 def words(lang: str) -> dict[str, str]:
     """Return the sentences of a tick, with their places still open."""
     known = locale.catalogue(lang)
@@ -103,7 +104,7 @@ class LiveTick(anywidget.AnyWidget):
                 places = {"schools": chart.places.schools, "villages": chart.places.villages}
                 self._map = legends(self._lang) | places
             if new:
-                given = {} if board is None else typed_arrays(pack(board))
-                if not rides:  # a quarter of all that is sent, which nobody walking asks for
-                    given.pop("road", None)
-                self._followed, self._board = board, given
+                # The road is a quarter of all that is sent, which nobody walking asks for.
+                given = {} if board is None else board.for_page
+                self._followed = board
+                self._board = {name: part for name, part in given.items() if rides or name != "road"}

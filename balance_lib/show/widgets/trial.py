@@ -24,6 +24,7 @@ from balance_lib.standards import STAGES, Standard
 # What a click can make of a school, in the order of the buttons; the map has one class for each.
 STATES = ("as_is", "keep", "close", "to_point", "merge", "attach")
 MOST_STEPS = 100  # so many changes can be taken back
+MOST_RESULTS = 8  # so many boards and outcomes of what was tried are kept
 GESTURE_S = 1.5  # a control that rests so long is let go of
 # What stands before anybody decides anything, by county, year and standard: the same for every page of the county, so
 # that a kernel forked from a process that has made the page once has it already.
@@ -154,8 +155,10 @@ class Trial:
 
     def opened_by(self, scenario: Scenario) -> pd.DataFrame:
         """Return the schools that only a scenario has, with their places."""
-        found = self._board(scenario).layout.opened.reset_index(names="school_id")
-        return found[["school_id", "name_zh", "name_en", "township", "lon", "lat"]].reset_index(drop=True)
+        names = ["school_id", "name_zh", "name_en", "township", "lon", "lat"]
+        return self._keep(("opened", scenario), lambda: (
+            self._board(scenario).layout.opened.reset_index(names="school_id")[names].reset_index(drop=True)
+        ))  # fmt: skip
 
     # What follows -----------------------------------------------------------------------------------------------
 
@@ -206,7 +209,9 @@ class Trial:
     def _keep(self, key: tuple[Any, ...], make: Callable[[], Any]) -> Any:
         untouched = key[1:2] in ((), (Scenario.empty(self.county, self.year),))
         county = (self.county.hash, self.year, self.standard.digest)
-        return keep(keep(_UNTOUCHED, county, dict) if untouched else self._kept, key, make)
+        return (
+            keep(keep(_UNTOUCHED, county, dict), key, make) if untouched else keep(self._kept, key, make, MOST_RESULTS)
+        )
 
     # Schools ----------------------------------------------------------------------------------------------------
 
@@ -274,11 +279,17 @@ def _moves_at(board: Board, tick: Tick, radius_m: Sequence[float]) -> pd.DataFra
     return _lines(start, schools[tick.to[there]], tick.pupils[there], broken, np.isnan(metres))
 
 
+_CLASSES = ("fine", "unknown", "breaks")  # of several on one way the last
+
+
 def _lines(start: Any, to: Any, pupils: Any, broken: Any, unknown: Any) -> pd.DataFrame:
-    found = pd.DataFrame({"start": np.asarray(start, object), "to": np.asarray(to, object),
-                          "pupils": np.asarray(pupils, float), "broken": np.asarray(broken, bool),
-                          "unknown": np.asarray(unknown, bool)})  # fmt: skip
-    found = found[found["to"] != ""]
-    found = found.groupby(["start", "to"], as_index=False, sort=False)[["pupils", "broken", "unknown"]].sum()
-    kinds = np.select([found["broken"] > 0, found["unknown"] > 0], ["breaks", "unknown"], "fine")
-    return found.assign(**{"class": kinds})
+    """Return a line for each way that is taken, in the order they first appear; a way without an end is none."""
+    lines: dict[tuple[str, str], tuple[float, int]] = {}
+    kinds = np.where(np.asarray(broken, bool), 2, np.asarray(unknown, bool).astype(int))
+    for begin, end, n, kind in zip(*(np.asarray(each).tolist() for each in (start, to, pupils, kinds)), strict=True):
+        if end and isinstance(begin, str) and isinstance(end, str):
+            known, worst = lines.get((begin, end), (0.0, 0))
+            lines[begin, end] = (known + (n if n == n else 0.0), max(worst, kind))
+    counts, classes = [n for n, _ in lines.values()], [_CLASSES[worst] for _, worst in lines.values()]
+    ends = {"start": [begin for begin, _ in lines], "to": [end for _, end in lines]}
+    return pd.DataFrame({**ends, "pupils": np.array(counts, float), "class": classes})

@@ -14,6 +14,7 @@ from balance_lib import access, evaluation, standards
 from balance_lib.access import CoverageCount, Limit, Reach, Target
 from balance_lib.access.distance import Mode, ODTable
 from balance_lib.data.county import County
+from balance_lib.data.kept import keep
 from balance_lib.show.widgets.models import PageModel
 
 # What the page lets one choose: the whole stage, or the grades whose schools differ.
@@ -76,9 +77,7 @@ class Walking:
         make : callable
             Computes it.
         """
-        if key not in self.kept:
-            self.kept[key] = make()
-        return self.kept[key]
+        return keep(self.kept, key, make)
 
     @property
     def stage(self) -> str:

@@ -304,12 +304,14 @@ class Consolidation(TrialHost):
         self.tools.show()
         self.measures.show()
         self.procedure.show()
+        self.files.offer()
 
     def _at_once(self) -> None:
         """Show what a few milliseconds can tell, and grey what is of the state before."""
         plan = self.plan
         assert plan is not None
-        if not plan.opened().equals(self.sites):
+        opened = plan.opened()
+        if opened is not self.sites and not opened.equals(self.sites):
             self._make_chart()
         chart = self.chart
         assert chart is not None
@@ -434,4 +436,4 @@ class Consolidation(TrialHost):
         self._draw()
         for slow in self.slow:
             slow.remove_class("bl-stale")
-        self.files.renew()
+        self.files.forget()

@@ -102,8 +102,15 @@ class Files(W.VBox):
             self.page.model.choose(year=found.year)
         self.page.take(found)
 
-    def renew(self) -> None:
-        """Offer the scenarios there are, and take away the files of another outcome."""
+    def forget(self) -> None:
+        """Take away the files of another outcome."""
+        self.tables.forget()
+        self.argument.forget()
+        if not self.opened:
+            self.link.value = part("muted", self.page.model.lang, self.words("unsaved"))
+
+    def offer(self) -> None:
+        """Offer the scenarios there are."""
         assert self.page.plan is not None
         listed = self.store.scenarios(self.page.plan.county.county_id)
         options = [
@@ -116,10 +123,6 @@ class Files(W.VBox):
             chooser.value = (
                 chosen if chosen in [v for _, v in chooser.options] else next((v for _, v in chooser.options), None)
             )
-        self.tables.forget()
-        self.argument.forget()
-        if not self.opened:
-            self.link.value = part("muted", self.page.model.lang, self.words("unsaved"))
 
     def _examples(self) -> dict[str, Any]:
         """Return the scenarios that lie in the county's folder, by name of file."""
@@ -147,7 +150,7 @@ class Files(W.VBox):
         )  # fmt: skip
         self.opened = self.store.scenario(new)
         self._show_link(self.opened)
-        self.renew()
+        self.offer()
 
     def _show_link(self, saved: SavedScenario) -> None:
         """Show the link to a scenario, and to every version it had."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import ipywidgets as W  # noqa: N812
@@ -50,8 +51,6 @@ class Optimiser(Tools):
         self.draw = W.Button(description=self.words("optimiser.curve"))
         self.told, self.survival = W.HTML(), W.HTML()
         self.told.add_class("bl-proposal")
-        self.chart = SlimFigure(lang=page.model.lang)
-        self.chart.layout.height = None
         self.note = line(self.words("optimiser.curve_note"), "muted")
         self.heading = heading(self.words("optimiser.curve_title"))
         # Filled when there is a curve: a figure that was hidden at first does not find its width.
@@ -68,6 +67,13 @@ class Optimiser(Tools):
             self.building_budget, self.limit, self.capacity, self.radius, self.young, self.township, self.use_sites,
             block(self.run, self.stop, self.take), self.told, self.survival, self.draw,
         ]  # fmt: skip
+
+    @cached_property
+    def chart(self) -> SlimFigure:
+        """Return the figure of the curve, made when there is one: an empty figure costs a page 5 MB of its own."""
+        made = SlimFigure(lang=self.page.model.lang)
+        made.layout.height = None
+        return made
 
     def _fields(self) -> None:
         def field(kind: type, name: str, **more: Any) -> Any:
