@@ -26,10 +26,11 @@ import traceback
 import zipfile
 from collections import Counter
 from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures import Future, ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import date
 from functools import cached_property, partial
+from itertools import chain
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -50,6 +51,7 @@ from tests.frames import PROTOCOL, message
 from tests.serving import TOP, Served, write_notebook
 
 HANG_S = 10
+PART = 200  # so many inputs of a kind are tried by one process at a time
 LEAK = re.compile(r"Traceback|site-packages|/root/|/home/|\.py\", line|balance_lib/", re.I)
 HOSTILE = [
     "../../etc/passwd", "..%2f..%2fetc%2fpasswd", "%00", "\0", "<script>alert(1)</script>", "' OR 1=1 --", "=cmd|' /C'!A0",
@@ -67,6 +69,10 @@ class Row:
     slow: int = 0
     longest_s: float = 0.0
 
+    def __add__(self, other: Row) -> Row:
+        longest = max(self.longest_s, other.longest_s)
+        return Row(self.tried + other.tried, self.wrong + other.wrong, self.slow + other.slow, longest)
+
 
 class _HangError(BaseException):
     """Nothing came back in time."""
@@ -79,8 +85,8 @@ def _hang(*_: object) -> None:
 Attack = Callable[[random.Random], None]
 
 
-def rounds(attack: Attack, times: int, seed: int, *, network: bool) -> Row:
-    """Try one kind so often; what is not said in words is counted by where it happened.
+def rounds(attack: Attack, numbers: range, seed: int, *, network: bool) -> Row:
+    """Try one kind once for each number; what is not said in words is counted by where it happened.
 
     Over the network the clock runs, and what hangs is sent again: another program may have had the machine. Of what this
     process does itself the time it worked counts, whoever else is busy.
@@ -89,7 +95,7 @@ def rounds(attack: Attack, times: int, seed: int, *, network: bool) -> Row:
     timer = signal.ITIMER_REAL if network else signal.ITIMER_PROF
     for kind in (signal.SIGALRM, signal.SIGPROF):
         signal.signal(kind, _hang)
-    for number in range(times):
+    for number in numbers:
         for last in (False, True) if network else (True,):
             begun, again = clock(), False
             signal.setitimer(timer, HANG_S)
@@ -335,10 +341,10 @@ WAYS_IN = {
 }  # fmt: skip
 
 
-def by_files(name: str, times: int, seed: int) -> Row:
-    """Try a kind of input that needs no server so often."""
+def by_files(name: str, numbers: range, seed: int) -> Row:
+    """Try a kind of input that needs no server."""
     with tempfile.TemporaryDirectory() as place:
-        return rounds(FILES[name](Path(place)), times, seed, network=False)
+        return rounds(FILES[name](Path(place)), numbers, seed, network=False)
 
 
 def by_network(times: int, seed: int) -> Iterator[tuple[str, Row]]:
@@ -348,7 +354,7 @@ def by_network(times: int, seed: int) -> Iterator[tuple[str, Row]]:
         try:
             net.open()
             for name, attack in WAYS_IN.items():
-                yield name, rounds(partial(attack, net), times, seed, network=True)
+                yield name, rounds(partial(attack, net), range(times), seed, network=True)
             assert net.served.process.poll() is None, "the server ended"
             assert net.ask("GET", "/login")[0] == 200, "the server no longer answers"
         finally:
@@ -391,22 +397,33 @@ def table(rows: dict[str, Row], killed: dict[str, tuple[int, int]], lang: str) -
     return "\n".join([*lines, "", said])
 
 
+def _results(jobs: dict[str, list[Future[Row]]]) -> Iterator[tuple[str, Row]]:
+    for name, parts in jobs.items():
+        yield name, sum((part.result() for part in parts), Row())
+
+
 def main() -> None:
     """Attack, print, and write the tables into the operating guide if asked."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("inputs", type=int)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kills", type=int, default=20, help="of each kind of write")
+    parser.add_argument("--beside", type=int, default=2, help="processes that try files beside the network")
     parser.add_argument("--write", action="store_true", help="put the tables into docs/security.*.md")
     asked = parser.parse_args()
     times = math.ceil(asked.inputs / (len(WAYS_IN) + len(FILES)))
+    parts = [range(at, min(at + PART, times)) for at in range(0, times, PART)]
     rows: dict[str, Row] = {}
-    with ProcessPoolExecutor(2, get_context("spawn")) as beside:  # the server and whoever attacks it mostly wait
-        jobs = {name: beside.submit(by_files, name, times, asked.seed) for name in FILES}
-        for name, row in (*by_network(times, asked.seed), *((name, job.result()) for name, job in jobs.items())):
-            rows[name] = row
-            print(json.dumps({name: [row.tried, row.slow, round(row.longest_s, 1), row.wrong]}), flush=True)
-    killed = kills(asked.kills, asked.seed)
+    with ProcessPoolExecutor(asked.beside, get_context("spawn")) as beside:  # the server and its attacker mostly wait
+        dying = beside.submit(kills, asked.kills, asked.seed)
+        jobs = {name: [beside.submit(by_files, name, part, asked.seed) for part in parts] for name in FILES}
+        try:
+            for name, row in chain(by_network(times, asked.seed), _results(jobs)):
+                rows[name] = row
+                print(json.dumps({name: [row.tried, row.slow, round(row.longest_s, 1), row.wrong]}), flush=True)
+            killed = dying.result()
+        finally:
+            beside.shutdown(cancel_futures=True)
     print(table(rows, killed, "en"))
     for lang in ("zh", "en") if asked.write else ():
         guide = TOP / "docs" / f"security.{lang}.md"
