@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import gc
 import re
+import weakref
 from collections.abc import Iterator
 from dataclasses import replace
 from html import escape
@@ -13,6 +15,7 @@ from urllib.parse import urlencode
 import pytest
 
 from balance_lib import scenarios, standards
+from balance_lib.evaluation import indicators
 from balance_lib.plain import as_csv
 from balance_lib.scenarios import Close, Keep, Merge, Open, Scenario
 from balance_lib.scenarios.board import Board, State
@@ -50,6 +53,25 @@ def test_slider_and_evaluation_say_the_same(made) -> None:
     assert {o.school_id for o in found.scenario.operations} == {"C"}
     assert made.tick().moved == found.moved == 18
     assert found.bookkeeping.schools_after == found.bookkeeping.schools_before - 1
+
+
+def test_a_county_that_was_tried_goes_with_all_that_was_judged_of_it() -> None:
+    """Caches of the process held on to 64 counties: each page that tried scenarios grew by their tables."""
+    county = scenario_towns.county()
+    plan = scenarios.Scenario.empty(county, YEAR).with_operations(Close(school_id="C"))
+    tried = weakref.ref(scenarios.apply(county, plan))
+    found = scenarios.evaluate(county, plan)
+    judged, seen = weakref.ref(found.changed), weakref.ref(indicators.frames(found.changed, QUALITY))
+    del found
+    gc.collect()
+    assert (tried(), judged(), seen()) == (None, None, None)
+
+
+def test_a_page_makes_anew_only_what_is_its_own(page) -> None:
+    other = Consolidation(PageModel(page.model.library))
+    assert other.chart._geometry is page.chart._geometry and other.chart._dots is page.chart._dots
+    assert other.live._board["metres"]["data"] is page.live._board["metres"]["data"]
+    assert "chart" not in vars(page.optimiser)  # an empty figure: 5 MB
 
 
 def test_kept_school_is_spared_by_the_slider(made) -> None:
