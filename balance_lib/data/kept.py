@@ -21,7 +21,7 @@ def once_per_county(make: Callable[Concatenate[County, P], T]) -> Callable[Conca
     """
 
     @wraps(make)
-    def once(county: County, *args: P.args, **kwargs: P.kwargs) -> T:
+    def once(county: County, /, *args: P.args, **kwargs: P.kwargs) -> T:
         kept = county.kept.setdefault(make, {})
         return keep(kept, (*args, *kwargs.items()), lambda: make(county, *args, **kwargs))
 

@@ -65,7 +65,7 @@ def kernel_class() -> Any:
     """Return the class of a page's kernel; made before the fork, since making a class looks at all that it inherits."""
     from ipykernel.kernelapp import IPKernelApp
 
-    class PageKernelApp(IPKernelApp):  # type: ignore[misc]
+    class PageKernelApp(IPKernelApp):
         """Take the settings as they are, and run nothing at the start.
 
         Jupyter would look at every trait of a hundred classes to read a command line, at every logger to set it up, and
