@@ -8,7 +8,6 @@ from balance_lib.forecast.items import (
     GrowthRule,
     ItemPath,
     Steps,
-    coefficients_fall,
     falls_every_year,
     growth_rules,
     item_path,
@@ -16,10 +15,9 @@ from balance_lib.forecast.items import (
 )
 from balance_lib.forecast.path import Crossing, crossing, fit
 from balance_lib.forecast.result import BackTest, Projection, whole
-from balance_lib.forecast.settings import MOST_YEARS, ProjectionSettings
+from balance_lib.forecast.settings import ProjectionSettings
 
 __all__ = [
-    "MOST_YEARS",
     "PLACES",
     "BackTest",
     "Crossing",
@@ -29,7 +27,6 @@ __all__ = [
     "Projection",
     "ProjectionSettings",
     "Steps",
-    "coefficients_fall",
     "crossing",
     "falls_every_year",
     "fit",

@@ -277,30 +277,6 @@ def falls_every_year(years: Sequence[int], values: Sequence[float], *, strictly:
     return Steps(table, verdict)
 
 
-def coefficients_fall(
-    county: County, standard: Standard, stage: str, indicator: str, *, since: int | None = None, year: int | None = None
-) -> Steps:
-    """Test whether a difference coefficient falls every year.
-
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    stage : str
-        ``primary`` or ``junior``.
-    indicator : str
-        Id of the indicator.
-    since : int, optional
-        First year looked at.
-    year : int, optional
-        School year; the last one without.
-    """
-    table = evaluation.history_of_coefficients(county, standard)
-    mine = table[(table["stage"] == stage) & (table["indicator"] == indicator)]
-    mine = mine[mine["year"].between(since or mine["year"].min(), year or mine["year"].max())]
-    return falls_every_year(mine["year"].tolist(), mine["cv"].tolist())
-
-
 @dataclass(frozen=True)
 class GrowthRule:
     """Hold one growth rule (三个增长, 两个比例) with its numbers.

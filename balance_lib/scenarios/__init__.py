@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from balance_lib.scenarios.faults import check, validate
 from balance_lib.scenarios.operations import (
-    OPERATIONS,
-    WITH_PUPILS,
     Attach,
     Boarding,
     BusLine,
@@ -22,7 +20,6 @@ from balance_lib.scenarios.result import Bookkeeping, BookkeepingError, Break, O
 from balance_lib.scenarios.run import apply, evaluate
 from balance_lib.scenarios.scenario import Scenario
 from balance_lib.scenarios.settings import (
-    ASSIGNMENTS,
     STEPS,
     Parents,
     Procedure,
@@ -33,10 +30,7 @@ from balance_lib.scenarios.settings import (
 )
 
 __all__ = [
-    "ASSIGNMENTS",
-    "OPERATIONS",
     "STEPS",
-    "WITH_PUPILS",
     "Attach",
     "Boarding",
     "Bookkeeping",

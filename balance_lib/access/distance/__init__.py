@@ -10,19 +10,18 @@ straight line; in mountains it may be shorter than the road, and each of its kil
 
 from __future__ import annotations
 
-from balance_lib.access.distance.counties import county_network, county_terrain, od
+from balance_lib.access.distance.counties import od
 from balance_lib.access.distance.detour import Detour, calibrate_detour
 from balance_lib.access.distance.network import Network
 from balance_lib.access.distance.osm import Extract, read_osm
 from balance_lib.access.distance.places import Places
-from balance_lib.access.distance.result import DIRECTIONS, FLAT_KPH, MODES, Direction, Mode, ODTable
+from balance_lib.access.distance.result import FLAT_KPH, MODES, Direction, Mode, ODTable
 from balance_lib.access.distance.straight import nearest_straight, straight_table
 from balance_lib.access.distance.terrain import Terrain, warm_up
 from balance_lib.access.distance.tobler import tobler_kph
 from balance_lib.data.earth import straight_m
 
 __all__ = [
-    "DIRECTIONS",
     "FLAT_KPH",
     "MODES",
     "Detour",
@@ -34,8 +33,6 @@ __all__ = [
     "Places",
     "Terrain",
     "calibrate_detour",
-    "county_network",
-    "county_terrain",
     "nearest_straight",
     "od",
     "read_osm",

@@ -99,33 +99,6 @@ def od(  # noqa: PLR0913 (what people type)
     return _kept(digest(mode, *sides, options, county.crs, *source.values()), measure)
 
 
-def county_network(county: County) -> Network:
-    """Return the network of a county: its table ``edges``, or the OpenStreetMap extract in its folder.
-
-    Raises
-    ------
-    DataError
-        If there is neither.
-    """
-    return Network.of(_roads(county, _sources(county, "network"))[0])
-
-
-def county_terrain(county: County, *, around: Places | None = None) -> Terrain:
-    """Return the terrain of a county: its DEM, rivers, and the roads across them.
-
-    Parameters
-    ----------
-    county : County
-    around : Places, optional
-
-    Raises
-    ------
-    DataError
-        If there is no DEM.
-    """
-    return _terrain(county, _sources(county, "terrain"), around)
-
-
 def _check(mode: str, direction: str, detour: float, limit_min: float | None) -> None:
     if mode not in MODES:
         raise NotFoundError("mode", mode, MODES)

@@ -137,10 +137,6 @@ class Store(Database):
         standard_id : str
         who : str
         stamp : Stamp
-
-        Returns
-        -------
-        (int, int)
         """
         name = trail.name_of(who)
         with self.writing() as connection:
@@ -379,10 +375,6 @@ class Store(Database):
         standard_id : str
         who : str
         stamp : Stamp
-
-        Returns
-        -------
-        (int, int, int)
         """
         owner = journals.Owner(county_id, standard_id, trail.name_of(who), stamp)
         with self.writing() as connection:

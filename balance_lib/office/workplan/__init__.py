@@ -15,11 +15,9 @@ from balance_lib.office.workplan.journals import (
 )
 from balance_lib.office.workplan.ledger import (
     ACTIONS,
-    EDITABLE,
     ENTRY_FIELDS,
     LEDGER_STATES,
     Entry,
-    LedgerStep,
     LifeCycleError,
     act,
     allowed,
@@ -34,8 +32,8 @@ from balance_lib.office.workplan.offices import Offices
 from balance_lib.office.workplan.places import pilots_against_rest, place_curve, place_table, report_table, works_table
 from balance_lib.office.workplan.problems import problem_list
 from balance_lib.office.workplan.register import STATUSES, Register, register
-from balance_lib.office.workplan.schedule import lead_times, schedule
-from balance_lib.office.workplan.stages import Stage, stage_on, stages
+from balance_lib.office.workplan.schedule import schedule
+from balance_lib.office.workplan.stages import Stage, stages
 from balance_lib.office.workplan.tasks import Task, tasks, units_of
 from balance_lib.office.workplan.units import shares
 from balance_lib.office.workplan.visits import pair_table
@@ -44,14 +42,12 @@ from balance_lib.plain import csv_cell, harmless
 
 __all__ = [
     "ACTIONS",
-    "EDITABLE",
     "ENTRY_FIELDS",
     "JOURNALS",
     "LEDGER_STATES",
     "STATUSES",
     "Entry",
     "Journal",
-    "LedgerStep",
     "LifeCycleError",
     "Offices",
     "PlaceFinder",
@@ -72,7 +68,6 @@ __all__ = [
     "groups",
     "harmless",
     "judged",
-    "lead_times",
     "ledger_counts",
     "ledger_table",
     "named",
@@ -91,7 +86,6 @@ __all__ = [
     "required_by",
     "schedule",
     "shares",
-    "stage_on",
     "stages",
     "tasks",
     "townships",

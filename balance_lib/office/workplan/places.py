@@ -72,12 +72,7 @@ def place_table(milestones: pd.DataFrame, county: County, standard: Standard, on
 
 
 def _shares(items: Sequence[Mapping[str, Any]], on: date) -> tuple[float, float]:
-    """Return which share of the work should be done on a day, and which is; NaN where there is none.
-
-    Returns
-    -------
-    (float, float)
-    """
+    """Return which share of the work should be done on a day, and which is; NaN where there is none."""
     whole = sum(_weight(i) for i in items)
     if not whole:
         return math.nan, math.nan

@@ -77,10 +77,6 @@ def shares(tasks: pd.DataFrame, on: date) -> tuple[float, float]:
         Rows of the register.
     on : date
         Day it is judged on.
-
-    Returns
-    -------
-    (float, float)
     """
     rows = dated(tasks)
     if rows.empty:

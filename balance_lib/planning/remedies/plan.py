@@ -119,10 +119,6 @@ class RemedyPlan(ShownPlan):
         ----------
         county : County
         lang : {"zh", "en"}
-
-        Returns
-        -------
-        DataFrame
         """
         names = locale.names_by("school_id", county.tables["schools"], lang)
         rows = self.lines.sort_values("cost_yuan", ascending=False, kind="stable", na_position="last")
@@ -145,12 +141,7 @@ class RemedyPlan(ShownPlan):
         return pd.DataFrame(out, columns=list(heads.values()))
 
     def _action_word(self, action: str, units: float, lang: str = "zh") -> str:
-        """Return the name of an action; of a county figure, that it is raised or lowered from what to what.
-
-        Returns
-        -------
-        str
-        """
+        """Return the name of an action; of a county figure, that it is raised or lowered from what to what."""
         known = self.catalogue.all.get(action)
         if known is not None:
             if known.kind == "rotate" and action in self.catalogue.rotations:
@@ -168,10 +159,6 @@ class RemedyPlan(ShownPlan):
         ----------
         county : County
         lang : {"zh", "en"}
-
-        Returns
-        -------
-        str
         """
         return as_csv(self.table(county, lang)).decode("utf-8")
 
@@ -182,10 +169,6 @@ class RemedyPlan(ShownPlan):
         ----------
         county : County
         lang : {"zh", "en"}
-
-        Returns
-        -------
-        bytes
         """
         sheets = {
             "lines": self.table(county, lang),
@@ -235,10 +218,6 @@ class RemedyPlan(ShownPlan):
         ----------
         county : County
         lang : {"zh", "en"}
-
-        Returns
-        -------
-        DataFrame
         """
         names = locale.names_by("school_id", county.tables["schools"], lang)
         heads = [text(f"remedy.head.{key}", lang) for key in ("item", "place", "missing", "reason")]
@@ -300,10 +279,6 @@ def wan(yuan: float, lang: str = "zh") -> str:
         Yuan.
     lang : {"zh", "en"}
 
-    Returns
-    -------
-    str
-
     Examples
     --------
     >>> wan(1_234_567), wan(1_234_567, "en")
@@ -322,10 +297,6 @@ def unit_word(unit: str, lang: str) -> str:
     unit : str
         Unit, as written.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     key = f"remedy.unit.{unit}"
     return text(key, lang) if locale.has(key) else locale.unit(unit)[lang].strip()
@@ -340,10 +311,6 @@ def figure_word(standard: Standard, name: str, lang: str) -> str:
     name : str
         What it is called.
     lang : {"zh", "en"}
-
-    Returns
-    -------
-    str
     """
     from balance_lib.evaluation.wording import label_of
 
