@@ -217,7 +217,7 @@ def _paper(found: Evaluation, content: bytes) -> Mapping[str, Said]:
     codes: dict[str, list[str]] = {}
     for result in found.items:
         if result.counts:
-            codes.setdefault(findings.label(result, LANG), []).append(result.item.code)
+            codes.setdefault(findings._label(result, LANG), []).append(result.item.code)
     out = _sums("\n".join(each.text for each in docx.Document(io.BytesIO(content)).paragraphs[:12]), found)
     for row in _table_rows(content):
         if len(row) != 5 or row[4] not in WORDS or len(codes.get(row[1], ())) != 1:
@@ -305,7 +305,7 @@ def _screen(county: County, found: Evaluation) -> first_screen.FirstScreen:
         query=lambda **state: "",
     )  # fmt: skip
     outlook: Any = SimpleNamespace(open_items=list)
-    return first_screen.first_screen(model, outlook)
+    return first_screen._first_screen(model, outlook)
 
 
 def register(county: County, found: Evaluation) -> Mapping[str, Said]:

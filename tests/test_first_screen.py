@@ -40,7 +40,7 @@ def shown(library: Library, county: str, standard: str | None, lang: str = "zh")
 @pytest.mark.parametrize("county", COUNTIES)
 def test_the_first_screen_says_whether_when_what_who_and_how_much(library, county, standard) -> None:
     model, outlook = shown(library, county, standard)
-    screen = first.first_screen(model, outlook)
+    screen = first._first_screen(model, outlook)
     counts = model.evaluation.counts()
     official = model.evaluation.official
     if official is None:
@@ -105,7 +105,7 @@ def test_a_forecast_that_missed_its_band_names_no_year(library, monkeypatch) -> 
 ])  # fmt: skip
 def test_one_thing_can_be_decided_today(library, county, standard, said) -> None:
     model, outlook = shown(library, county, standard)
-    words, href = first.decision(model, outlook)
+    words, href = first._decision(model, outlook)
     assert said in words and href.split(".")[0] in ("gaps", "data")
     if county == "huixian":
         assert f"item={model.evaluation.with_status(*first.UNDECIDED)[0].item.code}" in href
@@ -156,7 +156,7 @@ def test_templates_escape_what_a_county_calls_its_schools() -> None:
 @pytest.mark.parametrize("county", COUNTIES)
 def test_every_link_of_the_overview_names_something_there_is(library, county) -> None:
     model, outlook = shown(library, county, None)
-    screen = first.first_screen(model, outlook)
+    screen = first._first_screen(model, outlook)
     found = views._lamp_grid(model.evaluation, model.query, "zh") + screen.html("zh")
     found += views._school_ranking(model.evaluation, model.county, model.query, "zh")
     found += render("next_steps", "zh", steps=screen.steps, note="")

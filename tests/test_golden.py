@@ -44,7 +44,7 @@ def test_the_worst_school_stands_first() -> None:
     found = evaluation.evaluate(county, QUALITY, year=2020)
     shown = bare(views._school_ranking(found, county, lambda **_: "", "zh"))
     assert shown.index("b校") < shown.index("c校")
-    short = {s: len(labels) for s, labels in views.shortfalls(found, "zh").items()}
+    short = {s: len(labels) for s, labels in views._shortfalls(found, "zh").items()}
     assert short["b"] > short["c"] > 0
     top = bare(views._school_ranking(found, county, lambda **_: "", "zh", most=1))
     assert "b校" in top and "c校" not in top

@@ -81,7 +81,7 @@ def test_the_self_report_tells_results_causes_and_who_does_what_and_is_signed_la
     now, then = len(plan.with_status("met")), {r.item.code: r.status for r in before.items}
     assert f"变为{now}项" in text
     gained = [r for r in plan.with_status("met") if then[r.item.code] != "met"]
-    assert gained and locale.text("report.self.gained", n=len(gained)) + findings.label(gained[0]) in text
+    assert gained and locale.text("report.self.gained", n=len(gained)) + findings._label(gained[0]) in text
     assert f"方案分解任务{len(register.tasks)}项，已完成{register.counts()['done']}项" in text
     assert text.index("数据来源与口径") < text.index("填报单位（盖章）")
     assert text.rstrip().endswith("2023年9月1日"), "the day and the seal stand at the end"

@@ -160,7 +160,7 @@ def test_the_self_report_lists_every_item_once(county: County, plan: Evaluation)
     listed = [r for r in plan.items if r.counts and r.status != "not_applicable"]
     open_items = [r for r in listed if r.status in evaluation.OPEN]
     assert len(rows) == len(listed) + len(open_items)  # what is open stands in a chapter of its own as well
-    finding = {findings.label(r): text(f"status.{r.status}") for r in listed}
+    finding = {findings._label(r): text(f"status.{r.status}") for r in listed}
     for _, label, _, present, status in rows:
         assert finding[label] == status
         assert status == "达标" or "认定达标" not in present

@@ -96,11 +96,11 @@ def test_the_overview(
 ) -> None:
     model = PageModel(library, {"county": county, "lang": lang} | ({"standard": standard} if standard else {}))
     outlook = Outlook(model)
-    screen = first.first_screen(model, outlook)
+    screen = first._first_screen(model, outlook)
     shown = [page(screen.html(lang)), "== steps"]
     shown += [" | ".join(map(str, vars(step).values())) for step in screen.steps]
     classes, notes, label = first.colours(model)
-    shown += ["== decision", *first.decision(model, outlook), "== map", label]
+    shown += ["== decision", *first._decision(model, outlook), "== map", label]
     shown += [f"{school} {classes[school]} {notes.get(school, '')}" for school in sorted(classes)[:MOST]]
     shown += ["== cards", page(card_views._cards(model.evaluation, None, lang))]
     assert "\n".join(shown) == snapshot

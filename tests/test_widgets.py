@@ -255,7 +255,7 @@ def test_exports_carry_what_they_rest_on(library) -> None:
     model = PageModel(library)
     items = views._items_csv(model.evaluation, "zh").decode("utf-8-sig")
     assert model.county.hash in items and "quality_2017" in items and "True" in items  # synthetic
-    problems = views.problems_csv(model.evaluation, model.county, "zh").decode("utf-8-sig")
+    problems = views._problems_csv(model.evaluation, model.county, "zh").decode("utf-8-sig")
     assert problems.splitlines()[0].startswith("学校代码,学校")
     assert "L2-primary" in problems
 

@@ -17,7 +17,7 @@ from balance_lib.data.kept import keep, once_per_county
 from balance_lib.evaluation import indicators, schools, wording
 from balance_lib.evaluation.figures import quantity
 from balance_lib.evaluation.finding import Context, _worst_of, line_of, over_whole, single
-from balance_lib.evaluation.indicators.comparison import gaps
+from balance_lib.evaluation.indicators.comparison import _gaps
 from balance_lib.evaluation.result import ItemResult
 from balance_lib.locale import Message
 from balance_lib.standards import Item, Measure, Standard
@@ -62,7 +62,7 @@ def _judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
     else:
         lines = np.array([line if figure.knows(year) else math.nan for year in years])
     values = np.array([figure[year] for year in years])
-    gap = gaps(values, item.operator, lines)
+    gap = _gaps(values, item.operator, lines)
     found = schools._findings(gap, item.operator, lines)
     names = indicators.names_in(measure.formula) + (indicators.names_in(measure.against) if measure.against else [])
     missing = partial(wording._missing_figures, names, context.frames, context.year, measure)

@@ -28,7 +28,7 @@ from balance_lib.evaluation.finding import (
     single,
     stages_of,
 )
-from balance_lib.evaluation.indicators.comparison import gaps
+from balance_lib.evaluation.indicators.comparison import _gaps
 from balance_lib.evaluation.result import ItemResult, RowCounts
 from balance_lib.evaluation.wording import number
 from balance_lib.locale import Message
@@ -137,7 +137,7 @@ def _every(
     allowed: Any = None,
 ) -> ItemResult:
     """Judge that every row satisfies the line; ``allowed`` rows below it are let pass by a rule of the standard."""
-    gap = gaps(values, item.operator, lines)
+    gap = _gaps(values, item.operator, lines)
     found = schools._findings(gap, item.operator, lines)
     held = found if allowed is None else np.where(allowed, 1, found)
 
@@ -212,7 +212,7 @@ def _allowed(values: Floats, lines: Floats, item: Item, context: Context) -> Any
     for stage in stages:
         if (rule := context.sheet.rule(context.year, stage)) is not None:
             passes[context.sheet.stage[at] == stage] = [passed is True for passed in rule["passes"]]
-    below = schools._findings(gaps(values, item.operator, lines), item.operator, lines) == 0
+    below = schools._findings(_gaps(values, item.operator, lines), item.operator, lines) == 0
     return below & passes
 
 
@@ -278,7 +278,7 @@ def _judge_cv(item: Item, measure: Measure, context: Context) -> ItemResult:
     series = {row["stage"]: _cv_series(sheet, measure, row["stage"], years) for row in now}
     values = np.array([series[stage][year] for year, stage in pairs])
     lines = np.full(len(pairs), line_of(item))
-    gap = gaps(values, item.operator, lines)
+    gap = _gaps(values, item.operator, lines)
     found = schools._findings(gap, item.operator, lines)
 
     def rows() -> pd.DataFrame:

@@ -14,7 +14,7 @@ from balance_lib import inequality
 from balance_lib.data.county import County
 from balance_lib.data.kept import once_per_county
 from balance_lib.evaluation import indicators
-from balance_lib.evaluation.indicators.comparison import TOLERANCE, _holds, gaps, satisfies
+from balance_lib.evaluation.indicators.comparison import TOLERANCE, _gaps, _holds, satisfies
 from balance_lib.standards import STAGES, Item, Standard
 
 SCHOOL_COLUMNS = ["school_id", "stage", "indicator", "value", "threshold", "ratio", "met", "needed"]
@@ -50,7 +50,7 @@ def _judged(values: Floats, operator: str, thresholds: Floats, index: Any = None
 
     ``operator``: comparison, such as ``>=``.
     """
-    gap = gaps(values, operator, thresholds)
+    gap = _gaps(values, operator, thresholds)
     met = told(_findings(gap, operator, thresholds))
     return pd.DataFrame(
         {"value": values, "threshold": thresholds, "gap": gap, "met": pd.Series(met, dtype=object, index=index)},
@@ -126,7 +126,7 @@ class IndicatorSheet:
         limit = {stage: np.array([_line(lines.get((name, stage))) for name in self.names]) for stage in STAGES}
         self.limits = limit
         self.lines = np.where((self.stage == "primary")[:, None], limit["primary"], limit["junior"])
-        self.gaps = gaps(self.values, ">=", self.lines)
+        self.gaps = _gaps(self.values, ">=", self.lines)
         self.found = _findings(self.gaps, ">=", self.lines)
         self._rules: dict[tuple[int, str], dict[str, Any] | None] = {}
         self._coefficients: dict[tuple[int, str], list[dict[str, Any]]] = {}
@@ -187,7 +187,7 @@ class IndicatorSheet:
             return None
         at_least, floor = int(item.measure.at_least or 0), float(item.measure.floor_share or 0)
         found, line = self.found[np.ix_(at, columns)], self.lines[np.ix_(at, columns)]
-        gap = gaps(self.values[np.ix_(at, columns)], ">=", floor * line)
+        gap = _gaps(self.values[np.ix_(at, columns)], ">=", floor * line)
         low = _findings(gap, ">=", floor * line) == 0
         missed, unknown = (found == 0).sum(axis=1), (found == -1).sum(axis=1)
         fails = low.any(axis=1) | (missed > len(columns) - at_least)

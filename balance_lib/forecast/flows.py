@@ -94,14 +94,8 @@ class PupilFlows:
         total = _by(self.village, moving, int(self.village.max()) + 1)
         return total[self.village] * self.entering[:, grade]
 
-    def reroute(self, school: int, hosts: dict[int, int]) -> None:
-        """Close a school: everything on its ways goes on with the receiver of each band.
-
-        Parameters
-        ----------
-        school : int
-        hosts : mapping of band to school
-        """
+    def _reroute(self, school: int, hosts: dict[int, int]) -> None:
+        """Close a school: everything on its ways goes on with the receiver of each band."""
         self.closed.add(school)
         for way in np.flatnonzero(self.school == school):
             for band, to in hosts.items():

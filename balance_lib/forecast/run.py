@@ -70,7 +70,7 @@ class Run:
             self._grow(year, kept)
             before = self.ways.rolls(len(self.counts.schools)) if year in closing else self.rolls[0]
             for school in closing.get(year, ()):
-                self.ways.reroute(school, _receivers(self.county, self.counts, self.ways, school))
+                self.ways._reroute(school, _receivers(self.county, self.counts, self.ways, school))
             self.stirred.append(self.stirred[-1] + self._stir(before, closing.get(year, [])))
             self.rolls.append(self.ways.rolls(len(self.counts.schools)))
             self.trace.append(self.ways.banded())

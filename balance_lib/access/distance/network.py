@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from balance_lib.access.distance.chains import Chains
-from balance_lib.access.distance.places import Floats, Ints, Places, straight_matrix
+from balance_lib.access.distance.places import Floats, Ints, Places, _straight_matrix
 from balance_lib.access.distance.result import FLAT_KPH, Direction, ODTable, minute_m
 from balance_lib.access.distance.roads import Roads, _both_ways, _graph, _shortest
 from balance_lib.access.distance.snap import Snapped, _snap
@@ -89,7 +89,7 @@ class Network:
         minute_m(flat_kph)
         ends = _snap(origins, self.roads, snap_cap_m), _snap(destinations, self.roads, snap_cap_m)
         metres = self._between(*ends, np.inf if limit_m is None else limit_m)
-        line = straight_matrix(origins, destinations)
+        line = _straight_matrix(origins, destinations)
         # Two places beside one piece of road, nearer to each other than to the road, do not walk to the road and back.
         off = ends[0].metres[:, None] + ends[1].metres[None, :]
         beside = (ends[0].piece[:, None] == ends[1].piece[None, :]) & (line <= off)

@@ -110,13 +110,8 @@ def over_ground(chord_m: npt.ArrayLike) -> Floats:
     return out
 
 
-def straight_matrix(origins: Places, destinations: Places) -> Floats:
+def _straight_matrix(origins: Places, destinations: Places) -> Floats:
     """Measure straight lines over the ground between all places.
-
-    Parameters
-    ----------
-    origins : Places
-    destinations : Places
 
     Returns
     -------

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from balance_lib.access.distance.places import Floats, Ints, Places, over_ground, straight_matrix
+from balance_lib.access.distance.places import Floats, Ints, Places, _straight_matrix, over_ground
 from balance_lib.access.distance.result import FLAT_KPH, NO_PLACE, ODTable, minute_m
 
 
@@ -41,7 +41,7 @@ def straight_table(
     """
     check_detour(detour)
     minute_m(flat_kph)
-    metres = straight_matrix(origins, destinations)
+    metres = _straight_matrix(origins, destinations)
     metres *= detour
     if limit_m is not None:
         metres[metres > limit_m] = np.nan

@@ -14,7 +14,7 @@ import pandas as pd
 
 from balance_lib.access.distance.barriers import _barriers, _crosses, pieces
 from balance_lib.access.distance.footing import Footing, _stand
-from balance_lib.access.distance.places import Floats, Ints, Places, straight_matrix
+from balance_lib.access.distance.places import Floats, Ints, Places, _straight_matrix
 from balance_lib.access.distance.relief import Relief
 from balance_lib.access.distance.result import FLAT_KPH, Direction, ODTable, minute_m
 from balance_lib.access.distance.steps import COLUMN_STEP, OPPOSITE, RIM, ROW_STEP, _allowed, lengths, middles, offsets
@@ -119,7 +119,7 @@ class Terrain:
         """
         minute_m(flat_kph)
         sides = _stand(origins, self, snap_cap_m, flat_kph), _stand(destinations, self, snap_cap_m, flat_kph)
-        line = straight_matrix(origins, destinations)
+        line = _straight_matrix(origins, destinations)
         wait = (sides[0].part[:, None] == sides[1].part[None, :]) & (sides[0].part >= 0)[:, None]
         wait &= np.isfinite(line) & (line <= (np.inf if limit_m is None else limit_m))
         minutes, metres = self._between(*sides, wait, direction, np.inf if limit_min is None else limit_min, flat_kph)

@@ -28,7 +28,7 @@ def shortfall(value: float, operator: str, threshold: float) -> float:
     threshold : float
     """
     # Numbers of Python: numpy's own take ten times as long.
-    return float(gaps(float(value), operator, float(threshold)))
+    return float(_gaps(float(value), operator, float(threshold)))
 
 
 def satisfies(value: float, operator: str, threshold: float) -> bool | None:
@@ -52,16 +52,8 @@ def satisfies(value: float, operator: str, threshold: float) -> bool | None:
     return None if math.isnan(gap) else bool(_holds(gap, operator, float(threshold)))
 
 
-def gaps(values: Any, operator: str, thresholds: Any) -> Any:
-    """Return the gaps of figures to their lines, as :func:`shortfall`.
-
-    Parameters
-    ----------
-    values : object
-        Figures, one for each place.
-    operator : str
-    thresholds : object
-    """
+def _gaps(values: Any, operator: str, thresholds: Any) -> Any:
+    """Return the gaps of figures to their lines, as :func:`shortfall`."""
     if operator in (">=", ">"):
         return values - thresholds
     if operator in ("<=", "<"):
@@ -82,4 +74,4 @@ def _compare(left: Any, operator: str, right: Any) -> Any:
     """
     if operator == "!=":
         return ~(np.abs(left - right) <= _slack(right))
-    return _holds(gaps(left, operator, right), operator, right)
+    return _holds(_gaps(left, operator, right), operator, right)

@@ -21,7 +21,7 @@ from balance_lib.office.reports.application import (
     ApplicationAnswer,
     layout,
 )
-from balance_lib.office.reports.paper import SheetWriter, Value, book_of, new_book, origin_sheet
+from balance_lib.office.reports.paper import SheetWriter, Value, _origin_sheet, book_of, new_book
 from balance_lib.office.reports.wording import places_beside
 from balance_lib.standards import STAGES
 
@@ -42,7 +42,7 @@ def write(figures: Application) -> bytes:
     book = new_book()
     for fill in (_basic, _compliance, _by_school, _coefficients, _guarantee, _quality, _recognition):
         fill(book, figures)
-    origin_sheet(book, figures.stamp, layout()["origin"])
+    _origin_sheet(book, figures.stamp, layout()["origin"])
     return book_of(book)
 
 

@@ -243,7 +243,7 @@ def _standard(letter: Letter, outcome: Outcome, lang: str) -> None:
         letter.paragraph(text("report.argument.standard_same", lang))
         return
     rows: list[list[object]] = [
-        [findings.label(r, lang), findings._requirement(r, lang), _finding(then[r.item.code], lang), _finding(r, lang)]
+        [findings._label(r, lang), findings._requirement(r, lang), _finding(then[r.item.code], lang), _finding(r, lang)]
         for r in changed
     ]
     head = [text(f"report.items.{key}", lang) for key in ("item", "required")]

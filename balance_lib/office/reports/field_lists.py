@@ -12,8 +12,8 @@ from balance_lib.data.county import County
 from balance_lib.locale import text
 from balance_lib.office import workplan
 from balance_lib.office.reports.lists import _open_sheet, _put_row
-from balance_lib.office.reports.paper import Value, book_of, new_book, origin_sheet
-from balance_lib.office.reports.stamp import ReportStamp, said_day
+from balance_lib.office.reports.paper import Value, _origin_sheet, book_of, new_book
+from balance_lib.office.reports.stamp import ReportStamp, _said_day
 from balance_lib.standards import Standard
 
 Columns = Mapping[str, tuple[float, str]]
@@ -68,11 +68,11 @@ def _visits(
         status = text(f"journal.status.{row['status']}", lang)
         _put_row(page, _PAIRS, {**row, "number": number, "status": status}, lang)
     late = int((pairs["status"] == "overdue").sum())
-    page.note(text("report.lists.pairs.note", lang, day=said_day(on, lang), n=len(pairs), late=late))
+    page.note(text("report.lists.pairs.note", lang, day=_said_day(on, lang), n=len(pairs), late=late))
     page.finish()
     log = workplan.named(journals["visits"], county, lang).sort_values("visited_on", ascending=False, kind="stable")
     _list(book, "visits", _VISITS, log, stamp, lang)
-    origin_sheet(book, stamp, [], lang)
+    _origin_sheet(book, stamp, [], lang)
     return book_of(book)
 
 
@@ -93,7 +93,7 @@ def _progress(
         first = text("workplan.page.pilot", lang) if row["pilot"] else ""
         _put_row(page, _PLACES, {**row, **figures, "number": number, "pilot": first}, lang)
     behind = int((found["behind"] > 0).sum())
-    page.note(text("report.lists.places.note", lang, day=said_day(on, lang), n=len(found), behind=behind))
+    page.note(text("report.lists.places.note", lang, day=_said_day(on, lang), n=len(found), behind=behind))
     page.finish()
     items = workplan.named(journals["milestones"], county, lang).sort_values(["township", "place_name", "planned_on"])
     _list(book, "milestones", _ITEMS, items, stamp, lang)
@@ -104,7 +104,7 @@ def _progress(
         _list(book, "works_required", _REQUIRED, required.rename(columns={"required": "wanted"}), stamp, lang)
         works = workplan.named(journals["works"], county, lang).sort_values(["year", "township", "place_name"])
         _list(book, "works", _WORKS, works, stamp, lang)
-    origin_sheet(book, stamp, [], lang)
+    _origin_sheet(book, stamp, [], lang)
     return book_of(book)
 
 

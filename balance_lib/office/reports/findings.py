@@ -42,14 +42,8 @@ class Names:
         return self.by_id.get(school_id, wording.name(school_id))
 
 
-def label(result: ItemResult, lang: str = "zh") -> str:
-    """Return what an item asks, as printed.
-
-    Parameters
-    ----------
-    result : ItemResult
-    lang : {"zh", "en"}
-    """
+def _label(result: ItemResult, lang: str = "zh") -> str:
+    """Return what an item asks, as printed."""
     return wording.sentence(wording.plain(result.item.label(lang), 300, lang), lang)
 
 
@@ -113,14 +107,14 @@ def rows(results: Iterable[ItemResult], lang: str = "zh") -> list[list[object]]:
     lang : {"zh", "en"}
     """
     return [
-        [place, label(r, lang), _requirement(r, lang), _present(r, lang), text(f"status.{r.status}", lang)]
+        [place, _label(r, lang), _requirement(r, lang), _present(r, lang), text(f"status.{r.status}", lang)]
         for place, r in enumerate(results, 1)
     ]
 
 
 def _sentence(result: ItemResult, lang: str = "zh") -> str:
     """Say in one sentence what is wrong with an item."""
-    params = {"item": label(result, lang), "required": _requirement(result, lang), "present": _present(result, lang)}
+    params = {"item": _label(result, lang), "required": _requirement(result, lang), "present": _present(result, lang)}
     if result.reason.key in _CHECKED:
         return text("report.problem.checked", lang, **params, why=wording.sentence(result.reason.render(lang), lang))
     measure = result.item.measure

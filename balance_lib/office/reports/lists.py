@@ -14,8 +14,8 @@ from balance_lib.evaluation import OPEN, Evaluation
 from balance_lib.locale import deadline_words, has, listed, text
 from balance_lib.office import workplan
 from balance_lib.office.reports import findings, wording
-from balance_lib.office.reports.paper import SheetWriter, Value, book_of, new_book, origin_sheet
-from balance_lib.office.reports.stamp import ReportStamp, said_day
+from balance_lib.office.reports.paper import SheetWriter, Value, _origin_sheet, book_of, new_book
+from balance_lib.office.reports.stamp import ReportStamp, _said_day
 from balance_lib.standards import Standard
 
 if TYPE_CHECKING:
@@ -98,7 +98,7 @@ def problems(
     page.finish()
     _rollup(book, evaluation, stamp, lang)
     _open_items(book, evaluation, stamp, lang)
-    origin_sheet(book, stamp, [text("report.lists.unrounded", lang)], lang)
+    _origin_sheet(book, stamp, [text("report.lists.unrounded", lang)], lang)
     return book_of(book)
 
 
@@ -124,7 +124,7 @@ def _rollup(book: Workbook, evaluation: Evaluation, stamp: ReportStamp, lang: st
         counted = result.counted
         assert counted is not None
         met, n = len(counted.at_line), counted.n
-        words = [result.item.code, findings.label(result, lang), text(f"stage.{result.item.stage}", lang)]
+        words = [result.item.code, findings._label(result, lang), text(f"stage.{result.item.stage}", lang)]
         others = [len(rows) for rows in (counted.by_floor, counted.below, counted.unknown)]
         counts = [n, met, *others, Value(100 * met / n, 1) if n else None]
         align = ["center", "left", "left", *["center"] * 8]
@@ -144,7 +144,7 @@ def _open_items(book: Workbook, evaluation: Evaluation, stamp: ReportStamp, lang
     for number, result in enumerate(waiting, 1):
         why = wording.sentence(wording.plain(result.reason.render(lang), 1_000, lang), lang)
         words = [
-            findings.label(result, lang),
+            findings._label(result, lang),
             findings._requirement(result, lang),
             text(f"status.{result.status}", lang),
         ]
@@ -188,11 +188,11 @@ def ledger(
         given = {"number": number, "closed_by": row["closed_word"]}
         _put_row(page, _LEDGER, {**row, **_figures(row, standard), **given}, lang)
     counts = wording._closed(workplan.ledger_counts(table), lang)
-    page.note(text("report.lists.ledger.note", lang, n=len(table), day=said_day(on, lang), **counts))
+    page.note(text("report.lists.ledger.note", lang, n=len(table), day=_said_day(on, lang), **counts))
     page.finish()
     if history is not None:
         _history(book, history, standard, stamp, lang)
-    origin_sheet(book, stamp, [text("report.lists.unrounded", lang)], lang)
+    _origin_sheet(book, stamp, [text("report.lists.unrounded", lang)], lang)
     return book_of(book)
 
 
@@ -229,14 +229,14 @@ def matrix(county: County, register: Register, *, year: int, lang: str = "zh", m
     page = _open_sheet(book, "matrix", _TASKS, stamp, lang, freeze=3)
     for number, row in enumerate(rows, 1):
         _put_row(page, _TASKS, {**row, "number": number}, lang)
-    page.note(text("report.lists.matrix.note", lang, day=said_day(register.on, lang), n=len(rows)))
+    page.note(text("report.lists.matrix.note", lang, day=_said_day(register.on, lang), n=len(rows)))
     page.finish()
     units = _open_sheet(book, "units", _UNITS, stamp, lang, freeze=1)
     for row in register.units.to_dict("records"):
         _put_row(units, _UNITS, {**row, "unit": wording._offices(row["unit"], lang)}, lang)
     units.finish()
     _by_unit(book, rows, register, stamp, lang)
-    origin_sheet(book, stamp, [], lang)
+    _origin_sheet(book, stamp, [], lang)
     return book_of(book)
 
 
@@ -289,11 +289,11 @@ def schedule(county: County, register: Register, *, year: int, lang: str = "zh",
         bars = {n: _BAR for n, first, last in spans if start and due and min(start, due) <= last and first <= due}
         times = {k: back.get(row["task"], {}).get(k) for k in ("lead_days", "latest_start")}
         _put_row(page, columns, {**_task(row, lang), **times, "number": number, **bars}, lang)
-    page.note(text("report.lists.schedule.note", lang, day=said_day(register.on, lang)))
+    page.note(text("report.lists.schedule.note", lang, day=_said_day(register.on, lang)))
     page.finish()
     if len(register.stages):
         _stages(book, register, stamp, lang)
-    origin_sheet(book, stamp, [], lang)
+    _origin_sheet(book, stamp, [], lang)
     return book_of(book)
 
 

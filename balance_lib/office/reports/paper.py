@@ -267,16 +267,10 @@ def new_book() -> Workbook:
     return book
 
 
-def origin_sheet(book: Workbook, stamp: ReportStamp, notes: Sequence[str], lang: str = "zh") -> None:
+def _origin_sheet(book: Workbook, stamp: ReportStamp, notes: Sequence[str], lang: str = "zh") -> None:
     """Add the page that says what the book was made from and how its figures are to be read.
 
-    Parameters
-    ----------
-    book : Workbook
-    stamp : ReportStamp
-    notes : sequence of str
-        Remarks, a line each.
-    lang : {"zh", "en"}
+    ``notes``: remarks, a line each.
     """
     page = SheetWriter(book, text("report.origin", lang), (22, 90), stamp, lang=lang, landscape=False)
     page.title(text("report.origin", lang))

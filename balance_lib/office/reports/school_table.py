@@ -18,7 +18,7 @@ from balance_lib.data.intake.layout import kinds
 from balance_lib.evaluation import Evaluation, ItemResult, indicators, number
 from balance_lib.office.reports import wording
 from balance_lib.office.reports.application import ANSWERS, BLANK, PLACEHOLDER, STANDARD, fits
-from balance_lib.office.reports.paper import SheetWriter, book_of, new_book, origin_sheet
+from balance_lib.office.reports.paper import SheetWriter, _origin_sheet, book_of, new_book
 from balance_lib.office.reports.stamp import ReportStamp
 from balance_lib.standards import STAGES
 
@@ -71,7 +71,7 @@ def _write(
         row = front.data(values, align=["center", "center", "left", "left", "center"])
         front.link(row, 3, title)
     front.finish()
-    origin_sheet(book, stamp, _layout()["notes"])
+    _origin_sheet(book, stamp, _layout()["notes"])
     return book_of(book)
 
 

@@ -17,7 +17,7 @@ from balance_lib.evaluation.figures import quantity
 from balance_lib.locale import deadline_words, listed, text
 from balance_lib.office.reports import brief, findings, wording
 from balance_lib.office.reports.letter import Letter
-from balance_lib.office.reports.stamp import ReportStamp, said_day
+from balance_lib.office.reports.stamp import ReportStamp, _said_day
 from balance_lib.office.workplan import Register, achievements, by_year_words, ledger_counts, problem_list
 
 _AS_PUBLISHED = 4  # decimals: a figure somebody published is printed as it was
@@ -135,7 +135,7 @@ def _done(
     if register is not None and len(register.tasks):
         done = register.counts()["done"]
         words.append(
-            text("report.self.works", lang, day=said_day(register.on, lang), total=len(register.tasks), done=done)
+            text("report.self.works", lang, day=_said_day(register.on, lang), total=len(register.tasks), done=done)
         )
     if ledger is not None and len(ledger):
         words.append(text("report.self.ledger", lang, n=len(ledger), **wording._closed(ledger_counts(ledger), lang)))
@@ -178,7 +178,7 @@ def _result(row: Mapping[str, Any], lang: str) -> list[object]:
 
 def _listed(results: Sequence[ItemResult], lang: str) -> str:
     joint = "；" if lang == "zh" else "; "
-    return joint.join(findings.label(result, lang) for result in results) + text("report.stop", lang)
+    return joint.join(findings._label(result, lang) for result in results) + text("report.stop", lang)
 
 
 def _causes(letter: Letter, county: County, evaluation: Evaluation, before: Evaluation | None, lang: str) -> None:
@@ -281,13 +281,13 @@ def _measures(letter: Letter, county: County, evaluation: Evaluation, lang: str)
             wording.sentence(told, lang),
             wording.name(wording._offices(result.item.lead_unit, lang)) or unnamed,
         )
-        rows.append([findings.label(result, lang), measure, unit, _when(result.item.deadline, lang)])
+        rows.append([findings._label(result, lang), measure, unit, _when(result.item.deadline, lang)])
     head = [text(f"report.units.{key}", lang) for key in ("item", "measure", "unit", "deadline")]
     letter.table(text("report.units.table", lang), head, rows, (5, 5, 2.6, 2.4), centred=(3,))
 
 
 def _when(deadline: str, lang: str) -> str:
-    return said_day(deadline_words(deadline, lang), lang) or "–"
+    return _said_day(deadline_words(deadline, lang), lang) or "–"
 
 
 def _conclusion(letter: Letter, evaluation: Evaluation, lang: str) -> None:

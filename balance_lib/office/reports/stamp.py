@@ -94,7 +94,7 @@ class ReportStamp:
 
     def day(self, lang: str = "zh") -> str:
         """Return the day the paper bears."""
-        return said_day(self.made_on, lang)
+        return _said_day(self.made_on, lang)
 
     def banner(self, lang: str = "zh") -> str:
         """Return the warning that figures are made up or estimated; "" where all are recorded."""
@@ -115,7 +115,7 @@ class ReportStamp:
         values = {
             "county": self.county(lang),
             "school_year": self.school_year(lang),
-            "judged_on": said_day(self.on, lang),
+            "judged_on": _said_day(self.on, lang),
             "made_on": self.day(lang),
             "standard": f"{self.standard.title(lang)} ({self.standard.id})",
             "version": self.version or "–",
@@ -159,19 +159,14 @@ class ReportStamp:
         return f"{file_name(self.county_id, self.year, self.standard.id, key)}{suffix}"
 
 
-def said_day(when: date | str, lang: str = "zh") -> str:
+def _said_day(when: date | str, lang: str = "zh") -> str:
     """Return a day, or a deadline as a plan writes it, as an official paper does; what is no date stays as it is.
-
-    Parameters
-    ----------
-    when : date or str
-    lang : {"zh", "en"}
 
     Examples
     --------
-    >>> said_day(date(2023, 8, 31)), said_day("2022-03"), said_day("2022"), said_day("ongoing")
+    >>> _said_day(date(2023, 8, 31)), _said_day("2022-03"), _said_day("2022"), _said_day("ongoing")
     ('2023年8月31日', '2022年3月', '2022年', 'ongoing')
-    >>> said_day(date(2023, 8, 31), "en"), said_day("2022-03", "en")
+    >>> _said_day(date(2023, 8, 31), "en"), _said_day("2022-03", "en")
     ('31 August 2023', 'March 2022')
     """
     if not (found := re.fullmatch(r"(\d{4})(?:-(\d\d))?(?:-(\d\d))?", str(when))):

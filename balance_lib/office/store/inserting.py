@@ -8,16 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, Table
 
 
-def insert_unless_there(connection: Connection, table: Table, values: Mapping[str, Any], key: str) -> bool:
-    """Add a row; False when a unique constraint says that it stands already.
-
-    Parameters
-    ----------
-    connection : Connection
-    table : Table
-    values : mapping of str to object
-    key : str
-    """
+def _insert_unless_there(connection: Connection, table: Table, values: Mapping[str, Any], key: str) -> bool:
+    """Add a row; False when a unique constraint says that it stands already."""
     # Loading the dialect that is not used would cost every page a fifth of a second.
     if connection.dialect.name == "postgresql":
         from sqlalchemy.dialects.postgresql import insert

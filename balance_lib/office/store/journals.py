@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, select, update
 
 from balance_lib._errors import NotFoundError
 from balance_lib.office.store import ledgers, models, trail
-from balance_lib.office.store.inserting import insert_unless_there
+from balance_lib.office.store.inserting import _insert_unless_there
 from balance_lib.office.store.refused import ConflictError, StoreError
 from balance_lib.office.store.stamp import Stamp
 from balance_lib.office.workplan import JOURNALS, Journal
@@ -78,7 +78,7 @@ def add(connection: Connection, name: str, values: Mapping[str, Any], owner: Own
     new = trail.fresh_id()
     whole = {"row_id": new, "county_id": owner.county_id, "standard_id": owner.standard_id, "version": 1, **clean,
              "created_at": at, "changed_at": at, **vars(owner.stamp)}  # fmt: skip
-    if insert_unless_there(connection, table, whole, "row_id"):
+    if _insert_unless_there(connection, table, whole, "row_id"):
         _tell(connection, name, new, owner, version=1, action="add", before={}, after=_said(clean))
         return new
     standing = _same(connection, journal, clean, owner)

@@ -14,7 +14,7 @@ from balance_lib._errors import NotFoundError
 from balance_lib.evaluation import Evaluation
 from balance_lib.office import workplan
 from balance_lib.office.store import trail
-from balance_lib.office.store.inserting import insert_unless_there
+from balance_lib.office.store.inserting import _insert_unless_there
 from balance_lib.office.store.models import Change, LedgerEntry
 from balance_lib.office.store.refused import ConflictError
 from balance_lib.office.store.stamp import Stamp
@@ -39,7 +39,7 @@ def _open_entries(
     at, opened = trail.now(), 0
     for row in problems.to_dict("records"):
         entry = _entry(row, county_id, standard_id, at)
-        if insert_unless_there(connection, TABLE, {**asdict(entry), **vars(stamp)}, "entry_id"):  # type: ignore[arg-type]
+        if _insert_unless_there(connection, TABLE, {**asdict(entry), **vars(stamp)}, "entry_id"):  # type: ignore[arg-type]
             opened += 1
             after = {name: getattr(entry, name) for name in TOLD if getattr(entry, name) not in (None, "", 0)}
             trail.write(connection, _subject(entry), who=who, at=at, version=1, action="open", before={}, after=after,

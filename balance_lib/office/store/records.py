@@ -9,7 +9,7 @@ import pandas as pd
 from sqlalchemy import Connection, select, update
 
 from balance_lib.office.store import trail
-from balance_lib.office.store.inserting import insert_unless_there
+from balance_lib.office.store.inserting import _insert_unless_there
 from balance_lib.office.store.models import TaskRecord
 from balance_lib.office.store.refused import ConflictError, StoreError
 from balance_lib.office.store.stamp import Stamp
@@ -60,7 +60,7 @@ def _record(  # noqa: PLR0913 (a record's fields)
     written = {**values, "changed_at": at, "version": version + 1, **vars(stamp)}
     if found is None:
         own = {"record_id": record_id, "county_id": county_id, "standard_id": standard_id, "task": task}
-        if not insert_unless_there(connection, TABLE, {**own, **written}, "record_id"):  # type: ignore[arg-type]
+        if not _insert_unless_there(connection, TABLE, {**own, **written}, "record_id"):  # type: ignore[arg-type]
             raise _conflict(connection, mine)  # somebody else recorded it a moment ago
     elif connection.execute(update(TABLE).where(mine & (TABLE.c.version == version)).values(**written)).rowcount != 1:  # type: ignore[arg-type]
         raise _conflict(connection, mine)

@@ -14,7 +14,7 @@ import pandas as pd
 from balance_lib.evaluation import Evaluation, ItemResult
 from balance_lib.locale import text
 from balance_lib.office.workplan.offices import Offices
-from balance_lib.office.workplan.stages import Stage, stage_on, stages
+from balance_lib.office.workplan.stages import Stage, _stage_on, stages
 from balance_lib.office.workplan.tasks import Task, tasks
 from balance_lib.office.workplan.units import _unit_table
 from balance_lib.plain import plain, records
@@ -60,7 +60,7 @@ class Register:
     @cached_property
     def stage(self) -> Stage | None:
         """Return the stage the plan is in."""
-        return stage_on(self.standard, self.on)
+        return _stage_on(self.standard, self.on)
 
     @cached_property
     def stages(self) -> pd.DataFrame:

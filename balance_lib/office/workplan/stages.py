@@ -52,15 +52,8 @@ def stages(standard: Standard) -> list[Stage]:
     ]
 
 
-def stage_on(standard: Standard, on: date) -> Stage | None:
-    """Return the stage a plan is in on a day; None before, after and between its stages.
-
-    Parameters
-    ----------
-    standard : Standard
-    on : date
-        Day it is judged on.
-    """
+def _stage_on(standard: Standard, on: date) -> Stage | None:
+    """Return the stage a plan is in on a day; None before, after and between its stages."""
     return next((stage for stage in stages(standard) if stage.starts <= on <= stage.ends), None)
 
 

@@ -196,20 +196,10 @@ class RemedyModel:
         self._blocks.append(([slack], [need], 1.0))
         for i in range(n):
             for ratio in found.ratios[i]:
-                self._row(*self.tangent(k, i, ratio))
+                self._row(*self._tangent(k, i, ratio))
 
-    def tangent(self, k: int, i: int, ratio: float) -> tuple[dict[int, float], float]:
-        """Return the row of one tangent: ``t_i − w_i (2 r (v_i − m) − r² L m) >= 0``.
-
-        Parameters
-        ----------
-        k : int
-            Position of the condition.
-        i : int
-            Position of the row.
-        ratio : float
-            Ratio of two figures.
-        """
+    def _tangent(self, k: int, i: int, ratio: float) -> tuple[dict[int, float], float]:
+        """Return the row of one tangent: ``t_i − w_i (2 r (v_i − m) − r² L m) >= 0``."""
         cone, found = self.demands.cones[k], self.tangents[k]
         assert found is not None
         mean, first = self.cone_columns[k]

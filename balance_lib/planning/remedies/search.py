@@ -79,7 +79,7 @@ class RemedySearch:
                 continue
             if not fresh or time.monotonic() > self.until:
                 break
-            _add_rows(solver, [model.tangent(k, i, r) for k, i, r in fresh])
+            _add_rows(solver, [model._tangent(k, i, r) for k, i, r in fresh])
         return found
 
     def thin(self, x: Floats, keep: int = 2) -> None:

@@ -18,11 +18,11 @@ from balance_lib.show.desk.places import OPENED, check_stage
 from balance_lib.show.plots import trends
 from balance_lib.show.plots.base import (
     AXIS,
+    _add_bars,
     _add_head,
+    _add_line,
     _lay_out_panels,
     _titled,
-    add_bars,
-    add_line,
     axis_of,
     blank,
     status_fills,
@@ -75,7 +75,7 @@ def gaps(found: Evaluation, stage: str | None, lang: str | None) -> go.Figure:
         )
         return figure.update_xaxes(visible=False).update_yaxes(visible=False)
     names = [name if len(name) <= 34 else f"{name[:33]}…" for name, _, _ in rows]
-    add_bars(
+    _add_bars(
         figure, [reached for _, reached, _ in rows], names, None, showlegend=False,
         marker=status_fills(["not_met"] * len(rows)), customdata=[(name, said) for name, _, said in rows],
         hovertemplate="%{customdata[0]}<br>%{customdata[1]}<extra></extra>",
@@ -233,7 +233,7 @@ def _one_panel(figure: go.Figure, rows: pd.DataFrame, at: int, name: str, lang: 
             name=str(mine["name"].iloc[0]) if "name" in mine else str(school),
             hovertemplate="%{fullData.name} %{x}: %{y:,.4~g}<extra></extra>", **on,
         )  # fmt: skip
-    add_line(figure, [int(year) for year in line.index], list(line), text("plot.line", lang), **on)
+    _add_line(figure, [int(year) for year in line.index], list(line), text("plot.line", lang), **on)
     _add_head(figure, at, f"<b>{name if len(name) <= 14 else name[:13] + '…'}</b>")
 
 
@@ -297,7 +297,7 @@ def comparison(found: Comparison, lang: str | None) -> go.Figure:
         room = [1.7 * least, 1.45 * most] if least < most else [0, 1]  # for the figures that stand outside the bars
         figure.layout[f"xaxis{axis}"].range = room
         figure.layout[f"yaxis{axis}"].showticklabels = at % 4 == 0
-        add_bars(
+        _add_bars(
             figure, [float(value) for value in table[column]], names, [f"{value:,.0f}" for value in table[column]],
             xaxis=f"x{axis}", yaxis=f"y{axis}", hovertemplate="%{y}: %{x:,.0f}<extra></extra>",
             marker={"color": [palette.SERIES[n % len(palette.SERIES)] for n in range(len(table))]},

@@ -152,19 +152,10 @@ def _legend_below(figure: go.Figure, y: float = -0.12) -> go.Figure:
     return figure.update_layout(legend={"y": y, "yanchor": "top", "x": 0, "xanchor": "left"})
 
 
-def add_line(figure: go.Figure, years: Sequence[float], values: Any, name: str, **more: Any) -> go.Figure:
+def _add_line(figure: go.Figure, years: Sequence[float], values: Any, name: str, **more: Any) -> go.Figure:
     """Add what the values are held to: a line, a limit, over the years.
 
-    Parameters
-    ----------
-    figure : Figure
-    years : sequence of float
-    values : array-like, shape (years,)
-        In the unit of the axis.
-    name : str
-        Said in the legend and on hover.
-    **more
-        Of the scatter, such as its axes.
+    ``name``: said in the legend and on hover. ``more``: of the scatter, such as its axes.
     """
     look = {"color": palette.LIMIT, "dash": "dash", "width": 2, "shape": "hv"}
     hover = f"{name} %{{y}}<extra></extra>"
@@ -184,16 +175,11 @@ def _add_band(figure: go.Figure, rows: pd.DataFrame, name: str, fill: str, **mor
     )  # fmt: skip
 
 
-def add_bars(figure: go.Figure, lengths: Any, names: Any, words: Any, **more: Any) -> go.Figure:
+def _add_bars(figure: go.Figure, lengths: Any, names: Any, words: Any, **more: Any) -> go.Figure:
     """Add lying bars, the first at the top, with words beyond their ends.
 
-    Parameters
-    ----------
-    figure : Figure
-    lengths, names, words : array-like, shape (bars,)
-        In the unit of the axis; what stands beside each bar; what stands beyond its end.
-    **more
-        Of the bars, such as their colour.
+    ``lengths``, ``names``, ``words``: in the unit of the axis; what stands beside each bar; what stands beyond its end.
+    ``more``: of the bars, such as their colour.
     """
     figure.add_bar(x=lengths, y=names, orientation="h", text=words, textposition="outside", cliponaxis=False, **more)
     return figure.update_yaxes(autorange="reversed", automargin=True, showgrid=False, zeroline=False)

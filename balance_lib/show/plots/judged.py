@@ -15,12 +15,12 @@ from balance_lib.evaluation.figures import figure
 from balance_lib.locale import text
 from balance_lib.show.plots.base import (
     COEFFICIENT,
+    _add_bars,
     _add_limits,
+    _add_line,
     _legend_below,
     _wrap,
     _year_axis,
-    add_bars,
-    add_line,
     blank,
     nothing,
     room,
@@ -62,7 +62,7 @@ def gap_over_time(
     if "school_id" in rows and len(set(rows["school_id"])) > 1:
         return _schools_over_time(rows, label, unit, lang)
     figure, years = blank(label, lang, height=340), whole(rows["year"])
-    add_line(figure, years, rows["threshold"], text("plot.line", lang))
+    _add_line(figure, years, rows["threshold"], text("plot.line", lang))
     figure.add_scatter(
         x=years, y=rows["value"], mode="lines+markers+text", name=text("plot.value", lang), connectgaps=False,
         line={"color": palette.ACCENT, "width": 2}, marker=status_markers(rows["status"]),
@@ -88,7 +88,7 @@ def _schools_over_time(rows: pd.DataFrame, label: str, unit: str, lang: str) -> 
     """Draw a line for each school against the line they are held to."""
     figure = blank(label, lang, height=420 + 14 * math.ceil(rows["school_id"].nunique() / 2))
     line = rows.groupby("year", as_index=False)["threshold"].first()
-    add_line(_legend_below(figure), whole(line["year"]), line["threshold"], text("plot.line", lang))
+    _add_line(_legend_below(figure), whole(line["year"]), line["threshold"], text("plot.line", lang))
     for at, (school, mine) in enumerate(rows.groupby("school_id", sort=False)):
         name = str(mine["name"].iloc[0]) if "name" in mine else str(school)
         figure.add_scatter(
@@ -124,7 +124,7 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     lines = max(name.count("<br>") + 1 for name in y)
     figure = blank("", lang, height=ROW_PX * (0.9 + 0.6 * lines) * len(rows) + 90)
     missing = rows["n_missing"] if "n_missing" in rows else pd.Series(0, index=rows.index)
-    add_bars(
+    _add_bars(
         figure, rows["cv"], y, None, marker=status_fills(statuses), hovertemplate="%{y}: %{x}<extra></extra>",
         showlegend=False,
     )  # fmt: skip
@@ -167,7 +167,7 @@ def coefficient_over_years(rows: pd.DataFrame, *, labels: Mapping[str, str], lan
     years = whole(rows["year"])
     for limit in sorted(rows["limit"].dropna().unique()):  # named in the legend: on the line, words lie over others
         ends = [min(years) - 0.5, max(years) + 0.5]
-        add_line(figure, ends, [limit, limit], f"{text('plot.limit', lang)} {limit:g}", hoverinfo="skip")
+        _add_line(figure, ends, [limit, limit], f"{text('plot.limit', lang)} {limit:g}", hoverinfo="skip")
     figure.update_yaxes(title={"text": text("plot.cv", lang), "standoff": 8}, rangemode="tozero",
                         hoverformat=COEFFICIENT)  # fmt: skip
     return _year_axis(figure, years).update_layout(hovermode="x unified")
@@ -200,7 +200,7 @@ def contribution_bars(
         colours.append(palette.RULE)
     figure = blank("", lang, height=ROW_PX * max(len(labels), 1) + 80)
     places = list(range(len(labels)))  # positions, not names: two schools may bear the same name
-    add_bars(
+    _add_bars(
         figure, shares, places, [f"{share:.1f}%" for share in shares], marker={"color": colours}, customdata=labels,
         hovertemplate="%{customdata}: %{x:.1f}%<extra></extra>",
     )  # fmt: skip

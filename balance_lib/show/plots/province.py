@@ -13,9 +13,9 @@ from balance_lib.locale import text
 from balance_lib.show.plots.base import (
     COEFFICIENT,
     _add_band,
+    _add_line,
     _legend_below,
     _year_axis,
-    add_line,
     blank,
     hatched,
     nothing,
@@ -52,7 +52,7 @@ def _coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.n
     )
     if years and not math.isnan(limit):
         ends = [years[0] - 0.5, years[-1] + 0.5]
-        add_line(figure, ends, [limit, limit], text("province.trend.line", lang, limit=f"{limit:g}"))
+        _add_line(figure, ends, [limit, limit], text("province.trend.line", lang, limit=f"{limit:g}"))
     return _year_axis(figure.update_yaxes(rangemode="tozero", hoverformat=COEFFICIENT), years)
 
 

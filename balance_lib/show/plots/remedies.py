@@ -10,7 +10,7 @@ import plotly.graph_objects as go
 from balance_lib import palette
 from balance_lib.locale import bracket, text
 from balance_lib.planning.remedies import RemedyPlan
-from balance_lib.show.plots.base import COEFFICIENT, _add_limits, add_bars, blank, hatched, nothing
+from balance_lib.show.plots.base import COEFFICIENT, _add_bars, _add_limits, blank, hatched, nothing
 
 WAN = 1e4
 # What is paid once and what is paid every year: by colour, and by hatching.
@@ -28,7 +28,7 @@ def _cost_compared(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     shown = {name: yuan / WAN for name, yuan in found.items() if yuan == yuan}
     colours = {"bound": palette.MUTED, "plan": palette.ACCENT, "greedy": palette.SERIES[1]}
     figure = blank(text("remedy.plot.cost_title", lang), lang, height=60 + 44 * max(1, len(shown)) + 40)
-    add_bars(
+    _add_bars(
         figure, list(shown.values()), [text(f"remedy.plot.{name}", lang) for name in shown],
         [f"{value:,.1f}" for value in shown.values()], marker={"color": [colours[name] for name in shown]},
         hovertemplate="%{y}: %{x}<extra></extra>",
@@ -46,7 +46,7 @@ def _plan_by_kind(plan: RemedyPlan, lang: str = "zh") -> go.Figure:
     figure = blank(text("remedy.plot.kinds_title", lang), lang, height=110 + 34 * max(1, len(kinds)))
     words = [text(f"remedy.kind.{kind}", lang) for kind in kinds]
     for name, look in PAID.items():
-        add_bars(
+        _add_bars(
             figure, rows.loc[kinds, f"{name}_yuan"].tolist(), words, None, name=text(f"remedy.plot.{name}", lang),
             marker=look, hovertemplate="%{y}: %{x}<extra></extra>",
         )  # fmt: skip
@@ -114,7 +114,7 @@ def _marginal_bars(rows: pd.DataFrame, *, names: Mapping[str, str], lang: str = 
     if rows.empty:
         return nothing("marginal", lang)
     figure = blank(text("remedy.plot.marginal_title", lang), lang, height=100 + 30 * max(1, len(rows)))
-    add_bars(
+    _add_bars(
         figure, rows["closes"], [f"{names.get(r.school_id, r.school_id)} {r.label}" for r in rows.itertuples()],
         [f"{value:.3f}" for value in rows["closes"]], hovertemplate="%{y}: %{x}<extra></extra>",
         marker={"color": [KIND_COLOURS.get(kind, palette.ACCENT) for kind in rows["kind"]]},

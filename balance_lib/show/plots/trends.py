@@ -19,8 +19,8 @@ from balance_lib.locale import text
 from balance_lib.show.plots.base import (
     AXIS,
     _add_band,
+    _add_line,
     _wrap,
-    add_line,
     axis_of,
     blank,
     nothing,
@@ -138,7 +138,7 @@ def _draw(figure: go.Figure, panel: Panel, axis: str, lang: str, *, legend: bool
     if len(ahead):
         _add_band(figure, joined, text("trends.plot.band", lang, level=80), BAND, showlegend=legend, **on)
     line = text("trends.plot.line", lang)
-    add_line(figure, whole(rows["year"]), rows["threshold"], line, showlegend=legend, **on)
+    _add_line(figure, whole(rows["year"]), rows["threshold"], line, showlegend=legend, **on)
     if len(ahead):
         figure.add_scatter(
             x=whole(joined["year"]), y=joined["value"], mode="lines", name=text("trends.plot.path", lang),

@@ -99,7 +99,7 @@ def write(model: PageModel, plans: Sequence[Scenario] = (), *, made_on: date | N
     """
     found, lang, county = model.evaluation, model.lang, model.county
     outlook = Outlook(model)
-    screen = first_screen.first_screen(model, outlook)
+    screen = first_screen._first_screen(model, outlook)
     early = any(found.standard.due_before_adoption(result.item) for result in found.items)
     today = Scenario.empty(county, model.year)
     shown = [today, *plans] if plans else []  # what a plan is compared with stands beside it
@@ -114,13 +114,13 @@ def write(model: PageModel, plans: Sequence[Scenario] = (), *, made_on: date | N
     }
     return render(
         "brief", lang,
-        county=county, found=found, screen=screen, decision=first_screen.decision(model, outlook)[0],
+        county=county, found=found, screen=screen, decision=first_screen._decision(model, outlook)[0],
         counts=found.counts(), early=early, curves=_curves(model, outlook), coefficients=_coefficients(model),
         comparison=_comparison(outcomes, lang), outcomes=outcomes[1:], stages=STAGES,
         radius_km={s: round(board.radius_m[s] / 1000, 1) if np.isfinite(board.radius_m[s]) else None for s in STAGES},
         made_on=(made_on or date.today()).isoformat(), provenance=views.provenance(found, lang),
         style=Markup(_style()), script=Markup(script), script_hash=_hash(script), data=Markup(_json(data)),
-        synthetic=views.synthetic(county, lang),
+        synthetic=views._synthetic(county, lang),
     )  # fmt: skip
 
 
@@ -199,7 +199,7 @@ def _comparison(outcomes: Sequence[Outcome], lang: str) -> Markup:
     """Return the plans beside the present state, which is the first of the outcomes."""
     plans = [each.scenario.name or locale.text("brief.unnamed", lang) for each in outcomes[1:]]
     names = [locale.text("plot.before", lang), *plans]
-    return trial_views.compare(list(zip(names, outcomes, strict=True)), lang) if outcomes else Markup()
+    return trial_views._compare(list(zip(names, outcomes, strict=True)), lang) if outcomes else Markup()
 
 
 def _map(model: PageModel, radii: Sequence[float]) -> dict[str, Any]:

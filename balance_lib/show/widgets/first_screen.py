@@ -72,14 +72,10 @@ class FirstScreen:
         return render("first_screen", lang, screen=self)
 
 
-def first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
+def _first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
     """Put the first screen together.
 
-    Parameters
-    ----------
-    model : PageModel
-    outlook : Outlook
-        Of the same model: its paths are computed once for all pages.
+    ``outlook``: of the same model: its paths are computed once for all pages.
     """
     found, lang = model.evaluation, model.lang
     paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
@@ -283,7 +279,7 @@ def colours(model: PageModel) -> tuple[dict[str, str], dict[str, str], str]:
     found, lang = model.evaluation, model.lang
     judged = found.school_status()
     if len(judged):
-        notes = {school: listed(labels, lang) for school, labels in views.shortfalls(found, lang).items()}
+        notes = {school: listed(labels, lang) for school, labels in views._shortfalls(found, lang).items()}
         return judged.to_dict(), notes, ""
     rows = access.walks(model.county, model.year)
     classes: dict[str, str] = {}
@@ -301,16 +297,11 @@ def colours(model: PageModel) -> tuple[dict[str, str], dict[str, str], str]:
     return classes, notes, text("leader.map.walking" if classes else "leader.map.none", lang)
 
 
-def decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
+def _decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
     """Return the one thing that can be decided today, and where the whole plan stands.
 
     The cheapest action that closes a school's shortage of a failing item whole; where the list of prices knows none,
     the failing item that lies nearest to its line; where nothing fails, the finding that has only to be recorded.
-
-    Parameters
-    ----------
-    model : PageModel
-    outlook : Outlook
     """
     from balance_lib.planning import remedies  # a second's work: only when the page has been shown
 

@@ -36,7 +36,7 @@ def _items(paths: Sequence[ItemPath], lang: str) -> Markup:
             [
                 f"{found.item.code} {found.item.label(lang)}",
                 figure(value, places_of(found.item.judged_unit), line, found.item.operator),
-                part("unbroken", lang, f"{sign} {number(line)} {views.unit_word(found.item, lang)}"),
+                part("unbroken", lang, f"{sign} {number(line)} {views._unit_word(found.item, lang)}"),
                 part("unbroken", lang, deadline_words(found.item.deadline, lang) or "–"),
                 lamp(outlook.LAMP_OF.get(state, "no_data"), lang, outlook.word(found).render(lang)),
                 found.crossing.reason.render(lang),
@@ -112,7 +112,7 @@ def _growth(rules: Sequence[GrowthRule], lang: str) -> Markup:
                     _figure(row.figure, lang),
                     _figure(row.growth, lang) + (" %" if item.measure and item.measure.transform == "growth" else ""),
                     f"{SIGNS.get(item.operator, '')} {_figure(row.line, lang)}",
-                    views.met_lamp(row.met, lang) or lamp("no_data", lang),
+                    views._met_lamp(row.met, lang) or lamp("no_data", lang),
                 ]
             )
     heads = ("item", "year", "before", "figure", "growth", "against", "outlook")

@@ -14,7 +14,7 @@ from balance_lib.locale import text
 from balance_lib.office.workplan import harmless
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.markup import part
-from balance_lib.show.widgets.register_views import MOST, day, over, percent, rest, safe
+from balance_lib.show.widgets.register_views import MOST, _over, _rest, _safe, day, percent
 from balance_lib.show.widgets.style import lamp
 from balance_lib.standards import Item, Standard
 
@@ -51,12 +51,12 @@ def _pair_table(rows: pd.DataFrame, lang: str) -> Markup:
     body = [
         [
             lamp(LAMPS[row["status"]], lang, text(f"journal.status.{row['status']}", lang)),
-            safe(row["department"]),
+            _safe(row["department"]),
             _place(row),
             _interval(row["interval_days"], lang),
             row["visits"],
-            over(day(row["last_on"]), row["visitor"]),
-            over(safe(row["found"], LONG), _entry(row["entry_id"], lang)),
+            _over(day(row["last_on"]), row["visitor"]),
+            _over(_safe(row["found"], LONG), _entry(row["entry_id"], lang)),
             day(row["next_on"]),
             part("bold", lang, row["days_late"]),
         ]
@@ -64,18 +64,18 @@ def _pair_table(rows: pd.DataFrame, lang: str) -> Markup:
     ]
     heads = _head("status department place interval visits last found next late", lang)
     empty = text("journal.page.no_pairs", lang)
-    return views.table(heads, body, numeric=[4, 8], empty=empty) + rest(len(rows) - MOST, lang)
+    return views.table(heads, body, numeric=[4, 8], empty=empty) + _rest(len(rows) - MOST, lang)
 
 
 def _visit_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
     """Return the visit log, latest first."""
     body = [
-        [day(row["visited_on"]), over(safe(row["department"]), row["visitor"]), safe(row["place_name"]),
-         over(safe(row["found"], LONG), _entry(row["entry_id"], lang)), day(_known(row["next_on"]))]
+        [day(row["visited_on"]), _over(_safe(row["department"]), row["visitor"]), _safe(row["place_name"]),
+         _over(_safe(row["found"], LONG), _entry(row["entry_id"], lang)), day(_known(row["next_on"]))]
         for row in rows.sort_values("visited_on", ascending=False, kind="stable").head(most).to_dict("records")
     ]  # fmt: skip
     heads = [text("journal.column.visited_on", lang), *_head("department place found next", lang)]
-    return views.table(heads, body, empty=text("journal.page.no_visits", lang)) + rest(len(rows) - most, lang)
+    return views.table(heads, body, empty=text("journal.page.no_visits", lang)) + _rest(len(rows) - most, lang)
 
 
 def _place_table(rows: pd.DataFrame, lang: str) -> Markup:
@@ -92,13 +92,13 @@ def _place_table(rows: pd.DataFrame, lang: str) -> Markup:
             percent(row["planned_share"]),
             percent(row["actual_share"]),
             day(row["next_due"]),
-            safe(row["waits_for"], LONG),
+            _safe(row["waits_for"], LONG),
         ]
         for row in rows.head(MOST).to_dict("records")
     ]
     heads = _head("behind name pilot items done overdue planned actual next_due waits_for", lang)
     empty = text("journal.page.no_places", lang)
-    return views.table(heads, body, numeric=[3, 4, 5, 6, 7], empty=empty) + rest(len(rows) - MOST, lang)
+    return views.table(heads, body, numeric=[3, 4, 5, 6, 7], empty=empty) + _rest(len(rows) - MOST, lang)
 
 
 def _pilot_table(rows: pd.DataFrame, lang: str) -> Markup:
@@ -114,8 +114,8 @@ def _pilot_table(rows: pd.DataFrame, lang: str) -> Markup:
 def _report_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return each unit's latest progress report, overdue ones first."""
     body = [
-        [safe(row["reporter"]), day(row["last_on"]), row["reports"],
-         *(safe(row[name], LONG) for name in ("achieved", "trouble", "next_steps")), day(row["next_on"]),
+        [_safe(row["reporter"]), day(row["last_on"]), row["reports"],
+         *(_safe(row[name], LONG) for name in ("achieved", "trouble", "next_steps")), day(row["next_on"]),
          part("bold", lang, row["days_late"])]
         for row in rows.head(MOST).to_dict("records")
     ]  # fmt: skip
@@ -127,14 +127,14 @@ def _report_table(rows: pd.DataFrame, lang: str) -> Markup:
 def _works_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return the works of each township and year beside what the plan asks for, shortest first."""
     body = [
-        [safe(row["township"]), row["year"], _figure(row["required"]), row["listed"], row["done"],
+        [_safe(row["township"]), row["year"], _figure(row["required"]), row["listed"], row["done"],
          *(_figure(row[name]) for name in ("area_m2", "area_done_m2", "investment_yuan")),
          part("bold", lang, _figure(row["short"]) if row["short"] > 0 else "")]
         for row in rows.head(MOST).to_dict("records")
     ]  # fmt: skip
     heads = _head("township year required listed finished area area_done investment short", lang)
     empty = text("journal.page.no_works", lang)
-    return views.table(heads, body, numeric=range(2, 9), empty=empty) + rest(len(rows) - MOST, lang)
+    return views.table(heads, body, numeric=range(2, 9), empty=empty) + _rest(len(rows) - MOST, lang)
 
 
 def _option(row: dict[str, Any], key: tuple[str, ...]) -> str:
@@ -151,7 +151,7 @@ def _said(value: Any) -> str:
 
 def _place(row: dict[str, Any]) -> Markup:
     """Return a place's name, over the township where it is a school."""
-    return over(safe(row["place_name"]), row["township"] if row["place_kind"] == "school" else "")
+    return _over(_safe(row["place_name"]), row["township"] if row["place_kind"] == "school" else "")
 
 
 def _entry(entry_id: str, lang: str) -> str:

@@ -13,7 +13,7 @@ from balance_lib.locale import text
 from balance_lib.office.workplan import harmless, trail_words
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.markup import part
-from balance_lib.show.widgets.register_views import LINE_MOST, MOST, NAME_MOST, _head, day, over, rest, safe
+from balance_lib.show.widgets.register_views import LINE_MOST, MOST, NAME_MOST, _head, _over, _rest, _safe, day
 from balance_lib.show.widgets.style import lamp
 from balance_lib.standards import Standard
 
@@ -34,19 +34,19 @@ def _ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
     )  # fmt: skip
     empty = text("workplan.page.no_ledger", lang)
     table = views.table(_head(names, lang), body, numeric=[3, 4, 8, 9, 10], empty=empty)
-    return table + rest(len(rows) - most, lang)
+    return table + _rest(len(rows) - most, lang)
 
 
 def _ledger_row(row: Mapping[str, Any], lang: str) -> list[object]:
     again = text("workplan.page.reopened", lang, n=row["reopened"]) if row["reopened"] else ""
     return [
-        over(_state_lamp(row, lang), again or row["closed_word"]),
-        over(safe(row["school"]), row["township"]),
-        over(part("coded", lang, safe(row["code"]), safe(row["item"])), row["stage_word"]),
+        _over(_state_lamp(row, lang), again or row["closed_word"]),
+        _over(_safe(row["school"]), row["township"]),
+        _over(part("coded", lang, _safe(row["code"]), _safe(row["item"])), row["stage_word"]),
         row["value_word"],
-        safe(f"{row['required_word']} {row['unit']}"),
-        safe(row["measure"], 120),
-        over(safe(row["person"] or "–"), row["lead_unit"]),
+        _safe(f"{row['required_word']} {row['unit']}"),
+        _safe(row["measure"], 120),
+        _over(_safe(row["person"] or "–"), row["lead_unit"]),
         day(row["due"]),
         row["days_open"],
         part("bold", lang, row["days_late"]),
@@ -68,16 +68,16 @@ def _entry_html(row: Mapping[str, Any], lang: str) -> Markup:
         year=row["year"],
         version=row["version"],
     )
-    words = (_state_lamp(row, lang), safe(facts, 600), row["closed_word"])
+    words = (_state_lamp(row, lang), _safe(facts, 600), row["closed_word"])
     return part("line", lang, Markup(" ").join(words))
 
 
 def _history_table(rows: pd.DataFrame, standard: Standard, lang: str) -> Markup:
     """Return the changes, newest first: when, who, what, before, after."""
     body = [
-        [_moment(row["at"]), safe(row["who"]), text(f"workplan.action.{row['action']}", lang),
+        [_moment(row["at"]), _safe(row["who"]), text(f"workplan.action.{row['action']}", lang),
          text(f"workplan.field.{row['field']}", lang) if row["field"] else "–",
-         *(safe(row[side], 120) for side in ("before", "after")), safe(row["note"], LINE_MOST), row["version"]]
+         *(_safe(row[side], 120) for side in ("before", "after")), _safe(row["note"], LINE_MOST), row["version"]]
         for row in trail_words(rows, standard, lang).iloc[::-1].to_dict("records")
     ]  # fmt: skip
     names = ("at", "who", "action", "field", "before_value", "after_value", "note", "version")

@@ -81,7 +81,7 @@ class Outlook:
             status=LAMP_OF.get(status, result.status if result.status != "not_applicable" else "no_data"),
             word=word(found).render(lang),
             deadline=result.item.due,
-            unit=views.unit_word(result.item, lang),
+            unit=views._unit_word(result.item, lang),
         )
 
     def paths(self, of: str, stage: str, indicator: str) -> forecast.Paths:
@@ -99,14 +99,8 @@ class Outlook:
             model.county, model.standard, of=of, stage=stage, indicator=indicator, year=model.year, to=self.to
         )
 
-    def place_panels(self, found: forecast.Paths, indicator: str) -> list[Panel]:
-        """Return what is drawn of the places that are worst off: those not in time first, the largest gap first.
-
-        Parameters
-        ----------
-        found : forecast.Paths
-        indicator : str
-        """
+    def _place_panels(self, found: forecast.Paths, indicator: str) -> list[Panel]:
+        """Return what is drawn of the places that are worst off: those not in time first, the largest gap first."""
         lang, names = self.model.lang, self.names()
         spec = self.model.standard.indicators[indicator]
         last = found.rows[~found.rows["projected"]].groupby("id")["gap"].last()

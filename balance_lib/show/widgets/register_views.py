@@ -25,28 +25,14 @@ NAME_MOST = 80
 LINE_MOST = 160
 
 
-def safe(given: object, most: int = NAME_MOST) -> Markup:
-    """Return text from outside as HTML that can do no harm, cut to a length; its direction cannot leave it.
-
-    Parameters
-    ----------
-    given : object
-    most : int
-    """
+def _safe(given: object, most: int = NAME_MOST) -> Markup:
+    """Return text from outside as HTML that can do no harm, cut to a length; its direction cannot leave it."""
     return part("outside", "zh", harmless(given, most))
 
 
-def over(words: object, second: str, most: int = NAME_MOST) -> Markup:
-    """Return a cell of two lines; there is no second line where there are no words for it.
-
-    Parameters
-    ----------
-    words : object
-    second : str
-        From outside.
-    most : int
-    """
-    return part("over", "zh", words, safe(second, most) if second else "")
+def _over(words: object, second: str, most: int = NAME_MOST) -> Markup:
+    """Return a cell of two lines; there is no second line where there are no words for it."""
+    return part("over", "zh", words, _safe(second, most) if second else "")
 
 
 def _head(names: tuple[str, ...], lang: str) -> list[str]:
@@ -118,7 +104,7 @@ def _inspection_table(found: Register, lang: str) -> Markup | str:
     codes = found.standard.plan.inspections if found.standard.plan else ()
     rows = found.tasks[found.tasks["task"].isin(codes)].sort_values("due", kind="stable")
     body = [
-        [_task_lamp(row["status"], lang), _task(row, lang), day(row["due"]), safe(_days(row["days_left"], lang))]
+        [_task_lamp(row["status"], lang), _task(row, lang), day(row["due"]), _safe(_days(row["days_left"], lang))]
         for row in rows.to_dict("records")
     ]
     return views.table(_head(("status", "inspection", "due", "remark"), lang), body) if body else ""
@@ -143,17 +129,11 @@ def _task_table(tasks: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
     """Return tasks with status, leading unit, date and what they wait for."""
     rows = [_task_row(row, lang) for row in tasks.head(most).to_dict("records")]
     heads = _head(("status", "task", "unit", "due", "finding", "remark"), lang)
-    return views.table(heads, rows, empty=text("workplan.page.no_task", lang)) + rest(len(tasks) - most, lang)
+    return views.table(heads, rows, empty=text("workplan.page.no_task", lang)) + _rest(len(tasks) - most, lang)
 
 
-def rest(n: int, lang: str) -> Markup:
-    """Return the line that says how many rows are not shown.
-
-    Parameters
-    ----------
-    n : int
-    lang : {"zh", "en"}
-    """
+def _rest(n: int, lang: str) -> Markup:
+    """Return the line that says how many rows are not shown."""
     return part("muted", lang, text("workplan.cli.more", lang, n=n) if n > 0 else "")
 
 
@@ -166,16 +146,16 @@ def _task_row(row: Mapping[str, Any], lang: str) -> list[Markup | str]:
     return [
         _task_lamp(row["status"], lang),
         _task(row, lang),
-        over(safe(row["lead_unit"] or text("page.no_owner", lang)), helps, LINE_MOST),
-        part("unbroken", lang, over(safe(due or text("page.no_date", lang)), days)),
+        _over(_safe(row["lead_unit"] or text("page.no_owner", lang)), helps, LINE_MOST),
+        part("unbroken", lang, _over(_safe(due or text("page.no_date", lang)), days)),
         lamp(row["finding"], lang) + facts if row["finding"] else "–",
-        safe(" ".join(filter(None, (waits, row["remark"]))), 200),
+        _safe(" ".join(filter(None, (waits, row["remark"]))), 200),
     ]
 
 
 def _task(row: Mapping[str, Any], lang: str) -> Markup:
     label = row["label_en"] if lang == "en" and row["label_en"] else row["label_zh"]
-    return part("coded", lang, safe(row["task"]), safe(label, LINE_MOST))
+    return part("coded", lang, _safe(row["task"]), _safe(label, LINE_MOST))
 
 
 def _task_lamp(status: str, lang: str) -> Markup:
@@ -192,7 +172,7 @@ def _unit_table(units: pd.DataFrame, lang: str) -> Markup:
     told = ("cooperating", "done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
     statuses = [status for status in told if units[status].any()]
     rows = [
-        [safe(row["unit"]), *(row[s] or "" for s in ("lead", *statuses)),
+        [_safe(row["unit"]), *(row[s] or "" for s in ("lead", *statuses)),
          percent(row["planned_share"]), percent(row["actual_share"]), day(row["next_due"])]
         for row in units.to_dict("records")
     ]  # fmt: skip
@@ -219,7 +199,7 @@ def _township_table(rows: pd.DataFrame, lang: str) -> Markup:
     """Return the townships' progress, those that start first marked."""
     pilot = {True: text("workplan.page.pilot", lang), False: "", None: "–"}
     body = [
-        [safe(row["township"]), pilot[row["pilot"]], row["schools"], row["checks"], row["met"], row["not_met"],
+        [_safe(row["township"]), pilot[row["pilot"]], row["schools"], row["checks"], row["met"], row["not_met"],
          row["no_data"] or "", percent(row["met_share"])]
         for row in rows.to_dict("records")
     ]  # fmt: skip
@@ -235,11 +215,11 @@ def _schedule_table(rows: pd.DataFrame, lang: str, most: int = 100) -> Markup:
         body.append(
             [lamp("not_met" if row["impossible"] else "met", lang, word), _task(row, lang), day(row["due"]),
              day(row["needed_by"]), row["lead_days"], day(row["latest_start"]), row["slack_days"],
-             safe(row["before"])]
+             _safe(row["before"])]
         )  # fmt: skip
     heads = _head(("status", "task", "due", "needed_by", "lead_days", "latest_start", "slack", "before"), lang)
     empty = text("workplan.page.no_schedule", lang)
-    return views.table(heads, body, numeric=[4, 6], empty=empty) + rest(len(rows) - most, lang)
+    return views.table(heads, body, numeric=[4, 6], empty=empty) + _rest(len(rows) - most, lang)
 
 
 def _works_html(found: Programme, on: date, required: float, lang: str) -> Markup:
@@ -288,8 +268,8 @@ def _achievement_table(rows: pd.DataFrame, lang: str) -> Markup:
         years = listed(by_year_words(row, lang), lang)
         told = text(f"workplan.agrees.{row['agrees']}", lang)
         body.append(
-            [_task(row, lang), kind, safe(figure), safe(deadline_words(row["deadline"] or "–", lang)),
-             safe(row["quote"], LINE_MOST), safe(told), safe(years or "–", 600)]
+            [_task(row, lang), kind, _safe(figure), _safe(deadline_words(row["deadline"] or "–", lang)),
+             _safe(row["quote"], LINE_MOST), _safe(told), _safe(years or "–", 600)]
         )  # fmt: skip
     heads = _head(("achievement", "kind", "value", "when", "quote", "agrees", "by_year"), lang)
     return views.table(heads, body, numeric=[2])

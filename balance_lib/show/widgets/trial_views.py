@@ -287,15 +287,8 @@ def _rules(outcome: Outcome, lang: str) -> Markup:
     )
 
 
-def compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> Markup:
-    """Return scenarios side by side: losses first, then gains.
-
-    Parameters
-    ----------
-    pairs : Sequence[tuple[str, Outcome]]
-        Names and outcomes.
-    lang : {"zh", "en"}
-    """
+def _compare(pairs: Sequence[tuple[str, Outcome]], lang: str) -> Markup:
+    """Return scenarios side by side: losses first, then gains."""
     heads = [text("page.consolidation.head.figure", lang), *(name for name, _ in pairs)]
     columns = []
     for _, outcome in pairs:

@@ -108,14 +108,8 @@ def provenance(found: Evaluation, lang: str) -> Markup:
     return part("muted", lang, facts)
 
 
-def synthetic(county: County, lang: str) -> Markup:
-    """Return the banners that say what of the data is made up or estimated; empty where all is recorded.
-
-    Parameters
-    ----------
-    county : County
-    lang : {"zh", "en"}
-    """
+def _synthetic(county: County, lang: str) -> Markup:
+    """Return the banners that say what of the data is made up or estimated; empty where all is recorded."""
     return Markup().join(banner(words, "synthetic") for words in banners(county.marks, lang))
 
 
@@ -195,7 +189,7 @@ def _category(name: str, lang: str) -> str:
 def _school_ranking(found: Evaluation, county: County, query: Callable[..., str], lang: str, most: int = 12) -> Markup:
     """Return the schools with the most items short, worst first, and what they are short of."""
     towns = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")["township"]
-    worst = sorted(shortfalls(found, lang).items(), key=lambda pair: (-len(pair[1]), pair[0]))
+    worst = sorted(_shortfalls(found, lang).items(), key=lambda pair: (-len(pair[1]), pair[0]))
     names = school_names(county, lang)
     schools = [
         {
@@ -220,14 +214,8 @@ def _nobody_short(found: Evaluation, lang: str) -> str:
     return text("page.no_problem_known", lang, n=unknown) if unknown else text("page.no_problem", lang)
 
 
-def shortfalls(found: Evaluation, lang: str) -> dict[str, list[str]]:
-    """Return what each school is short of, in words; the rule over all indicators only where nothing else is.
-
-    Parameters
-    ----------
-    found : Evaluation
-    lang : {"zh", "en"}
-    """
+def _shortfalls(found: Evaluation, lang: str) -> dict[str, list[str]]:
+    """Return what each school is short of, in words; the rule over all indicators only where nothing else is."""
     rules = {i.code for i in found.standard.items if i.measure and i.measure.source == "school_rule"}
     out: dict[str, list[str]] = {}
     for school, codes in found.problems().groupby("school_id")["code"]:
@@ -297,14 +285,8 @@ def _cell(found: tuple[object, str] | None) -> Markup | str:
     return part("judged", "zh", status, mark, value)
 
 
-def met_lamp(met: object, lang: str) -> Markup | str:
-    """Return the lamp of a judgement that is True, False or unknown; empty when nothing was judged.
-
-    Parameters
-    ----------
-    met : object
-    lang : {"zh", "en"}
-    """
+def _met_lamp(met: object, lang: str) -> Markup | str:
+    """Return the lamp of a judgement that is True, False or unknown; empty when nothing was judged."""
     if met is None or met != met:
         return ""
     return lamp("met" if met else "not_met", lang)
@@ -315,14 +297,8 @@ def mark(status: str) -> str:
     return LAMPS[status].mark
 
 
-def unit_word(item: Item, lang: str) -> str:
-    """Return the unit an item is judged in, as people write it.
-
-    Parameters
-    ----------
-    item : Item
-    lang : {"zh", "en"}
-    """
+def _unit_word(item: Item, lang: str) -> str:
+    """Return the unit an item is judged in, as people write it."""
     return unit(item.judged_unit)[lang].strip()
 
 
@@ -380,19 +356,12 @@ _ITEM_HEADS = (
 )  # fmt: skip
 
 
-def problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
-    """Return the school problem list (学校问题清单) as CSV a spreadsheet opens.
-
-    Parameters
-    ----------
-    found : Evaluation
-    county : County
-    lang : {"zh", "en"}
-    """
+def _problems_csv(found: Evaluation, county: County, lang: str) -> bytes:
+    """Return the school problem list (学校问题清单) as CSV a spreadsheet opens."""
     names = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")
     rows = found.problems()
     labels = {i.code: i.label(lang) for i in found.standard.items}
-    units = {i.code: unit_word(i, lang) for i in found.standard.items}
+    units = {i.code: _unit_word(i, lang) for i in found.standard.items}
     heads = (
         "school_id",
         "school",

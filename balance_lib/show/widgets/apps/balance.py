@@ -81,7 +81,7 @@ class Balance(Page):
     def _table(self, rows: pd.DataFrame, labels: dict[str, str]) -> str:
         body = [
             [labels[r.indicator], number(round(r.mean, 2)), figure(r.cv, 3, r.limit, "<="), number(r.limit),
-             views.met_lamp(r.met, self.model.lang), r.n, r.n_missing or ""]
+             views._met_lamp(r.met, self.model.lang), r.n, r.n_missing or ""]
             for r in rows.itertuples()
         ]  # fmt: skip
         heads = ("indicator", "mean", "cv", "limit", "status", "n", "no_data")

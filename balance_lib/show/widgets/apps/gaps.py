@@ -130,7 +130,7 @@ class Gaps(Page):
         self.dates.value = views.panel(self.text("trends.page.dates"), gap_views._items(paths, lang))
         self.needs.value = views.panel(self.text("page.gaps.needs"), views.needs(found, lang))
         stem = f"{found.county_id}-{found.year}-{found.standard.id}"
-        problems = views.problems_csv(found, self.model.county, lang)
+        problems = views._problems_csv(found, self.model.county, lang)
         link = views.download(f"{stem}-problems.csv", problems, "text/csv", self.text("page.export.problems"))
         self.export.value = link + views.provenance(found, lang)
         self._show_matrix()
@@ -207,7 +207,7 @@ class Gaps(Page):
             self.crossings.value = ""
             return
         found = self.outlook.paths(self.of.value, self.place_stage.value, self.indicator.value)
-        panels = self.outlook.place_panels(found, self.indicator.value)
+        panels = self.outlook._place_panels(found, self.indicator.value)
         note = "trends.page.places" if panels else "trends.page.no_places"
         said = [self.text(note, n=len(panels), to=self.outlook.to), found.tested.render(lang) if panels else ""]
         self.place_note.value = part("lines", lang, said)

@@ -134,7 +134,7 @@ class LedgerDesk(W.VBox):
         links = [
             _saved_file(row.name, self.model.saved.evidence_bytes(row.sha256))
             if row.size_bytes <= LINK_BYTES
-            else part("too_large", self.model.lang, register_views.safe(row.name), row.sha256[:12])
+            else part("too_large", self.model.lang, register_views._safe(row.name), row.sha256[:12])
             for row in found.itertuples()
         ]
         return part("box", self.model.lang, links) if links else Markup()

@@ -10,9 +10,9 @@ from balance_lib.evaluation import SHORT, Evaluation
 from balance_lib.locale import listed
 from balance_lib.show.widgets import card_views, views
 from balance_lib.show.widgets.apps.page import Page, block, html
-from balance_lib.show.widgets.apps.written import brief_button
+from balance_lib.show.widgets.apps.written import _brief_button
 from balance_lib.show.widgets.county_map import CountyMap
-from balance_lib.show.widgets.first_screen import colours, decision, first_screen
+from balance_lib.show.widgets.first_screen import _decision, _first_screen, colours
 from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.names import school_names
 from balance_lib.show.widgets.outlook import Outlook
@@ -40,7 +40,7 @@ class Overview(Page):
             self.lamps,
             self.changed,
             self.export,
-            brief_button(self),
+            _brief_button(self),
         ]
 
     def update(self) -> None:
@@ -49,7 +49,7 @@ class Overview(Page):
         found = model.evaluation
         years = [year for year in model.county.years if year < model.year]
         before = model.evaluation_of(years[-1]) if years else None
-        screen = first_screen(model, self.outlook)
+        screen = _first_screen(model, self.outlook)
         self.verdict.value = screen.html(lang)
         self.decision.value = render("decision", lang, words=self.text("leader.decide.reckoning"), href="")
         self.cards.value = card_views._cards(found, before, lang, self.model.overdue())
@@ -68,7 +68,7 @@ class Overview(Page):
         self.when_resting(self._decide, DECIDE_S)
 
     def _decide(self) -> None:
-        words, href = decision(self.model, self.outlook)
+        words, href = _decision(self.model, self.outlook)
         self.decision.value = render("decision", self.model.lang, words=words, href=href)
 
     def _draw(self) -> None:
@@ -90,7 +90,7 @@ class Overview(Page):
         model, school = self.model, place["id"]
         self.picked.value = render(
             "picked", model.lang, name=school_names(model.county, model.lang).get(school, school),
-            lacks=listed(views.shortfalls(model.evaluation, model.lang).get(school, []), model.lang),
+            lacks=listed(views._shortfalls(model.evaluation, model.lang).get(school, []), model.lang),
             gaps=f"gaps.ipynb?{model.query(tab='schools')}", layout=f"consolidation.ipynb?{model.query(school=school)}",
         )  # fmt: skip
 
@@ -102,7 +102,7 @@ class Overview(Page):
             ),
             views.download(
                 f"{stem}-problems.csv",
-                views.problems_csv(found, self.model.county, lang),
+                views._problems_csv(found, self.model.county, lang),
                 "text/csv",
                 self.text("page.export.problems"),
             ),

@@ -183,7 +183,7 @@ class Page(W.VBox):
             self.note.value, self.lacking.value = banner(self.text("page.county_unreadable"), "error"), ""
             self.without_county()
             raise self.model.fault
-        self.note.value = views.synthetic(self.model.county, self.model.lang)
+        self.note.value = views._synthetic(self.model.county, self.model.lang)
         self.lacking.value = lacking._panel(self.model, self.name)
         self._blocked = lacking._blocks(self.model, self.name)
         if not self._blocked:

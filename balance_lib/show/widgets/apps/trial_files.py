@@ -12,7 +12,7 @@ from balance_lib.scenarios import Scenario
 from balance_lib.show.widgets import trial_views, views
 from balance_lib.show.widgets.apps.page import block, heading
 from balance_lib.show.widgets.apps.trial_host import TrialHost
-from balance_lib.show.widgets.apps.written import WrittenFiles, brief_button
+from balance_lib.show.widgets.apps.written import WrittenFiles, _brief_button
 from balance_lib.show.widgets.markup import part, render
 
 if TYPE_CHECKING:
@@ -52,7 +52,7 @@ class Files(W.VBox):
         )
         self.maps = block(kind="bl-maps")
         lay = self._panel("compare_title", block(*self.columns, self.lay), self.maps, self.side)
-        hand = self._panel("export_title", block(self.tables, self.argument, brief_button(page, self._for_brief)))
+        hand = self._panel("export_title", block(self.tables, self.argument, _brief_button(page, self._for_brief)))
         super().__init__([keep, lay, hand])
         self.add_class("bl-stack")
 
@@ -191,7 +191,7 @@ class Files(W.VBox):
             block(W.HTML(part("subheading", self.page.model.lang, name)), self.page.picture(found), kind="bl-stack")
             for name, found in pairs[1:]
         ]
-        self.side.value = trial_views.compare(pairs, self.page.model.lang)
+        self.side.value = trial_views._compare(pairs, self.page.model.lang)
 
     def _write_tables(self) -> str:
         """Return links to the scenario and to every table of its outcome."""

@@ -46,7 +46,7 @@ class WrittenFiles(W.HBox):
         self.link.value = ""
 
 
-def brief_button(page: Page, plans: Callable[[], Sequence[Scenario]] = tuple) -> WrittenFiles:
+def _brief_button(page: Page, plans: Callable[[], Sequence[Scenario]] = tuple) -> WrittenFiles:
     """Return the button for the brief of what a page shows, with the scenarios it compares."""
 
     def write() -> str:
