@@ -43,7 +43,14 @@ class RuleInputs:
         return {lang: either(*names, lang) for lang in LANGUAGES}
 
     def villages(self, rows: pd.DataFrame, column: str) -> dict[str, Any]:
-        """Name the villages with most pupils of a column, and count all."""
+        """Name the villages with most pupils of a column, and count all.
+
+        Parameters
+        ----------
+        rows : DataFrame
+        column : str
+            Pupils of each row.
+        """
         by: dict[str, float] = {}
         ids: dict[str, str] = {}
         columns = (rows[name].tolist() for name in ("village_id", "village", column))

@@ -36,7 +36,13 @@ def done(county: str, year: int, counts: Mapping[str, float], lang: str) -> str:
 
 
 def operation(done: Operation, lang: str) -> str:
-    """Say what is done to a school with its figures, such as the beds it gets."""
+    """Say what is done to a school with its figures, such as the beds it gets.
+
+    Parameters
+    ----------
+    done : Operation
+    lang : {"zh", "en"}
+    """
     verb, facts = text(f"scenarios.verb.{done.verb}", lang), done.as_dict()
     if not done.structural or "top_grade" in facts:
         facts |= {"villages": len(facts.get("villages", ())), "minutes": number(facts.get("minutes", 0.0))}
@@ -104,7 +110,14 @@ def _change(yuan: float, lang: str) -> str:
 
 
 def once(yuan: float, lang: str) -> str:
-    """Say what is to be paid once, or that it is not known."""
+    """Say what is to be paid once, or that it is not known.
+
+    Parameters
+    ----------
+    yuan : float
+        NaN where nobody knows.
+    lang : {"zh", "en"}
+    """
     return text(f"scenarios.once.{'unknown' if math.isnan(yuan) else 'known'}", lang, wan=f"{yuan / 10_000:,.0f}")
 
 

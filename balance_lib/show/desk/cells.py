@@ -144,7 +144,13 @@ def _line(item: Any, lang: str) -> str:
 
 
 def items(found: Any, lang: str | None = None) -> pd.DataFrame:
-    """Return every item of an evaluation as a row; ``Evaluation.table`` says its columns."""
+    """Return every item of an evaluation as a row; ``Evaluation.table`` says its columns.
+
+    Parameters
+    ----------
+    found : Evaluation
+    lang : {"zh", "en"}, optional
+    """
     lang = lang or locale.spoken()
     rows = [
         (r.item.code, r.item.label(lang), r.item.stage, r.status, r.value, r.threshold, r.gap, r.item.judged_unit,

@@ -65,7 +65,14 @@ def villages(county: County, year: int | None = None) -> GeoDataFrame:
 
 
 def townships(county: County, year: int | None = None) -> GeoDataFrame:
-    """Return the townships, with the pupils of their schools in a year: areas where the county has them, else seats."""
+    """Return the townships, with the pupils of their schools in a year: areas where the county has them, else seats.
+
+    Parameters
+    ----------
+    county : County
+    year : int, optional
+        School year whose schools are counted.
+    """
     import geopandas
 
     frame = county.table("townships")

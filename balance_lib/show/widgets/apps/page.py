@@ -51,12 +51,24 @@ def html(content: str = "") -> W.HTML:
 
 
 def line(words: str, kind: str = "") -> W.HTML:
-    """Return a paragraph as a widget; kind is muted or answer."""
+    """Return a paragraph as a widget; kind is muted or answer.
+
+    Parameters
+    ----------
+    words : str
+    kind : {"", "muted", "answer"}
+    """
     return W.HTML(part("line", "zh", words, kind))
 
 
 def heading(words: str, note: str = "", kind: str = "") -> W.HTML:
-    """Return a heading as a widget, with a paragraph below where there are words for it."""
+    """Return a heading as a widget, with a paragraph below where there are words for it.
+
+    Parameters
+    ----------
+    words, note, kind : str
+        The heading, the paragraph below, a class of the style sheet.
+    """
     return W.HTML(part("heading", "zh", words, note, kind))
 
 
