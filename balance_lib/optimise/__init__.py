@@ -224,7 +224,7 @@ def maximal_covering(
     progress: Any = None,
     cancel: Any = None,
 ) -> Solution:
-    """Keep p sites that reach most weight within ``max_cost`` (MCLP, :mod:`balance_lib.optimise.cover`).
+    """Keep p sites that reach most weight within ``max_cost`` (MCLP, :mod:`balance_lib.optimise.maximal`).
 
     A demand point that is not reached has assignment -1.
 
@@ -256,10 +256,10 @@ def maximal_covering(
     Solution
         ``objective`` is the weight reached; ``sense`` is max.
     """
-    from balance_lib.optimise import cover
+    from balance_lib.optimise import maximal
 
     problem = Problem.of(cost, weights=weights, max_cost=max_cost, fixed_open=fixed_open, fixed_closed=fixed_closed)
-    return cover.most(problem, int(p), Control(time_limit_s, progress, cancel), gap=gap)
+    return maximal.solve(problem, int(p), Control(time_limit_s, progress, cancel), gap=gap)
 
 
 def warm_up() -> float:

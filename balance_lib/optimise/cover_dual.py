@@ -1,15 +1,11 @@
-"""Bound covers from below by Lagrangian relaxation, and prove maximal ones by branching: compiled loops (numba).
+"""Bound set covers from below by Lagrangian relaxation: compiled loops (numba).
 
-Set covering and maximal covering are one problem: choose sites so that fees and the weight missed are least,
-
-    minimise    fee * sum_j y_j + sum_i w_i s_i
+    minimise    sum_j y_j + sum_i s_i
     subject to  (1) s_i + sum_{j reaches i} y_j >= 1
-                (2) sum_j y_j = p                      maximal covering (fee 0) only
-                (3) y_j in {0, 1}, 0 <= s_i.
+                (2) y_j in {0, 1}, 0 <= s_i.
 
-Set covering is fee = w_i = 1 without (2): a row missed costs as much as the site that would reach it. Relaxing (1) with
-multipliers 0 <= u_i <= w_i leaves site j worth fee - sum_{i reached by j} u_i; sites below zero, or the p of least
-worth, are chosen:
+A row missed costs as much as the site that would reach it. Relaxing (1) with multipliers 0 <= u_i <= 1 leaves site j
+worth 1 - sum_{i reached by j} u_i; sites below zero are chosen:
 
     L(u) = sum_i u_i + sum of what is chosen  <=  optimum.
 
@@ -23,7 +19,7 @@ from typing import NamedTuple
 import numpy as np
 
 from balance_lib.compiled import Flags, Floats, Ints, compiled
-from balance_lib.optimise.cover_search import Links, empty, exchange, toggle
+from balance_lib.optimise.cover_search import Links
 from balance_lib.optimise.lagrangian import Bound, cheapest, fix
 
 
@@ -35,41 +31,18 @@ class Ascent(NamedTuple):
     patience: int
 
 
-class OpenNodes(NamedTuple):
-    """Hold the nodes still to be searched, changed in place: status and multipliers of each, its bound, how many."""
-
-    status: Ints
-    u: Floats
-    bounds: Floats
-    top: Ints
-
-
 @compiled
-def _most_undecided(status: Ints, often: Floats) -> int:
-    """Return the free site chosen nearest to half of the time (``often``, 0 to 1); -1 when none is free."""
-    pick, best = -1, -1.0
-    for j in range(status.size):
-        if status[j] == 0:
-            score = min(often[j], 1 - often[j])
-            if score > best:
-                best, pick = score, j
-    return pick
-
-
-@compiled
-def _relax(
-    core: Links, fee: float, p: int, status: Ints, u: Floats, live: Flags, worth: Floats, chosen: Flags
-) -> Bound:
+def _relax(core: Links, status: Ints, u: Floats, live: Flags, worth: Floats, chosen: Flags) -> Bound:
     """Solve the relaxed problem. Fill ``worth`` and ``chosen``."""
     start, site = core.start, core.site
-    worth[:] = fee
+    worth[:] = 1.0
     total = 0.0
     for i in range(live.size):
         if live[i] and u[i] > 0.0:
             total += u[i]
             for q in range(start[i], start[i + 1]):
                 worth[site[q]] -= u[i]
-    return cheapest(worth, status, p, total, chosen)
+    return cheapest(worth, status, -1, total, chosen)
 
 
 @compiled
@@ -108,44 +81,31 @@ def _count(core: Links, chosen: Flags, times: Ints) -> None:
 
 
 @compiled
-def _slope(times: Ints, live: Flags, at: Floats, weights: Floats, direction: Floats) -> tuple[float, float]:
-    """Turn towards the subgradient, part of the last direction kept; return its square and the weight missed."""
-    norm, missed = 0.0, 0.0
+def _slope(times: Ints, live: Flags, at: Floats, direction: Floats) -> float:
+    """Turn towards the subgradient, part of the last direction kept; return its square."""
+    norm = 0.0
     for i in range(times.size):
         if live[i]:
-            missed += weights[i] if times[i] == 0 else 0.0
             slope = 1.0 - times[i]
-            if (at[i] <= 0.0 and slope < 0.0) or (at[i] >= weights[i] and slope > 0.0):
+            if (at[i] <= 0.0 and slope < 0.0) or (at[i] >= 1.0 and slope > 0.0):
                 slope = 0.0  # the multiplier stands at its end
             direction[i] = slope + 0.4 * direction[i]
             norm += direction[i] * direction[i]
-    return norm, missed
+    return norm
 
 
 @compiled
 def ascend(
-    core: Links,
-    fee: float,
-    p: int,
-    status: Ints,
-    u: Floats,
-    by: float,
-    upper: float,
-    best_open: Flags,
-    pace: Ascent,
-    often: Floats,
+    core: Links, status: Ints, u: Floats, by: float, upper: float, best_open: Flags, pace: Ascent
 ) -> tuple[float, float]:
     """Raise the bound by subgradient steps, fixing sites on the way; improve ``upper`` by what is chosen.
 
-    Only plans below ``upper - by`` matter. ``p`` is -1 for a set cover. ``u`` holds the best multipliers at the end,
-    ``often`` how often each site was chosen lately (0 to 1). Return the bound and the upper value.
+    Only plans below ``upper - by`` matter. ``u`` holds the best multipliers at the end. Return the bound and the upper
+    value.
 
     Parameters
     ----------
     core : Links
-    fee : float
-        Cost of an open site; 0 where their number is given.
-    p : int
     status : array of int, shape (sites,)
         1 open for good, -1 closed for good, 0 free; changed in place where sites are fixed.
     u : array of float, shape (rows,)
@@ -155,18 +115,15 @@ def ascend(
     best_open : array of bool, shape (sites,)
         The best plan; changed in place.
     pace : Ascent
-    often : array of float, shape (sites,)
-        Filled.
     """
-    weights, step = core.weights, pace.step
-    n, m = weights.size, status.size
+    step, n, m = pace.step, core.start.size - 1, status.size
     worth, chosen, trial = np.zeros(m), np.zeros(m, np.bool_), np.zeros(m, np.bool_)
     times, at, direction = np.zeros(n, np.int64), u.copy(), np.zeros(n)
     _count(core, status == 1, times)
     live = times == 0  # rows that no site open for good reaches
     best, since = -np.inf, 0
     for turn in range(pace.rounds):
-        relaxed = _relax(core, fee, p, status, at, live, worth, chosen)
+        relaxed = _relax(core, status, at, live, worth, chosen)
         bound = relaxed.value
         better = bound > best
         since = 0 if best == -np.inf or bound > best + 1e-4 * abs(upper - best) else since + 1
@@ -175,16 +132,11 @@ def ascend(
             u[:] = at
         if best >= upper - by:
             break
-        often *= 0.9
-        often += 0.1 * chosen
         _count(core, chosen, times)
-        norm, missed = _slope(times, live, at, weights, direction)
-        if p >= 0 and missed < upper:
-            upper = missed
-            best_open[:] = chosen
-        elif p < 0 and (better or turn % 8 == 0):
+        norm = _slope(times, live, at, direction)
+        if better or turn % 8 == 0:
             trial[:] = chosen
-            size = fee * _repair(core, trial, worth, times)
+            size = float(_repair(core, trial, worth, times))
             if size < upper:
                 upper = size
                 best_open[:] = trial
@@ -199,63 +151,5 @@ def ascend(
         stride = step * (upper - bound) / norm
         for i in range(n):
             if live[i]:
-                at[i] = min(weights[i], max(0.0, at[i] + stride * direction[i]))
+                at[i] = min(1.0, max(0.0, at[i] + stride * direction[i]))
     return best, upper
-
-
-@compiled
-def _polish(core: Links, p: int, often: Floats, upper: float, best_open: Flags) -> float:
-    """Exchange from the p sites the dual chose most often; keep what is better. Return upper."""
-    state = empty(core, core.weights)
-    for j in np.argsort(-often)[:p]:
-        toggle(core, core.weights, state, j)
-    missed = exchange(core, state)
-    if missed < upper:
-        best_open[:] = state.is_open
-        return missed
-    return upper
-
-
-@compiled
-def branch(
-    core: Links, p: int, by: float, upper: float, best_open: Flags, stack: OpenNodes, nodes: int, rounds: int
-) -> float:
-    """Search maximal covers depth first for anything below ``upper - by``, at most so many nodes, then come back.
-
-    Return upper.
-
-    Parameters
-    ----------
-    core, p, by, upper, best_open
-        As for :func:`ascend`.
-    stack : OpenNodes
-    nodes : int
-    rounds : int
-        Turns of the dual at a node.
-    """
-    all_status, all_u, bounds, top = stack.status, stack.u, stack.bounds, stack.top
-    often = np.zeros(all_status.shape[1])
-    for _ in range(nodes):
-        while top[0] > 0 and bounds[top[0] - 1] >= upper - by:
-            top[0] -= 1
-        if top[0] == 0:
-            break
-        top[0] -= 1
-        t = top[0]
-        status, u, parent = all_status[t].copy(), all_u[t].copy(), bounds[t]
-        often[:] = 0.0
-        bound, upper = ascend(core, 0.0, p, status, u, by, upper, best_open, Ascent(rounds, 1.0, 5), often)
-        upper = _polish(core, p, often, upper, best_open)
-        pick = _most_undecided(status, often)
-        if max(bound, parent) >= upper - by or pick < 0:
-            continue  # nothing is free: the relaxed choice was a plan and has been counted
-        for likely in (False, True):
-            to = 1 if likely == (often[pick] >= 0.5) else -1
-            if to == -1 or (status == 1).sum() < p:
-                t = top[0]
-                all_status[t] = status
-                all_status[t, pick] = to
-                all_u[t] = u
-                bounds[t] = max(bound, parent)
-                top[0] += 1
-    return upper

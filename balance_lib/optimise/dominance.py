@@ -126,19 +126,3 @@ def _choose_only(row: Bits, by_site: Bits, rows: Flags, sites: Flags, chosen: Fl
             sites[j] = False
             for i in range(rows.size):
                 rows[i] = rows[i] and not _has(by_site[j], i)
-
-
-@compiled
-def thin_sites(by_site: Bits, n_rows: int, sites: Flags) -> None:
-    """Drop sites that reach nothing but what another one reaches (rows may be worth anything).
-
-    Parameters
-    ----------
-    by_site : array of bits, shape (sites, words)
-        Rows each site reaches.
-    n_rows : int
-        How many rows there are.
-    sites : array of bool, shape (sites,)
-        Sites in question; changed in place.
-    """
-    _thin(by_site, sites, _bits_of(np.ones(n_rows, np.bool_)), False)
