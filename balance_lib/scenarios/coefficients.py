@@ -79,13 +79,7 @@ def _together(parts: list[tuple[Bools, Bools]], either: bool) -> tuple[Bools, Bo
 
 
 class Coefficients:
-    """Hold what the difference coefficients of a standard need of a layout.
-
-    Parameters
-    ----------
-    arrays : LayoutArrays
-    standard : Standard
-    """
+    """Hold what the difference coefficients of a standard need of a layout."""
 
     def __init__(self, arrays: LayoutArrays, standard: Standard) -> None:
         self.arrays, self.standard = arrays, standard

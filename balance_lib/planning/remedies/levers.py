@@ -55,14 +55,7 @@ class Lever:
 
 
 class LeverCells:
-    """Hold the cells of one county and year that actions move, and how they add up to what formulas see.
-
-    Parameters
-    ----------
-    county : County
-    standard : Standard
-    year : int
-    """
+    """Hold the cells of one county and year that actions move, and how they add up to what formulas see."""
 
     def __init__(self, county: County, standard: Standard, year: int) -> None:
         self.county, self.standard, self.year = county, standard, year

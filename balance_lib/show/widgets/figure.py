@@ -19,11 +19,6 @@ class SlimFigure(go.FigureWidget):
 
     Build the figure completely, then wrap it; to change it afterwards use :meth:`replace`.
 
-    Parameters
-    ----------
-    figure : plotly Figure
-    lang : {"zh", "en"}
-
     Examples
     --------
     >>> chart = SlimFigure(plots.gap_over_time(rows, lang="zh"))  # doctest: +SKIP

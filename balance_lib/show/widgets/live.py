@@ -54,10 +54,6 @@ class LiveTick(anywidget.AnyWidget):
     ``walk_primary_m``, ``walk_junior_m``, ``bus_minutes``, ``class_cap_primary``, ``class_cap_junior``. Where a board
     reckons with places and there are too few, ``asked`` is what the kernel has to answer. Without a board nothing is
     answered here.
-
-    Parameters
-    ----------
-    lang : {"zh", "en"}
     """
 
     _esm = script() + (STATIC / "live_tick.js").read_text(encoding="utf-8")

@@ -22,12 +22,7 @@ LAMP_OF = {"met": "met", "crosses": "not_due", "late": "not_met", "falls": "evid
 
 
 class Outlook:
-    """Answer what the page asks about the future of the county, year and standard its model shows.
-
-    Parameters
-    ----------
-    model : PageModel
-    """
+    """Answer what the page asks about the future of the county, year and standard its model shows."""
 
     def __init__(self, model: PageModel) -> None:
         self.model = model

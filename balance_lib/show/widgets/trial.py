@@ -38,12 +38,6 @@ class Trial:
 
     ``decided`` is what has been clicked and chosen; ``sliders`` lie over it and close, widen or narrow without being
     an operation of their own until :attr:`scenario` puts both together.
-
-    Parameters
-    ----------
-    county : County
-    year : int
-    standard : Standard
     """
 
     county: County
