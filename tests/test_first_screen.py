@@ -50,14 +50,19 @@ def test_the_first_screen_says_whether_when_what_who_and_how_much(library, count
         cards = card_views._cards(model.evaluation, None, "zh")
         assert cards.index(f"{len(official.met)} / {official.n}") < cards.index("未达标的要求")
     assert re.search(r"\d{4}学年|不能定|即可认定", screen.when)
-    assert len(screen.obstacles) == min(3, len(screen.steps)) > 0
+    n = len(screen.steps)
+    assert len(screen.obstacles) == min(8, n) > 0
+    more = re.findall(r'bl-(small|large)"><a href="#bl-steps">另有(\d+)项', screen.html("zh"))
+    assert {size: int(m) for size, m in more} == {
+        size: n - named for size, named in (("small", 3), ("large", 8)) if n > named
+    }
     for step in screen.steps:
         assert re.search(r"\d|缺佐证|缺数据|佐证结论", step.amount), step
         assert step.owner and f"item={step.code}" in step.href
         assert re.match(r"\d{4}|每年|每5年一次|长期|未定期限", step.due), step  # said in words
     # What nobody needs to be told twice: the school rules count what stands in the list already.
     rules = {i.code for i in model.standard.items if i.measure is not None and i.measure.source == "school_rule"}
-    assert not rules & {step.code for step in screen.obstacles}
+    assert not rules & {step.code for step in screen.steps[:3]}
 
 
 def test_no_year_is_named_while_an_item_is_forecast_to_fail(library) -> None:

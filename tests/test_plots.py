@@ -118,8 +118,10 @@ def test_whatever_is_drawn_lies_on_the_axis(values: Any, line: Any, low: Any, hi
 @pytest.mark.parametrize("lang", ["zh", "en"])
 def test_every_legend_reads_without_colour(lang: str) -> None:
     counted = pd.DataFrame({"year": [2020, 2020], "stage": ["primary", "junior"], "pupils": [10.0, 5.0]})
-    ahead = pd.concat([counted.assign(year=year, low=1.0, high=20.0) for year in (2020, 2021)])
+    ahead = pd.concat([counted.assign(year=year, low=1.0, high=20.0) for year in range(2020, 2037)])
     figures = [*every_figure(lang), trends._enrolment(counted, ahead, base=2020, lang=lang)]
+    years = figures[-1].layout.xaxis
+    assert (years.range[1] - years.range[0]) / years.dtick < 6  # upright years cannot be read on a phone
     for figure in figures:
         named = [trace for trace in figure.data if trace.name and trace.showlegend is not False]
         looks = [
@@ -226,6 +228,9 @@ def test_contributions_add_up() -> None:
     figure = plots.contribution_bars(rows.sample(frac=1, random_state=1), top=2, names={"S0": "同名", "S1": "同名"})
     assert list(figure.data[0].x) == pytest.approx([40, 30, 30])
     assert list(figure.layout.yaxis.ticktext) == ["同名", "同名", "其余 4 所学校"]
+    names = dict.fromkeys(rows["school_id"], "Halabulake Township Primary School")
+    long = plots.contribution_bars(rows, names=names, lang="en")
+    assert all(len(line) <= 18 for name in long.layout.yaxis.ticktext for line in name.split("<br>"))  # a phone's room
 
 
 def test_met_columns_of_any_kind_are_read() -> None:

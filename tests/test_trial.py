@@ -160,6 +160,9 @@ def test_losses_are_told_by_name_after_a_slide(page) -> None:
     assert "2村" in plain(page.affected.value)
     assert "18" in plain(page.first.value)
     assert "bl-stale" not in page.verdict._dom_classes
+    assert "bl-changed" in page.first.value  # what the last move changed is marked
+    [headline] = re.findall(r'bl-headline">.*</span>(.*?)</p>', page.verdict.value)
+    assert 5 < len(plain(headline).strip()) <= 40
     page.back.click()
     assert page.small.value == 0
     assert "维持现状" in page.verdict.value

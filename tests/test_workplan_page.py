@@ -19,7 +19,7 @@ from balance_lib.data.county import County
 from balance_lib.office import workplan
 from balance_lib.office.store import Stamp, Store
 from balance_lib.show.plots import workplan as drawn
-from balance_lib.show.widgets import apps, register_views
+from balance_lib.show.widgets import apps, ledger_views, register_views
 from balance_lib.show.widgets.gantt import gantt
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.running import RunModel
@@ -154,6 +154,9 @@ def test_entry_is_led_from_open_to_verified_and_back(library):
     n = len(made.model.problems)
     assert f"新立项{n}条" in press(made, desk._fill) and f"已在台账{n}条" in press(made, desk._fill)
     assert len(desk.chosen.options) == n > 1 and desk.seen is not None and desk.seen.version == 1
+    row = made.model.ledger().head(1)
+    cells, row = ledger_views._ledger_table(row, "zh").split("<td"), row.iloc[0]
+    assert f"{row['year']}学年数据" in cells[4] and f"{row['opened_at']:%Y-%m-%d}立项" in cells[6]  # of two days
     assert desk.buttons["verify"].disabled and not desk.buttons["start"].disabled
     desk.person.value, desk.measure.value = "基建科", "新建教学楼"
     assert "开始整改" in press(made, lambda: desk._act("start"))

@@ -97,6 +97,18 @@ UNREACHED = """() => {
 SQUEEZED = """() => [...document.querySelectorAll("td")].filter((e) => e.clientHeight > 0 &&
   e.textContent.trim().length > 12 && e.clientWidth < 4.5 * parseFloat(getComputedStyle(e).fontSize))
   .map((e) => `squeezed to ${e.clientWidth}px: ${e.textContent.trim().slice(0, 20)}`)"""
+# Schools and names of a map that lie under what stands over it, and names that the edge cuts.
+COVERED = """() => [...document.querySelectorAll(".bl-map-stage")].flatMap((stage) => {
+  if (!stage.getClientRects().length) return [];
+  const over = [...stage.querySelectorAll(".bl-map-badge, .bl-map-find, .bl-map-tools > *, .bl-map-scale")];
+  const boxes = over.map((e) => e.getBoundingClientRect()), edge = stage.getBoundingClientRect();
+  const shown = [...stage.querySelectorAll(".bl-school, .bl-labels text")].filter((e) => e.style.display !== "none");
+  return shown.filter((e) => {
+    const at = e.getBoundingClientRect();
+    return at.left < edge.left - 4 || at.right > edge.right + 4 || boxes.some((box) =>
+      at.left < box.right - 1 && at.right > box.left + 1 && at.top < box.bottom - 1 && at.bottom > box.top + 1);
+  }).map((e) => `covered: ${e.getAttribute("aria-label") ?? e.textContent}`);
+})"""
 TABLET, UPRIGHT, MEETING_ROOM = (1024, 768), (768, 1024), (3840, 2160)
 # On a phone a table of a dozen rows or fewer that is scrolled within the page that is scrolled.
 BOXED = """() => [...document.querySelectorAll(".bl-scroll:has(> .bl-folds)")]

@@ -13,6 +13,7 @@ from balance_lib.scenarios.board import Board, State
 from balance_lib.show.widgets import brief
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
+from tests.browser.reading import COVERED
 
 pytestmark = pytest.mark.browser
 MOST_BYTES = 1_500_000
@@ -114,7 +115,7 @@ def test_a_phone_shows_it_whole_and_a_hostile_name_stays_text(browser: Any, root
     page.wait_for_timeout(200)
     assert slider.bounding_box() == before
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.locator("img").count() == 0
+    assert page.locator("img").count() == 0 and page.evaluate(COVERED) == []
 
 
 class _One(Library):

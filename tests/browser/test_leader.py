@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.browser.reading import BOXED, SQUEEZED, UNREACHED
+from tests.browser.reading import BOXED, COVERED, SQUEEZED, UNREACHED
 from tests.serving import Served
 
 pytestmark = pytest.mark.browser
@@ -56,6 +56,17 @@ def test_first_screen_holds_when_what_who_and_how_much(served: Served, visit: An
             assert "：" in decision
             stage = page.locator(".bl-screen .bl-map-stage").bounding_box()
             assert stage["y"] + stage["height"] <= LAPTOP["height"]
+            for size in [(390, 844), (768, 1024), (1920, 1080), (1366, 768)] if not national else []:
+                page.set_viewport_size({"width": size[0], "height": size[1]})
+                page.wait_for_timeout(250)
+                if page.evaluate(COVERED):
+                    page.wait_for_timeout(2000)  # the map of another county may still be on its way
+                assert page.evaluate(COVERED) == [], (county, size)
+                if (county, size[0]) == ("akqi", 1920):  # what is empty on a large screen names more of what is open
+                    cards, drawn = (page.locator(f".bl-screen {e}").bounding_box() for e in (".bl-grid", ".bl-map"))
+                    ends = [box["y"] + box["height"] for box in (cards, drawn)]
+                    assert abs(ends[0] - ends[1]) < 40 and min(ends) > 900
+                    assert len(page.evaluate(SEEN, ".bl-obstacles li")) == 8
     assert seen.complaints == []
 
 
@@ -82,7 +93,7 @@ def test_everything_can_be_reached_and_read_at_every_width(served: Served, visit
             page.set_viewport_size({"width": width, "height": 900})
             page.wait_for_timeout(150)
             boxed = page.evaluate(BOXED) if width == 390 else []
-            if faults := page.evaluate(UNREACHED) + page.evaluate(SQUEEZED) + boxed:
+            if faults := page.evaluate(UNREACHED) + page.evaluate(SQUEEZED) + page.evaluate(COVERED) + boxed:
                 found[at, width] = faults
     assert found == {}
     title, link = page.locator(".bl-title h1").bounding_box(), page.locator(".bl-help summary").bounding_box()

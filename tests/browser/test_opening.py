@@ -114,6 +114,18 @@ def test_page_starts_while_the_kernel_computes(served: Served, folder: Path, vis
     assert seen.complaints == []
 
 
+def test_widget_that_comes_late_is_waited_for(served: Served, visit: Any) -> None:
+    page = visit(served.url).open("voila/render/index.ipynb", wait=".noUi-handle")
+    # ipywidgets itself gives up after two seconds, and then the whole page reads "model not found".
+    late = """async () => {
+      const manager = jupyterapp.widgetManager, asked = manager.get_model("late").then(() => "there", String);
+      await new Promise((done) => setTimeout(done, 2600));
+      manager.register_model("late", Object.values(manager._models)[0]);
+      return asked;
+    }"""
+    assert page.evaluate(late) == "there"
+
+
 def test_plotly_comes_when_a_figure_is_seen(served: Served, visit: Any) -> None:
     seen = visit(served.url)
     page = seen.open("voila/render/folded.ipynb", wait=".noUi-handle")

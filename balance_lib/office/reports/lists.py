@@ -233,7 +233,7 @@ def matrix(county: County, register: Register, *, year: int, lang: str = "zh", m
     page.finish()
     units = _open_sheet(book, "units", _UNITS, stamp, lang, freeze=1)
     for row in register.units.to_dict("records"):
-        _put_row(units, _UNITS, {**row, "unit": wording._offices(row["unit"], lang)}, lang)
+        _put_row(units, _UNITS, {**row, "unit": wording.offices(row["unit"], lang)}, lang)
     units.finish()
     _by_unit(book, rows, register, stamp, lang)
     _origin_sheet(book, stamp, [], lang)
@@ -259,7 +259,7 @@ def _by_unit(
             _put_row(
                 page,
                 columns,
-                {**row, "unit": wording._offices(unit, lang), "role": text(f"report.lists.role.{role}", lang)},
+                {**row, "unit": wording.offices(unit, lang), "role": text(f"report.lists.role.{role}", lang)},
                 lang,
             )
     page.finish()
@@ -386,7 +386,7 @@ def _cell(name: str, value: Any, lang: str) -> Any:
     if isinstance(value, (int, float)):
         return Value(float(value), 0 if float(value).is_integer() else 2)
     if name in ("lead_unit", "cooperating_units"):
-        return wording._offices(str(value), lang)
+        return wording.offices(str(value), lang)
     return wording.sentence(str(value), lang) if name in ("item", "measure", "label", "unit") else value
 
 

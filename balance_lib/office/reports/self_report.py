@@ -279,7 +279,7 @@ def _measures(letter: Letter, county: County, evaluation: Evaluation, lang: str)
         told = text("report.units.schools", lang, n=schools) if schools else mine["measure"].iloc[0]
         measure, unit = (
             wording.sentence(told, lang),
-            wording.name(wording._offices(result.item.lead_unit, lang)) or unnamed,
+            wording.name(wording.offices(result.item.lead_unit, lang)) or unnamed,
         )
         rows.append([findings._label(result, lang), measure, unit, _when(result.item.deadline, lang)])
     head = [text(f"report.units.{key}", lang) for key in ("item", "measure", "unit", "deadline")]

@@ -6,8 +6,8 @@ import re
 from collections.abc import Collection, Mapping
 
 from balance_lib.evaluation.figures import figure, places_beside, places_of, rounded
-from balance_lib.locale import has, text
-from balance_lib.office.workplan.tasks import units_of
+from balance_lib.locale import text
+from balance_lib.office.workplan.tasks import offices
 
 __all__ = [
     "CELL_MOST",
@@ -15,6 +15,7 @@ __all__ = [
     "file_name",
     "full_width",
     "name",
+    "offices",
     "places_beside",
     "places_of",
     "plain",
@@ -32,7 +33,6 @@ _UNPRINTABLE = re.compile(
 _CJK = r"\u3001-\u303f\u3400-\u9fff\uff01-\uff5e“”‘’%㎡"
 _WIDE = {",": "，", ";": "；", ":": "：", "?": "？", "!": "！"}
 _MARK = re.compile(rf"(?<=[{_CJK}])[,;:?!](?!\d\d\b)|[,;:?!](?=[{_CJK}])")
-_LEVEL = re.compile(r"^(?:各|[\u4e00-\u9fff]*?[县市区])")
 _BRACKETS = re.compile(r"\(([^()]*[\u4e00-\u9fff][^()]*)\)|(?<=[\u4e00-\u9fff])\(([^()]*)\)")
 
 
@@ -43,27 +43,6 @@ def _closed(counts: Mapping[str, int], lang: str = "zh") -> dict[str, object]:
     """
     n = counts["accepted"]
     return {**counts, "accepted": text("report.accepted", lang, n=n) if n else ""}
-
-
-def _offices(words: str, lang: str = "zh") -> str:
-    """Return the offices of a list as a paper names them; one that no table knows stands as the plan spells it.
-
-    Examples
-    --------
-    >>> _offices("教科局;县委编办"), _offices("教科局;县委编办", "en"), _offices("县财政局、某办", "en")
-    ('教科局、县委编办', 'Education Bureau, Party Committee Staffing Office', 'Finance Bureau, 某办')
-    """
-    units = units_of(words)
-    if lang == "zh":
-        return "、".join(units)
-    parts = [part for unit in units for part in ([unit] if _office_key(unit) else unit.split("、"))]
-    return ", ".join(text(key, lang) if (key := _office_key(part)) else part for part in parts)
-
-
-def _office_key(unit: str) -> str:
-    """Return the text that names an office, or the group of a plan that is one; "" where there is none."""
-    keys = (f"category.{unit}", f"office.{unit}", f"office.{_LEVEL.sub('', unit)}")
-    return next((key for key in keys if has(key)), "")
 
 
 def plain(value: object, most: int = CELL_MOST, lang: str = "zh") -> str:

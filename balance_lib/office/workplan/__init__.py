@@ -34,7 +34,7 @@ from balance_lib.office.workplan.problems import problem_list
 from balance_lib.office.workplan.register import STATUSES, Register, register
 from balance_lib.office.workplan.schedule import schedule
 from balance_lib.office.workplan.stages import Stage, stages
-from balance_lib.office.workplan.tasks import Task, tasks, units_of
+from balance_lib.office.workplan.tasks import Task, offices, tasks, units_of
 from balance_lib.office.workplan.units import shares
 from balance_lib.office.workplan.visits import pair_table
 from balance_lib.office.workplan.works import Programme, programme, required_by
@@ -71,6 +71,7 @@ __all__ = [
     "ledger_counts",
     "ledger_table",
     "named",
+    "offices",
     "pair_table",
     "pilots",
     "pilots_against_rest",

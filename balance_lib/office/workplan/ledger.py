@@ -245,7 +245,7 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
     -------
     DataFrame
         The entries with school, township, item, unit, stage_word, state_word, closed_word, value_word, required_word,
-        gap_word, days_open (to the day it was closed) and days_late (0 unless open after its date).
+        gap_word, opened_on, days_open (to the day it was closed) and days_late (0 unless open after its date).
     """
     schools = county.spoken(lang).tables["schools"].drop_duplicates("school_id").set_index("school_id")
     places = [(_of(schools, s, "name_zh"), _of(schools, s, "township")) for s in entries["school_id"]]
@@ -271,6 +271,7 @@ def ledger_table(entries: pd.DataFrame, county: County, standard: Standard, on: 
         stage_word=[text(f"stage.{stage}", lang) for stage in entries["stage"]],
         state_word=[text(f"workplan.state.{state}", lang) for state in entries["state"]],
         closed_word=[text(f"workplan.closed_by.{by}", lang) if by else "" for by in entries["closed_by"]],
+        opened_on=opened,
         days_open=[max(0, (end - start).days) for start, end in zip(opened, ends, strict=True)],
         days_late=late,
     )

@@ -7,10 +7,12 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
 
+from balance_lib.locale import has, text
 from balance_lib.office.workplan.stages import Stage, stages
 from balance_lib.standards import Item, Standard
 
 KINDS = ("target", "rule", "task", "output")
+_LEVEL = re.compile(r"^(?:各|[\u4e00-\u9fff]*?[县市区])")
 RECURRING = {"annual": "annual", "ongoing": "ongoing", "5yr cycle": "ongoing"}
 
 
@@ -67,7 +69,7 @@ def tasks(standard: Standard, on: date) -> list[Task]:
     return [_task(heads[task], facts[task], standard, spans, on) for task in order]
 
 
-def units_of(text: str) -> list[str]:
+def units_of(words: str) -> list[str]:
     """Return the single units of a list of units as the source writes it.
 
     Examples
@@ -75,7 +77,34 @@ def units_of(text: str) -> list[str]:
     >>> units_of("教科局;各中小学")
     ['教科局', '各中小学']
     """
-    return [unit.strip() for unit in re.split("[;；]", text) if unit.strip()]
+    return [unit.strip() for unit in re.split("[;；]", words) if unit.strip()]
+
+
+def offices(words: str, lang: str = "zh") -> str:
+    """Return the offices of a list as people read them; one that no table knows stands as the plan spells it.
+
+    Parameters
+    ----------
+    words : str
+        Offices as a plan lists them.
+    lang : {"zh", "en"}
+
+    Examples
+    --------
+    >>> offices("教科局;县委编办"), offices("教科局;县委编办", "en"), offices("县财政局、某办", "en")
+    ('教科局、县委编办', 'Education Bureau, Party Committee Staffing Office', 'Finance Bureau, 某办')
+    """
+    units = units_of(words)
+    if lang == "zh":
+        return "、".join(units)
+    parts = [part for unit in units for part in ([unit] if _office_key(unit) else unit.split("、"))]
+    return ", ".join(text(key, lang) if (key := _office_key(part)) else part for part in parts)
+
+
+def _office_key(unit: str) -> str:
+    """Return the text that names an office, or the group of a plan that is one; "" where there is none."""
+    keys = (f"category.{unit}", f"office.{unit}", f"office.{_LEVEL.sub('', unit)}")
+    return next((key for key in keys if has(key)), "")
 
 
 def _task(head: Item, facts: Sequence[Item], standard: Standard, spans: Sequence[Stage], on: date) -> Task:

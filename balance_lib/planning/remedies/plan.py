@@ -271,7 +271,7 @@ class RemedyPlan(ShownPlan):
 
 
 def wan(yuan: float, lang: str = "zh") -> str:
-    """Return an amount as people read it: 万元 in Chinese, 10,000 yuan in English.
+    """Return an amount as people read it: 万元 in Chinese, yuan or millions of yuan in English.
 
     Parameters
     ----------
@@ -281,12 +281,14 @@ def wan(yuan: float, lang: str = "zh") -> str:
 
     Examples
     --------
-    >>> wan(1_234_567), wan(1_234_567, "en")
-    ('123.5万元', '1.23 M yuan')
+    >>> wan(1_234_567), wan(1_234_567, "en"), wan(15_000, "en")
+    ('123.5万元', '1.23 M yuan', '15,000 yuan')
     """
     if not math.isfinite(yuan):
         return "–"
-    return f"{yuan / 1e4:,.1f}万元" if lang == "zh" else f"{yuan / 1e6:,.2f} M yuan"
+    if lang == "zh":
+        return f"{yuan / 1e4:,.1f}万元"
+    return f"{yuan:,.0f} yuan" if abs(yuan) < 1e6 else f"{yuan / 1e6:,.2f} M yuan"
 
 
 def unit_word(unit: str, lang: str) -> str:

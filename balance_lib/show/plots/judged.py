@@ -35,6 +35,7 @@ from balance_lib.show.plots.base import (
 DASHES = ("solid", "dash", "dot", "dashdot", "longdash", "longdashdot", "8px,3px,2px,3px")
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "x", "star")
 ROW_PX = 30
+LABEL = {"zh": 10, "en": 6}  # width of a name beside bars: a phone has no room for a long one in one line
 
 
 def gap_over_time(
@@ -120,7 +121,7 @@ def coefficient_bars(cv: pd.DataFrame, *, labels: Mapping[str, str], lang: str =
     # A coefficient without a limit is shown, not judged.
     limits = rows["limit"].isna()
     statuses = ["not_applicable" if free else status_of(met) for met, free in zip(rows["met"], limits, strict=True)]
-    y = [_wrap(labels[name], 10) for name in rows["indicator"]]  # a phone has no room for a long name in one line
+    y = [_wrap(labels[name], LABEL[lang]) for name in rows["indicator"]]
     lines = max(name.count("<br>") + 1 for name in y)
     figure = blank("", lang, height=ROW_PX * (0.9 + 0.6 * lines) * len(rows) + 90)
     missing = rows["n_missing"] if "n_missing" in rows else pd.Series(0, index=rows.index)
@@ -198,14 +199,17 @@ def contribution_bars(
         shares.append(100 * rest["contribution"].sum())
         labels.append(text("plot.others", lang, n=len(rest)))
         colours.append(palette.RULE)
-    figure = blank("", lang, height=ROW_PX * max(len(labels), 1) + 80)
+    lines = max(_wrap(label, LABEL[lang]).count("<br>") + 1 for label in labels)
+    figure = blank("", lang, height=ROW_PX * (0.4 + 0.6 * lines) * len(labels) + 80)
     places = list(range(len(labels)))  # positions, not names: two schools may bear the same name
     _add_bars(
         figure, shares, places, [f"{share:.1f}%" for share in shares], marker={"color": colours}, customdata=labels,
         hovertemplate="%{customdata}: %{x:.1f}%<extra></extra>",
     )  # fmt: skip
     figure.update_xaxes(title=text("plot.share", lang), range=[0, max([*shares, 1]) * 1.2], ticksuffix="%")
-    return figure.update_yaxes(tickmode="array", tickvals=places, ticktext=labels)
+    return figure.update_yaxes(
+        tickmode="array", tickvals=places, ticktext=[_wrap(label, LABEL[lang]) for label in labels]
+    )
 
 
 def _mark_missing(figure: go.Figure, rows: pd.DataFrame, lang: str) -> None:

@@ -272,7 +272,7 @@ def _enrolment(
     figure.add_vline(x=base + 0.5, line={"color": palette.MUTED, "dash": "dot", "width": 1})
     years = [int(counted["year"].min()) if len(counted) else base, int(projected["year"].max())]
     figure.update_xaxes(
-        dtick=max(1, math.ceil((years[1] - years[0]) / 14)), tickformat="d", hoverformat="d", showgrid=False,
+        dtick=max(1, math.ceil((years[1] - years[0]) / 5)), tickformat="d", hoverformat="d", showgrid=False,
         range=[years[0] - 0.5, years[1] + 1.2],
     )  # fmt: skip
     figure.update_yaxes(

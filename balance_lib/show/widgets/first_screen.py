@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -23,6 +24,7 @@ from balance_lib.show.widgets.outlook import Outlook, state, word
 from balance_lib.standards import Item
 
 NAMED = 3  # what stands in the way is told by name so many times: one cannot keep more in mind
+MOST_NAMED = 8  # where the screen is a meeting room's, and would stand empty else
 STUCK = ("not_before",)
 DATED = ("crosses", "late", "met", "falls")
 FEW_INSIDE = 0.7  # of the bands' 80 %: fewer earlier forecasts inside it, and the year is not to be relied upon
@@ -59,13 +61,13 @@ class FirstScreen:
 
     @property
     def obstacles(self) -> Sequence[_Step]:
-        """Return the items named on the first screen."""
-        return self.steps[:NAMED]
+        """Return the items named on a large first screen; a small one shows the first ``NAMED``."""
+        return self.steps[:MOST_NAMED]
 
     @property
-    def more(self) -> int:
-        """Return how many open items are not named there."""
-        return len(self.steps) - len(self.obstacles)
+    def unnamed(self) -> dict[str, int]:
+        """Return how many open items are not named on a small screen, and on a large one."""
+        return {"small": max(len(self.steps) - NAMED, 0), "large": max(len(self.steps) - MOST_NAMED, 0)}
 
     def html(self, lang: str) -> str:
         """Return the screen as HTML."""
@@ -223,7 +225,7 @@ def amount(result: ItemResult, model: PageModel) -> str:
     if rows is not None:
         rows = rows[[met is False for met in rows["met"]]]
         if (lacking := _lacking(result, rows, model)) is not None:
-            unit = locale.unit(item.judged_unit)[lang].split("/")[0].strip()
+            unit = re.split("/| per ", locale.unit(item.judged_unit)[lang])[0].strip()
             need = f"{number(lacking.sum())}{'' if lang == 'zh' else ' '}{unit}"
             return text("leader.amount.needed", lang, need=need, schools=len(rows))
         return text("leader.amount.schools", lang, n=len(rows))
@@ -258,7 +260,7 @@ def _responsible(item: Item, model: PageModel) -> tuple[str, str]:
     A national standard names no unit of a county: where the county's own plan measures the same thing, its unit leads.
     What only evidence shows is not measured, so two such items are not the same thing.
     """
-    from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
+    from balance_lib.office.workplan.tasks import offices, units_of  # only who needs it pays for the room
 
     named = item.lead_unit
     measured = item.measure is not None and item.measure.formula
@@ -266,8 +268,7 @@ def _responsible(item: Item, model: PageModel) -> tuple[str, str]:
         own = standards.load(model.county.plan)
         same = (i for i in own.items if i.lead_unit and i.stage == item.stage and i.measure == item.measure)
         named = next((i.lead_unit for i in same), "")
-    units = units_of(named)
-    return next(iter(units), ""), listed(units, model.lang)
+    return next(iter(units_of(named)), ""), offices(named, model.lang)
 
 
 def colours(model: PageModel) -> tuple[dict[str, str], dict[str, str], str]:

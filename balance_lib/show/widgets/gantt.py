@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from balance_lib.locale import text
-from balance_lib.office.workplan import STATUSES, harmless
+from balance_lib.office.workplan import STATUSES, harmless, offices
 from balance_lib.palette import TASKS
 from balance_lib.show.widgets.markup import part, render
 from balance_lib.show.widgets.style import lamp
@@ -101,7 +101,7 @@ def _group(name: str, rows: Sequence[dict[str, Any]], scale: _Scale, lang: str) 
 
 def _row(row: dict[str, Any], scale: _Scale, lang: str) -> dict[str, Any]:
     label = harmless(row[f"label_{lang}"] or row["label_zh"], 160)
-    who = harmless(row["lead_unit"], 160) or text("page.no_owner", lang)
+    who = harmless(offices(row["lead_unit"], lang), 160) or text("page.no_owner", lang)
     waits = text("workplan.cli.waits", lang, tasks=row["blocked_by"]) if row["blocked_by"] else ""
     due = row["due"] if _known(row["due"]) else None
     return {

@@ -10,7 +10,7 @@ import pandas as pd
 from markupsafe import Markup
 
 from balance_lib.locale import text
-from balance_lib.office.workplan import harmless, trail_words
+from balance_lib.office.workplan import harmless, offices, trail_words
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.register_views import LINE_MOST, MOST, NAME_MOST, _head, _over, _rest, _safe, day
@@ -39,14 +39,15 @@ def _ledger_table(rows: pd.DataFrame, lang: str, most: int = MOST) -> Markup:
 
 def _ledger_row(row: Mapping[str, Any], lang: str) -> list[object]:
     again = text("workplan.page.reopened", lang, n=row["reopened"]) if row["reopened"] else ""
+    opened = text("workplan.page.opened_on", lang, day=row["opened_on"])  # the figure may be of a later day
     return [
         _over(_state_lamp(row, lang), again or row["closed_word"]),
         _over(_safe(row["school"]), row["township"]),
         _over(part("coded", lang, _safe(row["code"]), _safe(row["item"])), row["stage_word"]),
-        row["value_word"],
+        _over(row["value_word"], text("workplan.page.of_year", lang, year=row["year"])),
         _safe(f"{row['required_word']} {row['unit']}"),
-        _safe(row["measure"], 120),
-        _over(_safe(row["person"] or "–"), row["lead_unit"]),
+        _over(_safe(row["measure"], 120), opened),
+        _over(_safe(row["person"] or "–"), offices(row["lead_unit"], lang)),
         day(row["due"]),
         row["days_open"],
         part("bold", lang, row["days_late"]),

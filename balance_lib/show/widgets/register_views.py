@@ -13,7 +13,7 @@ from markupsafe import Markup
 from balance_lib.evaluation import number
 from balance_lib.locale import deadline_words, has, listed, text, unit
 from balance_lib.office.store import Stamp
-from balance_lib.office.workplan import Programme, Register, by_year_words, harmless, shares
+from balance_lib.office.workplan import Programme, Register, by_year_words, harmless, offices, shares
 from balance_lib.palette import TASKS
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets import views
@@ -138,7 +138,11 @@ def _rest(n: int, lang: str) -> Markup:
 
 
 def _task_row(row: Mapping[str, Any], lang: str) -> list[Markup | str]:
-    helps = text("workplan.page.with", lang, units=row["cooperating_units"]) if row["cooperating_units"] else ""
+    helps = (
+        text("workplan.page.with", lang, units=offices(row["cooperating_units"], lang))
+        if row["cooperating_units"]
+        else ""
+    )
     due = text(f"workplan.recurring.{row['recurring']}", lang) if row["recurring"] else row["deadline"]
     facts = f" {row['facts_met']}/{row['facts']}" if row["facts"] > 1 else ""
     waits = text("workplan.cli.waits", lang, tasks=row["blocked_by"]) if row["blocked_by"] else ""
@@ -146,7 +150,7 @@ def _task_row(row: Mapping[str, Any], lang: str) -> list[Markup | str]:
     return [
         _task_lamp(row["status"], lang),
         _task(row, lang),
-        _over(_safe(row["lead_unit"] or text("page.no_owner", lang)), helps, LINE_MOST),
+        _over(_safe(offices(row["lead_unit"], lang) or text("page.no_owner", lang)), helps, LINE_MOST),
         part("unbroken", lang, _over(_safe(due or text("page.no_date", lang)), days)),
         lamp(row["finding"], lang) + facts if row["finding"] else "–",
         _safe(" ".join(filter(None, (waits, row["remark"]))), 200),
@@ -172,7 +176,7 @@ def _unit_table(units: pd.DataFrame, lang: str) -> Markup:
     told = ("cooperating", "done", "late", "due_before_adoption", "blocked", "on_course", "not_started", "undated")
     statuses = [status for status in told if units[status].any()]
     rows = [
-        [_safe(row["unit"]), *(row[s] or "" for s in ("lead", *statuses)),
+        [_safe(offices(row["unit"], lang)), *(row[s] or "" for s in ("lead", *statuses)),
          percent(row["planned_share"]), percent(row["actual_share"]), day(row["next_due"])]
         for row in units.to_dict("records")
     ]  # fmt: skip

@@ -143,20 +143,6 @@ def _lamp_grid(found: Evaluation, query: Callable[..., str], lang: str) -> Marku
     return render("lamp_grid", lang, parts=parts)
 
 
-def units(named: str, lang: str) -> str:
-    """Return the units a source names, as people read a list.
-
-    Parameters
-    ----------
-    named : str
-        As the source names them.
-    lang : {"zh", "en"}
-    """
-    from balance_lib.office.workplan.tasks import units_of  # only who needs it pays for the room
-
-    return listed(units_of(named), lang)
-
-
 def _remarks(result: ItemResult, found: Evaluation, lang: str) -> list[str]:
     """Return what stands under a finding: remarks of the standard, and the source's own words."""
     item = result.item

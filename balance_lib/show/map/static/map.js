@@ -5,6 +5,7 @@ const NS = "http://www.w3.org/2000/svg";
 const MAX_ZOOM = 24;
 const HIDDEN = 255;
 const RANK = { not_applicable: -1, no_data: 0, not_met: 2 }; // of any other class: 1
+const BAR = 110; // pixels: what the scale's bar is long at most
 const MEET = 7, FAN = 9; // pixels: marks nearer than this to one another stand on a circle of that radius
 const VILLAGE_STEPS = [20, 60, 150, 400];
 const LINK_STEPS = [10, 30, 80, 160, 300]; // pupils: where a link grows wider
@@ -78,7 +79,9 @@ class SchematicMapView {
     this.current = 0;
     this.grow = 1;
     this.type = 1;
-    this.aside = 0;
+    this.boxes = [];
+    this.fit = 1; // pixels a kilometre of the view that shows all
+    this.atHome = true; // nobody has moved the view
     this.villageCounts = [];
     this.t = model.get("_text");
     this.listeners = [];
@@ -115,7 +118,8 @@ class SchematicMapView {
     this.layer.places = node("g", { class: "bl-places", "aria-hidden": "true" }, this.svg);
     this.layer.schools = node("g", { class: "bl-schools" }, this.svg);
     this.layer.labels = node("g", { class: "bl-labels", "aria-hidden": "true" }, this.svg);
-    const badge = node("div", { class: "bl-map-badge" }, this.stage, t.schematic);
+    this.corner = node("div", { class: "bl-map-corner" }, this.stage);
+    const badge = node("div", { class: "bl-map-badge" }, this.corner, t.schematic);
     if (this.model.get("synthetic")) node("span", { class: "bl-map-synthetic" }, badge, t.synthetic);
     this.buildTools();
     this.buildScale();
@@ -137,7 +141,7 @@ class SchematicMapView {
     button(t.zoom_out, "M-5,0H5", () => this.zoomBy(1 / 1.6));
     button(t.whole, "M-6,-2V-6H-2M2,-6H6V-2M6,2V6H2M-2,6H-6V2", () => this.home());
     button(t.picture, "M0,-7V3M-4,-1L0,3L4,-1M-6,7H6", () => savePicture(this));
-    const find = node("input", { type: "search", class: "bl-map-find", placeholder: t.find, "aria-label": t.find }, this.stage);
+    const find = node("input", { type: "search", class: "bl-map-find", placeholder: t.find, "aria-label": t.find }, this.corner);
     find.addEventListener("input", () => this.find(find.value));
     find.addEventListener("keydown", (event) => { event.stopPropagation(); if (event.key === "Enter") this.find(find.value, true); });
     const box = node("details", { class: "bl-map-layers" }, tools);
@@ -146,7 +150,7 @@ class SchematicMapView {
   }
 
   buildScale() {
-    const corner = node("div", { class: "bl-map-scale", "aria-hidden": "true" }, this.stage);
+    const corner = (this.scaleBox = node("div", { class: "bl-map-scale", "aria-hidden": "true" }, this.stage));
     const north = node("svg", { viewBox: "-10 -14 20 28", class: "bl-map-north" }, corner);
     node("path", { d: "M0,-13L6,8L0,4L-6,8Z" }, north);
     node("span", {}, corner, this.t.north);
@@ -157,6 +161,7 @@ class SchematicMapView {
   // ---- data --------------------------------------------------------------------------------------------------
   loadGeometry() {
     const xy = (this.xy = typed(this.model, "_geometry", Float32Array));
+    const before = this.index?.middle;
     const index = (this.index = this.model.get("_index"));
     this.root.dataset.geometryBytes = xy.byteLength;
     for (const group of Object.values(this.layer)) group.replaceChildren();
@@ -189,8 +194,10 @@ class SchematicMapView {
         text: node("text", { class: "bl-school-label" }, this.layer.labels, name),
       };
     });
-    this.fitBox();
+    this.bound();
+    if (String(index.middle) !== String(before)) [this.zoom, this.atHome] = [1, true]; // another county
     this.fillChecks();
+    this.resize();
   }
 
   fillChecks() {
@@ -421,7 +428,7 @@ class SchematicMapView {
   }
 
   // ---- view --------------------------------------------------------------------------------------------------
-  fitBox() {
+  bound() {
     let [x0, y0, x1, y1] = [Infinity, Infinity, -Infinity, -Infinity];
     for (let i = 0; i + 1 < this.xy.length; i += 2) {
       x0 = Math.min(x0, this.xy[i]); x1 = Math.max(x1, this.xy[i]);
@@ -430,22 +437,53 @@ class SchematicMapView {
     // Without an outline the circles may reach beyond all places: the view begins with them in it.
     const pad = this.index.outline.length ? 0 : Math.max(0, ...this.model.get("radius_km"));
     this.box = Number.isFinite(x0) ? [x0 - pad, y0 - pad, x1 + pad, y1 + pad] : [-10, -10, 10, 10];
-    this.cx = (this.box[0] + this.box[2]) / 2;
-    this.cy = (this.box[1] + this.box[3]) / 2;
   }
 
-  get scale() {
-    const [x0, y0, x1, y1] = this.box;
-    const free = 2 * this.middle - 56;
-    const fit = Math.min(free / Math.max(x1 - x0, 0.5), (this.height - 56) / Math.max(y1 - y0, 0.5));
-    return Math.max(fit, 0.01) * this.zoom;
+  // What lies over the map, as boxes in its pixels with some air around: no mark of the whole view and no label stands
+  // under one of them.
+  controls() {
+    const corner = this.stage.getBoundingClientRect();
+    return [...this.corner.children, ...this.tools.children, this.scaleBox].map((e) => {
+      const box = e.getBoundingClientRect(), air = 3 * this.type, more = e === this.scaleBox ? BAR - this.bar.offsetWidth : 0;
+      return [box.left - corner.left - air, box.top - corner.top - air, box.right - corner.left + more + air, box.bottom - corner.top + air];
+    });
   }
 
-  // No school lies under the column of buttons on the right.
-  get middle() { return (this.width - this.aside) / 2; }
+  // The largest view of everything in which schools and the places of names stand clear of the controls; the outline
+  // may lie under them. Where it can stand in several places, it stands in the one nearest to the middle.
+  fitAll() {
+    const [x0, y0, x1, y1] = this.box, [wide, tall] = [Math.max(x1 - x0, 0.5), Math.max(y1 - y0, 0.5)];
+    const [free, high] = [this.width - 56, this.height - 56];
+    const most = Math.max(Math.min(free / wide, high / tall), 0.01);
+    const thirds = [0, 1, -1, 2, -2, 3, -3].map((n) => n / 3);
+    const ways = thirds.flatMap((dx) => thirds.map((dy) => [dx, dy])).sort((a, b) => Math.hypot(...a) - Math.hypot(...b));
+    const shifted = (fit, [dx, dy]) => [
+      this.width / 2 - ((x0 + x1) / 2) * fit + (dx * (free - wide * fit)) / 2,
+      this.height / 2 + ((y0 + y1) / 2) * fit + (dy * (high - tall * fit)) / 2,
+    ];
+    const boxes = (this.boxes = this.controls()), largest = this.type * this.model.get("symbol_scale") * 10 + 2;
+    const schools = this.schools.filter((school) => Number.isFinite(school.x));
+    const towns = this.towns.map((town) => [town.at[0], -town.at[1], 0]);
+    const clear = (fit) => {
+      const near = (a, b) => Math.hypot(a.x - b.x, a.y - b.y) * fit < 2 * MEET;
+      const marks = schools.map((school) => {
+        const crowd = schools.filter((other) => near(other, school)).length; // what fans out needs its circle's room too
+        return [school.x, -school.y, largest + (crowd > 1 ? Math.max(FAN, crowd * 2.6) + MEET : 0)];
+      });
+      return ([dx, dy]) => [...marks, ...towns].every(([x, y, r]) => boxes.every(([left, top, right, bottom]) =>
+        x * fit + dx + r < left || x * fit + dx - r > right || y * fit + dy + r < top || y * fit + dy - r > bottom));
+    };
+    let fit = most, shift;
+    do shift = ways.map((way) => shifted(fit, way)).find(clear(fit)); while (!shift && (fit *= 0.98) > most / 2);
+    if (!shift) [fit, shift] = [most, shifted(most, [0, 0])];
+    this.fit = fit;
+    if (this.atHome) [this.cx, this.cy] = [(this.width / 2 - shift[0]) / fit, (shift[1] - this.height / 2) / fit];
+  }
+
+  get scale() { return this.fit * this.zoom; }
 
   screen(place) {
-    return [(place.x - this.cx) * this.scale + this.middle, (this.cy - place.y) * this.scale + this.height / 2];
+    return [(place.x - this.cx) * this.scale + this.width / 2, (this.cy - place.y) * this.scale + this.height / 2];
   }
 
   resize() {
@@ -453,24 +491,25 @@ class SchematicMapView {
     if (!width || !height) return;
     [this.width, this.height] = [width, height];
     this.type = parseFloat(getComputedStyle(this.root).getPropertyValue("--bl-px")) || 1; // marks grow as type does
-    this.aside = this.tools.offsetWidth;
     this.stage.style.setProperty("--bl-shape", `${width} / ${height}`); // on paper the frame keeps it, so nothing is cut off
     for (const sheet of this.stage.querySelectorAll(".bl-map-sheet")) sheet.setAttribute("viewBox", `0 0 ${width} ${height}`);
+    this.fitAll();
     this.ask("frame");
   }
 
-  home() { this.zoom = 1; this.fitBox(); this.ask("frame"); }
+  home() { this.zoom = 1; this.atHome = true; this.bound(); this.fitAll(); this.ask("frame"); }
 
-  zoomBy(factor, sx = this.middle, sy = this.height / 2) {
+  zoomBy(factor, sx = this.width / 2, sy = this.height / 2) {
     const before = this.scale;
     this.zoom = Math.min(MAX_ZOOM, Math.max(0.8, this.zoom * factor));
     const after = this.scale;
-    this.cx += (sx - this.middle) * (1 / before - 1 / after);
+    this.cx += (sx - this.width / 2) * (1 / before - 1 / after);
     this.cy -= (sy - this.height / 2) * (1 / before - 1 / after);
+    this.atHome = false;
     this.ask("frame");
   }
 
-  panBy(dx, dy) { this.cx -= dx / this.scale; this.cy += dy / this.scale; this.ask("frame"); }
+  panBy(dx, dy) { this.cx -= dx / this.scale; this.cy += dy / this.scale; this.atHome = false; this.ask("frame"); }
 
   ask(what) {
     if (!this.pending.size) requestAnimationFrame(() => this.draw());
@@ -497,7 +536,7 @@ class SchematicMapView {
 
   frame() {
     const s = this.scale;
-    const place = `translate(${this.middle - this.cx * s},${this.height / 2 + this.cy * s}) scale(${s},${-s})`;
+    const place = `translate(${this.width / 2 - this.cx * s},${this.height / 2 + this.cy * s}) scale(${s},${-s})`;
     for (const world of this.worlds) world.setAttribute("transform", place);
     const grow = (this.grow = this.type * Math.min(1.7, this.zoom ** 0.25));
     const selected = this.model.get("selected");
@@ -534,9 +573,9 @@ class SchematicMapView {
   }
 
   drawLabels(selected) {
-    const taken = [];
+    const taken = [...this.boxes];
     const shown = new Set(this.model.get("shown"));
-    const symbols = this.schools.filter((s) => s.open && s.at).map((s) => [s.at[0] - s.size, s.at[1] - s.size, s.at[0] + s.size, s.at[1] + s.size]);
+    const symbols = this.schools.filter((s) => s.open && s.at).map((s) => [s.at[0] - s.size * this.grow, s.at[1] - s.size * this.grow, s.at[0] + s.size * this.grow, s.at[1] + s.size * this.grow]);
     const meets = (box, others) => others.some((o) => box[0] < o[2] && box[2] > o[0] && box[1] < o[3] && box[3] > o[1]);
     const write = (text, [x, y], box, size) => {
       taken.push(box);
@@ -545,12 +584,15 @@ class SchematicMapView {
       text.setAttribute("y", (y + size * 0.36).toFixed(1));
     };
     // Try the places in turn; a label that fits nowhere is left out rather than laid over another.
-    const place = (item, text, size, offsets, avoid, always = false) => {
+    const place = (item, text, points, offsets, avoid, always = false) => {
+      const size = points * this.type;
       text.style.display = "none";
       const [x0, y0] = this.screen(item);
       const w = 0.55 * size + [...text.textContent].reduce((sum, c) => sum + (c.charCodeAt(0) > 0x2e80 ? size : size * 0.58), 0);
       for (const [dx, dy] of offsets) {
-        const [x, y] = [x0 + dx * (w / 2 + 4), y0 + dy];
+        const beside = x0 + dx * (w / 2 + 4), y = y0 + dy * this.type;
+        // What stands on the map has its whole name on it, not the half that the edge leaves.
+        const x = x0 < 0 || x0 > this.width ? beside : Math.min(Math.max(beside, w / 2), this.width - w / 2);
         const box = [x - w / 2, y - size * 0.62, x + w / 2, y + size * 0.62];
         if (box[2] < 0 || box[0] > this.width || box[3] < 0 || box[1] > this.height) continue;
         if (!always && (meets(box, taken) || meets(box, avoid))) continue;
@@ -561,12 +603,13 @@ class SchematicMapView {
     };
     const near = (size) => [[0, -(size * 1.3 + 10)], [0, size * 1.3 + 11], [1.25, 0], [-1.25, 0]];
     for (const school of this.schools)
-      if (school.open && school.id === selected) place(school, school.text, 14, [[0, -(school.size * 1.5 + 12)]], [], true);
-    const around = [[0, 0], [0, -18], [0, 18], [0, -32], [0, 32], [0.7, -18], [-0.7, -18], [0.7, 18], [-0.7, 18]];
+      if (school.open && school.id === selected) place(school, school.text, 14, near(school.size), []) || place(school, school.text, 14, near(school.size), [], true);
+    const around = [0, 18, 32, 46, 60].flatMap((dy) => [0, 0.7, -0.7, 1.2, -1.2].flatMap((dx) => [[dx, -dy], [dx, dy]]))
+      .sort(([ax, ay], [bx, by]) => Math.hypot(ax * 30, ay) - Math.hypot(bx * 30, by));
     for (const town of this.towns) {
       town.text.style.display = "none";
       const at = { x: town.at[0], y: town.at[1] };
-      if (shown.has("labels")) place(at, town.text, 14, around, symbols) || place(at, town.text, 14, [[0, 0]], []);
+      if (shown.has("labels")) place(at, town.text, 14, around, symbols) || place(at, town.text, 14, around, []);
     }
     for (const school of this.schools) {
       if (school.id === selected && school.open) continue;
@@ -591,7 +634,7 @@ class SchematicMapView {
   }
 
   drawScale(s) {
-    const target = 110 / s;
+    const target = BAR / s;
     const power = 10 ** Math.floor(Math.log10(target));
     const km = [5, 2, 1].map((m) => m * power).find((m) => m <= target) ?? power;
     this.bar.style.width = `${(km * s).toFixed(1)}px`;
@@ -645,7 +688,11 @@ class SchematicMapView {
     const school = this.schools.find((s) => s.id === this.model.get("selected") && s.open);
     if (school) {
       const [x, y] = this.screen(school);
-      if (x < 20 || y < 20 || x > this.width - 20 || y > this.height - 20) [this.cx, this.cy] = [school.x, school.y];
+      const under = this.boxes.some(([left, top, right, bottom]) => x > left && x < right && y > top && y < bottom);
+      if (under || x < 20 || y < 20 || x > this.width - 20 || y > this.height - 20) {
+        [this.cx, this.cy] = [school.x, school.y];
+        this.atHome = false;
+      }
     }
     this.ask("frame");
   }

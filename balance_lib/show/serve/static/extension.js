@@ -25,6 +25,28 @@
     return { id: "balance:formulas", autoStart: true, provides: ILatexTypesetter, activate: () => ({ typeset }) };
   }
 
+  // A widget that names another one asks for it, and ipywidgets gives up after two seconds, for good: on a busy machine
+  // the kernel's list of all widgets comes later, and the whole page then read "model not found".
+  const PATIENCE_MS = 120000;
+  function patient(manager) {
+    const now = manager.get_model.bind(manager);
+    manager.get_model = async (id) => {
+      for (const begun = Date.now(); !manager.has_model(id) && Date.now() - begun < PATIENCE_MS;)
+        await new Promise((done) => setTimeout(done, 50));
+      return now(id);
+    };
+  }
+
+  function patiently(plugin) {
+    if (plugin.id !== "@voila-dashboards/voila:widget-manager8") return plugin;
+    const activate = async (app, ...more) => {
+      const registry = await plugin.activate(app, ...more);
+      patient(app.widgetManager);
+      return registry;
+    };
+    return { ...plugin, activate };
+  }
+
   window._JUPYTERLAB.balance = {
     init(found) { scope = found; },
     async get() {
@@ -32,7 +54,7 @@
       for (const { name } of listed) await window._JUPYTERLAB[name].init(scope);  // what one shares, the next may use
       const found = await Promise.all([...listed.map(plugins), formulas()]);
       await read;  // Voila shows the outputs it finds when it starts
-      return () => ({ __esModule: true, default: found.flat() });
+      return () => ({ __esModule: true, default: found.flat().map(patiently) });
     },
   };
 })();

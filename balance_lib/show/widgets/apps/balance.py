@@ -13,7 +13,7 @@ from balance_lib.evaluation import history_of_coefficients, number
 from balance_lib.evaluation.figures import figure
 from balance_lib.show import plots
 from balance_lib.show.widgets import card_views, views
-from balance_lib.show.widgets.apps.page import Page, block, html
+from balance_lib.show.widgets.apps.page import Page, block, heading, html
 from balance_lib.show.widgets.figure import SlimFigure
 from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.names import school_names
@@ -41,15 +41,15 @@ class Balance(Page):
         self.indicator.observe(lambda _: self._guarded(self._show_indicator), "value")
         self.school.observe(lambda _: self._guarded(self._reset), "value")
         self.more.observe(lambda _: self._guarded(self._show_answer), "value")
-        what_if = W.VBox([self.school, self.more, self.answer])
+        what_if = W.VBox([heading(self.text("page.balance.what_if")), self.school, self.more, self.answer])
         what_if.add_class("bl-panel")
-        drivers = W.VBox([self.indicator, self.drivers])
+        drivers = W.VBox([heading(self.text("page.balance.drivers")), self.indicator, self.drivers])
         drivers.add_class("bl-panel")
         self.body.children = [
             self.verdict,
             self.stage,
-            block(self.bars, kind="bl-panel"),
-            block(self.years, kind="bl-panel"),
+            block(heading(self.text("page.balance.bars")), self.bars, kind="bl-panel bl-stack"),
+            block(heading(self.text("page.balance.years")), self.years, kind="bl-panel bl-stack"),
             block(drivers, what_if, kind="bl-split"),
             self.summary,
             self.foot,

@@ -19,6 +19,7 @@ from balance_lib.data.intake import bring, workbook
 from balance_lib.evaluation import UNDECIDED, suppression
 from balance_lib.locale import text
 from balance_lib.office.store import Stamp, Store, StoreError, folders, trail
+from balance_lib.office.workplan import offices
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets import views
 from balance_lib.show.widgets.apps.page import Page, block, heading, html, line, tabs
@@ -59,7 +60,7 @@ class Data(Page):
         open_items = found.with_status(*UNDECIDED)
         rows = [
             [lamp(r.status, lang), part("coded", lang, r.item.code, r.item.label(lang)), r.reason.render(lang),
-             views.units(r.item.lead_unit, lang) or text("page.no_owner", lang)]
+             offices(r.item.lead_unit, lang) or text("page.no_owner", lang)]
             for r in open_items
         ]  # fmt: skip
         heads = [self.text(f"page.head.{h}") for h in ("status", "item", "reason", "owner")]

@@ -112,7 +112,7 @@ class Workplan(Page):
         everything = (self.text("workplan.page.all"), "")
         statuses = [(text(f"workplan.status.{s}", lang), s) for s in workplan.STATUSES]
         stages = [(stage.label(lang), stage.code) for stage in workplan.stages(model.standard)]
-        units = [(workplan.harmless(unit, 40), unit) for unit in found.units["unit"]]
+        units = [(workplan.harmless(workplan.offices(unit, model.lang), 40), unit) for unit in found.units["unit"]]
         wanted = {"unit": model.unit, "status": model.status, "plan_stage": model.plan_stage}
         for control, options, name in (
             (self.unit, units, "unit"),
