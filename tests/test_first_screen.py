@@ -68,7 +68,7 @@ def test_the_first_screen_says_whether_when_what_who_and_how_much(library, count
 def test_no_year_is_named_while_an_item_is_forecast_to_fail(library) -> None:
     model, outlook = shown(library, "akqi", None)
     paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
-    told, tested = first.when(model.evaluation, paths)
+    told, tested = first._when(model.evaluation, paths)
     stuck = [code for code, path in paths.items() if state(path) == "not_before"]
     assert told.key == "leader.when.not_before" and told.params["n"] == len(stuck) > 0
     assert told.params["to"] == max(int(paths[code].rows["year"].max()) for code in stuck)
@@ -79,7 +79,7 @@ def test_no_year_is_named_while_an_item_is_forecast_to_fail(library) -> None:
     dated = {code: path for code, path in paths.items() if state(path) in first.DATED}
     found = replace(model.evaluation, items=[r for r in model.evaluation.items
                                              if r.status == "met" or r.item.code in dated])  # fmt: skip
-    named, _ = first.when(found, dated)
+    named, _ = first._when(found, dated)
     if named.key == "leader.when.year":
         assert named.params["year"] == max(int(path.crossing.year) for path in dated.values())
 
@@ -90,16 +90,16 @@ def test_a_forecast_that_missed_its_band_names_no_year(library, monkeypatch) -> 
     paths = {code: path for code, path in paths.items() if state(path) != "not_before"}
     kept = [r for r in model.evaluation.items if r.status != "not_met" or r.item.code in paths]
     found = replace(model.evaluation, items=kept)
-    assert first.when(found, paths)[0].key in ("leader.when.partly", "leader.when.year")
+    assert first._when(found, paths)[0].key in ("leader.when.partly", "leader.when.year")
     missed = Message("trends.back_test.item", {"n": 15, "inside": 5, "median": "1"})
     monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", missed)
-    told, tested = first.when(found, paths)
+    told, tested = first._when(found, paths)
     assert told.key == "leader.when.unknown" and tested.key == "leader.tested.missed"
     wait = len(found.with_status(*first.UNDECIDED))
     assert told.params["m"] == sum(r.status == "not_met" for r in first._pressing(found, paths)) + wait
     # A county too young to hold its forecasts against later years is still told the year they give.
     monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", None)
-    told, tested = first.when(found, paths)
+    told, tested = first._when(found, paths)
     assert told.key in ("leader.when.partly", "leader.when.year") and tested is None
 
 
@@ -120,7 +120,7 @@ def test_rooms_are_counted_in_rooms(library) -> None:
     model, _ = shown(library, "wuxi", "quality_2017")
     result = model.evaluation.item("G3-music")
     rows = result.by_school[[met is False for met in result.by_school["met"]]]
-    told = first.amount(result, model)
+    told = first._amount(result, model)
     assert int(re.search(r"共缺(\d+)间", told)[1]) >= len(rows) and f"{len(rows)}所学校" in told
 
 

@@ -82,7 +82,7 @@ def _first_screen(model: PageModel, outlook: Outlook) -> FirstScreen:
     found, lang = model.evaluation, model.lang
     paths = {r.item.code: outlook.item(r.item.code) for r in outlook.open_items()}
     waiting = _pressing(found, paths)
-    told, tested = when(found, paths)
+    told, tested = _when(found, paths)
     return FirstScreen(
         verdict=found.verdict,
         sentence=_verdict_words(found, lang),
@@ -129,18 +129,10 @@ def _pressing(found: Evaluation, paths: Mapping[str, ItemPath]) -> list[ItemResu
     return sorted(found.with_status("not_met", "no_data", "evidence", "not_due"), key=key)
 
 
-def when(found: Evaluation, paths: Mapping[str, ItemPath]) -> tuple[Message, Message | None]:
+def _when(found: Evaluation, paths: Mapping[str, ItemPath]) -> tuple[Message, Message | None]:
     """Say when the last required item is forecast to pass, or that no year can be named and why.
 
-    Parameters
-    ----------
-    found : Evaluation
-    paths : mapping of str to ItemPath
-
-    Returns
-    -------
-    (Message, Message or None)
-        The answer, and how well the same forecasts did in earlier years.
+    With it comes how well the same forecasts did in earlier years.
     """
     failing = [r for r in _pressing(found, paths) if r.status not in UNDECIDED]
     waiting = found.with_status(*UNDECIDED)
@@ -189,7 +181,7 @@ def _step(result: ItemResult, path: ItemPath | None, model: PageModel) -> _Step:
         label=item.label(lang),
         status=result.status,
         reason=result.reason.render(lang),
-        amount=amount(result, model),
+        amount=_amount(result, model),
         owner=owner or text("leader.no_owner", lang),
         due=due,
         late=past and not early,
@@ -204,14 +196,8 @@ def _quotable(words: str) -> str:
     return words.translate(str.maketrans("“”", "‘’"))
 
 
-def amount(result: ItemResult, model: PageModel) -> str:
-    """Say how much is missing of an item in what is bought, built, hired or measured, and at which school first.
-
-    Parameters
-    ----------
-    result : ItemResult
-    model : PageModel
-    """
+def _amount(result: ItemResult, model: PageModel) -> str:
+    """Say how much is missing of an item in what is bought, built, hired or measured, and at which school first."""
     item, measure, lang, found = result.item, result.item.measure, model.lang, model.evaluation
     if result.status in UNDECIDED:
         return text(f"leader.amount.{result.status}", lang)
@@ -334,9 +320,9 @@ def _decision(model: PageModel, outlook: Outlook) -> tuple[str, str]:
     if nearest is None:
         first = found.with_status("not_met")[0]
         return text(
-            "leader.decide.unpriced", lang, item=_quotable(first.item.label(lang)), amount=amount(first, model)
+            "leader.decide.unpriced", lang, item=_quotable(first.item.label(lang)), amount=_amount(first, model)
         ), plan
-    facts = {"item": _quotable(nearest.item.label(lang)), "amount": amount(nearest, model)}
+    facts = {"item": _quotable(nearest.item.label(lang)), "amount": _amount(nearest, model)}
     return text("leader.decide.unpriced", lang, **facts), plan
 
 
