@@ -548,7 +548,7 @@ def test_akqi_without_its_failing_schools_has_no_data_and_says_whose(demo_dir: P
 def test_three_of_four_reach_the_line_and_one_passes_by_the_floor(demo_dir: Path) -> None:
     result = evaluation.evaluate(opened(demo_dir / "akqi"), "akqi_2022", 2023).item("A1-3.2")
     assert (len(result.counted.at_line), result.counted.by_floor, result.counted.below) == (3, ["AQ003"], [])
-    assert findings._present(result) == "4所学校中3所学校达标，1所学校按余项规定视为通过"
+    assert findings._present(result) == "4所学校中3所达标，1所按余项规定视为通过"
     assert result.reason.render("zh").startswith("4所学校中3所学校达到规定值，1所学校未达到")
 
 
