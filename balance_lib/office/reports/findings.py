@@ -83,10 +83,15 @@ def _decided(result: ItemResult, lang: str) -> str:
         return text(f"report.checked.{result.reason.key.rpartition('.')[2]}", lang)
     if result.counted is not None:
         counted = result.counted
-        of, each = text(counted.word, lang), text(f"count_each.{counted.of}", lang)
-        words = text("report.so_many", lang, n=counted.n, of=of, each=each, met=len(counted.at_line))
-        more = {"by_floor": len(counted.by_floor), "unknown_of_them": len(counted.unknown)}
-        return words + "".join(text(f"report.{key}", lang, n=n, each=each) for key, n in more.items() if n)
+
+        def so_many(which: list[str]) -> str:
+            return text(f"count_each.{counted.of}", lang, n=len(which))
+
+        words = text(
+            "report.so_many", lang, n=counted.n, of=text(counted.word, lang), met=so_many(counted.at_line)
+        )  # fmt: skip
+        words += text("report.by_floor", lang, n=so_many(counted.by_floor)) if counted.by_floor else ""
+        return words + (text("report.unknown_of_them", lang, n=len(counted.unknown)) if counted.unknown else "")
     if math.isnan(result.value):
         return text("status.not_applicable" if result.status == "not_applicable" else "status.no_data", lang)
     return _value(result, lang)
