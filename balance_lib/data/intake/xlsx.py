@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import re
+import warnings
 import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -127,11 +129,11 @@ def read_book(name: str, content: bytes) -> tuple[list[WorkbookSheet], list[Faul
             return _old_sheets(content), []
         if fault := archive.refuse(name, content):
             return [], [fault]
-        book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
-        try:
-            return [_sheet(book, sheet) for sheet in book.worksheets], []
-        finally:
-            book.close()
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # styles and parts openpyxl does not know are no matter of the clerk's
+            book = openpyxl.load_workbook(io.BytesIO(content), read_only=True, data_only=True)
+            with contextlib.closing(book):
+                return [_sheet(book, sheet) for sheet in book.worksheets], []
     except _TooLargeError as error:
         return [], [error.fault(name)]
     except Exception as error:  # openpyxl and xlrd let whatever their parsers meet come through
