@@ -79,7 +79,9 @@ def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: An
     Parameters
     ----------
     table, p, search, aim
-        As for :func:`fallen_apart`, which returned ``town``.
+        As for :func:`fallen_apart`.
+    town : array of int, shape (points + sites,)
+        What it returned.
     control : Control
     """
     from balance_lib.optimise import median
