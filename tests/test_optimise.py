@@ -11,7 +11,18 @@ import pytest
 from scipy.optimize import Bounds, LinearConstraint, milp
 
 from balance_lib import optimise
-from balance_lib.optimise import Problem, Solution, capacitated, cuts, faults, load_dual, median, towns, tree, verify
+from balance_lib.optimise import (
+    Problem,
+    Solution,
+    capacitated,
+    cuts,
+    faults,
+    load_dual,
+    median_search,
+    towns,
+    tree,
+    verify,
+)
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.load_bound import LoadBound
 from balance_lib.optimise.load_tree import SiteTree
@@ -201,15 +212,15 @@ def test_branching_on_neighbourhoods_ends_at_the_optimum_with_one_model_for_ever
         cost[rng.random((n, m)) < 0.2 * (turn % 3 == 0)] = np.inf
         weights = rng.integers(0, 9, n).astype(float)
         problem = Problem.of(cost, weights=weights, fixed_open=[turn % m] if turn % 4 == 0 else None)
-        table, aim = median.Sorted.of(problem), median.Aim(0.0, problem.in_whole_numbers, m)
+        table, aim = median_search.Sorted.of(problem), median_search.Aim(0.0, problem.in_whole_numbers, m)
         must = np.flatnonzero(problem.must_open)
-        searches = {p: median.first(table, p, rounds=0) for p in range(m, 0, -1)}
+        searches = {p: median_search.first(table, p, rounds=0) for p in range(m, 0, -1)}
         searches = {p: search for p, search in searches.items() if search.upper < table.nowhere}
         highest = max(search.upper for search in searches.values())
         master = tree.Master.of(table, highest, searches[m].multipliers)
         for p, search in searches.items():
             search.status = table.keep.astype(np.int8)  # as if the dual had decided nothing
-            assert median.branch(table, table, master, p, search, Control(30.0), aim)
+            assert median_search.branch(table, table, master, p, search, Control(30.0), aim)
             truth = by_force(cost, p, weights, must=must)
             assert search.upper == pytest.approx(truth, rel=1e-6, abs=1e-9)
             assert search.bound <= truth * (1 + 1e-9) + 1e-9
@@ -227,9 +238,9 @@ def test_towns_apart_are_proven_one_by_one_from_any_multipliers():
             cost[6 * t : 6 * t + 6, 4 * t : 4 * t + 4] = one
         must = [turn % 12] if turn % 3 == 0 else []
         problem, p = Problem.of(cost, fixed_open=must), int(rng.integers(3, 10))
-        table, aim = median.Sorted.of(problem), median.Aim(0.0, problem.in_whole_numbers, 12)
-        search, truth = median.first(table, p, rounds=0), by_force(cost, p, must=must)
-        median.relax(table, p, search, aim)
+        table, aim = median_search.Sorted.of(problem), median_search.Aim(0.0, problem.in_whole_numbers, 12)
+        search, truth = median_search.first(table, p, rounds=0), by_force(cost, p, must=must)
+        median_search.relax(table, p, search, aim)
         search.multipliers += rng.uniform(0, 2, 18)
         # As if only a worse plan were known, and nothing of its bound.
         search.bound, search.status = -np.inf, table.keep.astype(np.int8)
@@ -248,7 +259,7 @@ def test_towns_apart_are_proven_one_by_one_from_any_multipliers():
 def test_a_bound_from_any_multipliers_and_prices_is_never_above_the_optimum():
     rng = np.random.default_rng(5)
     cost = rng.uniform(0, 9, (15, 6))
-    table = median.Sorted.of(Problem.of(cost))
+    table = median_search.Sorted.of(Problem.of(cost))
     rho, chosen = np.zeros(6), np.zeros(6, np.bool_)
     for p in (1, 2, 4):
         truth = by_force(cost, p)
@@ -346,7 +357,7 @@ def test_what_no_better_plan_can_use_is_used_by_none_of_them():
         problem = Problem.of(cost)
         plans = {sites: cost[:, sites].min(axis=1).sum() for sites in combinations(range(7), p)}
         cut = np.quantile(list(plans.values()), 0.3)
-        floor, status = median.worthwhile(problem, np.arange(7) < p, float(cut))
+        floor, status = median_search.worthwhile(problem, np.arange(7) < p, float(cut))
         left_out += int((~np.isfinite(floor)).sum())
         for sites, value in plans.items():
             if value < cut - 1e-9:

@@ -23,7 +23,7 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib.optimise import highs, load_reasons, median
+from balance_lib.optimise import highs, load_reasons, median_search
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.load_bound import LoadBound
 from balance_lib.optimise.load_reasons import only_if_open
@@ -110,7 +110,7 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
     if impossible:
         return nothing(n, m, "infeasible", impossible, seconds=control.seconds, method="counting")
     load = _begin(problem, p, seed)
-    aim = median.Aim(gap, problem.in_whole_numbers, m)
+    aim = median_search.Aim(gap, problem.in_whole_numbers, m)
     ended, quiet, tiny, tree = False, 0, n * m <= TINY, SiteTree(load.bounding, lambda *what: _exact(load, *what))
     while not (control.stopped or ended or _done(load, gap)):
         before = load.upper
@@ -141,9 +141,9 @@ def _begin(problem: Problem, p: int, seed: int) -> Load:
     bounding = LoadBound(problem, p, np.full(n, -1))
     table, demand = bounding.table, problem.loads[0]
     near = np.argsort(table, axis=1, kind="stable").astype(np.int32)
-    plain = median.Sorted.of(problem)
-    without = median.first(plain, p, seed=seed)
-    is_open = median.spread(plain, without.is_open, m)
+    plain = median_search.Sorted.of(problem)
+    without = median_search.first(plain, p, seed=seed)
+    is_open = median_search.spread(plain, without.is_open, m)
     finite = np.where(np.isfinite(problem.cost), problem.cost, 2 * problem.cost[np.isfinite(problem.cost)].max() + 1)
     rough = without.upper if without.upper < plain.nowhere else float(table[np.isfinite(table)].mean()) * n
     mean = rough / max(1e-12, float(demand.sum()))
@@ -154,7 +154,7 @@ def _begin(problem: Problem, p: int, seed: int) -> Load:
     blank = (np.zeros(m, np.bool_), np.full(n, -1, np.int64), np.zeros((m, kinds)))
     load = Load(bounding, near, _close_by(finite), made, blank, course)
     kernel.settle(table, near, load.rules, *made, np.ones(n, np.bool_), price)
-    if np.any(made[1] < 0):  # cannot be: median.first serves everybody, or strain does
+    if np.any(made[1] < 0):  # cannot be: median_search.first serves everybody, or strain does
         made[1][:] = problem.nearest(is_open).clip(0)
         made[2][:] = loads_of(demand, made[1], m)
     return load
@@ -202,7 +202,7 @@ def _guide(load: Load, opened: Floats) -> None:
         load.course = load.course._replace(now=load.course.best)
 
 
-def _branch(load: Load, tree: SiteTree, control: Control, aim: median.Aim) -> None:
+def _branch(load: Load, tree: SiteTree, control: Control, aim: median_search.Aim) -> None:
     """Look at nodes for a moment; let the search go on from what the last one says of sites."""
     moment, opened = control.part(BRANCH_S), None
     while tree.nodes and not moment.stopped:
@@ -212,7 +212,7 @@ def _branch(load: Load, tree: SiteTree, control: Control, aim: median.Aim) -> No
         _guide(load, opened)
 
 
-def _bound(load: Load, control: Control, aim: median.Aim) -> tuple[Floats, Ints]:
+def _bound(load: Load, control: Control, aim: median_search.Aim) -> tuple[Floats, Ints]:
     """Raise the bound; return what better plans cost at least by pair, and which sites they may use, as status."""
     table = load.bounding.table
     if np.isfinite(load.upper):
@@ -224,7 +224,7 @@ def _bound(load: Load, control: Control, aim: median.Aim) -> tuple[Floats, Ints]
     return found
 
 
-def _whole(load: Load, floor: Floats, status: Ints, control: Control, aim: median.Aim) -> bool:
+def _whole(load: Load, floor: Floats, status: Ints, control: Control, aim: median_search.Aim) -> bool:
     """Hand the whole problem to HiGHS; return whether the search is over: proven at the gap, or proven impossible."""
     known = np.isfinite(load.upper)
     proven = _exact(load, floor, status, control)

@@ -123,10 +123,10 @@ class Curve:
 
     def relax(self, p: int) -> bool:
         """Raise the bound of p sites by the Lagrangian dual; return whether that proves the plan."""
-        from balance_lib.optimise import median
+        from balance_lib.optimise import median_search
 
-        search = self._searches[p] = median.begin(self.table, self.opens[p])
-        proven = median.relax(self.table, p, search, self.aim)
+        search = self._searches[p] = median_search.begin(self.table, self.opens[p])
+        proven = median_search.relax(self.table, p, search, self.aim)
         self._keep(p)
         return proven
 
@@ -135,16 +135,16 @@ class Curve:
 
         ``needed``: a bound that is proof enough.
         """
-        from balance_lib.optimise import median, tree
+        from balance_lib.optimise import median_search, tree
 
         if p not in self._searches:
-            self._searches[p] = median.begin(self.table, self.opens[p])
+            self._searches[p] = median_search.begin(self.table, self.opens[p])
         search = self._searches[p]
         if self._master is None:
             known = self.values[list(self._searches)]
             self._master = tree.Master.of(self.table, float(known.max()), search.multipliers)
         aim = replace(self.aim, needed=needed)
-        proven = median.branch(self.table, self.table, self._master, p, search, control, aim)
+        proven = median_search.branch(self.table, self.table, self._master, p, search, control, aim)
         self._keep(p)
         return proven
 
@@ -154,9 +154,9 @@ class Curve:
 
     def tell(self, p: int, control: Control) -> None:
         """Report what is known of p sites."""
-        from balance_lib.optimise import median
+        from balance_lib.optimise import median_search
 
-        control.tell(self.values[p], self.bounds[p], median.spread(self.table, self.opens[p], self.aim.n_sites))
+        control.tell(self.values[p], self.bounds[p], median_search.spread(self.table, self.opens[p], self.aim.n_sites))
 
 
 def frontier(
@@ -187,12 +187,12 @@ def frontier(
     progress, cancel
         Reports hold p as ``objective`` of the curve's point last proven; see :class:`Progress`.
     """
-    from balance_lib.optimise import interchange, median
+    from balance_lib.optimise import interchange, median_search
 
     control = Control(time_limit_s, progress, cancel)
     problem = Problem.of(cost, weights=weights, max_cost=max_cost, fixed_open=fixed_open, fixed_closed=fixed_closed)
-    table = median.Sorted.of(problem)
-    curve = Curve.of(table, median.Aim(0.0, problem.in_whole_numbers, problem.shape[1]))
+    table = median_search.Sorted.of(problem)
+    curve = Curve.of(table, median_search.Aim(0.0, problem.in_whole_numbers, problem.shape[1]))
     opens, values, bounds = curve.opens, curve.values, curve.bounds
     points = [p for p in range(1, table.sites.size + 1) if values[p] < table.nowhere]
     if prove:

@@ -51,7 +51,7 @@ def fallen_apart(table: Any, p: int, search: Any, aim: Any) -> Ints | None:
     table : Sorted
         Sites and costs of each point in order.
     p : int
-    search : _MedianSearch
+    search : MedianSearch
         With multipliers of the dual and the status of sites.
     aim : Aim
     """
@@ -84,7 +84,7 @@ def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: An
         What it returned.
     control : Control
     """
-    from balance_lib.optimise import median
+    from balance_lib.optimise import median_search
 
     n = table.near.shape[0]
     idle = ~np.isin(town[n:], town[:n])  # sites without anybody
@@ -97,7 +97,7 @@ def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: An
                 search.upper, search.is_open = plan, towns.opened(chosen, table, p)
         bound, chosen = towns.best([one.bounds for one in towns.parts])
         search.bound = max(search.bound, aim.rounded(min(bound, search.upper)))
-        control.tell(search.upper, search.bound, median.spread(table, search.is_open, aim.n_sites))
+        control.tell(search.upper, search.bound, median_search.spread(table, search.is_open, aim.n_sites))
         cut = aim.cut(search.upper)
         proven = bound >= cut - 1e-9 * abs(cut)  # sums of parts are rounded
         if proven or control.stopped:
@@ -153,7 +153,7 @@ class _Towns:
 
 def _drawn(table: Any, town: Ints, search: Any, aim: Any) -> list[_Town]:
     """Return the towns with their curves."""
-    from balance_lib.optimise import lagrangian, median
+    from balance_lib.optimise import lagrangian, median_search
     from balance_lib.optimise.curve import Curve
     from balance_lib.optimise.problem import Problem
 
@@ -169,7 +169,7 @@ def _drawn(table: Any, town: Ints, search: Any, aim: Any) -> list[_Town]:
         cost, keep = plain[np.ix_(points, sites)], table.keep[sites]
         same = cost.tobytes() + keep.tobytes()
         if same not in curves:
-            small = median.Sorted.of(Problem.of(cost, fixed_open=keep))
+            small = median_search.Sorted.of(Problem.of(cost, fixed_open=keep))
             curves[same] = Curve.of(small, aim), {}
         worth = np.sort(rho[sites])
         least = search.multipliers[points].sum() + np.concatenate(([np.inf], np.cumsum(worth)))
