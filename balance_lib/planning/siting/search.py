@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from balance_lib.optimise import highs, median
+from balance_lib.optimise import highs, median, median_search
 from balance_lib.optimise.control import Control
 from balance_lib.optimise.load_bound import LoadBound
 from balance_lib.optimise.problem import Problem
@@ -367,7 +367,7 @@ class _Plan:
             found = self._loaded.raise_to(limit, self.control, BOUND_SHARE * self.control.left_s)
             self.bound = max(self.bound, self._loaded.value)
             return found
-        floor, status = median.worthwhile(problem, start, limit - constant)
+        floor, status = median_search.worthwhile(problem, start, limit - constant)
         # A part of a village that is split costs a part only: then just sites are left out.
         return np.where(self.search.layout.baseline.settings.assignment == "transport", -np.inf, floor), status
 
