@@ -15,6 +15,7 @@ from typing import Any
 from urllib.parse import quote, urlsplit
 
 import hypothesis
+import psutil
 import pytest
 from hypothesis import strategies as st
 from websockets.sync.client import connect
@@ -328,6 +329,20 @@ def test_socket_runs_no_code_and_moves_a_slider(served: Served, planner: tuple[s
             pass
     assert not touched.exists()
     assert ask(served, f"/api/kernels/{kernel}", Cookie=cookie).status == 200
+
+
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no sockets of the file system that Jupyter speaks over")
+def test_kernels_take_no_port_that_another_may_have_taken(served: Served, planner: tuple[str, str]) -> None:
+    """Ports are chosen before they are bound: of some hundred kernels one found its own taken, and its page never came.
+
+    One port is left to each kernel, for what its children print: the system chooses it as it is bound.
+    """
+    kernels = psutil.Process(served.process.pid).children(recursive=True)
+    listening = [
+        [found.laddr.port for found in each.net_connections("inet") if found.status == psutil.CONN_LISTEN]
+        for each in kernels
+    ]
+    assert any(listening) and max(map(len, listening)) <= 1
 
 
 PIECES = [

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -99,7 +100,8 @@ def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version
             "resources": {"balance": {"pages": listed, "lang": lang, "css_version": css_version, "engine": engine}},
         },
         "VoilaKernelManager": {"fill_delay": 1.5},
-        "KernelManager": {"shutdown_wait_time": 4.0},
+        # No ports: one chosen for a kernel may be taken when the kernel binds it, and its visitor waits for ever.
+        "KernelManager": {"shutdown_wait_time": 4.0, "transport": "tcp" if os.name == "nt" else "ipc"},
         "KernelRestarter": {"time_to_dead": 1.0},  # seconds between looks whether a kernel still runs
         "MappingKernelManager": {"cull_idle_timeout": IDLE_S, "cull_interval": 60, "cull_connected": False},
         # Results are tables and figures, not runaway prints: a limit here would silently drop a widget's message.
