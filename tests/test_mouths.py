@@ -358,7 +358,7 @@ def test_mouths_changed_by_hand_are_found(monkeypatch: pytest.MonkeyPatch, demo_
 
     compliance, problems_of = application._compliance, Evaluation.problems
     changes = {
-        "self-report": (findings, "present", all_meet),
+        "self-report": (findings, "_present", all_meet),
         "forms": (application, "_compliance", let_pass_counted_as_met),
         "gaps": (views, "_cell", lambda found: '<span data-status="met">✓</span>'),
         "problem list": (Evaluation, "problems", lambda self: problems_of(self).iloc[1:]),
@@ -377,7 +377,7 @@ def test_mouths_changed_by_hand_are_found(monkeypatch: pytest.MonkeyPatch, demo_
     ("mouth", "where", "name", "change"),
     [
         ("problem paper", workplan, "decimals_of", lambda field, value, line, item: 0),
-        ("next steps", first_screen, "pressing", lambda found, paths: found.with_status("not_met")[1:]),
+        ("next steps", first_screen, "_pressing", lambda found, paths: found.with_status("not_met")[1:]),
         ("first screen", GroupCounts, "sentence", lambda self, lang: f"{self.n}项中{self.n}项达标"),
         ("first screen", GroupCounts, "sentence", lambda self, lang: f"{self.n + 1}项中{len(self.met)}项达标"),
         ("cards", GroupCounts, "met", property(lambda self: list(self.status))),

@@ -72,7 +72,7 @@ def empty_figures(lang: str) -> list[Any]:
         plots.coefficient_over_years(no_years, labels=LABELS, lang=lang),
         plots.coefficient_over_years(unknown_years, labels=LABELS, lang=lang),
         plots.frontier(frontier, lang=lang),
-        province._coefficient_spread(spread, label="图书", lang=lang),
+        province.coefficient_spread(spread, label="图书", lang=lang),
         province._expected_years({}, {}, ["2024"], lang),
         trends._multiples([], lang=lang),
         trends._outlook(panel, lang=lang),

@@ -138,13 +138,15 @@ def test_a_line_may_change_by_date() -> None:
 
 
 @pytest.mark.parametrize("plan", standards.ids())
-def test_items_made_of_others_do_not_lend_each_other_their_lines(plan: str) -> None:
+def test_items_made_of_others_have_a_line_of_their_own_and_shares_end_at_100(plan: str) -> None:
     """巫溪 W-C2 is made of two items; it was drawn against 11, the number of items W-G1.2 is made of."""
     standard = standards.load(plan)
     for item in (i for i in standard.judged if i.measure and i.measure.items):
         lines = {forecast.line_by_date(standard, item)(year) for year in range(2005, 2040)} - {line_of(item)}
         assert all(math.isnan(line) for line in lines), item.code
         assert items.bounds(item, [0.0])[1] == len(item.measure.items)
+    for item in (i for i in standard.judged if i.measure and i.measure.judge == "share"):
+        assert items.bounds(item, [0.0]) == (0.0, 100.0), item.code  # 徽县 H-L8, in "% schools", had a band above 100 %
 
 
 def test_a_school_that_loses_pupils_reaches_the_line_without_buying() -> None:

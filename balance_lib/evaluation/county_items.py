@@ -67,7 +67,7 @@ def _judge_county(item: Item, measure: Measure, context: Context) -> ItemResult:
     names = indicators.names_in(measure.formula) + (indicators.names_in(measure.against) if measure.against else [])
     missing = partial(wording._missing_figures, names, context.frames, context.year, measure)
 
-    if (over := over_whole(values, item, measure)).any():
+    if (over := over_whole(values, item)).any():
         at = int(np.flatnonzero(over)[-1])
         return ItemResult(item, "no_data", _over_whole(item, values[at], years[at]), float(values[at]), line)
 
@@ -155,7 +155,7 @@ def _judge_reported(item: Item, measure: Measure, context: Context) -> ItemResul
     value, source = _reported(context.county).get((context.year, key), (math.nan, None))
     missing = partial(Message, "reason.not_reported", {"key": key, "year": context.year})
     note = Message("reason.reported", {"source": source}) if isinstance(source, str) else None
-    if over_whole(np.array(value), item, measure):
+    if over_whole(np.array(value), item):
         reason = _over_whole(item, value, context.year)
         result = ItemResult(item, "no_data", reason, value, line_of(item))
     else:

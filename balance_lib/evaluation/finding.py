@@ -18,7 +18,7 @@ from balance_lib.evaluation import indicators, providers, schools, wording
 from balance_lib.evaluation.indicators.comparison import TOLERANCE, satisfies, shortfall
 from balance_lib.evaluation.result import ItemResult, Measured
 from balance_lib.locale import Message
-from balance_lib.standards import STAGES, Item, Measure, Standard
+from balance_lib.standards import STAGES, Item, Standard
 
 Floats = npt.NDArray[np.float64]
 Ints = npt.NDArray[np.int64]
@@ -80,7 +80,7 @@ def stages_of(item: Item) -> tuple[str, ...]:
     return (item.stage,) if item.stage in STAGES else STAGES
 
 
-def over_whole(values: Floats, item: Item, measure: Measure) -> Any:
+def over_whole(values: Floats, item: Item) -> Any:
     """Tell which values are shares above 100 %: a part cannot exceed its whole, so a figure is wrong.
 
     Parameters
@@ -88,10 +88,8 @@ def over_whole(values: Floats, item: Item, measure: Measure) -> Any:
     values : array of float
         Figures, one for each place.
     item : Item
-    measure : Measure
     """
-    unit = item.judged_unit
-    share = unit.startswith("%") and "yoy" not in unit and not measure.gross and measure.transform == "level"
+    share = item.is_share and not wording._may_exceed(item)
     return values > 100.0 * (1 + TOLERANCE) if share else np.zeros(np.shape(values), dtype=bool)
 
 

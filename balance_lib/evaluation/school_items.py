@@ -59,7 +59,7 @@ def _judge_rows(item: Item, measure: Measure, context: Context) -> ItemResult:
         here = frames.frame(source).iloc[at][_PLACE[source]]
         return here.join(shown(here.index))
 
-    over = over_whole(values, item, measure)
+    over = over_whole(values, item)
     if over.any():
         told = {"count": int(over.sum()), "names": wording.names(list(places[over]), context.county)}
         return ItemResult(item, "no_data", Message("reason.over_whole_rows", told), threshold=line_of(item))

@@ -21,8 +21,6 @@ from balance_lib.forecast.settings import assumptions
 from balance_lib.locale import Message, unit
 from balance_lib.standards import Item, Standard
 
-PER_CENT = ("%", "percent")
-
 
 @dataclass(frozen=True)
 class ItemPath:
@@ -172,7 +170,7 @@ def bounds(item: Item, values: Any) -> tuple[float, float]:
     """
     low = -math.inf if (np.asarray(values, dtype=float) < 0).any() else 0.0
     parts = len(item.measure.items) if item.measure is not None else 0
-    return low, 100.0 if item.judged_unit in PER_CENT else float(parts or math.inf)
+    return low, 100.0 if item.is_share else float(parts or math.inf)
 
 
 def share() -> float:

@@ -191,7 +191,8 @@ class _Checker:
         stages = self.stages(operation.school_id) | {s for school, s in self.uncounted if school == operation.school_id}
         for school in dict.fromkeys(changed):
             here = {operation.stage} if isinstance(operation, ops.Resize) else stages
-            if any((school, stage) in self.uncounted for stage in here):
+            told = school == operation.school_id and school in self.whole - self.there  # said of it already
+            if not told and any((school, stage) in self.uncounted for stage in here):
                 yield self._fault("untold", operation, "pupils", self.told(school), year=self.scenario.year)
 
     def stages(self, school_id: str) -> set[str]:

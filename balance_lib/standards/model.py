@@ -109,6 +109,12 @@ class Item:
         """Tell whether ``evaluate`` has to give this item a status."""
         return self.kind in JUDGED
 
+    @property
+    def is_share(self) -> bool:
+        """Tell whether its figure is a share in per cent, and no growth."""
+        growth = "yoy" in self.judged_unit or (self.measure is not None and self.measure.transform != "level")
+        return self.judged_unit.startswith("%") and not growth
+
     @cached_property
     def due(self) -> date | None:
         """Return the last day on which the item may be met, or None when the source names no date."""

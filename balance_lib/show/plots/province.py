@@ -29,7 +29,7 @@ def _below(figure: go.Figure) -> go.Figure:
     return figure.update_layout(title={"font": {"size": 15}, "y": 0.95, "yanchor": "top"}, margin={"t": 68, "b": 72})
 
 
-def _coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.nan, lang: str = "zh") -> go.Figure:
+def coefficient_spread(rows: pd.DataFrame, *, label: str, limit: float = math.nan, lang: str = "zh") -> go.Figure:
     """Draw a coefficient of many counties over the years: the middle one, and the middle eight in ten.
 
     ``rows``: year, low, middle, high, counties: one row a year. ``limit``: its limit; NaN where it has none.

@@ -189,7 +189,7 @@ class Province(Page):
         stage, name = self.figure.value
         rows, limit = province_views.spread(self.found, stage, name)
         label = next(label for label, value in self.figure.options if value == (stage, name))
-        self.trend.replace(plots._coefficient_spread(rows, label=label, limit=limit, lang=self.model.lang))
+        self.trend.replace(plots.coefficient_spread(rows, label=label, limit=limit, lang=self.model.lang))
 
 
 def _indicators(standard: str) -> dict[str, Any]:
