@@ -89,10 +89,10 @@ def _prove(table: Sorted, p: int, search: MedianSearch, control: Control, aim: A
     if relax(table, p, search, aim):
         return True
     control.tell(search.upper, search.bound, spread(table, search.is_open, aim.n_sites), now=True)
-    rest = table.only(search.status >= 0, search.status == 1)
     found = towns.fallen_apart(table, p, search, aim)
     if found is not None:
         return towns.prove(table, found, p, search, control, aim)
+    rest = table.only(search.status >= 0, search.status == 1)
     master = tree.Master.of(rest, search.upper, search.multipliers)
     return branch(table, rest, master, p, search, control, aim)
 

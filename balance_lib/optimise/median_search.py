@@ -233,15 +233,40 @@ def worthwhile(problem: Problem, is_open: Flags, cut: float) -> tuple[Floats, An
     status, u = table.keep.astype(np.int8), search.multipliers
     state = lagrangian.volume(u, table.sites.size)
     lagrangian.ascend(table.near, table.cost, state, status, p, cut, search.upper, search.is_open, ROUNDS)
-    rho, chosen = np.zeros(table.sites.size), np.zeros(table.sites.size, np.bool_)
-    bound, last, _ = lagrangian.relax(table.near, table.cost, u, status, p, rho, chosen)
-    extra = np.maximum(0.0, problem.weighted[:, table.sites] - u[:, None]) + np.where(
-        chosen, 0.0, np.maximum(0.0, rho - last)
-    )
+    least = least_with(table, u, status, p)
     floor, of_sites = np.full((n, m), np.inf), np.full(m, -1, np.int8)
-    floor[:, table.sites] = np.where((bound + extra < cut) & (status >= 0), bound + extra, np.inf)
+    np.put_along_axis(floor, table.sites[table.near], np.where(least < cut, least, np.inf), axis=1)
     of_sites[table.sites] = status
     return floor, of_sites
+
+
+def least_with(table: Sorted, u: Floats, status: Any, p: int) -> Floats:
+    """Return what a plan costs at least that serves a point from a site, each point's sites in its order of cost.
+
+    With multipliers u and their bound L(u) it is L(u) + max(0, c_ij - u_i) + what opening j adds; infinite where j is
+    closed for good.
+
+    Parameters
+    ----------
+    table : Sorted
+        Sites and costs of each point in order.
+    u : array of float, shape (points,)
+        Multipliers of the dual.
+    status : array of int, shape (sites,)
+        1 open, -1 closed, 0 in question.
+    p : int
+
+    Returns
+    -------
+    array of float, shape (points, sites)
+    """
+    from balance_lib.optimise import lagrangian
+
+    rho, chosen = np.zeros(table.sites.size), np.zeros(table.sites.size, np.bool_)
+    bound = lagrangian.relax(table.near, table.cost, u, status, p, rho, chosen)
+    opens = np.where(chosen, 0.0, np.maximum(0.0, rho - bound.last))
+    extra = np.maximum(0.0, table.cost - u[:, None]) + opens[table.near]
+    return np.where(status[table.near] >= 0, bound.value + extra, np.inf)
 
 
 def branch(

@@ -15,11 +15,13 @@ streets laid out several times has them, are proven once.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
 from balance_lib.optimise.control import Control
+from balance_lib.optimise.curve import Curve
+from balance_lib.optimise.median_search import Aim, MedianSearch, Sorted, least_with, spread
+from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import Flags, Floats, Ints
 
 # Towns are worth while when the largest has at most this share of the points; seconds of one proof at first, and how
@@ -34,7 +36,7 @@ class _Town:
     points: Ints
     sites: Ints
     least: Floats
-    curve: Any
+    curve: Curve
     seconds: dict[int, float]
 
     @property
@@ -43,7 +45,7 @@ class _Town:
         return np.maximum(self.least, self.curve.bounds)
 
 
-def fallen_apart(table: Any, p: int, search: Any, aim: Any) -> Ints | None:
+def fallen_apart(table: Sorted, p: int, search: MedianSearch, aim: Aim) -> Ints | None:
     """Return the town of each point and, after them, of each site (-1: in no better plan); None where one is too large.
 
     Parameters
@@ -58,14 +60,8 @@ def fallen_apart(table: Any, p: int, search: Any, aim: Any) -> Ints | None:
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import connected_components
 
-    from balance_lib.optimise import lagrangian
-
     n, m = table.near.shape
-    u, rho, chosen = search.multipliers, np.zeros(m), np.zeros(m, np.bool_)
-    bound = lagrangian.relax(table.near, table.cost, u, search.status, p, rho, chosen)
-    opens = np.where(chosen, 0.0, np.maximum(0.0, rho - bound.last))
-    extra = np.maximum(0.0, table.cost - u[:, None]) + opens[table.near]
-    useful = (bound.value + extra < aim.cut(search.upper)) & (search.status[table.near] >= 0)
+    useful = least_with(table, search.multipliers, search.status, p) < aim.cut(search.upper)
     point, rank = np.nonzero(useful)
     pairs = coo_array((np.ones(point.size), (point, n + table.near[point, rank])), shape=(n + m, n + m))
     town = connected_components(pairs, directed=False)[1]
@@ -73,7 +69,7 @@ def fallen_apart(table: Any, p: int, search: Any, aim: Any) -> Ints | None:
     return None if np.bincount(town[:n]).max() > LARGEST * n or not useful.any(axis=1).all() else town
 
 
-def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: Any) -> bool:
+def prove(table: Sorted, town: Ints, p: int, search: MedianSearch, control: Control, aim: Aim) -> bool:
     """Raise the bound and better the plan in place until they meet; return False when stopped before.
 
     Parameters
@@ -84,8 +80,6 @@ def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: An
         What it returned.
     control : Control
     """
-    from balance_lib.optimise import median_search
-
     n = table.near.shape[0]
     idle = ~np.isin(town[n:], town[:n])  # sites without anybody
     towns = _Towns(_drawn(table, town, search, aim), p - int(table.keep[idle].sum()))
@@ -97,7 +91,7 @@ def prove(table: Any, town: Ints, p: int, search: Any, control: Control, aim: An
                 search.upper, search.is_open = plan, towns.opened(chosen, table, p)
         bound, chosen = towns.best([one.bounds for one in towns.parts])
         search.bound = max(search.bound, aim.rounded(min(bound, search.upper)))
-        control.tell(search.upper, search.bound, median_search.spread(table, search.is_open, aim.n_sites))
+        control.tell(search.upper, search.bound, spread(table, search.is_open, aim.n_sites))
         cut = aim.cut(search.upper)
         proven = bound >= cut - 1e-9 * abs(cut)  # sums of parts are rounded
         if proven or control.stopped:
@@ -139,7 +133,7 @@ class _Towns:
         one.curve.branch(k, control.part(seconds), one.bounds[k] + lacking)
         one.seconds[k] = LONGER * seconds
 
-    def opened(self, chosen: list[int], table: Any, p: int) -> Flags:
+    def opened(self, chosen: list[int], table: Sorted, p: int) -> Flags:
         """Return the plan of so many sites in each town; what p has beyond them is opened where it saves most."""
         from balance_lib.optimise import interchange
 
@@ -151,25 +145,23 @@ class _Towns:
         return np.asarray(state.is_open.copy())
 
 
-def _drawn(table: Any, town: Ints, search: Any, aim: Any) -> list[_Town]:
+def _drawn(table: Sorted, town: Ints, search: MedianSearch, aim: Aim) -> list[_Town]:
     """Return the towns with their curves."""
-    from balance_lib.optimise import lagrangian, median_search
-    from balance_lib.optimise.curve import Curve
-    from balance_lib.optimise.problem import Problem
+    from balance_lib.optimise import lagrangian
 
     n, m = table.near.shape
     rho = np.zeros(m)
     lagrangian.worths(table.near, table.cost, search.multipliers, rho)
     plain = np.empty((n, m))
     np.put_along_axis(plain, table.near.astype(np.int64), table.cost, axis=1)
-    curves: dict[bytes, tuple[Any, dict[int, float]]] = {}
+    curves: dict[bytes, tuple[Curve, dict[int, float]]] = {}
     parts = []
     for t in np.unique(town[:n]):
         points, sites = np.flatnonzero(town[:n] == t), np.flatnonzero(town[n:] == t)
         cost, keep = plain[np.ix_(points, sites)], table.keep[sites]
         same = cost.tobytes() + keep.tobytes()
         if same not in curves:
-            small = median_search.Sorted.of(Problem.of(cost, fixed_open=keep))
+            small = Sorted.of(Problem.of(cost, fixed_open=keep))
             curves[same] = Curve.of(small, aim), {}
         worth = np.sort(rho[sites])
         least = search.multipliers[points].sum() + np.concatenate(([np.inf], np.cumsum(worth)))
