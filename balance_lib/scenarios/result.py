@@ -258,7 +258,8 @@ class Outcome(ShownOutcome):
     @property
     def _unknown(self) -> list[str]:
         """Return the rules that lack of data leaves undecided, in their fixed order."""
-        return [rule for rule in ("unknown_way", "places_unknown") if rule in {b.rule for b in self.broken("warns")}]
+        warned = {b.rule for b in self.broken("warns")}
+        return [rule for rule in ("unknown_way", "places_unknown") if rule in warned]
 
     def unknown(self, lang: str = "zh") -> str:
         """Say which rules lack of data leaves undecided; "" where there is none."""

@@ -13,7 +13,7 @@ from markupsafe import Markup
 
 from balance_lib.data import tables
 from balance_lib.evaluation import number
-from balance_lib.locale import listed, text
+from balance_lib.locale import text
 from balance_lib.plain import as_csv
 from balance_lib.scenarios import Outcome, tell
 from balance_lib.scenarios.board import Board, Tick
@@ -44,9 +44,7 @@ def _headline(outcome: Outcome, lang: str) -> Markup:
     worst, left = (outcome.spoken(frame, lang) for frame in (outcome.worst, moves))
     named = worst["village"].dropna() if homes else left["from_name"].dropna().drop_duplicates()
     costs = outcome.cost_changes
-    some = listed([str(v) for v in named[:2]], lang)
-    some = text("page.access.and_more", lang, names=some) if len(named) > 2 else some
-    who = {"n": number(outcome.moved), "villages": homes, "named": some}
+    who = {"n": number(outcome.moved), "villages": homes, "named": views._first_few(named.tolist(), 2, lang)}
     beyond = {when: number(_if_known(ways.get(when, {}))) for when in ("before", "after")}
     mover = "moved" if homes else "moved_schools"
     facts = {

@@ -79,6 +79,12 @@ def download(name: str, content: bytes, kind: str, label: str) -> Markup:
     return part("download", "zh", name, f"data:{kind};base64,{data}", label)
 
 
+def _first_few(names: Sequence[str], most: int, lang: str) -> str:
+    """Return the first names as a list within a sentence, and that there are more where there are."""
+    some = listed(names[:most], lang)
+    return text("page.access.and_more", lang, names=some) if len(names) > most else some
+
+
 def _stamped(frame: pd.DataFrame, county: County, standard: Standard | None, lang: str) -> pd.DataFrame:
     """Return a table each row of which says what it rests on: rows are cut out and sent on."""
     from balance_lib.office.store import Stamp  # only who downloads pays for the room

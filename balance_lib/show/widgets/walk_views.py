@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -13,11 +12,11 @@ from markupsafe import Markup
 from balance_lib import access
 from balance_lib.access import CoverageCount, Limit
 from balance_lib.evaluation import number
-from balance_lib.locale import listed, text
+from balance_lib.locale import text
 from balance_lib.plain import as_csv
 from balance_lib.show.widgets.markup import part
 from balance_lib.show.widgets.style import card, lamp
-from balance_lib.show.widgets.views import _stamped
+from balance_lib.show.widgets.views import _first_few, _stamped
 from balance_lib.show.widgets.views import table as rows_table
 from balance_lib.show.widgets.walking import CHOICES, Walking
 
@@ -153,7 +152,7 @@ def _notes(walk: Walking, lang: str) -> Markup:
         facts = {"boarders": number(reach.boarders), "unknown": number(reach.boarders_unknown)}
         lines.append(text("page.access.boarders_note", lang, **facts))
     missing = [
-        text(f"page.access.unplaced_{kind}", lang, n=len(names), names=_names(names, lang))
+        text(f"page.access.unplaced_{kind}", lang, n=len(names), names=_first_few(names, MOST_NAMES, lang))
         for kind, names in zip(("villages", "schools"), reach.unplaced(), strict=True)
         if names
     ]
@@ -293,11 +292,6 @@ def _place(name: object, metres: float, lang: str, limit_m: float | None) -> Mar
 def plain(value: object) -> str:
     """Return a value as text; a dash where there is none."""
     return "–" if value is None or (isinstance(value, float) and math.isnan(value)) else str(value)
-
-
-def _names(names: Sequence[str], lang: str) -> str:
-    some = listed(names[:MOST_NAMES], lang)
-    return text("page.access.and_more", lang, names=some) if len(names) > MOST_NAMES else some
 
 
 def _take(column: pd.Series, at: Any) -> list[Any]:
