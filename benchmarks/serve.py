@@ -53,6 +53,7 @@ PATIENCE_S = 20  # an outcome that has not come then is none
 RESTING_S, PAUSE_S = 0.4, 0.3  # the page waits a little longer for the hand to rest; an outcome comes in one go
 PAGE, TICK_S, SLIDER = "voila/render/consolidation.ipynb?county=wuxi", 2.0, "FloatSliderModel"
 READY_S = 240  # the pages are rehearsed and warmed by then, or it is measured all the same
+PAGE_S = 300  # a page that has not come whole then is an error
 AT_ONCE, PLAIN_SHARE = 4, 20  # visits at a time; of so many visits plain Voila gets one
 MOST_MOVES = 400
 HANDLE, PROTOCOL = ".noUi-handle", "v1.kernel.websocket.jupyter.org"
@@ -308,7 +309,8 @@ class Viewer:
 
         jar = CookieJar()
         visit = opener(urllib.request.HTTPCookieProcessor(jar))
-        fetched = await asyncio.to_thread(lambda: visit.open(self.url + PAGE, timeout=300).read().decode())
+        fetching = asyncio.to_thread(lambda: visit.open(self.url + PAGE, timeout=PAGE_S).read().decode())
+        fetched = await asyncio.wait_for(fetching, PAGE_S)  # the first is for each part, this for the whole
         kernel = re.search(r'"kernelId": "([0-9a-f-]+)"', fetched).group(1)  # type: ignore[union-attr]
         cookies = {cookie.name: str(cookie.value) for cookie in jar}
         async with connect(

@@ -10,12 +10,14 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import ClassVar
 
 import psutil
 import pytest
 from jupyter_client.manager import AsyncKernelManager
 
-from balance_lib.show.serve import forking, process
+from balance_lib.show.serve import forking, pool, process
 from balance_lib.show.serve.kernels import NAME, SameInterpreter
 from tests import towns
 from tests.serving import Served, write_notebook
@@ -193,3 +195,43 @@ def test_every_page_is_rehearsed_without_a_fault(monkeypatch, tmp_path, caplog, 
         towns.county([towns.school("A")], [towns.school_year("A")]).save(tmp_path / "toy")
     assert len(list(rehearsals())) >= 9
     assert [record.getMessage() for record in caplog.records if record.levelname == "ERROR"] == []
+
+
+def test_a_kernel_forked_before_every_page_was_rehearsed_is_replaced_if_it_still_waits(monkeypatch) -> None:
+    monkeypatch.setattr(pool, "RENEW_S", 0.0)
+    ended: list[str] = []
+
+    class Manager:
+        """Stand for Voila's: two early kernels and one that is not, of which the second early one is taken."""
+
+        _pools: ClassVar[dict] = {}
+        filled: ClassVar[list[str]] = []
+
+        async def _initialize(self, name: str, kernel_id: str) -> dict:
+            return {"kernel_id": kernel_id}
+
+        def get_kernel(self, kernel_id: str) -> object:
+            process = SimpleNamespace(rehearsed="early" not in kernel_id)
+            return SimpleNamespace(provisioner=SimpleNamespace(pid=1, process=process))
+
+        async def get_rendered_notebook(self, notebook_name: str) -> dict:
+            return await self._pools[notebook_name].pop(0)
+
+        def fill_if_needed(self, delay: float, notebook_name: str) -> None:
+            self.filled.append(notebook_name)
+
+        async def shutdown_kernel(self, kernel_id: str, now: bool) -> None:
+            ended.append(kernel_id)
+
+    async def run() -> list[str]:
+        manager = Manager()
+        pool.Pool(manager)
+        names = ["early and taken", "early", "late"]
+        manager._pools["page"] = [asyncio.ensure_future(manager._initialize("page", name)) for name in names]
+        taken = await manager.get_rendered_notebook("page")
+        assert taken["kernel_id"] == "early and taken"
+        await asyncio.sleep(0.05)
+        return [task.result()["kernel_id"] for task in manager._pools["page"]]
+
+    assert asyncio.run(run()) == ["late"]
+    assert (ended, Manager.filled) == (["early"], ["page"])

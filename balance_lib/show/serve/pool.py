@@ -7,10 +7,13 @@ from contextlib import suppress
 from typing import Any
 
 from jupyter_core.utils import ensure_async
+from tornado.ioloop import IOLoop
 
 COOKIE = "balance-visitor"
 # So many kernels' visitors are remembered; far more than can run at once.
 MOST = 4096
+# A kernel that was forked too early and still waits then is replaced.
+RENEW_S = 30.0
 
 
 class Visitors:
@@ -65,7 +68,8 @@ class Pool:
     """Stand before Voila's pool of warm kernels.
 
     Voila hands a warm kernel out without looking whether it still runs: one that was killed while it waited, or was
-    started anew and is empty, keeps its visitor waiting until something gives up.
+    started anew and is empty, keeps its visitor waiting until something gives up. The first ones, started before the
+    zygote had rehearsed the pages, share less memory: those nobody took are replaced.
     """
 
     def __init__(self, manager: Any) -> None:
@@ -76,7 +80,18 @@ class Pool:
     async def _start(self, *args: Any, **kwargs: Any) -> Any:
         """Start a warm kernel and note which process it is."""
         found = await self._initialize(*args, **kwargs)
+        process = self._provisioner(found["kernel_id"]).process
+        if not getattr(process, "rehearsed", True):
+            IOLoop.current().call_later(RENEW_S, self._renew, found["kernel_id"])
         return found | {"pid": self._pid(found["kernel_id"])}
+
+    async def _renew(self, kernel_id: str) -> None:
+        """Replace a kernel if it still waits; its page's next visitor gets another."""
+        for name, pool in list(self._manager._pools.items()):
+            for task in [each for each in pool if _result(each).get("kernel_id") == kernel_id]:
+                pool.remove(task)  # nobody can take it from here on
+                self._manager.fill_if_needed(delay=0, notebook_name=name)
+                await ensure_async(self._manager.shutdown_kernel(kernel_id, now=True))
 
     async def _take(self, notebook_name: str, **kwargs: Any) -> Any:
         """Return the oldest warm kernel that is alive; where none is, a new one is started now."""
@@ -98,4 +113,13 @@ class Pool:
             return False
 
     def _pid(self, kernel_id: str) -> int | None:
-        return getattr(self._manager.get_kernel(kernel_id).provisioner, "pid", None)
+        return getattr(self._provisioner(kernel_id), "pid", None)
+
+    def _provisioner(self, kernel_id: str) -> Any:
+        return self._manager.get_kernel(kernel_id).provisioner
+
+
+def _result(task: Any) -> dict[str, Any]:
+    """Return what a started kernel noted; nothing while it starts, or where it failed to."""
+    usable = task.done() and not task.cancelled() and task.exception() is None
+    return dict(task.result()) if usable else {}

@@ -4,7 +4,7 @@ Linux only. A kernel started by itself imports pandas, plotly and our pages for 
 itself; forked, it is there in a tenth of that and shares what nobody changes. The zygote runs no thread and no event
 loop of its own, since neither survives a fork; it speaks one JSON line a request over the socket ``FD``::
 
-    {"file": "connection.json", "env": {...}, "cwd": "..."}   ->   {"pid": 4711}
+    {"file": "connection.json", "env": {...}, "cwd": "..."}   ->   {"pid": 4711, "rehearsed": true}
 
 It ends when the socket closes, and its kernels end with it (ipykernel watches its parent).
 """
@@ -126,7 +126,7 @@ def serve(channel: socket.socket, chores: Iterator[str]) -> None:
         if pid == 0:
             channel.close()
             _become_kernel(json.loads(line), own)
-        _send(channel, {"pid": pid})
+        _send(channel, {"pid": pid, "rehearsed": not busy})
 
 
 def _freeze() -> None:
