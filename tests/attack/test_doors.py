@@ -8,6 +8,7 @@ import http.client
 import logging
 import re
 import socket
+import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -29,9 +30,11 @@ from tests.serving import Served, write_notebook
 
 PLANNER, VIEWER = "plan-token-9d2", "look-token-3c4"
 PAGE = """
+import os
 import ipywidgets as W
 from balance_lib.show.widgets.request import query
-query()
+if query().get("end"):
+    os.kill(os.getpid(), 9)
 def burst(change):
     print("secret of the server")
     raise RuntimeError("in the folder of the server")
@@ -305,6 +308,16 @@ def test_after_the_kernels_parent_is_killed_the_next_page_opens_at_once(served: 
     begun = time.perf_counter()
     opened(served, PLANNER)
     assert time.perf_counter() - begun < 15
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="no such signal")
+def test_who_waits_for_a_page_whose_kernel_dies_is_told_so(served: Served) -> None:
+    """A kernel that is started anew at once is empty: its death was never noticed, and the page never came."""
+    for _ in range(3):
+        begun = time.perf_counter()
+        answer = ask(served, f"/voila/render/index.ipynb?token={quote(PLANNER)}&end=1")
+        assert time.perf_counter() - begun < 15
+        assert "data-cell-error" in answer.text and "这一部分没有显示出来" in answer.text
 
 
 def test_guessing_over_the_network_is_stopped_and_an_open_page_goes_on(served: Served) -> None:

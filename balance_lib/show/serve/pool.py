@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import secrets
+from asyncio import wait_for
 from contextlib import suppress
 from typing import Any
 
 from jupyter_core.utils import ensure_async
 from tornado.ioloop import IOLoop
+from voila.request_info_handler import RequestInfoSocketHandler
 
 COOKIE = "balance-visitor"
 # So many kernels' visitors are remembered; far more than can run at once.
@@ -67,9 +69,9 @@ class Visitors:
 class Pool:
     """Stand before Voila's pool of warm kernels.
 
-    Voila hands a warm kernel out without looking whether it still runs: one that was killed while it waited, or was
-    started anew and is empty, keeps its visitor waiting until something gives up. The first ones, started before the
-    zygote had rehearsed the pages, share less memory: those nobody took are replaced.
+    Voila hands a warm kernel out without looking whether it still runs: one that was killed while it waited keeps its
+    visitor waiting until something gives up. The first ones, started before the zygote had rehearsed the pages, share
+    less memory: those nobody took are replaced.
     """
 
     def __init__(self, manager: Any) -> None:
@@ -78,19 +80,22 @@ class Pool:
         manager._initialize, manager.get_rendered_notebook = self._start, self._take
 
     async def _start(self, *args: Any, **kwargs: Any) -> Any:
-        """Start a warm kernel and note which process it is."""
+        """Start a warm kernel; one that was forked early is looked at again."""
         found = await self._initialize(*args, **kwargs)
-        process = self._provisioner(found["kernel_id"]).process
+        process = self._manager.get_kernel(found["kernel_id"]).provisioner.process
         if not getattr(process, "rehearsed", True):
             IOLoop.current().call_later(RENEW_S, self._renew, found["kernel_id"])
-        return found | {"pid": self._pid(found["kernel_id"])}
+        return found
 
     async def _renew(self, kernel_id: str) -> None:
-        """Replace a kernel if it still waits; its page's next visitor gets another."""
+        """Replace a kernel if it still waits; it makes its page for nobody, since one that is cut off fills the log."""
         for name, pool in list(self._manager._pools.items()):
             for task in [each for each in pool if _result(each).get("kernel_id") == kernel_id]:
                 pool.remove(task)  # nobody can take it from here on
                 self._manager.fill_if_needed(delay=0, notebook_name=name)
+                RequestInfoSocketHandler.send_updates({"kernel_id": kernel_id, "payload": {}})
+                with suppress(Exception):
+                    await wait_for(task.result()["task"], RENEW_S)
                 await ensure_async(self._manager.shutdown_kernel(kernel_id, now=True))
 
     async def _take(self, notebook_name: str, **kwargs: Any) -> Any:
@@ -105,18 +110,10 @@ class Pool:
         return await self._rendered(notebook_name=notebook_name, **kwargs)
 
     async def _runs(self, task: Any) -> bool:
-        try:
-            found = task.result()
-            kernel = self._manager.get_kernel(found["kernel_id"])
-            return self._pid(found["kernel_id"]) == found["pid"] and bool(await ensure_async(kernel.is_alive()))
-        except Exception:  # whatever kept it from starting
+        kernel_id = _result(task).get("kernel_id")
+        if kernel_id not in self._manager:  # whatever kept it from starting
             return False
-
-    def _pid(self, kernel_id: str) -> int | None:
-        return getattr(self._provisioner(kernel_id), "pid", None)
-
-    def _provisioner(self, kernel_id: str) -> Any:
-        return self._manager.get_kernel(kernel_id).provisioner
+        return bool(await ensure_async(self._manager.get_kernel(kernel_id).is_alive()))
 
 
 def _result(task: Any) -> dict[str, Any]:

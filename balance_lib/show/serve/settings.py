@@ -102,7 +102,9 @@ def traits(*, dashboards: Path, base_url: str, pool: int, lang: str, css_version
         "VoilaKernelManager": {"fill_delay": 1.5},
         # No ports: one chosen for a kernel may be taken when the kernel binds it, and its visitor waits for ever.
         "KernelManager": {"shutdown_wait_time": 4.0, "transport": "tcp" if os.name == "nt" else "ipc"},
-        "KernelRestarter": {"time_to_dead": 1.0},  # seconds between looks whether a kernel still runs
+        # Seconds between looks whether a kernel still runs. One that died is not started anew: it would be empty, and a
+        # visitor who waits for its page would never learn of it.
+        "KernelRestarter": {"time_to_dead": 1.0, "restart_limit": 0},
         "MappingKernelManager": {"cull_idle_timeout": IDLE_S, "cull_interval": 60, "cull_connected": False},
         # Results are tables and figures, not runaway prints: a limit here would silently drop a widget's message.
         "ZMQChannelsWebsocketConnection": {"limit_rate": False},

@@ -185,9 +185,7 @@
       clearInterval(wait);
       busy(kernel);
       kernel.connectionStatusChanged.connect((_, status) => { down = status !== "connected"; show(); });
-      // A kernel that died is started again by the server, but empty: this page's widgets answer to nobody.
-      const ended = ["dead", "restarting", "autorestarting"];
-      kernel.statusChanged.connect((_, status) => { if (ended.includes(status)) over(); });
+      kernel.statusChanged.connect((_, status) => { if (status === "dead") over(); });
       addEventListener("offline", () => { deaf = true; show(); });
       addEventListener("online", ask);
       document.addEventListener("visibilitychange", () => { if (!document.hidden && gone.hidden) ask(); });
