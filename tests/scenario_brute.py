@@ -324,7 +324,8 @@ def examine(of: County, given: Scenario) -> str:
         outcome = evaluate(of, given, codes=CODES)
     except DataError as error:
         if [fault.rule for fault in error.faults] == ["scenario_none_left"]:
-            assert set(brute.after_kind) <= brute.closed
+            held = {band for (_, band), pupils in brute.before.items() if pupils > 0}
+            assert not any(brute.teaches(school, band) for school in brute.after_kind for band in held)
             return "refused"
         assert {fault.rule for fault in error.faults} <= {"scenario_over", "scenario_untold"}
         assert {str(fault.found) for fault in error.faults} <= over | {s for s, _ in brute.uncounted}
