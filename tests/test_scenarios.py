@@ -132,7 +132,7 @@ def test_a_scenario_of_another_county_or_year_is_refused() -> None:
 def test_a_plan_that_leaves_no_school_is_refused_in_words() -> None:
     town = county()
     every = tuple(Close(school_id=school) for school in town.tables["schools"]["school_id"])
-    with pytest.raises(DataError, match="没有一所学校了") as told:
+    with pytest.raises(DataError, match="没有一所学校还有学生") as told:
         evaluate(town, Scenario("空", "toy", YEAR, operations=every))
     assert [fault.rule for fault in told.value.faults] == ["scenario_none_left"]
 
