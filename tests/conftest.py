@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import atexit
 import base64
 import os
+import shutil
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -13,7 +15,9 @@ import pytest
 # Tests write their own office work; the demonstration's is asked for by the tests that are about it.
 os.environ.setdefault("BALANCE_DEMO_STORE", "0")
 # What a command keeps for its user is not kept in the home of who runs the tests.
-os.environ.setdefault("BALANCE_HOME", tempfile.mkdtemp(prefix="balance-tests-"))
+if "BALANCE_HOME" not in os.environ:
+    os.environ["BALANCE_HOME"] = tempfile.mkdtemp(prefix="balance-tests-")
+    atexit.register(shutil.rmtree, os.environ["BALANCE_HOME"], ignore_errors=True)
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
