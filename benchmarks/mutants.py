@@ -153,21 +153,24 @@ def _sample(most: int, seed: int) -> list[dict[str, Any]]:
 
 
 def _mutant(group: str, mutation: Any) -> Iterator[dict[str, Any]]:
-    """Yield a mutant, unless it changes nothing that runs."""
+    """Yield a mutant, unless it changes nothing that runs, or is no Python (``**`` before names taken for a power)."""
     from cosmic_ray.mutating import mutate_code
     from cosmic_ray.plugins import get_operator
 
     before = Path(mutation.module_path).read_text(encoding="utf-8")
     operator = get_operator(mutation.operator_name)(**(mutation.operator_args or {}))
     after = mutate_code(before, operator, mutation.occurrence)
-    if after and _what_runs(before) != _what_runs(after):
+    if after and _what_runs(after) not in (_what_runs(before), ""):
         diff = "\n".join(list(difflib.unified_diff(before.splitlines(), after.splitlines(), lineterm="", n=1))[2:])
         yield {"group": group, "module": str(mutation.module_path), "line": mutation.start_pos[0], "diff": diff,
                "source": after}  # fmt: skip
 
 
 def _what_runs(source: str) -> str:
-    tree = ast.parse(source)
+    try:
+        tree = ast.parse(source)
+    except SyntaxError:
+        return ""
     for node in ast.walk(tree):
         if isinstance(node, ast.FunctionDef):
             node.returns = None
