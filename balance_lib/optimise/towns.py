@@ -14,7 +14,9 @@ streets laid out several times has them, are proven once.
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 
@@ -25,8 +27,8 @@ from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import Flags, Floats, Ints
 
 # Towns are worth while when the largest has at most this share of the points; seconds of one proof at first, and how
-# many times that of the next one of the same town.
-LARGEST, FIRST_S, LONGER = 0.7, 1.0, 3.0
+# many times that of the next one of the same town; towns that are looked at together.
+LARGEST, FIRST_S, LONGER, AT_ONCE = 0.7, 0.5, 3.0, 2
 
 
 @dataclass(eq=False)
@@ -96,11 +98,11 @@ def prove(table: Sorted, town: Ints, p: int, search: MedianSearch, control: Cont
         proven = bound >= cut - 1e-9 * abs(cut)  # sums of parts are rounded
         if proven or control.stopped:
             return bool(proven)
-        apart = [one.curve.values[k] - one.bounds[k] for one, k in zip(towns.parts, chosen, strict=True)]
-        worst = int(np.argmax(apart))
-        if apart[worst] <= 1e-9 * abs(search.upper):
+        doubtful = towns.in_doubt(chosen, 1e-9 * abs(search.upper))[:AT_ONCE]
+        if not doubtful:
             return False
-        towns.look(worst, chosen[worst], cut - bound, control)
+        with ThreadPoolExecutor(AT_ONCE) as threads:
+            list(threads.map(partial(towns.look, chosen=chosen, lacking=cut - bound, control=control), doubtful))
 
 
 @dataclass(eq=False)
@@ -126,9 +128,18 @@ class _Towns:
             left -= chosen[-1]
         return float(so_far[self.p]), chosen[::-1]
 
-    def look(self, town: int, k: int, lacking: float, control: Control) -> None:
-        """Prove more of a town with k sites: what lacks of the whole bound is enough."""
-        one = self.parts[town]
+    def in_doubt(self, chosen: list[int], least: float) -> list[int]:
+        """Return the towns whose plans may be bettered by more than ``least``, the widest first, one of each curve."""
+        apart = [one.curve.values[k] - one.bounds[k] for one, k in zip(self.parts, chosen, strict=True)]
+        widest: dict[int, int] = {}
+        for t in np.argsort(apart)[::-1].tolist():
+            if apart[t] > least:
+                widest.setdefault(id(self.parts[t].curve), t)
+        return list(widest.values())
+
+    def look(self, town: int, chosen: list[int], lacking: float, control: Control) -> None:
+        """Prove more of a town with the sites it has been given: what lacks of the whole bound is enough."""
+        one, k = self.parts[town], chosen[town]
         seconds = one.seconds.get(k, FIRST_S)
         one.curve.branch(k, control.part(seconds), one.bounds[k] + lacking)
         one.seconds[k] = LONGER * seconds
