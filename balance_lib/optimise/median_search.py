@@ -17,7 +17,7 @@ from balance_lib.optimise.problem import Problem
 from balance_lib.optimise.solution import PROVEN_GAP, Flags, Floats
 
 FIRST_ROUNDS = 60
-ROUNDS = 1000  # of the Lagrangian dual at most; it ends before where nothing is gained
+ROUNDS = 600  # of the Lagrangian dual at most; it ends before where nothing is gained
 
 
 @dataclass(frozen=True, eq=False)
