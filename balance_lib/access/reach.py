@@ -12,7 +12,7 @@ import pandas as pd
 
 from balance_lib._errors import NotFoundError
 from balance_lib.access.distance import ODTable
-from balance_lib.access.walks import Floats, Ints, _day_pupils, _pick, positions, unlisted
+from balance_lib.access.walks import Floats, Ints, _day_pupils, _pick, positions
 from balance_lib.access.ways import costs
 from balance_lib.data.county import County
 from balance_lib.locale import Message
@@ -256,7 +256,7 @@ def _rows(county: County, year: int, stage: str, band: str | None, table: ODTabl
     """Return day pupils by village, school and band, and where they are known from."""
     going = county.table("attendance", year)
     if len(going):
-        rows = pd.concat([_day_pupils(county, year), unlisted(county, year).dropna(subset=["pupils"])])
+        rows = _day_pupils(going, county, year).dropna(subset=["pupils"])
         rows = rows[(rows["stage"] == stage) & ((rows["band"] == band) | (band is None))]
         frame = pd.DataFrame({"band": rows["band"], "pupils": rows["pupils"]})
         frame["village"] = positions(table.origins, rows["village_id"])

@@ -41,7 +41,7 @@ def walks(county: County, year: int, table: ODTable | None = None) -> pd.DataFra
         village_id, school_id, stage, band, pupils (day pupils, > 0), distance_m (NaN where it is not known: a point is
         missing, the table knows no way, or nobody says where the pupils live: :func:`unlisted`).
     """
-    rows = pd.concat([_day_pupils(county, year), unlisted(county, year)], ignore_index=True)
+    rows = _day_pupils(county.table("attendance", year), county, year)
     if table is not None:
         at = positions(table.origins, rows["village_id"]), positions(table.destinations, rows["school_id"])
         return rows.assign(distance_m=_pick(table.metres, *at))[WALK_COLUMNS].reset_index(drop=True)
@@ -53,14 +53,14 @@ def walks(county: County, year: int, table: ODTable | None = None) -> pd.DataFra
     return rows[WALK_COLUMNS].reset_index(drop=True)
 
 
-def _day_pupils(county: County, year: int) -> pd.DataFrame:
-    """Return the attendance of a year with ``pupils`` less boarders, rows without day pupils left out.
+def _day_pupils(going: pd.DataFrame, county: County, year: int) -> pd.DataFrame:
+    """Return the day pupils of a year's attendance, ``pupils`` less boarders, and below them those it leaves out.
 
-    A blank number of boarders counts as none: attendance that tells boarders apart fills it in everywhere.
+    Rows without day pupils are left out. A blank number of boarders counts as none: attendance that tells boarders
+    apart fills it in everywhere.
     """
-    rows = county.table("attendance", year)
-    day = rows["pupils"] - rows["boarders"].fillna(0.0)
-    return rows.assign(pupils=day)[day > 0]
+    day = going["pupils"] - going["boarders"].fillna(0.0)
+    return pd.concat([going.assign(pupils=day)[day > 0], _left_out(going, county, year)], ignore_index=True)
 
 
 def unlisted(county: County, year: int) -> pd.DataFrame:
@@ -78,9 +78,12 @@ def unlisted(county: County, year: int) -> pd.DataFrame:
     Returns
     -------
     DataFrame
-        village_id (""), school_id, stage, band, pupils, as :func:`_day_pupils`.
+        village_id (""), school_id, stage, band, pupils.
     """
-    going = county.table("attendance", year)
+    return _left_out(county.table("attendance", year), county, year)
+
+
+def _left_out(going: pd.DataFrame, county: County, year: int) -> pd.DataFrame:
     rows = county.table("school_years", year) if len(going) else county.tables["school_years"].iloc[:0]
     listed: dict[tuple[str, str], tuple[float, float]] = {}
     for school, stage, *counts in _columns(going, "school_id", "stage", "pupils", "boarders"):
