@@ -6,6 +6,7 @@ Each of the faults named in a test's docstring once lived through the whole suit
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from types import SimpleNamespace
@@ -16,11 +17,14 @@ import pytest
 
 from balance_lib import evaluation, standards
 from balance_lib.data.county import County
+from balance_lib.evaluation.figures import quantity
 from balance_lib.locale import text
 from balance_lib.office import workplan
+from balance_lib.office.reports import lists
+from balance_lib.office.workplan import problems
 from balance_lib.planning.siting import Goals, trial
 from balance_lib.scenarios import tell
-from balance_lib.show.widgets import apps, card_views, province_views, register_views, views
+from balance_lib.show.widgets import apps, card_views, first_screen, province_views, register_views, views
 from balance_lib.show.widgets.library import Library
 from balance_lib.show.widgets.models import PageModel
 from balance_lib.show.widgets.running import RunModel
@@ -59,6 +63,10 @@ def test_the_sentence_names_the_village_that_loses_most() -> None:
     assert "远村" in said and "近村" not in said and "6.1" in said
     unmeasured = tell._losses(moves, affected.assign(worst_metres=np.nan), 30.0, "zh")
     assert "远村" in unmeasured and "近村" not in unmeasured, "the first is the worst where no way is known"
+    one = moves.iloc[:1].assign(pupils=1.0, riders=1.0)
+    said = tell._losses(one, affected.iloc[:1], 30.0, "zh")
+    for name in ("longer", "riders"):
+        assert text(f"scenarios.loss.{name}", "zh", n="1") in said, "the loss of a single pupil is told"
     assert "98,765" in tell._change(-987_654_321.0, "zh") and "98,765" in tell._change(987_654_321.0, "en")
 
 
@@ -169,3 +177,40 @@ def test_what_a_plan_leaves_open_is_as_large_as_asked(loads: list[float], closab
     layout = SimpleNamespace(closable=np.array(closable), new=np.zeros(2, dtype=bool))
     plan = SimpleNamespace(layout=layout, choice=SimpleNamespace(flags=np.ones(2, dtype=bool)), loads=np.array(loads))
     assert trial._too_small(plan, Goals(schools=2, min_size=90)) is small  # type: ignore[arg-type]
+
+
+def test_only_money_is_told_in_units_of_ten_thousand_and_people_are_whole() -> None:
+    """12,000 pupils become 1.2 ten thousand yuan; a count of students has a digit behind the point."""
+    assert quantity(25_000_000.0, "pupils") == {"zh": "25,000,000人", "en": "25,000,000 pupils"}
+    assert quantity(25_000_000.0, "yuan")["zh"] == "2,500万元"
+    assert quantity(12_345.4, "students")["zh"] == "12,345人"
+
+
+def test_a_schedule_has_months_to_the_last_that_fit_and_quarters_beyond() -> None:
+    for months in range(1, 40):
+        last = date(2020 + (months - 1) // 12, (months - 1) % 12 + 1, 5)
+        labels = [label for label, *_ in lists._periods([date(2020, 1, 31), last])]
+        assert len(labels) == (months if months <= lists._MONTHS else -(-months // 3)), months
+
+
+def test_a_name_nobody_gave_is_left_out_of_the_problem_list() -> None:
+    schools = pd.DataFrame({"township": ["甲镇", np.nan]}, index=["a", "b"])
+    assert [problems._name(schools, school, "township") for school in ("a", "b", "c", "")] == ["甲镇", "", "", ""]
+
+
+def test_townships_that_stand_alike_keep_the_county_s_order() -> None:
+    schools = [towns.school(x, township=town) for x, town in (("a", "乙镇"), ("b", "甲镇"), ("c", "丙镇"))]
+    county = towns.county(schools, [towns.school_year(x) for x in "abc"])
+    found = evaluation.evaluate(county, QUALITY, year=2020)
+    assert workplan.townships(found, county)["township"].tolist() == ["乙镇", "甲镇", "丙镇"]
+
+
+def test_the_first_screen_says_how_many_schools_lack_where_others_have_no_figures(tmp_path: Path) -> None:
+    """A school without figures beside one that falls short broke the sentence, or was counted among those short."""
+    wanting = {"a": {}, "b": {"training_budget_yuan": 1.0}, "c": {"training_budget_yuan": np.nan}}
+    county = towns.county([towns.school(x) for x in wanting], [towns.school_year(x, **v) for x, v in wanting.items()])
+    county.save(tmp_path / "toy")
+    model = PageModel(Library((tmp_path,)), {"county": "toy", "standard": "quality_2017"})
+    results = {result.item.code: result for result in model.evaluation.items}
+    assert set(results["Q4"].by_school["met"]) == {True, False, None}
+    assert "1所" in first_screen._amount(replace(results["Q4"], status="not_met"), model)

@@ -4,18 +4,20 @@ from __future__ import annotations
 
 import io
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, datetime, timedelta
 from pathlib import Path
 
 import docx
+import numpy as np
 import openpyxl
 import pandas as pd
 import pytest
 
 from balance_lib import evaluation, locale, scenarios, standards
 from balance_lib.data.county import County
-from balance_lib.locale import count_change
+from balance_lib.locale import count_change, text
 from balance_lib.office import reports, workplan
 from balance_lib.office.reports import application as forms
 from balance_lib.office.reports import brief, charts, findings, lists, self_report, wording
@@ -141,6 +143,36 @@ def test_a_single_school_is_counted_among_the_basics() -> None:
     county = towns.county([towns.school("a")], [towns.school_year("a")])
     words = words_of(self_report._write(county, evaluation.evaluate(county, QUALITY, year=2020), made_on=DAY))
     assert any("1所" in line and "100人" in line for line in words[:8]), words[:8]
+    blank = towns.county([towns.school("a")], [towns.school_year("a", classes=np.nan)])
+    words = words_of(self_report._write(blank, evaluation.evaluate(blank, QUALITY, year=2020), made_on=DAY))
+    assert not any("nan" in line for line in words)
+
+
+def test_the_self_report_names_what_was_gained_lost_and_waits_since_the_year_before(
+    akqi, plan, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    met, short, waiting = (list(plan.with_status(*names)) for names in (["met"], ["not_met"], self_report.OPEN))
+    before = dict.fromkeys((r.item.code for r in plan.items), "met")
+    before |= {r.item.code: "not_met" for r in [met[0], *short[2:], *waiting[1:]]}
+    gaps = {r.item.code: r.gap + (1.0 if r is short[1] else 0.0) for r in plan.items}
+    items = [replace(r, status=before[r.item.code], gap=gaps[r.item.code]) for r in plan.items]
+    monkeypatch.setattr(self_report, "_year_before", lambda *_: replace(plan, items=tuple(items), year=plan.year - 1))
+    words = words_of(self_report._write(akqi, plan, made_on=DAY))
+
+    def told(key: str, results: Sequence[evaluation.ItemResult]) -> str:
+        return text(f"report.self.{key}", "zh", n=len(results)) + self_report._listed(results, "zh")
+
+    assert len(waiting) > 1 and len(short) > 2
+    assert {told("gained", met[:1]), told("lost", short[:2]), told("waiting", waiting[:1])} <= set(words)
+    worse = self_report._listed(short[1:2], "zh").removesuffix("。")
+    assert any(text("report.self.cause_worse", "zh", n=1, items=worse) in line for line in words)
+
+
+def test_the_year_before_is_judged_by_the_same_choices(akqi, monkeypatch: pytest.MonkeyPatch) -> None:
+    found = evaluation.evaluate(akqi, QUALITY, definitions={"visiting_teachers_count": True})
+    assert found.provenance["definitions"]["visiting_teachers_count"]
+    before = self_report._year_before(akqi, found)
+    assert before.year == found.year - 1 and before.provenance["definitions"] == found.provenance["definitions"]
 
 
 def test_what_does_not_apply_is_not_said_to_lack_data(plan) -> None:

@@ -196,6 +196,10 @@ def test_a_progress_report_is_checked_and_neither_passed_nor_failed(demo_dir):
     said = "\n".join(p.text for p in document.paragraphs)
     cells = [c.text for table in document.tables for row in table.rows for c in row.cells]
     assert {"182所", "96所", "814人", "95%以上"} <= set(cells) and "2012年182所" in said
+    (table,) = (t for t in document.tables if "本地数据" in t.rows[0].cells[-2].text)
+    own = {row.cells[1].text: row.cells[3].text for row in table.rows[1:]}
+    known = [r for r in workplan.achievements(found.standard, county).to_dict("records") if r["agrees"] is not None]
+    assert sum(figure != "–" for figure in own.values()) == len(known) == 5
     assert "不作通过与否的结论" in said and "达到《" not in said and "总体结论为" not in said
     assert "不作通过与否的结论" in found.sentence() and "不通过" not in found.sentence()
 
