@@ -202,6 +202,26 @@ def test_medians_with_and_without_places_agree_with_another_model(seed, monkeypa
         assert found.objective == pytest.approx(other.fun, rel=1e-4)
 
 
+def test_the_bound_is_raised_again_where_the_first_plan_comes_late(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Raised once towards nothing a plan costs, the bound stayed there for good, and nothing was branched on."""
+    rng = np.random.default_rng(5)
+    demand, places = rng.integers(1, 20, 40).astype(float), rng.integers(60, 120, 12).astype(float)
+    cost = np.hypot(*(rng.random((40, 1, 2)) - rng.random((1, 12, 2))).transpose(2, 0, 1)) * 100
+    turn = capacitated._turn
+
+    def late(load: capacitated.Load, seed: int) -> None:
+        if load.turns < capacitated.QUIET:
+            load.turns += 1
+        else:
+            turn(load, seed)
+
+    monkeypatch.setattr(capacitated, "TINY", 0)
+    monkeypatch.setattr(capacitated, "_turn", late)
+    monkeypatch.setattr(capacitated, "_whole", lambda *_: False)  # HiGHS finds nothing in its time
+    found = optimise.p_median(cost, 6, capacity=places, demand=demand, time_limit_s=20.0)
+    assert found.status == "optimal" and found.bound > 0
+
+
 @pytest.mark.parametrize("seed", range(3))
 def test_branching_on_neighbourhoods_ends_at_the_optimum_with_one_model_for_every_p(seed):
     rng = np.random.default_rng(seed)

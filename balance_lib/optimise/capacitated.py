@@ -111,14 +111,19 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
         return nothing(n, m, "infeasible", impossible, seconds=control.seconds, method="counting")
     load = _begin(problem, p, seed)
     aim = median_search.Aim(gap, problem.in_whole_numbers, m)
-    ended, quiet, tiny, tree = False, 0, n * m <= TINY, SiteTree(load.bounding, lambda *what: _exact(load, *what))
+    ended, begun, quiet, tiny = False, False, 0, n * m <= TINY
+    tree = SiteTree(load.bounding, lambda *what: _exact(load, *what))
     while not (control.stopped or ended or _done(load, gap)):
         before = load.upper
         _turn(load, seed)
         quiet = 0 if load.upper < before else quiet + 1
-        if not load.bounding.started and (tiny or (load.turns > 2 and np.isfinite(load.upper)) or quiet >= QUIET):
+        known = np.isfinite(load.upper)
+        if not begun and (tiny or (load.turns > 2 if known else quiet == QUIET)):
             floor, status = _bound(load, control, aim)
-            if tiny or not np.isfinite(load.upper):
+            begun = tiny or known
+            if not begun:  # towards nothing that a plan costs: once there is one, the bound is raised from the start
+                load.bounding.forget()
+            if tiny or not known:
                 ended = _whole(load, floor, status, control, aim)
             elif not _done(load, gap):
                 tree.begin(status)

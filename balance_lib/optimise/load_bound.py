@@ -63,10 +63,9 @@ class LoadBound:
         lack, points = least - own.sum(axis=1), order.T[:, :most].copy()
         return Dual(points, costs[:, :most].copy(), sizes, self.home, at_home, demand, room, lack)
 
-    @property
-    def started(self) -> bool:
-        """Tell whether the bound was raised before."""
-        return self._state is not None
+    def forget(self) -> None:
+        """Begin anew the next time the bound is raised."""
+        self._state = None
 
     def raise_to(self, cut: float, control: Control, seconds: float) -> tuple[Floats, Ints]:
         """Raise the bound towards a value.
@@ -91,7 +90,7 @@ class LoadBound:
         problem = self.problem
         status = np.where(problem.may_open, problem.must_open.astype(np.int8), np.int8(-1))
         # Knapsacks in parts of points bring the multipliers near; in whole points they give the better bound.
-        phases = (True,) if self.started else (False, True)
+        phases = (False, True) if self._state is None else (True,)
         if self._state is None:
             self._state = volume(self._first_prices(), status.size)
         for in_whole in phases:
