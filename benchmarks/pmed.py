@@ -1,8 +1,7 @@
 """Solve the OR-Library instances and print the table of the docs: ``python benchmarks/pmed.py FOLDER [NAME ...]``.
 
-FOLDER holds ``pmed1.txt`` ... and ``pmedcap01.txt`` ... as the OR-Library gives them (one problem a file for pmedcap);
-none is shipped. Published optima stand below. Every row is printed as soon as it is known; a row says whether the
-published optimum was met and whether our own bound proves it.
+FOLDER holds ``pmed1.txt`` ... as the OR-Library gives them; none is shipped. Published optima stand below. Every row is
+printed as soon as it is known; a row says whether the published optimum was met and whether our own bound proves it.
 """
 
 from __future__ import annotations
@@ -20,22 +19,14 @@ PMED = (
     9138, 8579, 4619, 2961, 1828, 9917, 8307, 4498, 3033, 1989,
     10086, 9297, 4700, 3013, 10400, 9934, 5057, 11060, 9423, 5128,
 )  # fmt: skip
-PMEDCAP = (
-    713, 740, 751, 651, 664, 778, 787, 820, 715, 829,
-    1006, 966, 1026, 982, 1091, 954, 1034, 1043, 1031, 1005,
-)  # fmt: skip
 PUBLISHED = {f"pmed{i}": value for i, value in enumerate(PMED, 1)}
-PUBLISHED |= {f"pmedcap{i:02d}": value for i, value in enumerate(PMEDCAP, 1)}
 
 
 def row(folder: Path, name: str, time_limit_s: float) -> tuple[str, bool]:
     """Solve one instance; return its row and whether the published optimum was met."""
-    read = optimise.read_pmedcap if name.startswith("pmedcap") else optimise.read_pmed
-    instance = read(folder / f"{name}.txt")
+    instance = optimise.read_pmed(folder / f"{name}.txt")
     cpu = time.process_time()
-    found = optimise.p_median(
-        instance.cost, instance.p, capacity=instance.capacity, demand=instance.demand, time_limit_s=time_limit_s
-    )
+    found = optimise.p_median(instance.cost, instance.p, time_limit_s=time_limit_s)
     cpu = time.process_time() - cpu
     met = found.objective == PUBLISHED[name]
     proven = "proven" if found.status == "optimal" else f"{100 * found.gap:.2f} %"
