@@ -349,5 +349,7 @@ def test_the_brief_maps_which_schools_fall_short_in_both_years(akqi, plan, monke
     assert failing > 2 and any(f"本表列出2所，共{failing}所" in line for line in words)
     titles = [title for title, _ in drawn[0]]
     assert titles == ["2021—2022学年", "2022—2023学年"]
-    now = drawn[0][1][1]
-    assert now["mark"].to_dict() == plan.school_status().to_dict()
+    before = evaluation.evaluate(akqi, plan.standard, year=plan.year - 1)
+    assert before.school_status().to_dict() != plan.school_status().to_dict()
+    for (_, marks), found in zip(drawn[0], (before, plan), strict=True):
+        assert marks["mark"].to_dict() == found.school_status().to_dict()

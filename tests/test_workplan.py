@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import docx
@@ -117,6 +117,9 @@ def test_wuxi_on_2016_12_15_is_in_stage_3_and_stages_1_and_2_are_over():
 def test_a_plan_that_has_not_begun_or_is_over_says_so():
     assert "方案尚未开始" in plan_on("wuxi_2016", date(2016, 9, 30)).sentence()
     assert "方案期已满" in plan_on("wuxi_2016", date(2018, 1, 1)).sentence()
+    ends = standards.load("akqi_2022").plan.ends
+    said = [plan_on("akqi_2022", day).sentence() for day in (ends, ends + timedelta(days=1))]
+    assert ["方案期已满" in sentence for sentence in said] == [False, True]
 
 
 def test_wuxi_inspections_are_told_from_its_own_tasks():
