@@ -53,8 +53,10 @@ class Master:
         Sites in rising cost, and costs in the model's unit.
     scale : float
         Model's unit per unit of cost.
-    member : array of float, shape (groups, m)
-        1 where a site belongs to a group; the first m groups are the single sites.
+    order : array of int, shape (m,)
+        Sites in the order of the family tree.
+    ends : array of int, shape (groups, 2)
+        Where in that order a group begins and ends; the first m groups are the single sites.
     children : array of int, shape (groups - m + 1, 2)
         The two groups each larger group is made of; the last is the group of all sites.
     row_point, row_cost : arrays, shape (rows,)
@@ -68,7 +70,8 @@ class Master:
     near: Any
     cost: Floats
     scale: float
-    member: Floats
+    order: Ints
+    ends: Ints
     children: Ints
     highs: Any
     row_point: Ints
@@ -99,7 +102,7 @@ class Master:
         scale = MEAN_COST * n / max(highest, 1e-300)
         cost = np.where(np.isfinite(table.cost), table.cost, highest)
         cost *= scale
-        member, children = _families(table.near, cost)
+        order, ends, children = _families(table.near, cost)
         h: Any = highspy.Highs()  # type: ignore[no-untyped-call]
         for option, value in (("output_flag", False), ("threads", 1), ("simplex_strategy", 1)):
             h.setOptionValue(option, value)
@@ -107,9 +110,9 @@ class Master:
         h.addVars(n, cost[:, 0].copy(), np.full(n, highspy.kHighsInf))
         h.changeColsCost(n, np.arange(m, m + n, dtype=np.int32), np.ones(n))
         h.addRow(0, m, m, np.arange(m, dtype=np.int32), np.ones(m))
-        known = np.zeros((2, 2, member.shape[0]))
+        known = np.zeros((2, 2, ends.shape[0]))
         master = cls(
-            table.near, cost, scale, member, children, h, np.full(1, -1), np.zeros(1), known[0], known[1]
+            table.near, cost, scale, order, ends, children, h, np.full(1, -1), np.zeros(1), known[0], known[1]
         )  # fmt: skip
         beyond = np.minimum((table.cost < u[:, None]).sum(axis=1), m - 1)
         master.add(np.arange(n), beyond)
@@ -133,6 +136,15 @@ class Master:
         self.row_point = np.concatenate((self.row_point, points))
         self.row_cost = np.concatenate((self.row_cost, lower))
 
+    def within(self, group: int) -> Ints:
+        """Return the sites of a group."""
+        return self.order[slice(*self.ends[group])]
+
+    def counts(self, y: Floats) -> Floats:
+        """Return how many sites are open in each group, of sites open by so much each."""
+        so_far = np.concatenate(([0.0], np.cumsum(y[self.order])))
+        return np.asarray(so_far[self.ends[:, 1]] - so_far[self.ends[:, 0]])
+
     def set_limits(self, limits: Limits) -> None:
         """Put a node's limits on counts in force, and only these."""
         m = self.near.shape[1]
@@ -146,7 +158,7 @@ class Master:
                 continue
             if g not in self.group_row:
                 self.group_row[g] = self.row_point.size
-                within = np.flatnonzero(self.member[g]).astype(np.int32)
+                within = np.sort(self.within(g)).astype(np.int32)
                 self.highs.addRow(-np.inf, np.inf, within.size, within, np.ones(within.size))
                 self.row_point, self.row_cost = np.append(self.row_point, -1), np.append(self.row_cost, 0.0)
             self.highs.changeRowBounds(self.group_row[g], *limits.get(g, (-np.inf, np.inf)))
@@ -170,26 +182,28 @@ class Master:
         self.group_row = {g: int(number[row]) for g, row in self.group_row.items()}
 
 
-def _families(near: Any, cost: Floats) -> tuple[Floats, Any]:
-    """Return the family tree of sites by likeness of their costs: members of each group, and whom larger ones join.
+def _families(near: Any, cost: Floats) -> tuple[Ints, Ints, Any]:
+    """Return the family tree of sites by likeness of their costs: its order, each group's ends, and whom groups join.
 
     ``near`` (points, sites): sites of each demand point, nearest first. ``cost`` (points, sites): costs in the order of
-    ``near``. Returns: members, shape (groups, sites); and joins, shape (sites - 1, 2).
+    ``near``. Returns: sites, shape (sites,); ends in that order, shape (groups, 2); and joins, shape (sites - 1, 2).
     """
-    from scipy.cluster.hierarchy import linkage
+    from scipy.cluster.hierarchy import leaves_list, linkage
     from scipy.spatial.distance import pdist
 
     n, m = near.shape
-    plain = np.empty((n, m))
-    np.put_along_axis(plain, near.astype(np.int64), cost, axis=1)
     if m == 1:
-        return np.ones((1, 1)), np.zeros((0, 2), np.int64)
-    joins = linkage(pdist(plain[:: max(1, n // 400)].T), "average")[:, :2].astype(np.int64)
-    member = np.zeros((2 * m - 1, m))
-    member[:m] = np.eye(m)
-    for q, (a, b) in enumerate(joins):
-        member[m + q] = member[a] + member[b]
-    return member[:-1], joins
+        return np.zeros(1, np.int64), np.array([[0, 1]]), np.zeros((0, 2), np.int64)
+    some = slice(None, None, max(1, n // 400))
+    plain = np.empty((near[some].shape[0], m))
+    np.put_along_axis(plain, near[some].astype(np.int64), cost[some], axis=1)
+    tree = linkage(pdist(plain.T), "average")
+    order, joins = leaves_list(tree).astype(np.int64), tree[:, :2].astype(np.int64)
+    ends = np.zeros((2 * m - 1, 2), np.int64)
+    ends[order] = np.stack((np.arange(m), np.arange(1, m + 1)), axis=1)
+    for q, pair in enumerate(joins):
+        ends[m + q] = ends[pair, 0].min(), ends[pair, 1].max()
+    return order, ends[:-1], joins
 
 
 @dataclass(eq=False)
@@ -279,10 +293,10 @@ def _halves(search: _Tree, node: _Node, group: int) -> list[Limits]:
     """Return the limits of the two parts a node falls into; parts no count of p sites fits are left out."""
     from balance_lib.optimise import cuts
 
-    master, size = search.master, search.master.member.shape[0]
-    whole = np.append(master.member.sum(axis=1), master.near.shape[1]) if size > 1 else np.ones(1)
+    master, size = search.master, search.master.ends.shape[0]
+    whole = np.append(np.diff(master.ends)[:, 0], master.near.shape[1]).astype(float) if size > 1 else np.ones(1)
     low, high = node.limits.get(group, (0.0, float(whole[group])))
-    count = float(np.floor(master.member[group] @ node.y + 1e-6))
+    count = float(np.floor(master.counts(node.y)[group] + 1e-6))
     found = []
     for limits in ({**node.limits, group: (low, count)}, {**node.limits, group: (count + 1, high)}):
         least, most = np.zeros(whole.size), whole.copy()
@@ -357,7 +371,7 @@ def _prices(master: Master, limits: Limits) -> tuple[Floats, Floats, float]:
     for g, (low, high) in limits.items():
         price = dual[master.group_row[g]] if g >= m else 0.0
         if price:
-            prices += price * master.member[g]
+            prices[master.within(g)] += price
             total += price * (low if price > 0 else high)
     return u, prices, float(total)
 
@@ -378,7 +392,7 @@ def _round(search: _Tree, y: Floats) -> None:
 def _choose(search: _Tree, node: _Node) -> int:
     """Return the group whose count is best rounded both ways: tried in the model until known; -1 if all are whole."""
     master = search.master
-    count = master.member @ node.y
+    count = master.counts(node.y)
     part = count - np.floor(count + 1e-6)
     parted = np.flatnonzero(np.minimum(part, 1 - part) > 1e-5)
     if not parted.size:
@@ -401,8 +415,8 @@ def _choose(search: _Tree, node: _Node) -> int:
 def _try(search: _Tree, node: _Node, group: int, part: float) -> float:
     """Return how much a few steps of the simplex raise the bound in both parts of a node."""
     master, worth = search.master, 1.0
-    count = float(np.floor(master.member[group] @ node.y + 1e-6))
-    low, high = node.limits.get(group, (0.0, float(master.member[group].sum())))
+    count = float(np.floor(master.counts(node.y)[group] + 1e-6))
+    low, high = node.limits.get(group, (0.0, float(master.within(group).size)))
     for way, limit in enumerate(((low, count), (count + 1, high))):
         master.set_limits({**node.limits, group: limit})
         _, _, value = _run(search, STEPS)
@@ -414,8 +428,8 @@ def _try(search: _Tree, node: _Node, group: int, part: float) -> float:
 
 
 def _learn(master: Master, group: int, node: _Node, child: _Node) -> None:
-    count = master.member[group] @ node.y
+    count = master.counts(node.y)[group]
     part = count - np.floor(count + 1e-6)
-    up = master.member[group] @ child.y > count
+    up = master.counts(child.y)[group] > count
     master.gains[int(up), group] += max(0.0, child.bound - node.bound) / (1 - part if up else part)
     master.tries[int(up), group] += 1
