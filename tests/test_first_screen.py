@@ -91,6 +91,11 @@ def test_a_forecast_that_missed_its_band_names_no_year(library, monkeypatch) -> 
     kept = [r for r in model.evaluation.items if r.status != "not_met" or r.item.code in paths]
     found = replace(model.evaluation, items=kept)
     assert first._when(found, paths)[0].key in ("leader.when.partly", "leader.when.year")
+    code, *others = (code for code, path in paths.items() if state(path) in first.DATED)
+    when = first._when(found, {name: path for name, path in paths.items() if name != code})[0]
+    every = {r.item.code for r in (*first._pressing(found, paths), *found.with_status(*first.UNDECIDED))}
+    assert (when.key, when.params["n"]) == ("leader.when.partly", len(others))
+    assert when.params["m"] == len(every) - len(others), "an item without a forecast has no year"
     missed = Message("trends.back_test.item", {"n": 15, "inside": 5, "median": "1"})
     monkeypatch.setattr("balance_lib.forecast.ItemPath.tested", missed)
     told, tested = first._when(found, paths)

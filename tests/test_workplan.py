@@ -203,6 +203,9 @@ def test_a_progress_report_is_checked_and_neither_passed_nor_failed(demo_dir):
     own = {row.cells[1].text: row.cells[3].text for row in table.rows[1:]}
     known = [r for r in workplan.achievements(found.standard, county).to_dict("records") if r["agrees"] is not None]
     assert sum(figure != "–" for figure in own.values()) == len(known) == 5
+    jiaohe = County.open(demo_dir / "jiaohe")
+    plan = docx.Document(io.BytesIO(self_report._write(jiaohe, evaluation.evaluate(jiaohe, "jiaohe_2009"))))
+    assert "公布的成效" in {t.rows[0].cells[1].text for t in plan.tables}  # a plan's results are held too
     assert "不作通过与否的结论" in said and "达到《" not in said and "总体结论为" not in said
     assert "不作通过与否的结论" in found.sentence() and "不通过" not in found.sentence()
 
