@@ -84,6 +84,7 @@ def unlisted(county: County, year: int) -> pd.DataFrame:
 
 
 def _left_out(going: pd.DataFrame, county: County, year: int) -> pd.DataFrame:
+    """Return what :func:`unlisted` does, of this attendance."""
     rows = county.table("school_years", year) if len(going) else county.tables["school_years"].iloc[:0]
     listed: dict[tuple[str, str], tuple[float, float]] = {}
     for school, stage, *counts in _columns(going, "school_id", "stage", "pupils", "boarders"):

@@ -121,8 +121,6 @@ def solve(problem: Problem, p: int, control: Control, *, gap: float = 0.0, seed:
         if not begun and (tiny or (load.turns > 2 if known else quiet == QUIET)):
             floor, status = _bound(load, control, aim)
             begun = tiny or known
-            if not begun:  # towards nothing that a plan costs: once there is one, the bound is raised from the start
-                load.bounding.forget()
             if tiny or not known:
                 ended = _whole(load, floor, status, control, aim)
             elif not _done(load, gap):
@@ -218,7 +216,10 @@ def _branch(load: Load, tree: SiteTree, control: Control, aim: median_search.Aim
 
 
 def _bound(load: Load, control: Control, aim: median_search.Aim) -> tuple[Floats, Ints]:
-    """Raise the bound; return what better plans cost at least by pair, and which sites they may use, as status."""
+    """Raise the bound; return what better plans cost at least by pair, and which sites they may use, as status.
+
+    Without a plan it is raised towards nothing that one costs: once there is one, it begins from the start.
+    """
     table = load.bounding.table
     if np.isfinite(load.upper):
         cut = aim.cut(load.upper)
@@ -226,6 +227,8 @@ def _bound(load: Load, control: Control, aim: median_search.Aim) -> tuple[Floats
         cut = 1.5 * float(table[np.isfinite(table)].max()) * table.shape[0]  # above any plan
     found = load.bounding.raise_to(cut, control, BOUND_SHARE * control.time_limit_s)
     load.bound = max(load.bound, min(aim.rounded(load.bounding.value), load.upper))
+    if not np.isfinite(load.upper):
+        load.bounding.forget()
     return found
 
 

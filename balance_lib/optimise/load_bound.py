@@ -90,9 +90,9 @@ class LoadBound:
         problem = self.problem
         status = np.where(problem.may_open, problem.must_open.astype(np.int8), np.int8(-1))
         # Knapsacks in parts of points bring the multipliers near; in whole points they give the better bound.
-        phases = (False, True) if self._state is None else (True,)
+        phases: tuple[bool, ...] = (True,)
         if self._state is None:
-            self._state = volume(self._first_prices(), status.size)
+            self._state, phases = volume(self._first_prices(), status.size), (False, True)
         for in_whole in phases:
             self._ascend(again(self._state), status, cut, control.part(seconds), in_whole)
             self.value = max(self.value, min(float(self._state.figures[0]), cut))

@@ -296,7 +296,7 @@ def _halves(search: _Tree, node: _Node, group: int) -> list[Limits]:
     master, size = search.master, search.master.ends.shape[0]
     whole = np.append(np.diff(master.ends)[:, 0], master.near.shape[1]).astype(float) if size > 1 else np.ones(1)
     low, high = node.limits.get(group, (0.0, float(whole[group])))
-    count = float(np.floor(master.counts(node.y)[group] + 1e-6))
+    count = float(np.floor(node.y[master.within(group)].sum() + 1e-6))
     found = []
     for limits in ({**node.limits, group: (low, count)}, {**node.limits, group: (count + 1, high)}):
         least, most = np.zeros(whole.size), whole.copy()
@@ -415,8 +415,9 @@ def _choose(search: _Tree, node: _Node) -> int:
 def _try(search: _Tree, node: _Node, group: int, part: float) -> float:
     """Return how much a few steps of the simplex raise the bound in both parts of a node."""
     master, worth = search.master, 1.0
-    count = float(np.floor(master.counts(node.y)[group] + 1e-6))
-    low, high = node.limits.get(group, (0.0, float(master.within(group).size)))
+    sites = master.within(group)
+    count = float(np.floor(node.y[sites].sum() + 1e-6))
+    low, high = node.limits.get(group, (0.0, float(sites.size)))
     for way, limit in enumerate(((low, count), (count + 1, high))):
         master.set_limits({**node.limits, group: limit})
         _, _, value = _run(search, STEPS)
@@ -428,8 +429,9 @@ def _try(search: _Tree, node: _Node, group: int, part: float) -> float:
 
 
 def _learn(master: Master, group: int, node: _Node, child: _Node) -> None:
-    count = master.counts(node.y)[group]
+    sites = master.within(group)
+    count = node.y[sites].sum()
     part = count - np.floor(count + 1e-6)
-    up = master.counts(child.y)[group] > count
+    up = child.y[sites].sum() > count
     master.gains[int(up), group] += max(0.0, child.bound - node.bound) / (1 - part if up else part)
     master.tries[int(up), group] += 1
