@@ -212,7 +212,7 @@ def test_a_kernel_forked_before_every_page_was_rehearsed_is_replaced_if_it_still
 
         def get_kernel(self, kernel_id: str) -> object:
             process = SimpleNamespace(rehearsed="early" not in kernel_id)
-            return SimpleNamespace(provisioner=SimpleNamespace(pid=1, process=process))
+            return SimpleNamespace(provisioner=SimpleNamespace(process=process))
 
         async def get_rendered_notebook(self, notebook_name: str) -> dict:
             return await self._pools[notebook_name].pop(0)

@@ -79,32 +79,34 @@ class Pool:
         self._initialize, self._rendered = manager._initialize, manager.get_rendered_notebook
         manager._initialize, manager.get_rendered_notebook = self._start, self._take
 
-    async def _start(self, *args: Any, **kwargs: Any) -> Any:
+    async def _start(self, notebook_name: str, *args: Any, **kwargs: Any) -> Any:
         """Start a warm kernel; one that was forked early is looked at again."""
-        found = await self._initialize(*args, **kwargs)
+        found = await self._initialize(notebook_name, *args, **kwargs)
         process = self._manager.get_kernel(found["kernel_id"]).provisioner.process
         if not getattr(process, "rehearsed", True):
-            IOLoop.current().call_later(RENEW_S, self._renew, found["kernel_id"])
+            IOLoop.current().call_later(RENEW_S, self._renew, notebook_name, found["kernel_id"])
         return found
 
-    async def _renew(self, kernel_id: str) -> None:
+    async def _renew(self, notebook_name: str, kernel_id: str) -> None:
         """Replace a kernel if it still waits; it makes its page for nobody, since one that is cut off fills the log."""
-        for name, pool in list(self._manager._pools.items()):
-            for task in [each for each in pool if _result(each).get("kernel_id") == kernel_id]:
-                pool.remove(task)  # nobody can take it from here on
-                self._manager.fill_if_needed(delay=0, notebook_name=name)
-                RequestInfoSocketHandler.send_updates({"kernel_id": kernel_id, "payload": {}})
-                with suppress(Exception):
-                    await wait_for(task.result()["task"], RENEW_S)
-                await ensure_async(self._manager.shutdown_kernel(kernel_id, now=True))
+        pool = self._manager._pools.get(notebook_name, [])
+        found = next((task for task in pool if _result(task).get("kernel_id") == kernel_id), None)
+        if found is None:
+            return
+        pool.remove(found)  # nobody can take it from here on
+        self._manager.fill_if_needed(delay=0, notebook_name=notebook_name)
+        RequestInfoSocketHandler.send_updates({"kernel_id": kernel_id, "payload": {}})
+        with suppress(Exception):
+            await wait_for(found.result()["task"], RENEW_S)
+        await ensure_async(self._manager.shutdown_kernel(kernel_id, now=True))
 
     async def _take(self, notebook_name: str, **kwargs: Any) -> Any:
         """Return the oldest warm kernel that is alive; where none is, a new one is started now."""
         pool = self._manager._pools.get(notebook_name, [])
-        while pool and pool[0].done() and not await self._runs(pool[0]):
-            gone = pool.pop(0)
-            with suppress(Exception):
-                await ensure_async(self._manager.shutdown_kernel(gone.result()["kernel_id"], now=True))
+        while pool and (first := pool[0]).done() and not await self._runs(first):
+            with suppress(Exception):  # it is being replaced already, or never had a number
+                pool.remove(first)
+                await ensure_async(self._manager.shutdown_kernel(first.result()["kernel_id"], now=True))
         if not pool:
             self._manager.fill_if_needed(delay=0, notebook_name=notebook_name)
         return await self._rendered(notebook_name=notebook_name, **kwargs)
